@@ -1,0 +1,161 @@
+"""ResNet. He, Zhang, Ren, Sun 2015, arXiv:1512.03385, Table 1 and section 4.2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from costmodel.algebra.symbols import Dim, is_equal
+from costmodel.network.build import (
+    Value,
+    add,
+    batch_norm,
+    conv,
+    conv_bn_relu,
+    global_average_pool,
+    linear,
+    max_pool,
+    pad_channels,
+    relu,
+    scope,
+)
+from costmodel.network.registry import architecture
+
+
+CHANNELS = (64, 128, 256, 512)
+
+#        block         blocks a stage        Table 1
+TABLE = {18: ("basic", (2, 2, 2, 2)), 34: ("basic", (3, 4, 6, 3)),
+         50: ("bottleneck", (3, 4, 6, 3)), 101: ("bottleneck", (3, 4, 23, 3)),
+         152: ("bottleneck", (3, 8, 36, 3))}  # fmt: skip
+
+PUBLISHED = """
+    name       variant      resolution  layers  parameters  macs     source
+    resnet18   paper        224         18      -           1.8G     Table 1
+    resnet34   paper        224         34      -           3.6G     Table 1
+    resnet50   paper        224         50      -           3.8G     Table 1
+    resnet101  paper        224         101     -           7.6G     Table 1
+    resnet152  paper        224         152     -           11.3G    Table 1
+    plain34    paper        224         34      -           3.6G     section 3.3
+    resnet50   paper        224         -       -           3.86G    arXiv:1709.01507, Table 2
+    resnet101  paper        224         -       -           7.58G    arXiv:1709.01507, Table 2
+    resnet152  paper        224         -       -           11.3G    arXiv:1709.01507, Table 2
+    resnet18   torchvision  224         -       11,689,512  1.814G   torchvision 0.28
+    resnet34   torchvision  224         -       21,797,672  3.664G   torchvision 0.28
+    resnet50   torchvision  224         -       25,557,032  4.089G   torchvision 0.28
+    resnet101  torchvision  224         -       44,549,160  7.801G   torchvision 0.28
+    resnet152  torchvision  224         -       60,192,808  11.514G  torchvision 0.28
+"""
+
+CIFAR = """
+    name             resolution  layers  parameters  source
+    resnet20_cifar   32          20      0.27M       Table 6
+    resnet32_cifar   32          32      0.46M       Table 6
+    resnet44_cifar   32          44      0.66M       Table 6
+    resnet56_cifar   32          56      0.85M       Table 6
+    resnet110_cifar  32          110     1.7M        Table 6
+"""
+
+
+def basic(
+    x: Value, channels: Dim, stride: int, shortcut: str, *, late: bool = False
+) -> Value:
+    """3×3, 3×3 (Figure 5, left); ``late`` is of no matter here."""
+    del late
+    y = conv_bn_relu(x, channels, kernel=3, stride=stride)
+    y = batch_norm(conv(y, channels, kernel=3, bias=False))
+    return close(x, y, stride, shortcut)
+
+
+def bottleneck(
+    x: Value, channels: Dim, stride: int, shortcut: str, *, late: bool = False
+) -> Value:
+    """1×1, 3×3, 1×1 (Figure 5, right); ``late`` puts the stride on the 3×3."""
+    first, second = (1, stride) if late else (stride, 1)
+    y = conv_bn_relu(x, channels, kernel=1, stride=first)
+    y = conv_bn_relu(y, channels, kernel=3, stride=second)
+    y = batch_norm(conv(y, 4 * channels, kernel=1, bias=False))
+    return close(x, y, stride, shortcut)
+
+
+def close(x: Value, y: Value, stride: int, shortcut: str) -> Value:
+    """Add the shortcut: identity, or where shapes differ option A or B (section 3.3)."""
+    if shortcut == "none":
+        return relu(y)
+    if stride != 1 or not is_equal(x.channels, y.channels):
+        if shortcut == "A":
+            half = y.channels - x.channels
+            x = pad_channels(max_pool(x, kernel=1, stride=stride), 0, half)
+        else:
+            x = batch_norm(conv(x, y.channels, kernel=1, stride=stride, bias=False))
+    return relu(add(y, x))
+
+
+BLOCKS: dict[str, Callable[..., Value]] = {"basic": basic, "bottleneck": bottleneck}
+
+
+@architecture(
+    paper="arXiv:1512.03385",
+    year=2015,
+    resolution=224,
+    published=PUBLISHED,
+    members={
+        f"resnet{depth}": {"block": block, "repeats": repeats}
+        for depth, (block, repeats) in TABLE.items()
+    }
+    | {
+        f"plain{depth}": {"block": "basic", "repeats": TABLE[depth][1], "shortcut": "none"}
+        for depth in (18, 34)
+    },
+    top1={"resnet18": "69.758", "resnet34": "73.314", "resnet50": "76.130",
+          "resnet101": "77.374", "resnet152": "78.312"},  # fmt: skip
+)
+def resnet(
+    x: Value,
+    *,
+    block: str,
+    repeats: tuple[int, ...],
+    shortcut: Literal["A", "B", "none"] = "B",
+    variant: Literal["paper", "torchvision"] = "paper",
+    width: Dim = 1,
+    classes: Dim = 1000,
+) -> Value:
+    """ResNet: blocks learn a residual beside a shortcut, so depth trains."""
+    late = variant == "torchvision"
+    with scope("stem"):
+        x = conv_bn_relu(x, 64 * width, kernel=7, stride=2)
+        x = max_pool(x, kernel=3, stride=2, padding=1)
+    for stage, (channels, count) in enumerate(zip(CHANNELS, repeats), start=1):
+        for number in range(1, count + 1):
+            stride = 2 if stage > 1 and number == 1 else 1
+            with scope(f"stage{stage}"), scope(f"block{number}"):
+                x = BLOCKS[block](x, channels * width, stride, shortcut, late=late)
+    with scope("head"):
+        return linear(global_average_pool(x), classes)
+
+
+@architecture(
+    paper="arXiv:1512.03385",
+    year=2015,
+    resolution=32,
+    published=CIFAR,
+    members={f"resnet{6 * n + 2}_cifar": {"n": n} for n in (3, 5, 7, 9, 18)},
+)
+def resnet_cifar(
+    x: Value,
+    *,
+    n: int,
+    shortcut: Literal["A", "B", "none"] = "A",
+    width: Dim = 1,
+    classes: Dim = 10,
+) -> Value:
+    """ResNet for CIFAR-10: 6n+2 layers on maps of 32, 16 and 8 (section 4.2)."""
+    with scope("stem"):
+        x = conv_bn_relu(x, 16 * width, kernel=3)
+    for stage, channels in enumerate((16, 32, 64), start=1):
+        for number in range(1, n + 1):
+            stride = 2 if stage > 1 and number == 1 else 1
+            with scope(f"stage{stage}"), scope(f"block{number}"):
+                x = basic(x, channels * width, stride, shortcut)
+    with scope("head"):
+        return linear(global_average_pool(x), classes)

@@ -1,0 +1,82 @@
+"""VGG. Simonyan & Zisserman 2014, arXiv:1409.1556, Table 1."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from costmodel.algebra.symbols import Dim
+from costmodel.network.build import (
+    Value,
+    adaptive_avg_pool,
+    batch_norm,
+    conv,
+    dropout,
+    flatten,
+    linear,
+    max_pool,
+    relu,
+    scope,
+)
+from costmodel.network.registry import architecture
+
+
+CHANNELS = (64, 128, 256, 512, 512)
+
+#          3×3 convolutions a stage, between 2×2 max pools
+DEPTHS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2),
+          "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # fmt: skip
+
+PUBLISHED = """
+    name      variant      resolution  layers  parameters   macs         source
+    vgg11     paper        224         11      133M         -            Table 2, column A
+    vgg13     paper        224         13      133M         -            Table 2, column B
+    vgg16     paper        224         16      138M         -            Table 2, column D
+    vgg19     paper        224         19      144M         -            Table 2, column E
+    vgg11     torchvision  224         -       132,863,336  7.609G       torchvision 0.28
+    vgg13     torchvision  224         -       133,047,848  11.308G      torchvision 0.28
+    vgg16     torchvision  224         -       138,357,544  15.470G      torchvision 0.28
+    vgg19     torchvision  224         -       143,667,240  19.632G      torchvision 0.28
+    vgg11_bn  torchvision  224         -       132,868,840  7.609G       torchvision 0.28
+    vgg13_bn  torchvision  224         -       133,053,736  11.308G      torchvision 0.28
+    vgg16_bn  torchvision  224         -       138,365,992  15.470G      torchvision 0.28
+    vgg19_bn  torchvision  224         -       143,678,248  19.632G      torchvision 0.28
+"""
+
+
+@architecture(
+    paper="arXiv:1409.1556",
+    year=2014,
+    resolution=224,
+    published=PUBLISHED,
+    members={
+        f"{name}{suffix}": {"depths": depths, "normalized": suffix == "_bn"}
+        for suffix in ("", "_bn")
+        for name, depths in DEPTHS.items()
+    },
+    top1={"vgg11": "69.020", "vgg13": "69.928", "vgg16": "71.592", "vgg19": "72.376",
+          "vgg11_bn": "70.370", "vgg13_bn": "71.586", "vgg16_bn": "73.360",
+          "vgg19_bn": "74.218"},  # fmt: skip
+)
+def vgg(
+    x: Value,
+    *,
+    depths: tuple[int, ...],
+    normalized: bool,
+    variant: Literal["paper", "torchvision"] = "paper",
+    width: Dim = 1,
+    hidden: Dim = 4096,
+    classes: Dim = 1000,
+) -> Value:
+    """VGG: 3×3 convolutions only; maps double where the extent halves."""
+    for stage, (repeats, channels) in enumerate(zip(depths, CHANNELS), start=1):
+        with scope(f"stage{stage}"):
+            for _ in range(repeats):
+                x = conv(x, channels * width, kernel=3)
+                x = relu(batch_norm(x) if normalized else x)
+            x = max_pool(x, 2)
+    with scope("head"):
+        # torchvision fits any input size by pooling to 7×7; at 224 that is a copy.
+        x = flatten(adaptive_avg_pool(x, 7) if variant == "torchvision" else x)
+        for _ in range(2):
+            x = dropout(relu(linear(x, hidden)))
+        return linear(x, classes)

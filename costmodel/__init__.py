@@ -1,0 +1,62 @@
+"""costmodel: exact symbolic cost formulas of convolutional networks.
+
+Names are imported when first used, so that ``import costmodel`` stays light: sympy
+comes with the first formula, PyTorch only with the first compiled module.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:
+    from costmodel.algebra.queries import lambdify as lambdify
+    from costmodel.algebra.queries import leading as leading
+    from costmodel.algebra.queries import relax as relax
+    from costmodel.algebra.symbols import H as H
+    from costmodel.algebra.symbols import M as M
+    from costmodel.algebra.symbols import N as N
+    from costmodel.algebra.symbols import W as W
+    from costmodel.algebra.symbols import alpha as alpha
+    from costmodel.algebra.symbols import make_divisible as make_divisible
+    from costmodel.algebra.symbols import rho as rho
+    from costmodel.algebra.symbols import symbol as symbol
+    from costmodel.analysis.cost import cost as cost
+    from costmodel.analysis.cost import depth as depth
+    from costmodel.bridge.compile import compile as compile  # noqa: A004
+    from costmodel.errors import CostModelError as CostModelError
+    from costmodel.network.graph import Network as Network
+    from costmodel.network.registry import architecture as architecture
+    from costmodel.network.registry import architectures as architectures
+    from costmodel.network.registry import load as load
+
+__version__ = "0.1.0.dev0"
+
+_HOME = {
+    "costmodel.algebra.queries": ("lambdify", "leading", "relax"),
+    "costmodel.algebra.symbols": (
+        "H", "M", "N", "W", "alpha", "make_divisible", "rho", "symbol",
+    ),
+    "costmodel.analysis.cost": ("cost", "depth"),
+    "costmodel.bridge.compile": ("compile",),
+    "costmodel.errors": ("CostModelError",),
+    "costmodel.network.graph": ("Network",),
+    "costmodel.network.registry": ("architecture", "architectures", "load"),
+}  # fmt: skip
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module, once."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'costmodel' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """Offer the public names to completion."""
+    return __all__

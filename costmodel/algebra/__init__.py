@@ -1,0 +1,1 @@
+"""Pure mathematics: symbols, windows, extents, tallies, and questions to formulas."""

@@ -1,0 +1,131 @@
+"""Spatial extents: every one in a network is ⌊(base + offset)/stride⌋."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sympy
+
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The number of positions along one axis, ⌊(base + offset)/stride⌋.
+
+    ``base`` is the input side (``H``, ``W``, ``32*M``, or a number). Floors never
+    nest: ⌊(⌊(n+c)/s⌋ + d)/t⌋ = ⌊(n + c + s·d)/(s·t)⌋ for every integer n, so the
+    pair (offset, stride) is canonical: two extents of one base are equal for every
+    input size exactly when their pairs are. A known number n is the extent (n, 0, 1).
+
+    **Units**: positions (pixels of that feature map).
+    **Source**: Graham, Knuth, Patashnik 1994, *Concrete Mathematics*, equation 3.11.
+
+    >>> H = sympy.Symbol("H", positive=True, integer=True)
+    >>> Extent(H).through(Window(size=7, stride=2, before=3, after=3))
+    Extent(base=H, offset=1, stride=2)
+    >>> Extent(224).through(Window(size=7, stride=2, before=3, after=3))
+    Extent(base=112, offset=0, stride=1)
+    """
+
+    base: Dim
+    offset: Dim = 0
+    stride: Dim = 1
+
+    def through(self, window: Window) -> Extent:
+        """Return the extent after a window has slid over this one.
+
+        (c, s) → (c + s·(before + after − size + t), s·t) with t the window's stride.
+        """
+        step = window.stride
+        gain = window.before + window.after - window.size + step
+        return normal(self.base, self.offset + self.stride * gain, self.stride * step)
+
+    def bind(self, values: dict[sympy.Symbol, Dim]) -> Extent:
+        """Return the extent with symbols replaced, in its normal form again."""
+        parts = (self.base, self.offset, self.stride)
+        return normal(*(substitute(part, values) for part in parts))
+
+    @property
+    def smallest_base(self) -> Dim:
+        """The least base at which the extent is at least 1: stride − offset."""
+        return as_dim(self.stride - self.offset)
+
+    @property
+    def value(self) -> Dim:
+        """The extent as a number, or as a plain sympy expression."""
+        if self.offset == 0 and self.stride == 1:
+            return self.base
+        return as_dim(sympy.floor((sympy.sympify(self.base) + self.offset) / self.stride))
+
+    @property
+    def atom(self) -> Dim:
+        """The number, or one opaque symbol for the whole extent.
+
+        Sums of thousands of terms are added over these; :func:`resolve` puts the
+        floors in at the end, once a total.
+        """
+        return self.base if type(self.base) is int else _atom(self)
+
+    def __str__(self) -> str:
+        """Write the extent as a formula, 56 or ⌊(H+1)/2⌋."""
+        if self.offset == 0 and self.stride == 1:
+            return str(self.base)
+        shifted = sympy.sympify(self.base) + self.offset
+        text = str(shifted).replace(" ", "")
+        if self.stride == 1:
+            return f"({text})"
+        return f"⌊({text})/{self.stride}⌋" if shifted.is_Add else f"⌊{text}/{self.stride}⌋"
+
+
+@lru_cache(maxsize=4096)
+def normal(base: Dim, offset: Dim, stride: Dim) -> Extent:
+    """Return ⌊(base + offset)/stride⌋ in its normal form."""
+    if type(base) is int and type(offset) is int and type(stride) is int:
+        return Extent((base + offset) // stride)
+    if type(offset) is not int:
+        offset = as_dim(sympy.expand(offset))
+    if type(stride) is not int:
+        stride = as_dim(sympy.expand(stride))
+    if type(base) is not int and not base.is_Symbol:
+        # A constant belongs to the offset, and a side such as 32·M leaves no floor
+        # while the stride divides it.
+        constant, rest = base.as_coeff_Add()
+        whole = sympy.expand(rest / stride)
+        if constant.is_integer and rest.is_integer:
+            base, offset = as_dim(rest), as_dim(offset + constant)
+            if stride != 1 and whole.is_integer:
+                return normal(as_dim(whole), as_dim(sympy.floor(sympy.sympify(offset) / stride)), 1)
+    return Extent(base, offset, stride)
+
+
+def substitute(value: Dim, values: dict[sympy.Symbol, Dim]) -> Dim:
+    """Return an expression with symbols replaced by numbers or other expressions."""
+    if type(value) is int:
+        return value
+    return as_dim(value.subs(values, simultaneous=True))
+
+
+def resolve(value: Dim) -> Dim:
+    """Return an expression over opaque extents as a plain one, floors put in."""
+    if type(value) is int:
+        return value
+    floors = {
+        atom: sympy.sympify(_EXTENTS[atom].value)
+        for atom in value.free_symbols
+        if atom in _EXTENTS
+    }
+    return as_dim(value.xreplace(floors))
+
+
+_EXTENTS: dict[sympy.Symbol, Extent] = {}
+
+
+@lru_cache(maxsize=None)
+def _atom(extent: Extent) -> sympy.Symbol:
+    name = f"extent({extent.base}, {extent.offset}, {extent.stride})"
+    atom = sympy.Symbol(name, positive=True, integer=True)
+    _EXTENTS[atom] = extent
+    return atom

@@ -1,0 +1,230 @@
+"""Symbols with the right assumptions, exact numbers, and the named integer functions."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from costmodel.errors import CostModelError
+
+
+Dim = int | sympy.Expr
+"""A count: a plain ``int`` once it is known, a sympy expression until then."""
+
+REAL_SYMBOLS = frozenset({"alpha", "rho", "theta", "phi"})
+"""Names that stand for positive real multipliers; every other symbol is an integer."""
+
+
+def symbol(name: str) -> sympy.Symbol:
+    """Return the positive symbol of that name: real for multipliers, else an integer.
+
+    >>> symbol("C").is_integer, symbol("alpha").is_integer
+    (True, None)
+    """
+    if not name.isidentifier():
+        raise CostModelError(f'symbol "{name}": not a name; use letters, digits and _')
+    if name in REAL_SYMBOLS:
+        return sympy.Symbol(name, positive=True)
+    return sympy.Symbol(name, positive=True, integer=True)
+
+
+N, H, W, M = (symbol(name) for name in "NHWM")
+alpha, rho, theta = symbol("alpha"), symbol("rho"), symbol("theta")
+
+
+def as_dim(value: object, what: str = "value") -> Dim:
+    """Return an exact count: ``int`` for whole numbers, else the expression itself.
+
+    >>> as_dim(sympy.Integer(3)), as_dim(2 * alpha)
+    (3, 2*alpha)
+    """
+    if type(value) is int:
+        return value
+    if isinstance(value, sympy.Expr) and not value.has(sympy.Float):
+        return int(value) if value.is_Integer else value
+    if isinstance(value, Fraction):
+        return as_dim(sympy.Rational(value.numerator, value.denominator))
+    raise CostModelError(
+        f"{what} {value!r} is neither an integer nor an exact expression; "
+        "a count is never a float"
+    )
+
+
+def exact(value: object, what: str = "value") -> Dim:
+    """Return a number as its decimal notation reads, exactly: 0.3 is 3/10.
+
+    >>> exact(0.3), exact("1/2"), exact(2.0), exact("32*M")
+    (3/10, 1/2, 2, 32*M)
+    """
+    if isinstance(value, bool):
+        raise CostModelError(f"{what} {value!r} is not a number")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise CostModelError(f"{what} {value!r} is not a finite number")
+        return as_dim(Fraction(str(value)), what)
+    if isinstance(value, str):
+        return parse(value, what)
+    return as_dim(value, what)
+
+
+_ARITHMETIC: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+}
+_LONGEST_TEXT = 10_000
+_LARGEST_POWER = 64
+
+
+def parse(
+    text: str,
+    what: str = "expression",
+    names: Mapping[str, sympy.Expr] | None = None,
+) -> Dim:
+    """Read an exact expression from a string, without ever evaluating code.
+
+    Numbers, names, + - * / ** (or ^), parentheses and the functions of this package
+    are understood. ``names`` gives symbols their own assumptions.
+
+    >>> parse("32*M"), parse("0.75"), parse("floor((H + 1)/2)")
+    (32*M, 3/4, floor(H/2 + 1/2))
+    """
+    if len(text) > _LONGEST_TEXT:
+        raise CostModelError(f"{what}: longer than {_LONGEST_TEXT} characters")
+    try:
+        tree = ast.parse(text.strip().replace("^", "**"), mode="eval")
+        return as_dim(sympy.sympify(_evaluate(tree.body, names or {})), what)
+    except CostModelError as error:
+        raise CostModelError(f'{what} "{text}": {error}') from None
+    except ZeroDivisionError:
+        raise CostModelError(f'{what} "{text}": division by zero') from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):
+        raise CostModelError(
+            f'{what} "{text}" is not a number or an expression such as 0.5, 3/4, 32*M'
+        ) from None
+
+
+def _evaluate(node: ast.expr, names: Mapping[str, sympy.Expr]) -> Any:
+    """Return the value of one node of the syntax tree; only arithmetic is known."""
+    match node:
+        case ast.Constant(value=bool() | str() | bytes() | complex() | None):
+            raise ValueError(node)
+        case ast.Constant(value=float() as number):
+            if not math.isfinite(number):
+                raise ValueError(number)
+            return sympy.Rational(str(number))
+        case ast.Constant(value=int() as number):
+            return sympy.Integer(number)
+        case ast.Name(id=name):
+            return names.get(name) or symbol(name)
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in _ARITHMETIC:
+            return _ARITHMETIC[type(op)](_evaluate(operand, names))
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+            first, second = _evaluate(left, names), _evaluate(right, names)
+            if isinstance(op, ast.Div) and second == 0:
+                raise ZeroDivisionError
+            if isinstance(op, ast.Pow) and not (
+                second.is_Symbol or abs(second) <= _LARGEST_POWER
+            ):
+                raise CostModelError(f"power {second} is too large")
+            return _ARITHMETIC[type(op)](first, second)
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+            if name not in FUNCTIONS:
+                known = ", ".join(sorted(FUNCTIONS))
+                raise CostModelError(f"unknown function {name}; known are {known}")
+            return FUNCTIONS[name](*(_evaluate(a, names) for a in arguments))
+        case _:
+            raise ValueError(node)
+
+
+def exact_div(dividend: Dim, divisor: Dim) -> Dim:
+    """Return dividend / divisor, and raise where the numbers leave a remainder.
+
+    >>> exact_div(64, 32), exact_div(32 * alpha, 32 * alpha)
+    (2, 1)
+    """
+    if type(dividend) is int and type(divisor) is int:
+        quotient, remainder = divmod(dividend, divisor)
+        if remainder:
+            raise CostModelError(f"{divisor} does not divide {dividend}")
+        return quotient
+    result = as_dim(sympy.sympify(dividend) / divisor)
+    if isinstance(result, sympy.Rational):
+        raise CostModelError(f"{divisor} does not divide {dividend}")
+    return result
+
+
+def is_equal(left: Dim, right: Dim) -> bool:
+    """Say whether two counts are the same for every value of their symbols."""
+    if type(left) is int and type(right) is int:
+        return left == right
+    return bool(left == right or sympy.expand(sympy.sympify(left) - right) == 0)
+
+
+class make_divisible(sympy.Function):  # noqa: N801 - the reference code's name
+    """Channels times width, rounded to a multiple of a divisor, never below 90 %.
+
+    ``make_divisible(channels, width, divisor)`` with v = channels·width is
+    max(d, ⌊(v + d/2)/d⌋·d), and d more where that is under 0.9·v.
+    On numbers it computes **in floats**, as the reference code does: 0.29·400 gives
+    112, where exact arithmetic would give 120. On symbols it stays unevaluated.
+
+    Source: Sandler et al. 2018, reference code of MobileNetV2 (TF-slim,
+    ``conv_blocks.py``), repeated in torchvision's ``_make_divisible``.
+
+    >>> make_divisible(32, sympy.Rational(3, 4), 8), make_divisible(32, alpha, 8)
+    (24, make_divisible(32, alpha, 8))
+    """
+
+    nargs = 3
+    is_integer = True
+    is_positive = True
+
+    @classmethod
+    def eval(
+        cls, channels: sympy.Expr, width: sympy.Expr, divisor: sympy.Expr
+    ) -> sympy.Integer | None:
+        if not (channels.is_number and width.is_number and divisor.is_number):
+            return None
+        scaled, step = float(channels) * float(width), int(divisor)
+        rounded = max(step, int(scaled + step / 2) // step * step)
+        return sympy.Integer(rounded + step if rounded < 0.9 * scaled else rounded)
+
+
+class common_divisor(sympy.Function):  # noqa: N801 - a function, printed as one
+    """The greatest common divisor of two positive integers, unevaluated on symbols.
+
+    >>> common_divisor(6, 7), common_divisor(H, 1), common_divisor(H, 7)
+    (1, 1, common_divisor(H, 7))
+    """
+
+    nargs = 2
+    is_integer = True
+    is_positive = True
+
+    @classmethod
+    def eval(cls, left: sympy.Expr, right: sympy.Expr) -> sympy.Integer | None:
+        if left.is_Integer and right.is_Integer:
+            return sympy.Integer(math.gcd(int(left), int(right)))
+        return sympy.Integer(1) if sympy.S.One in (left, right) else None
+
+
+FUNCTIONS: dict[str, Any] = {
+    "floor": sympy.floor,
+    "ceiling": sympy.ceiling,
+    "Max": sympy.Max,
+    "Min": sympy.Min,
+    "make_divisible": make_divisible,
+    "common_divisor": common_divisor,
+}
+"""The functions that may stand in a formula, by the names that formulas print."""

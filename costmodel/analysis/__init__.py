@@ -1,0 +1,1 @@
+"""Analyses: folds over a network."""

@@ -1,0 +1,1 @@
+"""What a network is: operators, graphs, the verbs to build them, and the registry."""

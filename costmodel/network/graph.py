@@ -1,0 +1,344 @@
+"""A network: operators in a directed acyclic graph, immutable and validated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import networkx as nx
+import sympy
+
+from costmodel.algebra.extent import resolve
+from costmodel.algebra.symbols import Dim, N, as_dim, exact
+from costmodel.errors import CostModelError, at
+from costmodel.network.operators import Input, Operator, Weights
+from costmodel.network.shape import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An operator in its place: its name, where its operands come from, its output."""
+
+    name: str
+    operator: Operator
+    inputs: tuple[str, ...]
+    output: Shape
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The names of the blocks around the node, outermost first."""
+        return tuple(self.name.split(".")[:-1])
+
+
+@dataclass(frozen=True)
+class Network:
+    """Nodes in topological order; shapes are inferred, never passed.
+
+    Made by the verbs of ``costmodel.network.build``, by :meth:`from_graph` from a
+    networkx graph, or by :meth:`from_json`.
+    """
+
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    name: str = "network"
+    batch: Dim = field(default=N)
+
+    @classmethod
+    def assemble(
+        cls,
+        layers: Iterable[tuple[str, Operator, tuple[str, ...]]],
+        outputs: Iterable[str] | None = None,
+        name: str = "network",
+        batch: Dim = N,
+    ) -> Network:
+        """Infer and check every shape of (name, operator, inputs) in topological order.
+
+        ``outputs`` are by default the nodes that no other node reads.
+        """
+        nodes: dict[str, Node] = {}
+        for layer, operator, inputs in layers:
+            if layer in nodes:
+                raise CostModelError(f'node "{layer}": the name is used twice')
+            nodes[layer] = make_node(layer, operator, inputs, nodes)
+        check_names(nodes)
+        if not any(isinstance(node.operator, Input) for node in nodes.values()):
+            raise CostModelError(f'network "{name}": no input node')
+        if outputs is None:
+            read = {source for node in nodes.values() for source in node.inputs}
+            outputs = [layer for layer in nodes if layer not in read]
+        outputs = tuple(outputs)
+        for output in outputs:
+            if output not in nodes:
+                raise CostModelError(f'network "{name}": output "{output}" is no node')
+        if not outputs:
+            raise CostModelError(f'network "{name}": no output node')
+        return cls(tuple(nodes.values()), outputs, name, check_batch(batch))
+
+    @classmethod
+    def from_graph(
+        cls,
+        graph: nx.DiGraph,
+        outputs: Iterable[str] | None = None,
+        name: str = "network",
+        batch: Dim = N,
+    ) -> Network:
+        """Return the network of a networkx graph.
+
+        Each node needs the attribute ``operator``; ``inputs``, the ordered operands,
+        may be left out where there is at most one. A ``DiGraph`` merges parallel
+        edges and does not order operands, so ``inputs`` is the truth.
+        """
+        if not isinstance(graph, nx.DiGraph):
+            kind = type(graph).__name__
+            raise CostModelError(f"from_graph: needs a networkx.DiGraph, got {kind}")
+        operands = {node: _operands(graph, node) for node in graph.nodes}
+        edges = [(source, node) for node, read in operands.items() for source in read]
+        order = nx.DiGraph()
+        order.add_nodes_from(graph.nodes)
+        order.add_edges_from(edges)
+        try:
+            names = list(nx.lexicographical_topological_sort(
+                order, key={node: i for i, node in enumerate(graph.nodes)}.get
+            ))
+        except nx.NetworkXUnfeasible:
+            cycle = [edge[0] for edge in nx.find_cycle(order)]
+            path = " → ".join(map(str, [*cycle, cycle[0]]))
+            raise CostModelError(f'node "{cycle[0]}": is on the cycle {path}') from None
+        layers = [(node, graph.nodes[node]["operator"], operands[node]) for node in names]
+        return cls.assemble(layers, outputs, name, batch)
+
+    @cached_property
+    def graph(self) -> nx.DiGraph:
+        """The networkx graph: ``operator``, ``inputs``, ``shape`` and ``scope`` a node.
+
+        It is frozen and apart from the network; change a copy and give it to
+        :meth:`from_graph`.
+        """
+        graph = nx.DiGraph(name=self.name)
+        for node in self.nodes:
+            graph.add_node(
+                node.name,
+                operator=node.operator,
+                inputs=node.inputs,
+                shape=node.output,
+                scope=node.scope,
+            )
+            graph.add_edges_from((source, node.name) for source in node.inputs)
+        return nx.freeze(graph)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Node]:
+        """Nodes by name."""
+        return {node.name: node for node in self.nodes}
+
+    def __getitem__(self, name: str) -> Node:
+        """Return the node of that name."""
+        if name not in self.by_name:
+            raise CostModelError(f'network "{self.name}": no node "{name}"')
+        return self.by_name[name]
+
+    def shapes_into(self, node: Node) -> tuple[Shape, ...]:
+        """Return the shapes of a node's operands."""
+        return tuple(self.by_name[source].output for source in node.inputs)
+
+    def weights_of(self, node: Node) -> Weights:
+        """Return the tensors that a node stores."""
+        return node.operator.weights(*self.shapes_into(node))
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes where samples enter."""
+        return tuple(n for n in self.nodes if isinstance(n.operator, Input))
+
+    @cached_property
+    def free_symbols(self) -> frozenset[sympy.Symbol]:
+        """Symbols that are still without a value, the batch included."""
+        found: set[sympy.Symbol] = set()
+        for node in self.nodes:
+            values = list(node.operator.attributes.values())
+            while values:
+                value = values.pop()
+                if isinstance(value, sympy.Expr):
+                    found |= value.free_symbols
+                elif isinstance(value, tuple):
+                    values.extend(value)
+                elif isinstance(value, Shape):
+                    values.extend(size for size in value.sizes)
+        batch = self.batch
+        return frozenset(found | (set() if type(batch) is int else batch.free_symbols))
+
+    def bind(self, values: Mapping[object, object] | None = None, **named: object) -> Network:
+        """Return the network with symbols replaced by numbers or expressions.
+
+        ``net.bind(alpha=0.5, H=224, W=224)`` or ``net.bind({H: 32 * M})``. Decimals
+        are taken exactly as written.
+        """
+        chosen = {**(values or {}), **named}
+        known = {str(s): s for s in self.free_symbols}
+        exact_values: dict[sympy.Symbol, Dim] = {}
+        for key, value in chosen.items():
+            if str(key) not in known:
+                raise CostModelError(
+                    f'bind: "{key}" is no free symbol of "{self.name}"; '
+                    f"free are {', '.join(sorted(known)) or 'none'}"
+                )
+            name = known[str(key)]
+            exact_values[name] = _fitting(name, exact(value, f"bind: {key}"))
+        self._check_smallest(exact_values)
+        batch = self.batch if type(self.batch) is int else self.batch.subs(exact_values)
+        layers = ((n.name, _bound(n, exact_values), n.inputs) for n in self.nodes)
+        return Network.assemble(layers, self.outputs, self.name, as_dim(batch))
+
+    def _check_smallest(self, values: Mapping[sympy.Symbol, Dim]) -> None:
+        for side, value in values.items():
+            if type(value) is int:
+                least, name = self.smallest(side)
+                if value < least:
+                    kind = self.by_name[name].operator.kind
+                    raise CostModelError(
+                        f"{self.name}: {side} = {value} is too small; "
+                        f'{kind} "{name}" needs {side} ≥ {least}'
+                    )
+
+    def smallest(self, side: sympy.Symbol) -> tuple[int, str]:
+        """Return the least input side that leaves every extent ≥ 1, and who needs it.
+
+        ⌊(H + c)/s⌋ ≥ 1 exactly when H ≥ s − c; the maximum is taken over the nodes.
+        """
+        least, who = 1, self.nodes[0].name
+        for node in self.nodes:
+            for extent in node.output.spatial:
+                needed = extent.smallest_base
+                if extent.base == side and type(needed) is int and needed > least:
+                    least, who = needed, node.name
+        return least, who
+
+    def to_json(self) -> str:
+        """Return the network as text; :meth:`from_json` gives it back."""
+        from costmodel.network.serialize import to_json
+
+        return to_json(self)
+
+    @staticmethod
+    def from_json(text: str) -> Network:
+        """Return the network of a JSON text."""
+        from costmodel.network.serialize import from_json
+
+        return from_json(text)
+
+    def __str__(self) -> str:
+        """Write the network as its paper's table."""
+        from costmodel.network.outline import table
+
+        return table(self)
+
+
+def make_node(
+    name: str, operator: Operator, inputs: tuple[str, ...], known: Mapping[str, Node]
+) -> Node:
+    """Return a node with its shape inferred; every problem names the node."""
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise CostModelError(
+            f"node {name!r}: a name is words of letters, digits and _, joined by dots"
+        )
+    if not isinstance(operator, Operator):
+        what = type(operator).__name__
+        raise CostModelError(f'node "{name}": needs an Operator, got {what}')
+    kind = operator.kind
+    least, most = operator.arity
+    if len(inputs) < least or (most is not None and len(inputs) > most):
+        wanted = str(least) if most == least else f"{least} or more"
+        raise at(kind, name, f"takes {wanted} inputs, got {len(inputs)}")
+    for source in inputs:
+        if source not in known:
+            raise at(kind, name, f'input "{source}" is missing from the graph')
+    try:
+        output = operator.output(*(known[source].output for source in inputs))
+        return Node(name, operator, tuple(inputs), output.checked())
+    except CostModelError as error:
+        raise at(kind, name, str(error)) from None
+
+
+def check_names(nodes: Mapping[str, Node]) -> None:
+    """Refuse a node that bears the name of a scope: modules could not nest so."""
+    scopes = {name.rsplit(".", level)[0] for name in nodes for level in range(1, name.count(".") + 1)}
+    for name in nodes:
+        if name in scopes:
+            raise CostModelError(f'node "{name}": a scope has the same name')
+
+
+def check_batch(batch: Dim) -> Dim:
+    """Return the batch if it is a positive integer or an expression."""
+    batch = as_dim(batch, "batch")
+    if (type(batch) is int and batch < 1) or getattr(batch, "is_Rational", False):
+        raise CostModelError(f"batch {batch} is not a positive integer")
+    return batch
+
+
+def parameters_by_name(network: Network) -> dict[str, tuple[Dim, ...]]:
+    """Return the shape of every stored tensor by its ``state_dict`` name."""
+    return {
+        f"{node.name}.{key}": tuple(map(resolve, weight.shape))
+        for node in network.nodes
+        for key, weight in network.weights_of(node).items()
+    }
+
+
+_NAME = re.compile(r"\w+(\.\w+)*")
+
+
+def _operands(graph: nx.DiGraph, node: object) -> tuple[str, ...]:
+    attributes = graph.nodes[node]
+    if "operator" not in attributes:
+        raise CostModelError(f'node "{node}": has no attribute "operator"')
+    before = list(graph.predecessors(node))
+    inputs = attributes.get("inputs", before if len(before) < 2 else None)
+    if inputs is None:
+        raise CostModelError(
+            f'node "{node}": give its operands in order, as the attribute "inputs"'
+        )
+    if isinstance(inputs, str) or not isinstance(inputs, Iterable):
+        raise CostModelError(f'node "{node}": inputs {inputs!r} is no tuple of names')
+    inputs = tuple(inputs)
+    if missing := [source for source in inputs if source not in graph]:
+        raise CostModelError(f'node "{node}": input "{missing[0]}" is missing from the graph')
+    if set(inputs) != set(before):
+        raise CostModelError(
+            f'node "{node}": inputs {inputs} differ from its edges from {tuple(before)}'
+        )
+    return inputs
+
+
+def _bound(node: Node, values: Mapping[sympy.Symbol, Dim]) -> Operator:
+    """Return a node's operator with symbols replaced; problems name the node."""
+    try:
+        return node.operator.bind(dict(values))
+    except CostModelError as error:
+        chosen = ", ".join(f"{name} = {value}" for name, value in values.items())
+        message = f"{error}, with {chosen}{_legal_step(node.operator, values)}"
+        raise at(node.operator.kind, node.name, message) from None
+
+
+def _legal_step(operator: Operator, values: Mapping[sympy.Symbol, Dim]) -> str:
+    """Say which values a multiplier of channels may take, where that is the problem."""
+    for formula in operator.attributes.values():
+        for name, value in values.items():
+            if isinstance(formula, sympy.Expr) and isinstance(value, sympy.Rational):
+                step = formula.coeff(name)
+                if step.is_Integer and formula == step * name and step * value % 1:
+                    return f"; {name} has to be a multiple of 1/{step} here"
+    return ""
+
+
+def _fitting(symbol: sympy.Symbol, value: Dim) -> Dim:
+    """Return the value if the symbol's assumptions allow it."""
+    number = sympy.sympify(value)
+    wanted = [word for word in ("positive", "integer") if getattr(symbol, f"is_{word}")]
+    if any(getattr(number, f"is_{word}") is False for word in wanted):
+        article = f"a {' '.join(wanted)}" + ("" if "integer" in wanted else " number")
+        raise CostModelError(f"bind: {symbol} = {value} is not {article}")
+    return value
+
+

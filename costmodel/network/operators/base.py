@@ -1,0 +1,217 @@
+"""What an operator is: frozen attributes, checked when made, and four facts.
+
+A fact is true of the operator alone and is written in algebra. What needs the graph
+is a pass in ``analysis``; what names a library is a row of a table in ``bridge``.
+No rule defaults to zero: an abstract class states no cost.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self, final
+
+import sympy
+
+from costmodel.algebra.extent import substitute
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.tally import Tally
+from costmodel.algebra.window import Window
+from costmodel.errors import CostModelError
+from costmodel.network.shape import Shape
+
+
+Pair = tuple[Dim, Dim]
+"""Height and width of one attribute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A named tensor of an operator: learnable, or a buffer that is only stored."""
+
+    shape: tuple[Dim, ...]
+    learnable: bool = True
+
+    @property
+    def numel(self) -> Dim:
+        """Elements of the tensor."""
+        count: Dim = 1
+        for size in self.shape:
+            count = count * size
+        return count
+
+
+Weights = dict[str, Weight]
+POINT = (Window(), Window())
+"""The window of an operator that looks at one position at a time."""
+
+
+class Operator(ABC):
+    """One layer: frozen attributes, checked when made, and four facts.
+
+    Facts take input shapes without the batch; costs are those of one sample.
+    """
+
+    __slots__ = ()
+    kind: ClassVar[str]
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
+    view: ClassVar[bool] = False
+    """True where the output is the input's memory under another name."""
+    allow_zero: ClassVar[frozenset[str]] = frozenset(
+        {"padding", "before", "after", "percent"}
+    )
+
+    def __post_init__(self) -> None:
+        """Normalise numbers, and refuse what no layer can have."""
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if field.type in ("Dim", "Pair"):
+                least = 0 if field.name in self.allow_zero else 1
+                clean = _clean(field.name, value, least, pair=field.type == "Pair")
+                object.__setattr__(self, field.name, clean)
+            elif field.type == "bool" and type(value) is not bool:
+                raise CostModelError(f"{field.name} {value!r} is not True or False")
+
+    @abstractmethod
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the shape of the result, or raise on inputs that do not fit."""
+
+    @abstractmethod
+    def weights(self, *inputs: Shape) -> Weights:
+        """Return the tensors that the operator stores, by their ``state_dict`` names."""
+
+    @abstractmethod
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return the primitive operations for one sample, in evaluation mode."""
+
+    @property
+    @abstractmethod
+    def window(self) -> tuple[Window, Window] | None:
+        """Windows of the height and width axes; None sees the whole input."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """Write the operator in a paper's table notation."""
+
+    def bind(self, values: dict[sympy.Symbol, Dim]) -> Self:
+        """Return the operator with symbols replaced."""
+        changes = {
+            field.name: _substitute(getattr(self, field.name), values)
+            for field in fields(self)  # type: ignore[arg-type]
+            if field.type in ("Dim", "Pair")
+        }
+        return replace(self, **changes) if changes else self  # type: ignore[type-var]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The operator's fields by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+
+def _clean(name: str, value: Any, least: int, *, pair: bool) -> Any:
+    if pair:
+        if not (isinstance(value, tuple) and len(value) == 2):
+            raise CostModelError(f"{name} {value!r} is not a (height, width) pair")
+        return tuple(_clean(name, part, least, pair=False) for part in value)
+    count = as_dim(value, name)
+    if isinstance(count, sympy.Expr) and count.is_number:
+        raise CostModelError(f"{name} {count} is not an integer")
+    if type(count) is int and count < least:
+        raise CostModelError(f"{name} {count} is below {least}")
+    return count
+
+
+def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
+    if isinstance(value, tuple):
+        return tuple(substitute(part, values) for part in value)
+    return substitute(value, values)
+
+
+def by(pair: Pair) -> str:
+    """Write a pair as 3×3."""
+    return f"{pair[0]}×{pair[1]}"
+
+
+def suffix(stride: Pair, groups: Dim = 1, dilation: Pair = (1, 1)) -> str:
+    parts = []
+    if stride != (1, 1):
+        parts.append(f"/{stride[0]}" if stride[0] == stride[1] else f"/{by(stride)}")
+    if groups != 1:
+        parts.append(f"groups {groups}")
+    if dilation != (1, 1):
+        parts.append(f"dilation {by(dilation)}")
+    return "".join(f", {part}" for part in parts)
+
+
+def slide(x: Shape, channels: Dim, window: tuple[Window, Window]) -> Shape:
+    """Return the shape after a window has slid over a feature map."""
+    extents = []
+    for axis, extent, w in zip(("height", "width"), x.require_map(), window, strict=True):
+        out = extent.through(w)
+        if type(out.base) is int and out.base < 1:
+            raise CostModelError(
+                f"input {x} is too small: a window of {w.size} does not fit its {axis} "
+                f"{extent} with padding {w.before}"
+            )
+        extents.append(out)
+    return Shape(channels, tuple(extents))
+
+
+class Elementwise(Operator):
+    """One result for each element: the shape stays, nothing is stored."""
+
+    __slots__ = ()
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+        """Return no tensors."""
+        return {}
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See one position."""
+        return POINT
+
+    def __str__(self) -> str:
+        """Write the operator's name."""
+        return self.kind.replace("_", " ")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Input(Operator):
+    """Where a sample enters: ``channels × height × width``, or a vector of channels."""
+
+    kind: ClassVar[str] = "input"
+    arity: ClassVar[tuple[int, int | None]] = (0, 0)
+    shape: Shape
+
+    def output(self, *inputs: Shape) -> Shape:  # noqa: ARG002
+        """Return the sample's shape."""
+        return self.shape
+
+    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+        """Return no tensors."""
+        return {}
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return no operations: the data are there."""
+        return Tally()
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See one position."""
+        return POINT
+
+    def bind(self, values: dict[sympy.Symbol, Dim]) -> Input:
+        """Return the input with symbols replaced in its sizes."""
+        channels = substitute(self.shape.channels, values)
+        extents = tuple(extent.bind(values) for extent in self.shape.spatial)
+        return Input(Shape(channels, extents))
+
+    def __str__(self) -> str:
+        """Write the sample's shape."""
+        return f"input {self.shape}"

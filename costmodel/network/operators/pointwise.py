@@ -1,0 +1,218 @@
+"""Operators that leave the shape alone: normalizations and activations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from costmodel.algebra.symbols import Dim
+from costmodel.algebra.tally import Tally
+from costmodel.network.operators.base import Elementwise, Weight, Weights
+from costmodel.network.shape import Shape
+
+
+class Activation(Elementwise):
+    """A function of each element, given as its operations an element."""
+
+    __slots__ = ()
+    per_element: ClassVar[Tally]
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return the operations an element, times the elements."""
+        return self.per_element * output.numel
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BatchNorm2d(Elementwise):
+    """Batch normalization, y = γ·(x − μ)/√(σ² + ε) + β a channel.
+
+    In evaluation μ and σ are constants, so it is one multiplication and one addition
+    an element; scale and shift of a channel are folded beforehand.
+
+    **Source**: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 2.
+    """
+
+    kind: ClassVar[str] = "batch_norm"
+    affine: bool = True
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's shape; it must be a feature map."""
+        inputs[0].require_map()
+        return inputs[0]
+
+    def weights(self, *inputs: Shape) -> Weights:
+        """Return γ and β, and the running statistics, which are buffers."""
+        each = (inputs[0].channels,)
+        learned = {"weight": Weight(each), "bias": Weight(each)} if self.affine else {}
+        return learned | {
+            "running_mean": Weight(each, learnable=False),
+            "running_var": Weight(each, learnable=False),
+            "num_batches_tracked": Weight((), learnable=False),
+        }
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return a multiplication and an addition an element."""
+        return Tally(mul=output.numel, add=output.numel)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LocalResponseNorm(Elementwise):
+    """Local response normalization over ``size`` neighbouring channels.
+
+    y = x / (k + (α/size)·Σ x²)^β. Channels beyond the first and last are zeros and
+    count, as padded taps do.
+
+    **Source**: Krizhevsky, Sutskever, Hinton 2012, section 3.3.
+    """
+
+    kind: ClassVar[str] = "local_response_norm"
+    size: Dim = 5
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's shape; it must be a feature map."""
+        inputs[0].require_map()
+        return inputs[0]
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Square, sum, scale and shift, raise to a power, divide."""
+        each = Tally(add=self.size, mul=2, div=1, exp=1)
+        return each * output.numel
+
+    def __str__(self) -> str:
+        """Write local response norm, 5."""
+        return f"local response norm, {self.size}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ReLU(Activation):
+    """max(x, 0). Source: Nair & Hinton 2010."""
+
+    kind: ClassVar[str] = "relu"
+    per_element: ClassVar[Tally] = Tally(compare=1)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ReLU6(Activation):
+    """min(max(x, 0), 6). Source: Krizhevsky 2010, CIFAR-10 report."""
+
+    kind: ClassVar[str] = "relu6"
+    per_element: ClassVar[Tally] = Tally(compare=2)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Sigmoid(Activation):
+    """1/(1 + e^−x)."""
+
+    kind: ClassVar[str] = "sigmoid"
+    per_element: ClassVar[Tally] = Tally(exp=1, add=1, div=1)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SiLU(Activation):
+    """x/(1 + e^−x), also called swish. Source: Ramachandran et al. 2017."""
+
+    kind: ClassVar[str] = "silu"
+    per_element: ClassVar[Tally] = Tally(exp=1, add=1, div=1)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Tanh(Activation):
+    """tanh x = 1 − 2/(e^2x + 1)."""
+
+    kind: ClassVar[str] = "tanh"
+    per_element: ClassVar[Tally] = Tally(exp=1, add=2, mul=1, div=1)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ScaledTanh(Activation):
+    """LeNet-5's squashing function, 1.7159·tanh(2x/3).
+
+    **Source**: LeCun, Bottou, Bengio, Haffner 1998, section II.B and appendix A.
+    """
+
+    kind: ClassVar[str] = "scaled_tanh"
+    per_element: ClassVar[Tally] = Tally(exp=1, add=2, mul=3, div=1)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HardSigmoid(Activation):
+    """min(max(x + 3, 0), 6)/6. Source: Howard et al. 2019, arXiv:1905.02244."""
+
+    kind: ClassVar[str] = "hardsigmoid"
+    per_element: ClassVar[Tally] = Tally(add=1, compare=2, div=1)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HardSwish(Activation):
+    """x·min(max(x + 3, 0), 6)/6. Source: Howard et al. 2019, section 5.2."""
+
+    kind: ClassVar[str] = "hardswish"
+    per_element: ClassVar[Tally] = Tally(add=1, compare=2, mul=1, div=1)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HardTanh(Activation):
+    """min(max(x, −1), 1). Source: Collobert 2004."""
+
+    kind: ClassVar[str] = "hardtanh"
+    per_element: ClassVar[Tally] = Tally(compare=2)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Softmax(Elementwise):
+    """e^x_i / Σ_j e^x_j over channels, the largest x taken off first."""
+
+    kind: ClassVar[str] = "softmax"
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """For C channels a position: 2C−1 additions, C−1 comparisons, C exp and div."""
+        every, places = output.numel, output.positions
+        return Tally(
+            add=2 * every - places, compare=every - places, exp=every, div=every
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Identity(Elementwise):
+    """The input itself, under another name."""
+
+    kind: ClassVar[str] = "identity"
+    view: ClassVar[bool] = True
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return no operations."""
+        return Tally()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Dropout(Elementwise):
+    """Random zeros while training; the identity in evaluation, which is counted here.
+
+    **Source**: Srivastava et al. 2014, *Journal of Machine Learning Research* 15.
+    """
+
+    kind: ClassVar[str] = "dropout"
+    view: ClassVar[bool] = True
+    percent: Dim = 50
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return no operations: evaluation mode."""
+        return Tally()
+
+    def __str__(self) -> str:
+        """Write dropout 50%."""
+        return f"dropout {self.percent}%"

@@ -1,0 +1,221 @@
+"""Operators that reduce a window, or the whole map, channel by channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import sympy
+
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.symbols import Dim, as_dim, common_divisor
+from costmodel.algebra.tally import Tally
+from costmodel.algebra.window import Window, sliding
+from costmodel.errors import CostModelError
+from costmodel.network.operators.base import (
+    POINT,
+    Operator,
+    Pair,
+    Weight,
+    Weights,
+    by,
+    slide,
+    suffix,
+)
+from costmodel.network.shape import Shape
+
+
+class Pool(Operator):
+    """A window that reduces each channel by itself and stores nothing."""
+
+    __slots__ = ()
+
+    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+        """Return no tensors."""
+        return {}
+
+
+def _check_pool(kernel: Pair, padding: Pair) -> None:
+    """Refuse a padding that PyTorch refuses: over half the kernel."""
+    for k, p in zip(kernel, padding, strict=True):
+        if type(k) is int and type(p) is int and 2 * p > k:
+            raise CostModelError(
+                f"padding {by(padding)} is over half of the kernel {by(kernel)}"
+            )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MaxPool2d(Pool):
+    """The largest element under a window."""
+
+    kind: ClassVar[str] = "max_pool"
+    kernel: Pair
+    stride: Pair
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    ceil_mode: bool = False
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """Slide the kernel; ceil_mode pads the end."""
+        sizes = zip(self.kernel, self.stride, self.padding, self.dilation, strict=True)
+        height, width = (sliding(*axis, ceil_mode=self.ceil_mode) for axis in sizes)
+        return height, width
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's channels at the windows' positions."""
+        _check_pool(self.kernel, self.padding)
+        return slide(inputs[0], inputs[0].channels, self.window or POINT)
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return k_h·k_w − 1 comparisons an output."""
+        return Tally(compare=(self.kernel[0] * self.kernel[1] - 1) * output.numel)
+
+    def __str__(self) -> str:
+        """Write 3×3 max pool, /2."""
+        return f"{by(self.kernel)} max pool{suffix(self.stride, 1, self.dilation)}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class AvgPool2d(Pool):
+    """The mean of the elements under a window."""
+
+    kind: ClassVar[str] = "avg_pool"
+    kernel: Pair
+    stride: Pair
+    padding: Pair = (0, 0)
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """Slide the kernel; ceil_mode pads the end."""
+        sizes = zip(self.kernel, self.stride, self.padding, (1, 1), strict=True)
+        height, width = (sliding(*axis, ceil_mode=self.ceil_mode) for axis in sizes)
+        return height, width
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's channels at the windows' positions."""
+        _check_pool(self.kernel, self.padding)
+        return slide(inputs[0], inputs[0].channels, self.window or POINT)
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return k_h·k_w − 1 additions and a division an output."""
+        count = output.numel
+        return Tally(add=(self.kernel[0] * self.kernel[1] - 1) * count, div=count)
+
+    def __str__(self) -> str:
+        """Write 2×2 avg pool, /2."""
+        return f"{by(self.kernel)} avg pool{suffix(self.stride)}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Subsample2d(Operator):
+    """LeNet-5's subsampling: a window's sum, times a coefficient, plus a bias.
+
+    y = w_c · Σ x + b_c: two learned numbers a map. Windows do not overlap.
+
+    **Source**: LeCun, Bottou, Bengio, Haffner 1998, section II.B, layers S2 and S4.
+    """
+
+    kind: ClassVar[str] = "subsample"
+    kernel: Pair = (2, 2)
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """Slide by the whole kernel."""
+        return tuple(sliding(k, k) for k in self.kernel)  # type: ignore[return-value]
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's channels at the windows' positions."""
+        return slide(inputs[0], inputs[0].channels, self.window or POINT)
+
+    def weights(self, *inputs: Shape) -> Weights:
+        """Return a coefficient and a bias a map."""
+        each = Weight((inputs[0].channels,))
+        return {"weight": each, "bias": each}
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return k_h·k_w − 1 additions, a multiplication, and the bias's addition."""
+        count = output.numel
+        return Tally(add=self.kernel[0] * self.kernel[1] * count, mul=count)
+
+    def __str__(self) -> str:
+        """Write 2×2 subsampling."""
+        return f"{by(self.kernel)} subsampling"
+
+
+def _adaptive(x: Shape, size: Pair) -> Dim:
+    """Return how many elements adaptive windows read: Σ over windows of their area.
+
+    Along an axis of n positions, m windows ⌊i·n/m⌋ … ⌈(i+1)·n/m⌉ read
+    n + m − gcd(n, m) positions, since neighbours share one wherever i·n/m is no integer.
+    """
+    read: Dim = x.channels
+    for extent, m in zip(x.require_map(), size, strict=True):
+        n = extent.atom
+        shared = common_divisor(sympy.sympify(n), sympy.sympify(m))
+        read = read * as_dim(n + m - shared)
+    return read
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class AdaptiveAvgPool2d(Pool):
+    """The mean over windows that adapt to give a fixed size; 1×1 is global pooling.
+
+    **Source**: Lin, Chen, Yan 2013, arXiv:1312.4400, section 3.2 (global pooling).
+    """
+
+    kind: ClassVar[str] = "adaptive_avg_pool"
+    size: Pair = (1, 1)
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See the whole input."""
+        return None
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's channels at the fixed size."""
+        inputs[0].require_map()
+        return Shape(inputs[0].channels, tuple(Extent(m) for m in self.size))
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return an addition an element read but the first, a division an output."""
+        read = _adaptive(inputs[0], self.size)
+        return Tally(add=read - output.numel, div=output.numel)
+
+    def __str__(self) -> str:
+        """Write global avg pool, or adaptive avg pool, 7×7."""
+        known = self.size == (1, 1)
+        return "global avg pool" if known else f"adaptive avg pool, {by(self.size)}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class AdaptiveMaxPool2d(Pool):
+    """The largest element under windows that adapt to give a fixed size."""
+
+    kind: ClassVar[str] = "adaptive_max_pool"
+    size: Pair = (1, 1)
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See the whole input."""
+        return None
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's channels at the fixed size."""
+        return AdaptiveAvgPool2d(self.size).output(*inputs)
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return a comparison an element read but the first."""
+        return Tally(compare=_adaptive(inputs[0], self.size) - output.numel)
+
+    def __str__(self) -> str:
+        """Write global max pool, or adaptive max pool, 7×7."""
+        known = self.size == (1, 1)
+        return "global max pool" if known else f"adaptive max pool, {by(self.size)}"

@@ -1,0 +1,213 @@
+"""Operators that multiply by weights: convolutions and fully connected layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from costmodel.algebra.symbols import Dim, exact_div, is_equal
+from costmodel.algebra.tally import Tally
+from costmodel.algebra.window import Window, sliding
+from costmodel.errors import CostModelError
+from costmodel.network.operators.base import (
+    POINT,
+    Operator,
+    Pair,
+    Weight,
+    Weights,
+    by,
+    slide,
+    suffix,
+)
+from costmodel.network.shape import Shape
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Conv2d(Operator):
+    """Grouped, dilated 2-D cross-correlation.
+
+    y[o,i,j] = b[o] + Σ_{c,u,v} w[o,c,u,v] · x[c, i·s+u·d−p, j·s+v·d−p]
+
+    MACs = C_out · (C_in/groups) · k_h · k_w · H_out · W_out; padded taps count.
+
+    **Source**: Dumoulin & Visin 2016, "A guide to convolution arithmetic".
+    """
+
+    kind: ClassVar[str] = "conv"
+    channels: Dim
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: Dim = 1
+    bias: bool = True
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """Slide the dilated kernel."""
+        height, width = map(
+            sliding, self.kernel, self.stride, self.padding, self.dilation
+        )
+        return height, width
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return ``channels × H_out × W_out``; groups must divide both channel counts."""
+        for count, side in ((inputs[0].channels, "input"), (self.channels, "output")):
+            try:
+                exact_div(count, self.groups)
+            except CostModelError:
+                raise CostModelError(
+                    f"groups {self.groups} do not divide the {count} {side} channels"
+                ) from None
+        return slide(inputs[0], self.channels, self.window or POINT)
+
+    def weights(self, *inputs: Shape) -> Weights:
+        """Return ``weight`` C_out × C_in/groups × k_h × k_w, and ``bias`` C_out."""
+        fan_in = exact_div(inputs[0].channels, self.groups)
+        weights = {"weight": Weight((self.channels, fan_in, *self.kernel))}
+        return weights | ({"bias": Weight((self.channels,))} if self.bias else {})
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return a MAC a kernel tap and output, an addition an output for the bias."""
+        mac = self.weights(*inputs)["weight"].numel * output.positions
+        return Tally(mac=mac, add=output.numel if self.bias else 0)
+
+    def __str__(self) -> str:
+        """Write 3×3 conv, 64, /2."""
+        depthwise = self.groups != 1 and is_equal(self.groups, self.channels)
+        name = "depthwise conv" if depthwise else "conv"
+        groups = 1 if depthwise else self.groups
+        extras = suffix(self.stride, groups, self.dilation)
+        return f"{by(self.kernel)} {name}, {self.channels}{extras}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TableConv2d(Operator):
+    """A convolution whose maps see only the input maps that a table lists.
+
+    Map o sums over the inputs c in table[o]. LeNet-5's layer C3 has such a table,
+    which keeps its connections down and breaks the symmetry between its maps.
+
+    **Source**: LeCun, Bottou, Bengio, Haffner 1998, section II.B and Table I.
+    """
+
+    kind: ClassVar[str] = "table_conv"
+    table: tuple[tuple[int, ...], ...]
+    kernel: Pair
+
+    def __post_init__(self) -> None:
+        """Check the table as well as the numbers."""
+        super(TableConv2d, self).__post_init__()
+        rows = tuple(tuple(row) for row in self.table)
+        if not rows or any(not row or len(set(row)) != len(row) for row in rows):
+            raise CostModelError(
+                "table: each map needs a row of one or more different input maps"
+            )
+        if any(type(c) is not int or c < 0 for row in rows for c in row):
+            raise CostModelError("table: input maps are numbered 0, 1, 2, …")
+        object.__setattr__(self, "table", rows)
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """Slide the kernel."""
+        return sliding(self.kernel[0]), sliding(self.kernel[1])
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return a map for each row of the table."""
+        last = max(max(row) for row in self.table)
+        channels = inputs[0].channels
+        if type(channels) is int and last >= channels:
+            raise CostModelError(f"the table lists map {last} of only {channels} maps")
+        return slide(inputs[0], len(self.table), self.window or POINT)
+
+    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+        """Return a kernel and a bias for each row of the table."""
+        weights: Weights = {}
+        for index, row in enumerate(self.table):
+            weights[f"maps.{index}.weight"] = Weight((1, len(row), *self.kernel))
+            weights[f"maps.{index}.bias"] = Weight((1,))
+        return weights
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return a MAC a listed connection, an addition an output for the bias."""
+        taps = sum(map(len, self.table)) * self.kernel[0] * self.kernel[1]
+        return Tally(mac=taps * output.positions, add=output.numel)
+
+    def __str__(self) -> str:
+        """Write 5×5 conv by table, 16."""
+        return f"{by(self.kernel)} conv by table, {len(self.table)}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Linear(Operator):
+    """A fully connected layer, y = W·x + b, on a vector."""
+
+    kind: ClassVar[str] = "linear"
+    features: Dim
+    bias: bool = True
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See the whole input."""
+        return None
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return a vector of ``features``."""
+        if inputs[0].spatial:
+            raise CostModelError(
+                f"needs a vector, got the feature map {inputs[0]}; flatten it first"
+            )
+        return Shape(self.features)
+
+    def weights(self, *inputs: Shape) -> Weights:
+        """Return ``weight`` out × in, and ``bias`` out."""
+        weights = {"weight": Weight((self.features, inputs[0].channels))}
+        return weights | ({"bias": Weight((self.features,))} if self.bias else {})
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return a MAC a weight, an addition a feature for the bias."""
+        mac = inputs[0].channels * output.channels
+        return Tally(mac=mac, add=output.channels if self.bias else 0)
+
+    def __str__(self) -> str:
+        """Write linear, 1000."""
+        return f"linear, {self.features}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RadialBasis(Operator):
+    """Euclidean distances to fixed codes, y_i = Σ_j (x_j − w_ij)².
+
+    The output layer of LeNet-5: its codes are ±1 images of the digits, not learned.
+
+    **Source**: LeCun, Bottou, Bengio, Haffner 1998, section II.B, equation 7.
+    """
+
+    kind: ClassVar[str] = "radial_basis"
+    features: Dim
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See the whole input."""
+        return None
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return a vector of ``features``."""
+        return Linear(self.features).output(*inputs)
+
+    def weights(self, *inputs: Shape) -> Weights:
+        """Return the fixed codes, out × in."""
+        return {"weight": Weight((self.features, inputs[0].channels), learnable=False)}
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return a subtraction and a MAC (square, accumulate) a code element."""
+        count = inputs[0].channels * output.channels
+        return Tally(mac=count, add=count)
+
+    def __str__(self) -> str:
+        """Write radial basis, 10."""
+        return f"radial basis, {self.features}"

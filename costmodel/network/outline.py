@@ -1,0 +1,118 @@
+"""The outline of a network: blocks folded, equal neighbours merged, as papers print it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from costmodel.algebra.extent import resolve
+from costmodel.algebra.symbols import Dim
+from costmodel.algebra.tally import total
+from costmodel.network.graph import Network, Node
+from costmodel.network.shape import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive nodes of one scope, and how often the like of them comes in a row."""
+
+    name: str
+    repeats: tuple[tuple[Node, ...], ...]
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes of the first repetition."""
+        return self.repeats[0]
+
+    @property
+    def count(self) -> int:
+        """How many equal blocks follow each other."""
+        return len(self.repeats)
+
+    @property
+    def output(self) -> Shape:
+        """The shape that the last repetition hands on."""
+        return self.repeats[-1][-1].output
+
+    @property
+    def title(self) -> str:
+        """The name, and its repetitions: ``stage2.block2 ×3``."""
+        return f"{self.name} ×{self.count}" if self.count > 1 else self.name
+
+
+def outline(network: Network, depth: int = 2) -> tuple[Block, ...]:
+    """Fold a network: nodes that share ``depth`` levels of scope become one block.
+
+    Neighbouring blocks of the same operators, shapes and wiring merge into one that
+    is repeated.
+    """
+    merged: list[Block] = []
+    last: object = None
+    for name, nodes in _runs(network, depth):
+        signature = _signature(nodes)
+        if merged and signature == last:
+            merged[-1] = Block(merged[-1].name, (*merged[-1].repeats, nodes))
+        else:
+            merged.append(Block(name, (nodes,)))
+        last = signature
+    return tuple(merged)
+
+
+def table(network: Network, depth: int = 2) -> str:
+    """Return the outline as text: block, layers, output, parameters."""
+    rows = [("layer", "operators", "output", "parameters")]
+    for block in outline(network, depth):
+        parameters = resolve(total(_parameters(network, block)))
+        text = "; ".join(summary(block.nodes))
+        rows.append((block.title, text, str(block.output), str(parameters)))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = [
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths)), row[3]]).rstrip()
+        for row in rows
+    ]
+    return "\n".join([network.name, *lines])
+
+
+def summary(nodes: tuple[Node, ...]) -> list[str]:
+    """Return a block's operators in table notation, neighbours of one kind counted."""
+    labels = []
+    for label, same in groupby(str(node.operator) for node in nodes):
+        count = len(list(same))
+        labels.append(f"{label} ×{count}" if count > 1 else label)
+    return labels
+
+
+def _parameters(network: Network, block: Block) -> Iterator[Dim]:
+    for nodes in block.repeats:
+        for node in nodes:
+            for weight in network.weights_of(node).values():
+                if weight.learnable:
+                    yield weight.numel
+
+
+def _runs(network: Network, depth: int) -> Iterator[tuple[str, tuple[Node, ...]]]:
+    """Group consecutive nodes by their scope; a node without one stands alone."""
+
+    def key(node: Node) -> tuple[str, bool]:
+        within = node.scope[:depth]
+        return (".".join(within), True) if within else (node.name, False)
+
+    for (name, _), nodes in groupby(network.nodes, key):
+        yield name, tuple(nodes)
+
+
+def _signature(nodes: tuple[Node, ...]) -> object:
+    """Return what makes two blocks alike: operators, shapes and wiring, not names."""
+    places = {node.name: index for index, node in enumerate(nodes)}
+    outside: dict[str, int] = {}
+    rows = []
+    for node in nodes:
+        wires = tuple(
+            places[source]
+            if source in places
+            else -1 - outside.setdefault(source, len(outside))
+            for source in node.inputs
+        )
+        rows.append((node.operator, node.output, wires))
+    return rows

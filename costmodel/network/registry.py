@@ -1,0 +1,299 @@
+"""The registry: architectures by name, their options, published figures, departures."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from costmodel.algebra.symbols import Dim, H, W, exact, symbol
+from costmodel.errors import CostModelError
+from costmodel.network.build import Value, image, network
+from costmodel.network.graph import Network
+
+
+GROUP = "costmodel.architectures"
+"""The entry-point group under which packages offer architectures."""
+
+_UNITS = {"": 1, "K": 10**3, "Ki": 2**10, "M": 10**6, "G": 10**9}
+_PRINTED = re.compile(r"(?P<number>[\d,]+(?:\.\d+)?)(?P<unit>K|Ki|M|G|)")
+_NOTE = re.compile(r"(?P<text>.*?)(?:\[(?P<note>\d+)\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One figure as a source prints it, and the setting under which it holds.
+
+    ``printed`` stays a string: its last digit is the tolerance. ``departure`` is the
+    cause, where the built network gives another number.
+    """
+
+    quantity: str
+    printed: str
+    options: tuple[tuple[str, str], ...]
+    resolution: str | None
+    layer: str | None
+    source: str
+    departure: str | None = None
+
+    @property
+    def value(self) -> Fraction:
+        """The printed number, exactly."""
+        match = _printed(self.printed)
+        return Fraction(match["number"].replace(",", "")) * _UNITS[match["unit"]]
+
+    @property
+    def tolerance(self) -> Fraction:
+        """One unit of the last printed digit."""
+        match = _printed(self.printed)
+        decimals = len(match["number"].partition(".")[2])
+        return Fraction(_UNITS[match["unit"]], 10**decimals)
+
+    def agrees(self, computed: Dim) -> bool:
+        """Say whether a count lies less than one last printed digit away."""
+        if type(computed) is not int:
+            raise CostModelError(f"{self.quantity}: {computed} is not a number yet")
+        return abs(computed - self.value) < self.tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A keyword of an architecture: a count, a switch, or one of a few words."""
+
+    name: str
+    default: Any
+    choices: tuple[Any, ...] | None
+
+    def read(self, architecture: str, value: object) -> Any:
+        """Return a user's value as the option's kind, or say what is allowed."""
+        where = f"{architecture}: option {self.name}"
+        if self.choices is not None:
+            by_text = {str(choice).lower(): choice for choice in self.choices}
+            if str(value).lower() not in by_text:
+                allowed = ", ".join(map(str, self.choices))
+                raise CostModelError(f"{where} = {value!r}; allowed are {allowed}")
+            return by_text[str(value).lower()]
+        number = exact(value, where)
+        if getattr(number, "is_number", True) and not number > 0:
+            raise CostModelError(f"{where} = {number} is not positive")
+        return number
+
+    @property
+    def symbol(self) -> Any:
+        """The symbol that stands for the option in formulas."""
+        return symbol(_SYMBOLS.get(self.name, self.name))
+
+
+_SYMBOLS = {"width": "alpha", "growth_rate": "k", "compression": "theta"}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A registered network: how to build it, where it is from, what was printed of it."""
+
+    name: str
+    build: Callable[..., Value | Sequence[Value]]
+    preset: Mapping[str, Any]
+    title: str
+    family: str
+    paper: str
+    year: int
+    resolution: int
+    channels: int
+    top1: str | None
+    published: tuple[Published, ...]
+    departures: tuple[str, ...]
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the definition's docstring."""
+        return (inspect.getdoc(self.build) or self.name).splitlines()[0]
+
+
+def architecture(
+    *,
+    paper: str,
+    year: int,
+    resolution: int,
+    published: str = "",
+    departures: Sequence[str] = (),
+    members: Mapping[str, Mapping[str, Any]] | None = None,
+    top1: Mapping[str, str] | None = None,
+    channels: int = 3,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function as an architecture, or as a family of several.
+
+    The function takes the input value, and options as keywords with defaults.
+    ``members`` maps names to presets of its keywords; by default the function's name.
+    ``published`` is a table of strings: a column is an option, ``name``, ``variant``,
+    ``resolution``, ``layer`` or a quantity; the last is ``source``. A figure with a
+    mark such as ``34M[1]`` departs, for the reason ``departures`` gives under 1.
+    """
+
+    def register(build: Callable[..., Any]) -> Callable[..., Any]:
+        family = build.__name__
+        for name, preset in (members or {family: {}}).items():
+            if name in _REGISTRY:
+                raise CostModelError(f'architecture "{name}" is registered twice')
+            options = _options(build, preset)
+            rows = _read_table(published, departures, name, options)
+            _REGISTRY[name] = Architecture(
+                name, build, preset, str(preset.get("title", name)), family, paper, year,
+                resolution, channels, (top1 or {}).get(name), rows, tuple(departures),
+                options,
+            )  # fmt: skip
+        return build
+
+    return register
+
+
+def architectures() -> dict[str, Architecture]:
+    """Return every architecture by name, in order of year and name's number."""
+    _discover()
+
+    def order(item: tuple[str, Architecture]) -> tuple[Any, ...]:
+        digits = [int(n) for n in re.findall(r"\d+", item[0])]
+        return item[1].year, item[1].family, digits, item[0]
+
+    return dict(sorted(_REGISTRY.items(), key=order))
+
+
+def find(name: str) -> Architecture:
+    """Return the architecture of that name, or suggest the nearest ones."""
+    _discover()
+    if name in _REGISTRY:
+        return _REGISTRY[name]
+    near = difflib.get_close_matches(str(name).lower(), _REGISTRY, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else "see `costmodel list`"
+    raise CostModelError(f'unknown architecture "{name}"; {hint}')
+
+
+def load(name: str, *, resolution: Any = None, batch: Any = None, **options: Any) -> Network:
+    """Return a network by name, symbolic in N, H, W and in options given as symbols.
+
+    ``resolution`` binds H and W: a number, an expression, or a (height, width) pair.
+    ``batch`` binds N. Counts may be numbers, strings such as "3/4", or symbols.
+
+    >>> load("resnet50", resolution=224).batch
+    N
+    """
+    chosen = find(name)
+    for key in options:
+        if key not in chosen.options:
+            near = difflib.get_close_matches(key, chosen.options, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            known = ", ".join(chosen.options)
+            raise CostModelError(
+                f'{name}: unknown option "{key}"; {hint}options are {known}, '
+                "resolution, batch"
+            )
+    given = {k: chosen.options[k].read(name, v) for k, v in options.items()}
+    net = _build(name, tuple(sorted(given.items())))
+    values: dict[object, object] = {}
+    if resolution is not None:
+        pair = resolution if isinstance(resolution, tuple) else (resolution, resolution)
+        if len(pair) != 2:
+            raise CostModelError(f"{name}: resolution {resolution!r} is no (height, width)")
+        values |= dict(zip((H, W), (_side(name, side) for side in pair)))
+    if batch is not None:
+        values[net.batch] = _side(name, batch, "batch")
+    return net.bind(values) if values else net
+
+
+def _side(name: str, value: object, what: str = "resolution") -> Dim:
+    side = exact(value, f"{name}: {what}")
+    known = type(side) is int or getattr(side, "is_number", False)
+    if known and not (type(side) is int and side >= 1):
+        raise CostModelError(f"{name}: {what} {value} is not a positive integer")
+    return side
+
+
+@lru_cache(maxsize=256)
+def _build(name: str, options: tuple[tuple[str, Any], ...]) -> Network:
+    chosen = _REGISTRY[name]
+    x = image(chosen.channels)
+    try:
+        result = chosen.build(x, **{**chosen.preset, **dict(options)})
+    except CostModelError as error:
+        raise CostModelError(f"{name}: {error}") from error
+    return network(*([result] if isinstance(result, Value) else result), name=name)
+
+
+def _options(build: Callable[..., Any], preset: Mapping[str, Any]) -> dict[str, Option]:
+    """Read options off the function's keywords, except those that a member presets."""
+    hints = get_type_hints(build)
+    options = {}
+    for key, parameter in inspect.signature(build).parameters.items():
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            continue
+        if parameter.default is inspect.Parameter.empty:
+            if key not in preset:
+                raise CostModelError(f"{build.__name__}: {key} has no default")
+            continue
+        hint = hints[key]
+        choices: tuple[Any, ...] | None = (True, False) if hint is bool else None
+        if get_origin(hint) is Literal:
+            choices = get_args(hint)
+        options[key] = Option(key, preset.get(key, parameter.default), choices)
+    return options
+
+
+def _read_table(
+    text: str, departures: Sequence[str], name: str, options: Mapping[str, Option]
+) -> tuple[Published, ...]:
+    """Read a published table; a dash is an empty cell."""
+    lines = [line.split() for line in text.strip().splitlines() if line.strip()]
+    if not lines:
+        return ()
+    header, rows = lines[0], []
+    if header[-1] != "source":
+        raise CostModelError(f'published table of "{name}": last column is not source')
+    for line in lines[1:]:
+        cells = dict(zip(header, [*line[: len(header) - 1], " ".join(line[len(header) - 1 :])]))
+        if cells.pop("name", name) != name:
+            continue
+        source, resolution = cells.pop("source"), _cell(cells, "resolution")
+        layer = _cell(cells, "layer")
+        setting = tuple(
+            (key, value) for key in list(cells)
+            if key in options and (value := _cell(cells, key)) is not None
+        )  # fmt: skip
+        for quantity, cell in cells.items():
+            if cell != "-" and quantity not in options:
+                match = _NOTE.fullmatch(cell)
+                assert match is not None
+                note = match["note"]
+                cause = departures[int(note) - 1] if note else None
+                row = (quantity, match["text"], setting, resolution, layer, source, cause)
+                _printed(match["text"])
+                rows.append(Published(*row))
+    return tuple(rows)
+
+
+def _cell(cells: dict[str, str], key: str) -> str | None:
+    value = cells.pop(key, "-")
+    return None if value == "-" else value
+
+
+def _printed(text: str) -> re.Match[str]:
+    match = _PRINTED.fullmatch(text)
+    if match is None:
+        raise CostModelError(f'published figure "{text}" is not a number with K, M or G')
+    return match
+
+
+_REGISTRY: dict[str, Architecture] = {}
+
+
+@lru_cache(maxsize=1)
+def _discover() -> None:
+    """Import every package that offers architectures."""
+    for entry in entry_points(group=GROUP):
+        entry.load()

@@ -1,0 +1,110 @@
+"""A network as JSON, and back: what was written is what is read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import sympy
+
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.symbols import Dim, parse
+from costmodel.errors import CostModelError, at
+from costmodel.network.graph import Network
+from costmodel.network.operators import OPERATORS, Input, Operator
+from costmodel.network.shape import Shape
+
+
+SCHEMA = "costmodel.network/1"
+_ASSUMPTIONS = ("positive", "integer", "real", "nonnegative")
+
+
+def to_json(network: Network) -> str:
+    """Return the network as JSON: integers as numbers, formulas as strings."""
+    symbols = sorted(network.free_symbols, key=str)
+    document = {
+        "schema": SCHEMA,
+        "name": network.name,
+        "batch": _write(network.batch),
+        "symbols": {str(s): _assumptions(s) for s in symbols},
+        "nodes": [
+            {
+                "name": node.name,
+                "operator": {"kind": node.operator.kind} | _fields(node.operator),
+                "inputs": list(node.inputs),
+            }
+            for node in network.nodes
+        ],
+        "outputs": list(network.outputs),
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False)
+
+
+def from_json(text: str) -> Network:
+    """Return the network of a JSON text, validated like any other."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CostModelError(f"network JSON: not JSON: {error}") from None
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise CostModelError(f"network JSON: schema is {schema!r}, not {SCHEMA!r}")
+    try:
+        names = {
+            name: sympy.Symbol(name, **{key: bool(v) for key, v in known.items()})
+            for name, known in document["symbols"].items()
+        }
+        layers = [
+            (node["name"], _operator(node, names), tuple(node["inputs"]))
+            for node in document["nodes"]
+        ]
+        outputs, name = document["outputs"], document["name"]
+        batch = _read(document["batch"], names)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise CostModelError(f"network JSON: malformed ({what})") from None
+    if not (isinstance(name, str) and isinstance(outputs, list)):
+        raise CostModelError("network JSON: name is no text or outputs is no list")
+    return Network.assemble(layers, map(str, outputs), name, batch)
+
+
+def _fields(operator: Operator) -> dict[str, Any]:
+    if isinstance(operator, Input):
+        sides = [_write(extent.value) for extent in operator.shape.spatial]
+        return {"channels": _write(operator.shape.channels), "spatial": sides}
+    return {name: _write(value) for name, value in operator.attributes.items()}
+
+
+def _write(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_write(part) for part in value]
+    return str(value) if isinstance(value, sympy.Expr) else value
+
+
+def _operator(node: dict[str, Any], names: dict[str, sympy.Symbol]) -> Operator:
+    given = dict(node["operator"])
+    kind, name = given.pop("kind"), node["name"]
+    if kind == Input.kind:
+        spatial = tuple(Extent(_read(side, names)) for side in given["spatial"])
+        return Input(Shape(_read(given["channels"], names), spatial))
+    if kind not in OPERATORS:
+        raise CostModelError(f'node "{name}": unknown operator kind {kind!r}')
+    known = {field.name for field in fields(OPERATORS[kind])}  # type: ignore[arg-type]
+    if unknown := sorted(given.keys() - known):
+        raise at(kind, name, f"unknown attribute {unknown[0]!r}")
+    try:
+        return OPERATORS[kind](**{k: _read(v, names) for k, v in given.items()})
+    except CostModelError as error:
+        raise at(kind, name, str(error)) from None
+
+
+def _read(value: Any, names: dict[str, sympy.Symbol]) -> Dim | Any:
+    if isinstance(value, list):
+        return tuple(_read(part, names) for part in value)
+    return parse(value, names=names) if isinstance(value, str) else value
+
+
+def _assumptions(symbol: sympy.Symbol) -> dict[str, bool]:
+    given = symbol.assumptions0
+    return {key: given[key] for key in _ASSUMPTIONS if given.get(key) is not None}

@@ -1,0 +1,83 @@
+"""Shapes of the tensors between operators, batch left outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sympy
+
+from costmodel.algebra.extent import Extent, resolve
+from costmodel.algebra.symbols import Dim, is_equal
+from costmodel.errors import CostModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """``channels × height × width`` of a feature map, or ``channels`` of a vector.
+
+    >>> print(Shape(64, (Extent(56), Extent(56))))
+    64×56×56
+    """
+
+    channels: Dim
+    spatial: tuple[Extent, ...] = ()
+
+    @property
+    def positions(self) -> Dim:
+        """Height times width, as opaque extents; 1 for a vector."""
+        area: Dim = 1
+        for extent in self.spatial:
+            area = area * extent.atom
+        return area
+
+    @property
+    def numel(self) -> Dim:
+        """Elements a sample: channels times positions, as opaque extents."""
+        return self.channels * self.positions
+
+    @property
+    def sizes(self) -> tuple[Dim, ...]:
+        """Channels, height, width as numbers or plain expressions."""
+        return (resolve(self.channels), *(extent.value for extent in self.spatial))
+
+    def require_map(self) -> tuple[Extent, Extent]:
+        """Return height and width, or say that there are none."""
+        if len(self.spatial) != 2:
+            raise CostModelError(
+                f"needs a feature map channels × height × width, got the vector {self}; "
+                "is it behind a flatten?"
+            )
+        return self.spatial[0], self.spatial[1]
+
+    def checked(self) -> Shape:
+        """Return the shape itself if every known size is a positive integer."""
+        for name, size in zip(("channels", "height", "width"), self.known, strict=False):
+            if isinstance(size, sympy.Expr) and size.is_number:
+                raise CostModelError(f"{name} {size} is not an integer")
+            if type(size) is int and size < 1:
+                raise CostModelError(
+                    f"output {self} is empty: {name} {size}"
+                    + ("; the input is too small here" if name != "channels" else "")
+                )
+        return self
+
+    @property
+    def known(self) -> tuple[Dim, ...]:
+        """Sizes with unknown extents left opaque: cheap to look at."""
+        return (self.channels, *(extent.atom for extent in self.spatial))
+
+    def map_extents(self, change: Callable[[Extent], Extent]) -> Shape:
+        """Return the shape with every extent changed."""
+        return Shape(self.channels, tuple(change(extent) for extent in self.spatial))
+
+    def same_as(self, other: Shape) -> bool:
+        """Say whether two shapes are equal for every value of their symbols."""
+        return self.spatial == other.spatial and is_equal(self.channels, other.channels)
+
+    def __str__(self) -> str:
+        """Write the shape as the papers do."""
+        channels = str(resolve(self.channels))
+        if self.spatial and isinstance(self.channels, sympy.Add):
+            channels = f"({channels})"
+        return "×".join([channels, *map(str, self.spatial)])
