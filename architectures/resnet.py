@@ -104,11 +104,20 @@ BLOCKS: dict[str, Callable[..., Value]] = {"basic": basic, "bottleneck": bottlen
         for depth, (block, repeats) in TABLE.items()
     }
     | {
-        f"plain{depth}": {"block": "basic", "repeats": TABLE[depth][1], "shortcut": "none"}
+        f"plain{depth}": {
+            "block": "basic",
+            "repeats": TABLE[depth][1],
+            "shortcut": "none",
+        }
         for depth in (18, 34)
     },
-    top1={"resnet18": "69.758", "resnet34": "73.314", "resnet50": "76.130",
-          "resnet101": "77.374", "resnet152": "78.312"},  # fmt: skip
+    top1={
+        "resnet18": "69.758",
+        "resnet34": "73.314",
+        "resnet50": "76.130",
+        "resnet101": "77.374",
+        "resnet152": "78.312",
+    },  # fmt: skip
 )
 def resnet(
     x: Value,

@@ -53,9 +53,16 @@ PUBLISHED = """
         for suffix in ("", "_bn")
         for name, depths in DEPTHS.items()
     },
-    top1={"vgg11": "69.020", "vgg13": "69.928", "vgg16": "71.592", "vgg19": "72.376",
-          "vgg11_bn": "70.370", "vgg13_bn": "71.586", "vgg16_bn": "73.360",
-          "vgg19_bn": "74.218"},  # fmt: skip
+    top1={
+        "vgg11": "69.020",
+        "vgg13": "69.928",
+        "vgg16": "71.592",
+        "vgg19": "72.376",
+        "vgg11_bn": "70.370",
+        "vgg13_bn": "71.586",
+        "vgg16_bn": "73.360",
+        "vgg19_bn": "74.218",
+    },  # fmt: skip
 )
 def vgg(
     x: Value,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -58,7 +59,7 @@ class Extent:
         """The extent as a number, or as a plain sympy expression."""
         if self.offset == 0 and self.stride == 1:
             return self.base
-        return as_dim(sympy.floor((sympy.sympify(self.base) + self.offset) / self.stride))
+        return _formula(self)
 
     @property
     def atom(self) -> Dim:
@@ -90,15 +91,25 @@ def normal(base: Dim, offset: Dim, stride: Dim) -> Extent:
     if type(stride) is not int:
         stride = as_dim(sympy.expand(stride))
     if type(base) is not int and not base.is_Symbol:
-        # A constant belongs to the offset, and a side such as 32·M leaves no floor
-        # while the stride divides it.
-        constant, rest = base.as_coeff_Add()
-        whole = sympy.expand(rest / stride)
+        # A constant belongs to the offset, and ⌊(g·r + c)/(g·s)⌋ = ⌊(r + ⌊c/g⌋)/s⌋: a
+        # side such as 32·M leaves no floor while the stride divides it.
+        constant, rest = sympy.expand(base).as_coeff_Add()
         if constant.is_integer and rest.is_integer:
             base, offset = as_dim(rest), as_dim(offset + constant)
-            if stride != 1 and whole.is_integer:
-                return normal(as_dim(whole), as_dim(sympy.floor(sympy.sympify(offset) / stride)), 1)
+            shared = _shared(rest, stride)
+            if shared != 1:
+                offset = as_dim(sympy.floor(sympy.sympify(offset) / shared))
+                stride = as_dim(sympy.cancel(stride / shared))
+                base = as_dim(sympy.expand(rest / shared))
     return Extent(base, offset, stride)
+
+
+def _shared(rest: sympy.Expr, stride: Dim) -> Dim:
+    """Return what a side and a stride have in common: numbers, or the whole stride."""
+    content, _ = rest.as_content_primitive()
+    if type(stride) is int and content.is_Integer:
+        return math.gcd(int(content), stride)
+    return stride if sympy.expand(rest / stride).is_integer else 1
 
 
 def substitute(value: Dim, values: dict[sympy.Symbol, Dim]) -> Dim:
@@ -121,6 +132,24 @@ def resolve(value: Dim) -> Dim:
 
 
 _EXTENTS: dict[sympy.Symbol, Extent] = {}
+
+
+@lru_cache(maxsize=4096)
+def _formula(extent: Extent) -> Dim:
+    """Return ⌊(base + offset)/stride⌋ in sympy's own normal form."""
+    base, offset, stride = extent.base, extent.offset, extent.stride
+    if type(offset) is not int or type(stride) is not int or not _is_whole(base):
+        return as_dim(sympy.floor((sympy.sympify(base) + offset) / stride))
+    # What sympy's evaluation would come to; asking it costs a hundred times as much.
+    whole, rest = divmod(offset, stride)
+    if rest == 0:
+        return as_dim(sympy.floor(base / stride, evaluate=stride == 1) + whole)
+    shifted = base / stride + sympy.Rational(offset, stride)
+    return as_dim(sympy.floor(shifted, evaluate=False))
+
+
+def _is_whole(base: Dim) -> bool:
+    return isinstance(base, sympy.Symbol) and bool(base.is_integer)
 
 
 @lru_cache(maxsize=None)

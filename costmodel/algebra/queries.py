@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 from sympy.printing.numpy import NumPyPrinter
 
-from costmodel.algebra.symbols import Dim, as_dim, common_divisor, make_divisible
+from costmodel.algebra.symbols import Dim, as_dim, make_divisible
 from costmodel.errors import CostModelError
 
 
@@ -68,7 +68,8 @@ def lambdify(
     [12, 12, 15]
     """
     many = isinstance(expression, Sequence)
-    wanted = [sympy.sympify(e) for e in (expression if many else [expression])]
+    formulas = expression if isinstance(expression, Sequence) else [expression]
+    wanted = [sympy.sympify(formula) for formula in formulas]
     missing = set().union(*(e.free_symbols for e in wanted)) - set(symbols)
     if missing:
         names = ", ".join(sorted(map(str, missing)))
@@ -76,7 +77,10 @@ def lambdify(
     function = sympy.lambdify(
         list(symbols),
         wanted if many else wanted[0],
-        modules=[{"make_divisible": _make_divisible, "common_divisor": np.gcd}, "numpy"],
+        modules=[
+            {"make_divisible": _make_divisible, "common_divisor": np.gcd},
+            "numpy",
+        ],
         printer=_IntegerPrinter,
         cse=True,
     )
@@ -98,14 +102,16 @@ def _broadcast(function: Callable[..., Any], *, many: bool) -> Callable[..., Any
     return evaluate
 
 
-class _IntegerPrinter(NumPyPrinter):  # type: ignore[misc]
+class _IntegerPrinter(NumPyPrinter):
     """Print floors of fractions as integer division, so that integers stay exact."""
 
     def _print_floor(self, expr: sympy.Expr) -> str:
         numerator, denominator = sympy.together(expr.args[0]).as_numer_denom()
         if denominator == 1 and numerator.is_integer:
             return f"({self._print(sympy.expand(numerator))})"
-        return f"(({self._print(sympy.expand(numerator))})//({self._print(denominator)}))"
+        return (
+            f"(({self._print(sympy.expand(numerator))})//({self._print(denominator)}))"
+        )
 
     def _print_ceiling(self, expr: sympy.Expr) -> str:
         return f"(-{self._print_floor(sympy.floor(-expr.args[0], evaluate=False))})"

@@ -7,15 +7,21 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import sympy
 
 from costmodel.errors import CostModelError
 
 
-Dim = int | sympy.Expr
+Dim: TypeAlias = int | sympy.Expr
 """A count: a plain ``int`` once it is known, a sympy expression until then."""
+
+GREEK = frozenset(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron "
+    "pi rho sigma tau upsilon phi chi psi omega".split()
+)
+"""Names of Greek letters: symbols of more than one letter that a user may write."""
 
 REAL_SYMBOLS = frozenset({"alpha", "rho", "theta", "phi"})
 """Names that stand for positive real multipliers; every other symbol is an integer."""
@@ -68,9 +74,16 @@ def exact(value: object, what: str = "value") -> Dim:
         if not math.isfinite(value):
             raise CostModelError(f"{what} {value!r} is not a finite number")
         return as_dim(Fraction(str(value)), what)
-    if isinstance(value, str):
-        return parse(value, what)
-    return as_dim(value, what)
+    if not isinstance(value, str):
+        return as_dim(value, what)
+    number = parse(value, what)
+    for unknown in getattr(number, "free_symbols", ()):
+        if not (len(unknown.name) == 1 or unknown.name in GREEK):
+            raise CostModelError(
+                f'{what} "{value}": "{unknown}" is neither a number nor a symbol; '
+                "a symbol is one letter, or a Greek one such as alpha"
+            )
+    return number
 
 
 _ARITHMETIC: dict[type[ast.AST], Callable[..., Any]] = {
@@ -84,6 +97,7 @@ _ARITHMETIC: dict[type[ast.AST], Callable[..., Any]] = {
 }
 _LONGEST_TEXT = 10_000
 _LARGEST_POWER = 64
+_MOST_BITS = 10_000
 
 
 def parse(
@@ -102,49 +116,74 @@ def parse(
     if len(text) > _LONGEST_TEXT:
         raise CostModelError(f"{what}: longer than {_LONGEST_TEXT} characters")
     try:
-        tree = ast.parse(text.strip().replace("^", "**"), mode="eval")
-        return as_dim(sympy.sympify(_evaluate(tree.body, names or {})), what)
+        source = text.strip().replace("^", "**")
+        tree = ast.parse(source, mode="eval")
+        value = sympy.sympify(_evaluate(tree.body, names or {}, source))
+        if value.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo):
+            raise ZeroDivisionError
+        return as_dim(value, what)
     except CostModelError as error:
         raise CostModelError(f'{what} "{text}": {error}') from None
     except ZeroDivisionError:
         raise CostModelError(f'{what} "{text}": division by zero') from None
-    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError,
+            OverflowError):  # fmt: skip
         raise CostModelError(
             f'{what} "{text}" is not a number or an expression such as 0.5, 3/4, 32*M'
         ) from None
 
 
-def _evaluate(node: ast.expr, names: Mapping[str, sympy.Expr]) -> Any:
+def _evaluate(node: ast.expr, names: Mapping[str, sympy.Expr], source: str) -> Any:
     """Return the value of one node of the syntax tree; only arithmetic is known."""
     match node:
         case ast.Constant(value=bool() | str() | bytes() | complex() | None):
             raise ValueError(node)
         case ast.Constant(value=float() as number):
-            if not math.isfinite(number):
-                raise ValueError(number)
-            return sympy.Rational(str(number))
+            return _decimal(number, ast.get_source_segment(source, node) or "")
         case ast.Constant(value=int() as number):
             return sympy.Integer(number)
         case ast.Name(id=name):
             return names.get(name) or symbol(name)
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _ARITHMETIC:
-            return _ARITHMETIC[type(op)](_evaluate(operand, names))
+            return _ARITHMETIC[type(op)](_evaluate(operand, names, source))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            first, second = _evaluate(left, names), _evaluate(right, names)
+            first = _evaluate(left, names, source)
+            second = _evaluate(right, names, source)
             if isinstance(op, ast.Div) and second == 0:
                 raise ZeroDivisionError
-            if isinstance(op, ast.Pow) and not (
-                second.is_Symbol or abs(second) <= _LARGEST_POWER
-            ):
-                raise CostModelError(f"power {second} is too large")
+            if isinstance(op, ast.Pow):
+                _check_power(first, second)
             return _ARITHMETIC[type(op)](first, second)
-        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+        case ast.Call(func=ast.Name(id=name), args=[_, *_] as arguments, keywords=[]):
             if name not in FUNCTIONS:
                 known = ", ".join(sorted(FUNCTIONS))
                 raise CostModelError(f"unknown function {name}; known are {known}")
-            return FUNCTIONS[name](*(_evaluate(a, names) for a in arguments))
+            return FUNCTIONS[name](*(_evaluate(a, names, source) for a in arguments))
         case _:
             raise ValueError(node)
+
+
+def _decimal(number: float, text: str) -> sympy.Rational:
+    """Return a decimal exactly as it is written, within the range of floats."""
+    mantissa = text.lower().partition("e")[0]
+    if not math.isfinite(number) or (number == 0 and mantissa.strip("0._")):
+        raise ValueError(text)
+    exactly = Fraction(text) if number else Fraction(0)
+    return sympy.Rational(exactly.numerator, exactly.denominator)
+
+
+def _check_power(base: sympy.Expr, power: sympy.Expr) -> None:
+    """Refuse powers that are no finite real number, or that would fill the memory."""
+    if not (power.is_Symbol or abs(power) <= _LARGEST_POWER):
+        raise CostModelError(f"power {power} is too large")
+    if base == 0 and not power.is_positive:
+        raise ZeroDivisionError
+    if not (power.is_integer or base.is_positive):
+        raise CostModelError(f"power {power} of {base} may be no real number")
+    bits = max((max(n.p.bit_length(), n.q.bit_length()) for n in base.atoms(sympy.Rational)),
+               default=0)  # fmt: skip
+    if not power.is_Symbol and bits * abs(power) > _MOST_BITS:
+        raise CostModelError(f"power {power} of so long a number is too large")
 
 
 def exact_div(dividend: Dim, divisor: Dim) -> Dim:
@@ -153,6 +192,8 @@ def exact_div(dividend: Dim, divisor: Dim) -> Dim:
     >>> exact_div(64, 32), exact_div(32 * alpha, 32 * alpha)
     (2, 1)
     """
+    if divisor == 0:
+        raise CostModelError(f"{divisor} does not divide {dividend}")
     if type(dividend) is int and type(divisor) is int:
         quotient, remainder = divmod(dividend, divisor)
         if remainder:

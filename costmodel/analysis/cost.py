@@ -6,6 +6,7 @@ expressions, and plain ``int`` once every symbol is bound.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +14,18 @@ from functools import cached_property
 import sympy
 
 from costmodel.algebra.extent import resolve
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import KINDS, Tally, total
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network, Node
-from costmodel.network.operators import Conv2d, Linear, Subsample2d, TableConv2d
+from costmodel.network.operators import (
+    Conv2d,
+    Linear,
+    Operator,
+    Subsample2d,
+    TableConv2d,
+)
+from costmodel.network.shape import Shape
 
 
 METRICS = {
@@ -36,80 +44,99 @@ _COMPUTING = (Conv2d, TableConv2d, Linear)
 
 
 class Sums:
-    """Totals over rows; each is added once, when first asked for."""
+    """Quantities of some nodes; each is added once, when first asked for."""
 
-    def __init__(self, rows: Iterable[Row], batch: Dim) -> None:
-        """Keep the rows to be added."""
-        self.rows = tuple(rows)
+    def __init__(self, samples: Iterable[Sample], batch: Dim) -> None:
+        """Keep what is to be added; equal samples are one object, added at once."""
+        samples = tuple(samples)
+        counts = Counter(map(id, samples))
+        self._samples = {id(s): (s, counts[id(s)]) for s in samples}.values()
         self._batch = batch
 
     @cached_property
     def parameters(self) -> Dim:
         """Learnable scalars: weights, biases, scales and shifts."""
-        return resolve(total(row.node_parameters for row in self.rows))
+        return _plain(self._stored(lambda sample: sample.parameters))
 
     @cached_property
     def buffers(self) -> Dim:
         """Stored scalars that are not learned, such as running statistics."""
-        return resolve(total(row.node_buffers for row in self.rows))
+        return _plain(self._stored(lambda sample: sample.buffers))
 
     @cached_property
     def tally(self) -> Tally:
         """Every primitive operation, by kind."""
-        return Tally(*(self._sum(lambda row, k=k: getattr(row.sample, k)) for k in KINDS))
+        return Tally(*map(self._operations, KINDS))
 
     @cached_property
     def macs(self) -> Dim:
         """Multiply–accumulates: what papers and fvcore call FLOPs."""
-        return self._sum(lambda row: row.sample.mac)
+        return self._sum(lambda sample: sample.tally.mac)
 
     @cached_property
     def activations(self) -> Dim:
         """Elements output by convolutions and linear layers."""
-        return self._sum(lambda row: row.node_activations)
+        return self._sum(lambda sample: sample.activations)
 
     @cached_property
     def connections(self) -> Dim:
         """Links of weighted layers: each output to every input it sees and its bias."""
-        return self._sum(lambda row: row.node_connections)
+        return self._sum(lambda sample: sample.connections)
 
     @cached_property
     def bytes_read(self) -> Dim:
         """Bytes of operands and weights; views read nothing."""
-        weights = resolve(total(row.weight_bytes for row in self.rows))
-        return _plain(self._sum(lambda row: row.operand_bytes) + weights)
+        weights = self._stored(lambda sample: sample.weight_bytes)
+        return _plain(self._sum(lambda sample: sample.operand_bytes) + weights)
 
     @cached_property
     def bytes_written(self) -> Dim:
         """Bytes of outputs; views write nothing."""
-        return self._sum(lambda row: row.output_bytes)
+        return self._sum(lambda sample: sample.output_bytes)
 
     def metric(self, name: str) -> Dim:
         """Return a quantity by its name."""
         if name not in METRICS:
-            raise CostModelError(f'unknown metric "{name}"; known are {", ".join(METRICS)}')
+            raise CostModelError(
+                f'unknown metric "{name}"; known are {", ".join(METRICS)}'
+            )
         value: Dim = getattr(self, name)
         return value
 
-    def _sum(self, part: Callable[[Row], Dim]) -> Dim:
-        """Add a part of every row, put the floors in, and take it N times."""
-        return _plain(resolve(total(part(row) for row in self.rows)) * self._batch)
+    def _operations(self, kind: str) -> Dim:
+        return self._sum(lambda sample: getattr(sample.tally, kind))
+
+    def _stored(self, part: Callable[[Sample], Dim]) -> Dim:
+        """Add a part of every row, equal rows at once, and put the floors in."""
+        return resolve(total(count * part(sample) for sample, count in self._samples))
+
+    def _sum(self, part: Callable[[Sample], Dim]) -> Dim:
+        """Add a part of every row, and take it N times."""
+        return _times(self._stored(part), self._batch)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One node's cost a sample, extents still opaque; :meth:`cost` makes it plain."""
+class Sample:
+    """What one operator costs a sample, extents still opaque."""
 
-    node: Node
-    sample: Tally
-    node_parameters: Dim
-    node_buffers: Dim
-    node_activations: Dim
-    node_connections: Dim
+    tally: Tally
+    parameters: Dim
+    buffers: Dim
+    activations: Dim
+    connections: Dim
     weight_bytes: Dim
     operand_bytes: Dim
     output_bytes: Dim
-    batch: Dim
+
+
+class Row(Sums):
+    """The quantities of one node."""
+
+    def __init__(self, node: Node, sample: Sample, batch: Dim) -> None:
+        """Keep the node and what it costs a sample."""
+        super().__init__([sample], batch)
+        self.node = node
+        self.sample = sample
 
     @property
     def name(self) -> str:
@@ -121,14 +148,14 @@ class Row:
         """The operator's kind."""
         return self.node.operator.kind
 
-    @property
-    def cost(self) -> Sums:
-        """The node's quantities, as those of a network of one node."""
-        return Sums([self], self.batch)
-
 
 class Cost(Sums):
-    """Rows in network order and their totals."""
+    """The totals of a network, and its rows in network order."""
+
+    def __init__(self, rows: Iterable[Row], batch: Dim) -> None:
+        """Keep the rows."""
+        self.rows = tuple(rows)
+        super().__init__((row.sample for row in self.rows), batch)
 
     def by_scope(self, depth: int = 1) -> dict[str, Sums]:
         """Return sums by the first ``depth`` levels of scope, in network order."""
@@ -145,13 +172,21 @@ class Cost(Sums):
         rows = [r for r in self.rows if f"{r.name}.".startswith(f"{layer}.")]
         if not rows:
             raise CostModelError(f'no layer or scope "{layer}"')
-        return Sums(rows, self._batch)
+        return self._sums(rows)
+
+    def of_nodes(self, names: Iterable[str]) -> Sums:
+        """Return the sums of some nodes."""
+        wanted = set(names)
+        return self._sums(row for row in self.rows if row.name in wanted)
 
     def _group(self, key: Callable[[Row], str]) -> dict[str, Sums]:
         groups: dict[str, list[Row]] = {}
         for row in self.rows:
             groups.setdefault(key(row), []).append(row)
-        return {name: Sums(rows, self._batch) for name, rows in groups.items()}
+        return {name: self._sums(rows) for name, rows in groups.items()}
+
+    def _sums(self, rows: Iterable[Row]) -> Sums:
+        return Sums((row.sample for row in rows), self._batch)
 
 
 def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
@@ -165,8 +200,18 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
     216*H*N*W
     """
     if type(bytes_per_element) is not int or bytes_per_element < 1:
-        raise CostModelError(f"bytes_per_element {bytes_per_element!r} is no whole number")
-    rows = (_row(network, node, bytes_per_element) for node in network.nodes)
+        raise CostModelError(
+            f"bytes_per_element {bytes_per_element!r} is no whole number"
+        )
+    # Deep networks repeat their layers: the same operator on the same shapes is the
+    # same algebra, and is done once.
+    known: dict[tuple[Operator, tuple[Shape, ...]], Sample] = {}
+    rows = []
+    for node in network.nodes:
+        key = (node.operator, network.shapes_into(node))
+        if key not in known:
+            known[key] = _sample(*key, node.output, bytes_per_element)
+        rows.append(Row(node, known[key], network.batch))
     return Cost(rows, network.batch)
 
 
@@ -182,46 +227,59 @@ def depth(network: Network) -> int:
     return max(longest[output] for output in network.outputs)
 
 
-def _row(network: Network, node: Node, width: int) -> Row:
-    inputs, output = network.shapes_into(node), node.output
-    operator = node.operator
+def _sample(
+    operator: Operator, inputs: tuple[Shape, ...], output: Shape, width: int
+) -> Sample:
     weights = operator.weights(*inputs).values()
     # A scalar buffer (how many batches were seen) is stored, but never read here.
     read_weights = total(w.numel for w in weights if w.shape)
     tally = operator.tally(output, *inputs)
-    learned = total(w.numel for w in weights if w.learnable)
-    stored = total(w.numel for w in weights if not w.learnable)
-    reads = 0 if operator.view else total(x.numel for x in inputs)
-    writes = 0 if operator.view or not inputs else output.numel
-    return Row(
-        node=node,
-        sample=tally,
-        node_parameters=learned,
-        node_buffers=stored,
-        node_activations=output.numel if isinstance(operator, _COMPUTING) else 0,
-        node_connections=_connections(node, tally) if weights else 0,
+    computes = isinstance(operator, _COMPUTING)
+    moves = bool(inputs) and not operator.view
+    return Sample(
+        tally=tally,
+        parameters=total(w.numel for w in weights if w.learnable),
+        buffers=total(w.numel for w in weights if not w.learnable),
+        activations=output.numel if computes else 0,
+        connections=_connections(operator, tally),
         weight_bytes=width * read_weights,
-        operand_bytes=width * reads,
-        output_bytes=width * writes,
-        batch=network.batch,
+        operand_bytes=width * total(x.numel for x in inputs) if moves else 0,
+        output_bytes=width * output.numel if moves else 0,
     )
 
 
-def _connections(node: Node, tally: Tally) -> Dim:
+def _connections(operator: Operator, tally: Tally) -> Dim:
     """Return links in the sense of LeCun et al. 1998: inputs seen, and a bias.
 
     LeNet-5's 340,908 are these; normalization has weights but is no layer of units.
     """
-    if isinstance(node.operator, _COMPUTING):
+    if isinstance(operator, _COMPUTING):
         return tally.mac + tally.add
-    if isinstance(node.operator, Subsample2d):
+    if isinstance(operator, Subsample2d):
         return tally.add + tally.mul
     return tally.mac
 
 
 def _plain(value: Dim) -> Dim:
     """Return a total as ``int``, or as one expanded sum."""
-    return value if type(value) is int else sympy.expand(value)
+    return value if type(value) is int else as_dim(sympy.expand(value))
+
+
+def _times(value: Dim, batch: Dim) -> Dim:
+    """Return batch times a sum, term by term."""
+    if type(value) is int or type(batch) is int:
+        return _plain(value * batch)
+    terms = sympy.Add.make_args(value)
+    if any(
+        factor.has(sympy.Add) for t in terms for factor in t.args if _nested(factor)
+    ):
+        return _plain(value * batch)
+    return as_dim(sympy.Add(*(term * batch for term in terms)))
+
+
+def _nested(factor: sympy.Expr) -> bool:
+    """Say whether a factor may hide a sum that still has to be multiplied out."""
+    return isinstance(factor, (sympy.Add, sympy.Pow))
 
 
 __all__ = ["METRICS", "Cost", "Row", "Sums", "cost", "depth"]

@@ -11,11 +11,12 @@ from costmodel.algebra.symbols import Dim
 from costmodel.analysis.cost import METRICS, Cost, cost, depth
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.network.registry import Architecture, Published, load
+from costmodel.network.published import Published
+from costmodel.network.registry import Architecture, load
 
 
 Outcome = Literal["agrees", "departure", "unexplained", "stale departure", "recorded"]
-"""A row agrees, departs for a stated cause, or is wrong; accuracies are only recorded."""
+"""A row agrees, departs for a stated cause, or is wrong; an accuracy is recorded."""
 
 RECORDED = frozenset({"top1", "top5", "error"})
 """Published quantities that were measured on data: shown, never computed."""
@@ -38,7 +39,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A count of ours beside an independent oracle's: equal, or the network is wrong."""
+    """A count of ours beside an oracle's: equal, or the network is wrong."""
 
     quantity: str
     oracle: str
@@ -83,7 +84,7 @@ def _computed(architecture: Architecture, row: Published) -> Dim:
     if row.quantity not in METRICS:
         known = ", ".join(["layers", *METRICS])
         raise CostModelError(
-            f'{architecture.name}: published quantity "{row.quantity}" is not computed; '
+            f'{architecture.name}: no quantity "{row.quantity}" is computed; '
             f"known are {known}"
         )
     sums = totals.of(row.layer) if row.layer else totals

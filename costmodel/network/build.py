@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.algebra.symbols import Dim, H, N, W, as_dim, exact_div
@@ -20,7 +21,7 @@ from costmodel.network.graph import Network, Node, make_node
 from costmodel.network.shape import Shape
 
 
-Size = Dim | tuple[Dim, Dim]
+Size: TypeAlias = Dim | tuple[Dim, Dim]
 """One number for both axes, or a (height, width) pair."""
 
 
@@ -44,7 +45,7 @@ class _Builder:
             layer = operator(*fields)
         except CostModelError as error:
             raise at(operator.kind, full, str(error)) from None
-        names = tuple(value._node.name for value in inputs)
+        names = tuple(value.node.name for value in inputs)
         self.nodes[full] = node = make_node(full, layer, names, self.nodes)
         return Value(self, node)
 
@@ -67,13 +68,13 @@ class _Builder:
 class Value:
     """A tensor of the network that is being built: what verbs take and return."""
 
-    _builder: _Builder
-    _node: Node
+    builder: _Builder
+    node: Node
 
     @property
     def shape(self) -> Shape:
         """The tensor's shape, batch left out."""
-        return self._node.output
+        return self.node.output
 
     @property
     def channels(self) -> Dim:
@@ -82,7 +83,7 @@ class Value:
 
     def __str__(self) -> str:
         """Write the node's name and shape."""
-        return f"{self._node.name}: {self.shape}"
+        return f"{self.node.name}: {self.shape}"
 
 
 def image(channels: Dim = 3, height: Dim = H, width: Dim = W) -> Value:
@@ -100,7 +101,7 @@ def network(*outputs: Value, name: str = "network", batch: Dim = N) -> Network:
     """
     builder = _common(outputs, "network")
     layers = ((n.name, n.operator, n.inputs) for n in builder.nodes.values())
-    return Network.assemble(layers, (v._node.name for v in outputs), name, batch)
+    return Network.assemble(layers, (v.node.name for v in outputs), name, batch)
 
 
 @contextmanager
@@ -262,10 +263,12 @@ def relu(x: Value, *, name: str | None = None) -> Value:
 
 
 def activation(x: Value, kind: str, *, name: str | None = None) -> Value:
-    """Apply an activation by its kind: relu6, sigmoid, silu, tanh, hardswish, …"""
+    """Apply an activation by its kind, such as relu6, silu or hardswish."""
     layer = op.OPERATORS.get(kind)
     if layer is None or not issubclass(layer, op.Activation):
-        known = sorted(k for k, o in op.OPERATORS.items() if issubclass(o, op.Activation))
+        known = sorted(
+            k for k, o in op.OPERATORS.items() if issubclass(o, op.Activation)
+        )
         raise CostModelError(f"activation {kind!r}: known are {', '.join(known)}")
     return _apply(layer, [x], name)
 
@@ -337,9 +340,9 @@ def _apply(
 def _common(values: tuple[Value, ...], what: str) -> _Builder:
     if not values or not all(isinstance(value, Value) for value in values):
         raise CostModelError(f"{what}: takes values that other verbs returned")
-    if any(value._builder is not values[0]._builder for value in values):
+    if any(value.builder is not values[0].builder for value in values):
         raise CostModelError(f"{what}: values belong to different networks")
-    return values[0]._builder
+    return values[0].builder
 
 
 def _pair(size: Size) -> tuple[Dim, Dim]:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import networkx as nx
 import sympy
 
-from costmodel.algebra.extent import resolve
+from costmodel.algebra.extent import resolve, substitute
 from costmodel.algebra.symbols import Dim, N, as_dim, exact
 from costmodel.errors import CostModelError, at
 from costmodel.network.operators import Input, Operator, Weights
@@ -99,14 +100,18 @@ class Network:
         order.add_nodes_from(graph.nodes)
         order.add_edges_from(edges)
         try:
-            names = list(nx.lexicographical_topological_sort(
-                order, key={node: i for i, node in enumerate(graph.nodes)}.get
-            ))
+            names = list(
+                nx.lexicographical_topological_sort(
+                    order, key={node: i for i, node in enumerate(graph.nodes)}.get
+                )
+            )
         except nx.NetworkXUnfeasible:
             cycle = [edge[0] for edge in nx.find_cycle(order)]
             path = " → ".join(map(str, [*cycle, cycle[0]]))
             raise CostModelError(f'node "{cycle[0]}": is on the cycle {path}') from None
-        layers = [(node, graph.nodes[node]["operator"], operands[node]) for node in names]
+        layers = [
+            (node, graph.nodes[node]["operator"], operands[node]) for node in names
+        ]
         return cls.assemble(layers, outputs, name, batch)
 
     @cached_property
@@ -167,9 +172,11 @@ class Network:
                 elif isinstance(value, Shape):
                     values.extend(size for size in value.sizes)
         batch = self.batch
-        return frozenset(found | (set() if type(batch) is int else batch.free_symbols))
+        return frozenset(found | sympy.sympify(batch).free_symbols)
 
-    def bind(self, values: Mapping[object, object] | None = None, **named: object) -> Network:
+    def bind(
+        self, values: Mapping[Any, Any] | None = None, **named: object
+    ) -> Network:
         """Return the network with symbols replaced by numbers or expressions.
 
         ``net.bind(alpha=0.5, H=224, W=224)`` or ``net.bind({H: 32 * M})``. Decimals
@@ -187,9 +194,9 @@ class Network:
             name = known[str(key)]
             exact_values[name] = _fitting(name, exact(value, f"bind: {key}"))
         self._check_smallest(exact_values)
-        batch = self.batch if type(self.batch) is int else self.batch.subs(exact_values)
+        batch = substitute(self.batch, exact_values)
         layers = ((n.name, _bound(n, exact_values), n.inputs) for n in self.nodes)
-        return Network.assemble(layers, self.outputs, self.name, as_dim(batch))
+        return Network.assemble(layers, self.outputs, self.name, batch)
 
     def _check_smallest(self, values: Mapping[sympy.Symbol, Dim]) -> None:
         for side, value in values.items():
@@ -236,7 +243,7 @@ class Network:
 
 
 def make_node(
-    name: str, operator: Operator, inputs: tuple[str, ...], known: Mapping[str, Node]
+    name: str, operator: object, inputs: tuple[str, ...], known: Mapping[str, Node]
 ) -> Node:
     """Return a node with its shape inferred; every problem names the node."""
     if not (isinstance(name, str) and _NAME.fullmatch(name)):
@@ -263,7 +270,11 @@ def make_node(
 
 def check_names(nodes: Mapping[str, Node]) -> None:
     """Refuse a node that bears the name of a scope: modules could not nest so."""
-    scopes = {name.rsplit(".", level)[0] for name in nodes for level in range(1, name.count(".") + 1)}
+    scopes = {
+        name.rsplit(".", level)[0]
+        for name in nodes
+        for level in range(1, name.count(".") + 1)
+    }
     for name in nodes:
         if name in scopes:
             raise CostModelError(f'node "{name}": a scope has the same name')
@@ -303,7 +314,9 @@ def _operands(graph: nx.DiGraph, node: object) -> tuple[str, ...]:
         raise CostModelError(f'node "{node}": inputs {inputs!r} is no tuple of names')
     inputs = tuple(inputs)
     if missing := [source for source in inputs if source not in graph]:
-        raise CostModelError(f'node "{node}": input "{missing[0]}" is missing from the graph')
+        raise CostModelError(
+            f'node "{node}": input "{missing[0]}" is missing from the graph'
+        )
     if set(inputs) != set(before):
         raise CostModelError(
             f'node "{node}": inputs {inputs} differ from its edges from {tuple(before)}'
@@ -340,5 +353,3 @@ def _fitting(symbol: sympy.Symbol, value: Dim) -> Dim:
         article = f"a {' '.join(wanted)}" + ("" if "integer" in wanted else " number")
         raise CostModelError(f"bind: {symbol} = {value} is not {article}")
     return value
-
-

@@ -1,4 +1,4 @@
-"""The outline of a network: blocks folded, equal neighbours merged, as papers print it."""
+"""The outline of a network: blocks folded, equal neighbours merged."""
 
 from __future__ import annotations
 

@@ -7,59 +7,21 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import sympy
 
 from costmodel.algebra.symbols import Dim, H, W, exact, symbol
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
+from costmodel.network.published import Published, read_table
 
 
 GROUP = "costmodel.architectures"
 """The entry-point group under which packages offer architectures."""
-
-_UNITS = {"": 1, "K": 10**3, "Ki": 2**10, "M": 10**6, "G": 10**9}
-_PRINTED = re.compile(r"(?P<number>[\d,]+(?:\.\d+)?)(?P<unit>K|Ki|M|G|)")
-_NOTE = re.compile(r"(?P<text>.*?)(?:\[(?P<note>\d+)\])?")
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """One figure as a source prints it, and the setting under which it holds.
-
-    ``printed`` stays a string: its last digit is the tolerance. ``departure`` is the
-    cause, where the built network gives another number.
-    """
-
-    quantity: str
-    printed: str
-    options: tuple[tuple[str, str], ...]
-    resolution: str | None
-    layer: str | None
-    source: str
-    departure: str | None = None
-
-    @property
-    def value(self) -> Fraction:
-        """The printed number, exactly."""
-        match = _printed(self.printed)
-        return Fraction(match["number"].replace(",", "")) * _UNITS[match["unit"]]
-
-    @property
-    def tolerance(self) -> Fraction:
-        """One unit of the last printed digit."""
-        match = _printed(self.printed)
-        decimals = len(match["number"].partition(".")[2])
-        return Fraction(_UNITS[match["unit"]], 10**decimals)
-
-    def agrees(self, computed: Dim) -> bool:
-        """Say whether a count lies less than one last printed digit away."""
-        if type(computed) is not int:
-            raise CostModelError(f"{self.quantity}: {computed} is not a number yet")
-        return abs(computed - self.value) < self.tolerance
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +57,11 @@ _SYMBOLS = {"width": "alpha", "growth_rate": "k", "compression": "theta"}
 
 @dataclass(frozen=True)
 class Architecture:
-    """A registered network: how to build it, where it is from, what was printed of it."""
+    """A registered network: how to build it, its source, what was printed of it."""
 
     name: str
     build: Callable[..., Value | Sequence[Value]]
     preset: Mapping[str, Any]
-    title: str
     family: str
     paper: str
     year: int
@@ -110,6 +71,11 @@ class Architecture:
     published: tuple[Published, ...]
     departures: tuple[str, ...]
     options: Mapping[str, Option] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The network as its paper names it: what precedes the summary's colon."""
+        return self.summary.partition(":")[0]
 
     @property
     def summary(self) -> str:
@@ -143,11 +109,10 @@ def architecture(
             if name in _REGISTRY:
                 raise CostModelError(f'architecture "{name}" is registered twice')
             options = _options(build, preset)
-            rows = _read_table(published, departures, name, options)
+            rows = read_table(published, departures, name, options)
             _REGISTRY[name] = Architecture(
-                name, build, preset, str(preset.get("title", name)), family, paper, year,
-                resolution, channels, (top1 or {}).get(name), rows, tuple(departures),
-                options,
+                name, build, preset, family, paper, year, resolution, channels,
+                (top1 or {}).get(name), rows, tuple(departures), options,
             )  # fmt: skip
         return build
 
@@ -175,7 +140,9 @@ def find(name: str) -> Architecture:
     raise CostModelError(f'unknown architecture "{name}"; {hint}')
 
 
-def load(name: str, *, resolution: Any = None, batch: Any = None, **options: Any) -> Network:
+def load(
+    name: str, *, resolution: Any = None, batch: Any = None, **options: Any
+) -> Network:
     """Return a network by name, symbolic in N, H, W and in options given as symbols.
 
     ``resolution`` binds H and W: a number, an expression, or a (height, width) pair.
@@ -195,16 +162,31 @@ def load(name: str, *, resolution: Any = None, batch: Any = None, **options: Any
                 "resolution, batch"
             )
     given = {k: chosen.options[k].read(name, v) for k, v in options.items()}
-    net = _build(name, tuple(sorted(given.items())))
+    net = _built(chosen, given)
     values: dict[object, object] = {}
     if resolution is not None:
         pair = resolution if isinstance(resolution, tuple) else (resolution, resolution)
         if len(pair) != 2:
-            raise CostModelError(f"{name}: resolution {resolution!r} is no (height, width)")
+            raise CostModelError(
+                f"{name}: resolution {resolution!r} is no (height, width)"
+            )
         values |= dict(zip((H, W), (_side(name, side) for side in pair)))
     if batch is not None:
         values[net.batch] = _side(name, batch, "batch")
     return net.bind(values) if values else net
+
+
+def _built(chosen: Architecture, given: Mapping[str, Any]) -> Network:
+    """Build; where a fraction of the channels does not fit, say which ones would."""
+    try:
+        return _build(chosen.name, tuple(sorted(given.items())))
+    except CostModelError:
+        parts = {k: v for k, v in given.items() if isinstance(v, sympy.Rational)}
+        if parts:
+            symbols = {key: chosen.options[key].symbol for key in parts}
+            symbolic = _build(chosen.name, tuple(sorted({**given, **symbols}.items())))
+            symbolic.bind({symbols[key]: value for key, value in parts.items()})
+        raise
 
 
 def _side(name: str, value: object, what: str = "resolution") -> Dim:
@@ -243,50 +225,6 @@ def _options(build: Callable[..., Any], preset: Mapping[str, Any]) -> dict[str, 
             choices = get_args(hint)
         options[key] = Option(key, preset.get(key, parameter.default), choices)
     return options
-
-
-def _read_table(
-    text: str, departures: Sequence[str], name: str, options: Mapping[str, Option]
-) -> tuple[Published, ...]:
-    """Read a published table; a dash is an empty cell."""
-    lines = [line.split() for line in text.strip().splitlines() if line.strip()]
-    if not lines:
-        return ()
-    header, rows = lines[0], []
-    if header[-1] != "source":
-        raise CostModelError(f'published table of "{name}": last column is not source')
-    for line in lines[1:]:
-        cells = dict(zip(header, [*line[: len(header) - 1], " ".join(line[len(header) - 1 :])]))
-        if cells.pop("name", name) != name:
-            continue
-        source, resolution = cells.pop("source"), _cell(cells, "resolution")
-        layer = _cell(cells, "layer")
-        setting = tuple(
-            (key, value) for key in list(cells)
-            if key in options and (value := _cell(cells, key)) is not None
-        )  # fmt: skip
-        for quantity, cell in cells.items():
-            if cell != "-" and quantity not in options:
-                match = _NOTE.fullmatch(cell)
-                assert match is not None
-                note = match["note"]
-                cause = departures[int(note) - 1] if note else None
-                row = (quantity, match["text"], setting, resolution, layer, source, cause)
-                _printed(match["text"])
-                rows.append(Published(*row))
-    return tuple(rows)
-
-
-def _cell(cells: dict[str, str], key: str) -> str | None:
-    value = cells.pop(key, "-")
-    return None if value == "-" else value
-
-
-def _printed(text: str) -> re.Match[str]:
-    match = _PRINTED.fullmatch(text)
-    if match is None:
-        raise CostModelError(f'published figure "{text}" is not a number with K, M or G')
-    return match
 
 
 _REGISTRY: dict[str, Architecture] = {}

@@ -45,14 +45,16 @@ class Shape:
         """Return height and width, or say that there are none."""
         if len(self.spatial) != 2:
             raise CostModelError(
-                f"needs a feature map channels × height × width, got the vector {self}; "
-                "is it behind a flatten?"
+                "needs a feature map channels × height × width, "
+                f"got the vector {self}; is it behind a flatten?"
             )
         return self.spatial[0], self.spatial[1]
 
     def checked(self) -> Shape:
         """Return the shape itself if every known size is a positive integer."""
-        for name, size in zip(("channels", "height", "width"), self.known, strict=False):
+        for name, size in zip(
+            ("channels", "height", "width"), self.known, strict=False
+        ):
             if isinstance(size, sympy.Expr) and size.is_number:
                 raise CostModelError(f"{name} {size} is not an integer")
             if type(size) is int and size < 1:

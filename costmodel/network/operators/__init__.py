@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from costmodel.network.operators.base import (
-    by,
     Input,
     Operator,
     Pair,
     Weight,
     Weights,
+    by,
 )
 from costmodel.network.operators.joining import (
     Add,
@@ -51,9 +51,8 @@ from costmodel.network.operators.weighted import (
 
 
 __all__ = [
-    "by",
-    "Activation",
     "OPERATORS",
+    "Activation",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
     "Add",
@@ -88,6 +87,7 @@ __all__ = [
     "Tanh",
     "Weight",
     "Weights",
+    "by",
 ]
 
 OPERATORS: dict[str, type[Operator]] = {
@@ -100,4 +100,4 @@ OPERATORS: dict[str, type[Operator]] = {
         PadChannels,
     )
 }  # fmt: skip
-"""Every operator by its kind. A new one goes here; the tests name what it still lacks."""
+"""Every operator by its kind. A new one goes here; tests name what it still lacks."""

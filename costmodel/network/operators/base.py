@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Self, TypeAlias, final
 
 import sympy
 
@@ -21,7 +21,7 @@ from costmodel.errors import CostModelError
 from costmodel.network.shape import Shape
 
 
-Pair = tuple[Dim, Dim]
+Pair: TypeAlias = tuple[Dim, Dim]
 """Height and width of one attribute."""
 
 
@@ -41,7 +41,7 @@ class Weight:
         return count
 
 
-Weights = dict[str, Weight]
+Weights: TypeAlias = dict[str, Weight]
 POINT = (Window(), Window())
 """The window of an operator that looks at one position at a time."""
 
@@ -78,7 +78,7 @@ class Operator(ABC):
 
     @abstractmethod
     def weights(self, *inputs: Shape) -> Weights:
-        """Return the tensors that the operator stores, by their ``state_dict`` names."""
+        """Return the tensors that it stores, by their ``state_dict`` names."""
 
     @abstractmethod
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
@@ -133,6 +133,7 @@ def by(pair: Pair) -> str:
 
 
 def suffix(stride: Pair, groups: Dim = 1, dilation: Pair = (1, 1)) -> str:
+    """Write what a convolution or pooling has beyond the usual."""
     parts = []
     if stride != (1, 1):
         parts.append(f"/{stride[0]}" if stride[0] == stride[1] else f"/{by(stride)}")
@@ -146,7 +147,9 @@ def suffix(stride: Pair, groups: Dim = 1, dilation: Pair = (1, 1)) -> str:
 def slide(x: Shape, channels: Dim, window: tuple[Window, Window]) -> Shape:
     """Return the shape after a window has slid over a feature map."""
     extents = []
-    for axis, extent, w in zip(("height", "width"), x.require_map(), window, strict=True):
+    for axis, extent, w in zip(
+        ("height", "width"), x.require_map(), window, strict=True
+    ):
         out = extent.through(w)
         if type(out.base) is int and out.base < 1:
             raise CostModelError(

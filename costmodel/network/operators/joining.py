@@ -70,7 +70,7 @@ class Multiply(Elementwise):
 @final
 @dataclass(frozen=True, slots=True)
 class Concat(Elementwise):
-    """Tensors of one height and width, stacked by channels. Copies, computes nothing."""
+    """Tensors of one height and width, stacked by channels: a copy."""
 
     kind: ClassVar[str] = "concat"
     arity: ClassVar[tuple[int, int | None]] = (2, None)

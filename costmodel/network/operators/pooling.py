@@ -152,7 +152,7 @@ def _adaptive(x: Shape, size: Pair) -> Dim:
     """Return how many elements adaptive windows read: Σ over windows of their area.
 
     Along an axis of n positions, m windows ⌊i·n/m⌋ … ⌈(i+1)·n/m⌉ read
-    n + m − gcd(n, m) positions, since neighbours share one wherever i·n/m is no integer.
+    n + m − gcd(n, m) positions, since neighbours share one wherever i·n/m is not whole.
     """
     read: Dim = x.channels
     for extent, m in zip(x.require_map(), size, strict=True):

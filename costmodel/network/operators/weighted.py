@@ -52,7 +52,7 @@ class Conv2d(Operator):
         return height, width
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return ``channels × H_out × W_out``; groups must divide both channel counts."""
+        """Return ``channels × H_out × W_out``; groups divide both channel counts."""
         for count, side in ((inputs[0].channels, "input"), (self.channels, "output")):
             try:
                 exact_div(count, self.groups)

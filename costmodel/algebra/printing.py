@@ -1,0 +1,119 @@
+"""A formula as text, LaTeX, Python or JavaScript that runs as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sympy
+from sympy.printing.jscode import JavascriptCodePrinter
+from sympy.printing.pycode import PythonCodePrinter
+
+from costmodel.algebra.symbols import Dim, common_divisor, make_divisible
+
+
+NAMED = {
+    make_divisible: (
+        """\
+def make_divisible(channels, width, divisor):
+    scaled = channels * width
+    rounded = max(divisor, int(scaled + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * scaled else rounded
+""",
+        """\
+const make_divisible = (channels, width, divisor) => {
+  const scaled = channels * width;
+  const rounded = Math.max(
+    divisor, Math.floor(Math.floor(scaled + divisor / 2) / divisor) * divisor);
+  return rounded < 0.9 * scaled ? rounded + divisor : rounded;
+};
+""",
+    ),
+    common_divisor: (
+        "from math import gcd as common_divisor\n",
+        "const common_divisor = (a, b) => b ? common_divisor(b, a % b) : a;\n",
+    ),
+}
+"""Functions of this package, in Python and in JavaScript."""
+
+
+def text(expression: Dim, name: str) -> str:
+    """Return ``name = formula`` in the notation that :func:`parse` reads."""
+    return f"{name} = {expression}"
+
+
+def latex(expression: Dim, name: str) -> str:
+    r"""Return an equation in LaTeX.
+
+    >>> latex(sympy.Symbol("H") ** 2, "macs")
+    '\\mathrm{macs} = H^{2}'
+    """
+    formula = sympy.latex(sympy.sympify(expression), mul_symbol=r" \, ")
+    word = name.replace("_", r"\_")
+    return rf"\mathrm{{{word}}} = {formula}"
+
+
+def python(expression: Dim, name: str) -> str:
+    """Return a Python function of the formula's symbols; integers stay exact.
+
+    >>> print(python(sympy.floor(sympy.Symbol("H") / 2), "macs"))
+    def macs(H):
+        return ((H)//(2))
+    """
+    body, arguments = _code(_Python(), expression)
+    return f"{_named(expression, 0)}def {name}({arguments}):\n    return {body}"
+
+
+def javascript(expression: Dim, name: str) -> str:
+    """Return a JavaScript function of the formula's symbols, exact below 2⁵³.
+
+    >>> print(javascript(sympy.floor(sympy.Symbol("H") / 2), "macs"))
+    const macs = (H) => Math.floor(H/2);
+    """
+    body, arguments = _code(_JavaScript(), expression)
+    return f"{_named(expression, 1)}const {name} = ({arguments}) => {body};"
+
+
+FORMATS: dict[str, Callable[[Dim, str], str]] = {
+    "text": text,
+    "latex": latex,
+    "python": python,
+    "js": javascript,
+}
+"""How a formula is written, by the format's name."""
+
+
+def _code(printer: Any, expression: Dim) -> tuple[str, str]:
+    formula = sympy.sympify(expression)
+    arguments = ", ".join(sorted(map(str, formula.free_symbols)))
+    return printer.doprint(formula), arguments
+
+
+def _named(expression: Dim, language: int) -> str:
+    formula = sympy.sympify(expression)
+    needed = [f for f in NAMED if formula.has(f)]
+    return "".join(NAMED[function][language] + "\n" for function in needed)
+
+
+class _Python(PythonCodePrinter):
+    """Print floors of fractions as integer division."""
+
+    def _print_floor(self, expr: sympy.Expr) -> str:
+        top, bottom = sympy.together(expr.args[0]).as_numer_denom()
+        return f"(({self._print(sympy.expand(top))})//({self._print(bottom)}))"
+
+    def _print_make_divisible(self, expr: sympy.Expr) -> str:
+        return f"make_divisible({', '.join(map(self._print, expr.args))})"
+
+    def _print_common_divisor(self, expr: sympy.Expr) -> str:
+        return f"common_divisor({', '.join(map(self._print, expr.args))})"
+
+
+class _JavaScript(JavascriptCodePrinter):
+    """Print this package's functions by their names."""
+
+    def _print_make_divisible(self, expr: sympy.Expr) -> str:
+        return f"make_divisible({', '.join(map(self._print, expr.args))})"
+
+    def _print_common_divisor(self, expr: sympy.Expr) -> str:
+        return f"common_divisor({', '.join(map(self._print, expr.args))})"

@@ -1,0 +1,1 @@
+"""The bridge to PyTorch: compile a network, and ask independent oracles about it."""

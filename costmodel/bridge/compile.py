@@ -1,0 +1,175 @@
+"""Compile a network to a real PyTorch module."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import sympy
+
+from costmodel.algebra.symbols import Dim
+from costmodel.errors import CostModelError, MissingDependencyError, at
+from costmodel.network import operators as op
+from costmodel.network.graph import Network, Node
+from costmodel.network.shape import Shape
+
+
+try:
+    import torch
+    from torch import fx, nn
+except ImportError as error:  # pragma: no cover - depends on the installation
+    raise MissingDependencyError(
+        'this needs PyTorch; install it with: pip install "costmodel[torch]"'
+    ) from error
+
+from costmodel.bridge import modules
+
+
+def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa: A001
+    """Return the network as a ``torch.fx.GraphModule`` with real ``torch.nn`` leaves.
+
+    Submodules bear the nodes' names, so ``state_dict`` follows the scopes; the module
+    takes ``batch × channels × height × width`` at any legal size and batch.
+    ``device="meta"`` makes shapes without memory. Every channel count has to be bound;
+    N, H and W may stay free unless a layer's weights depend on them.
+
+    >>> from costmodel.network.build import conv, image, network, relu
+    >>> module = compile(network(relu(conv(image(), 8, kernel=3))))
+    >>> print(module.code.strip().splitlines()[1].strip())
+    conv1 = self.conv1(x);  x = None
+    """
+    graph = fx.Graph()
+    leaves: dict[str, nn.Module] = {}
+    values: dict[str, fx.Node] = {}
+    for node in network.nodes:
+        arguments = tuple(values[source] for source in node.inputs)
+        value = _emit(graph, network, node, arguments, leaves, device)
+        value.meta["node"] = node.name
+        values[node.name] = value
+    outputs = [values[name] for name in network.outputs]
+    graph.output(outputs[0] if len(outputs) == 1 else tuple(outputs))
+    module = fx.GraphModule(leaves, graph, class_name=_class_name(network.name))
+    module.graph.lint()
+    return module.eval()
+
+
+def _emit(
+    graph: fx.Graph,
+    network: Network,
+    node: Node,
+    arguments: tuple[fx.Node, ...],
+    leaves: dict[str, nn.Module],
+    device: str,
+) -> fx.Node:
+    """Append one node: a placeholder, a function, or a call of a leaf module."""
+    layer, name = node.operator, node.name.replace(".", "_")
+    if isinstance(layer, op.Input):
+        return graph.placeholder("x")
+    if isinstance(layer, op.Concat):
+        return graph.create_node("call_function", torch.cat, (arguments, 1), name=name)
+    if type(layer) in FUNCTIONS:
+        function, result = FUNCTIONS[type(layer)], arguments[0]
+        for other in arguments[1:]:
+            pair = (result, other)
+            result = graph.create_node("call_function", function, pair, name=name)
+        return result
+    if type(layer) not in LEAVES:
+        raise at(layer.kind, node.name, "has no PyTorch module; add it to LEAVES")
+    _require_numbers(network, node)
+    with torch.device(device):
+        leaves[node.name] = LEAVES[type(layer)](layer, *network.shapes_into(node))
+    return graph.call_module(node.name, arguments)
+
+
+def _require_numbers(network: Network, node: Node) -> None:
+    """Refuse symbols in what a module stores; its input's size may stay open."""
+    sizes: list[Any] = list(node.operator.attributes.values())
+    sizes += [size for w in network.weights_of(node).values() for size in w.shape]
+    while sizes:
+        size = sizes.pop()
+        if isinstance(size, tuple):
+            sizes.extend(size)
+        elif isinstance(size, sympy.Expr):
+            free = network.free_symbols & _plain(size).free_symbols
+            names = ", ".join(sorted(map(str, free or size.free_symbols)))
+            raise at(
+                node.operator.kind,
+                node.name,
+                f"a module needs numbers, but {_plain(size)} is symbolic; "
+                f"bind {names} first",
+            )
+
+
+def _plain(size: Dim) -> sympy.Expr:
+    from costmodel.algebra.extent import resolve
+
+    return sympy.sympify(resolve(size))
+
+
+def _class_name(name: str) -> str:
+    words = "".join(part.capitalize() for part in name.split("_"))
+    return words if words.isidentifier() else "Network"
+
+
+def _conv(layer: op.Conv2d, x: Shape) -> nn.Module:
+    return nn.Conv2d(
+        _int(x.channels),
+        _int(layer.channels),
+        layer.kernel,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        _int(layer.groups),
+        layer.bias,
+    )
+
+
+def _int(value: Dim) -> int:
+    if type(value) is not int:
+        raise CostModelError(f"{value} is symbolic")
+    return value
+
+
+FUNCTIONS: dict[type[op.Operator], Callable[..., Any]] = {
+    op.Add: operator.add,
+    op.Multiply: operator.mul,
+}
+"""Operators that are functions of two operands, folded over more."""
+
+LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
+    op.Conv2d: _conv,
+    op.TableConv2d: lambda o, x: modules.TableConv2d(o.table, o.kernel),
+    op.Linear: lambda o, x: nn.Linear(_int(x.channels), o.features, o.bias),
+    op.RadialBasis: lambda o, x: modules.RadialBasis(_int(x.channels), o.features),
+    op.BatchNorm2d: lambda o, x: nn.BatchNorm2d(_int(x.channels), affine=o.affine),
+    # The paper's constants (section 3.3): k = 2, n = 5, α = 10⁻⁴ (times n), β = 0.75.
+    op.LocalResponseNorm: lambda o, x: nn.LocalResponseNorm(o.size, 5e-4, 0.75, 2.0),
+    op.ReLU: lambda o, x: nn.ReLU(),
+    op.ReLU6: lambda o, x: nn.ReLU6(),
+    op.Sigmoid: lambda o, x: nn.Sigmoid(),
+    op.SiLU: lambda o, x: nn.SiLU(),
+    op.Tanh: lambda o, x: nn.Tanh(),
+    op.ScaledTanh: lambda o, x: modules.ScaledTanh(),
+    op.HardSigmoid: lambda o, x: nn.Hardsigmoid(),
+    op.HardSwish: lambda o, x: nn.Hardswish(),
+    op.HardTanh: lambda o, x: nn.Hardtanh(),
+    op.Softmax: lambda o, x: nn.Softmax(dim=1),
+    op.Identity: lambda o, x: nn.Identity(),
+    op.Dropout: lambda o, x: nn.Dropout(o.percent / 100),
+    op.MaxPool2d: lambda o, x: nn.MaxPool2d(
+        o.kernel, o.stride, o.padding, o.dilation, ceil_mode=o.ceil_mode
+    ),
+    op.AvgPool2d: lambda o, x: nn.AvgPool2d(
+        o.kernel, o.stride, o.padding, o.ceil_mode, o.count_include_pad
+    ),
+    op.Subsample2d: lambda o, x: modules.Subsample2d(_int(x.channels), o.kernel),
+    op.AdaptiveAvgPool2d: lambda o, x: nn.AdaptiveAvgPool2d(o.size),
+    op.AdaptiveMaxPool2d: lambda o, x: nn.AdaptiveMaxPool2d(o.size),
+    op.Flatten: lambda o, x: nn.Flatten(),
+    op.Pad2d: lambda o, x: nn.ZeroPad2d(
+        (o.before[1], o.after[1], o.before[0], o.after[0])
+    ),
+    op.PadChannels: lambda o, x: modules.PadChannels(o.before, o.after),
+}
+"""Operators that are modules: from the operator and its input shape."""

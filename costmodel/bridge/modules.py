@@ -1,0 +1,76 @@
+"""Modules for the operators that ``torch.nn`` does not have."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class TableConv2d(nn.Module):
+    """A convolution a map, each over the input maps that its row of the table lists."""
+
+    def __init__(
+        self, table: tuple[tuple[int, ...], ...], kernel: tuple[int, int]
+    ) -> None:
+        """Make one convolution a row."""
+        super().__init__()
+        self.table = table
+        self.maps = nn.ModuleList(nn.Conv2d(len(row), 1, kernel) for row in table)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the maps of ``batch × channels × height × width``, stacked."""
+        rows = zip(self.maps, self.table, strict=True)
+        return torch.cat([conv(x[:, list(row)]) for conv, row in rows], dim=1)
+
+
+class Subsample2d(nn.Module):
+    """A window's sum, times a coefficient, plus a bias, for each map."""
+
+    def __init__(self, channels: int, kernel: tuple[int, int]) -> None:
+        """Start as the mean of the window."""
+        super().__init__()
+        self.kernel, self.area = kernel, kernel[0] * kernel[1]
+        self.weight = nn.Parameter(torch.full((channels,), 1 / self.area))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``batch × channels`` windows of ``batch × channels × h × w``."""
+        total = nn.functional.avg_pool2d(x, self.kernel) * self.area
+        return total * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+class RadialBasis(nn.Module):
+    """Squared distances to codes of ±1, which are not learned."""
+
+    weight: torch.Tensor
+
+    def __init__(self, inputs: int, features: int) -> None:
+        """Draw the codes; LeNet-5's are drawings of digits, given by hand."""
+        super().__init__()
+        codes = torch.randint(0, 2, (features, inputs)) * 2.0 - 1.0
+        self.register_buffer("weight", codes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return distances ``batch × features`` of vectors ``batch × inputs``."""
+        return (x[:, None, :] - self.weight).square().sum(dim=2)
+
+
+class ScaledTanh(nn.Module):
+    """1.7159·tanh(2x/3), LeNet-5's squashing function."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Squash every element."""
+        return 1.7159 * torch.tanh(x * (2 / 3))
+
+
+class PadChannels(nn.Module):
+    """Channels of zeros before the first and after the last."""
+
+    def __init__(self, before: int, after: int) -> None:
+        """Keep both numbers."""
+        super().__init__()
+        self.before, self.after = before, after
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``batch × channels × h × w`` with more channels."""
+        return nn.functional.pad(x, (0, 0, 0, 0, self.before, self.after))

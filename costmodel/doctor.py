@@ -1,0 +1,64 @@
+"""What is installed, and what each part is for."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+
+PARTS = (
+    ("sympy", "formulas", ""),
+    ("networkx", "graphs", ""),
+    ("numpy", "evaluating formulas at many points", ""),
+    ("torch", "compiled modules and oracles", "torch"),
+    ("fvcore", "the fvcore oracle", "torch"),
+    ("jinja2", "report pages", "report"),
+    ("graphviz", "writing drawings", "report"),
+    ("pygraphviz", "laying drawings out", "report"),
+    ("altair", "report charts", "report"),
+    ("vl-convert-python", "charts that stand without scripts", "report"),
+    ("hypothesis", "the strategies in costmodel.testing", "test"),
+)
+"""Distribution, what it is for, and the extra that brings it."""
+
+
+class Finding(NamedTuple):
+    """One part of the installation."""
+
+    part: str
+    version: str
+    purpose: str
+    state: str
+
+
+def findings() -> list[Finding]:
+    """Return every part with its version, or the command that installs it.
+
+    >>> findings()[0].part
+    'python'
+    """
+    found = [Finding("python", platform.python_version(), "running", "ok")]
+    for name, purpose, extra in PARTS:
+        try:
+            found.append(Finding(name, version(name), purpose, "ok"))
+        except PackageNotFoundError:
+            command = f'missing: pip install "costmodel[{extra}]"'
+            found.append(Finding(name, "-", purpose, command))
+    dot = "ok" if shutil.which("dot") else "not found (not needed with pygraphviz)"
+    found.append(Finding("dot", "-", "laying drawings out, second choice", dot))
+    found.append(Finding("device", *_device()))
+    return found
+
+
+def _device() -> tuple[str, str, str]:
+    """Return version, purpose and state of the fastest device PyTorch sees."""
+    purpose = "running compiled modules"
+    try:
+        import torch
+    except ImportError:
+        return "-", purpose, "no PyTorch"
+    if torch.cuda.is_available():
+        return str(torch.version.cuda), purpose, torch.cuda.get_device_name(0)
+    return "-", purpose, "cpu"

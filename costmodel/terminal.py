@@ -1,0 +1,95 @@
+"""What the terminal shows: tables, progress, human numbers and clear last words."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+
+class Advance(Protocol):
+    """Something to call after each step of long work, with the step's name."""
+
+    def __call__(self, name: str) -> None:
+        """Take one step."""
+
+
+def human(value: object) -> str:
+    """Return a count in three or four digits with K, M or G; the rest as it is.
+
+    >>> human(4089184256), human(999), human("—")
+    ('4.089 G', '999', '—')
+    """
+    if not isinstance(value, int):
+        return str(value)
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3)):
+        if value >= size:
+            return f"{value / size:.4g} {unit}"
+    return str(value)
+
+
+def exact_number(value: object) -> str:
+    """Return an integer with its digits grouped, anything else as it is."""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def print_json(schema: str, units: dict[str, str], **content: Any) -> None:
+    """Print one JSON object to stdout: its schema, units, and exact contents."""
+    from costmodel import __version__
+
+    document = {"schema": schema, "version": __version__, "units": units, **content}
+    json.dump(document, sys.stdout, ensure_ascii=False, indent=1)
+    sys.stdout.write("\n")
+
+
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
+) -> None:
+    """Print a table to stdout; as wide as its contents where it is piped."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for index, title in enumerate(header):
+        justify: Any = "right" if index in right else "left"
+        table.add_column(title, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 10_000
+        with console.capture() as captured:
+            console.print(table)
+        lines = (line.rstrip() for line in captured.get().splitlines())
+        sys.stdout.write("\n".join(lines) + "\n")
+    else:
+        console.print(table)
+
+
+@contextmanager
+def progress(title: str, steps: int) -> Iterator[Advance]:
+    """Show long work on stderr: a bar on a terminal, else a line a step."""
+    if not sys.stderr.isatty() or os.environ.get("CI"):
+        yield lambda name: note(f"{title}: {name}")
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=steps)
+
+        def advance(name: str) -> None:
+            bar.update(task, advance=1, description=f"{title}: {name}")
+
+        yield advance
+
+
+def note(text: str) -> None:
+    """Print a line to stderr."""
+    sys.stderr.write(f"{text}\n")

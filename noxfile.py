@@ -1,0 +1,83 @@
+"""Checks: ``nox`` runs what has to pass; ``nox -l`` lists everything.
+
+PyTorch is large: the sessions that need it share one environment, .nox/everything.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+
+nox.options.sessions = ["lint", "types", "floors", "tests", "report"]
+nox.options.reuse_venv = "yes"
+
+CONSTRAINTS = ("-c", "constraints.txt")
+SHARED = Path(".nox") / "everything"
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install(*CONSTRAINTS, "ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types; PyTorch counts as untyped, so it is not installed here."""
+    session.install(*CONSTRAINTS, "mypy", "hypothesis", "jinja2", "-e", ".")
+    session.run("mypy")
+
+
+@nox.session
+def floors(session: nox.Session) -> None:
+    """Check that a floor imports only lower floors."""
+    session.install(*CONSTRAINTS, "import-linter", "-e", ".")
+    session.run("lint-imports")
+
+
+@nox.session(venv_backend="none")
+def tests(session: nox.Session) -> None:
+    """Run every test, and every example in code and prose."""
+    python = everything(session)
+    session.run(python, "-m", "pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def report(session: nox.Session) -> None:
+    """Write the report of every architecture."""
+    python = everything(session)
+    folder = str(SHARED / "report")
+    session.run(python, "-m", "costmodel", "report", "--all", "-o", folder)
+
+
+@nox.session(venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Print how long a formula takes, as a share of one count by fvcore."""
+    python = everything(session)
+    session.run(python, "-m", "tests.bench", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def thorough(session: nox.Session) -> None:
+    """Run the laws on many more examples."""
+    python = everything(session)
+    env = {"HYPOTHESIS_PROFILE": "thorough"}
+    session.run(python, "-m", "pytest", "-n", "auto", *session.posargs, env=env)
+
+
+def everything(session: nox.Session) -> str:
+    """Return the Python of the shared environment, where all extras are installed."""
+    scripts = "Scripts" if sys.platform == "win32" else "bin"
+    python = str(SHARED / scripts / "python")
+    if not Path(python).exists():
+        session.run(sys.executable, "-m", "venv", str(SHARED))
+    pip = (python, "-m", "pip", "install", "-q", *CONSTRAINTS)
+    session.run(*pip, "-e", ".[all,test]")
+    # torchvision's dependencies would bring another build of PyTorch.
+    session.run(*pip, "--no-deps", "torchvision")
+    return python

@@ -1,0 +1,180 @@
+"""Pages filled in from templates: the index, and one page an architecture."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import costmodel
+from costmodel.algebra.printing import FORMATS
+from costmodel.algebra.symbols import H, W
+from costmodel.analysis.cost import Sums
+from costmodel.analysis.published import Verdict
+from costmodel.errors import CostModelError
+from costmodel.network.outline import table
+from reports.chart import chart
+from reports.drawing import draw
+from reports.formula import QUANTITIES, mathml, stages, total
+from reports.libraries import library
+from reports.numerals import digits_of, human, share
+from reports.subject import Subject
+
+
+TEMPLATES = Path(__file__).parent / "templates"
+MANY_ROWS = 150
+"""Layer tables longer than this are folded away at first."""
+
+NAMES = {"macs": "MACs", "layers": "depth", "top1": "top-1", "top5": "top-5"}
+"""Quantities that pages write otherwise than tables of published figures do."""
+
+_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+
+
+class Pages:
+    """Templates, loaded once, and the facts that every page carries."""
+
+    def __init__(self) -> None:
+        """Load the templates; everything that goes into one is escaped."""
+        jinja2 = library("jinja2")
+        self._markup = library("markupsafe")
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self._environment.filters |= {
+            "human": human,
+            "digits": digits_of,
+            "mathml": lambda formula: self._markup.Markup(mathml(formula)),
+            "drawn": self._markup.Markup,  # our own SVG, its texts escaped
+            "linked": self._linked,
+            "quantity": lambda name: NAMES.get(name, name),
+            "setting": setting,
+        }
+        self._environment.globals["provenance"] = provenance()
+
+    def index(self, subjects: Sequence[Subject]) -> str:
+        """Return the page of all networks."""
+        return self._fill(
+            "index.html",
+            subjects=subjects,
+            finding=index_finding(subjects),
+            chart=self._markup.Markup(chart(subjects)),
+        )
+
+    def architecture(self, subject: Subject) -> str:
+        """Return the page of one network."""
+        drawing = draw(subject)
+        return self._fill(
+            "architecture.html",
+            subject=subject,
+            chosen=subject.architecture,
+            cost=subject.cost,
+            finding=finding(subject),
+            smallest=_smallest(subject),
+            drawing=drawing,
+            outline_text=table(subject.bound),
+            stages=stages(subject.law),
+            totals={name: total(subject.law, name) for name in QUANTITIES},
+            copies=_copies(subject),
+            is_long=len(subject.cost.rows) > MANY_ROWS,
+        )
+
+    def style(self) -> str:
+        """Return the style sheet."""
+        return (TEMPLATES / "style.css").read_text(encoding="utf-8")
+
+    def _fill(self, name: str, **values: Any) -> str:
+        return str(self._environment.get_template(name).render(**values))
+
+    def _linked(self, text: str) -> Any:
+        """Return a source with its arXiv numbers as links, the rest escaped."""
+        escaped = str(self._markup.escape(text))
+        link = r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>'
+        return self._markup.Markup(_ARXIV.sub(link, escaped))
+
+
+def provenance() -> str:
+    """Return what wrote the pages; a date only where SOURCE_DATE_EPOCH gives one."""
+    parts = [
+        f"costmodel {costmodel.__version__}",
+        f"sympy {version('sympy')}",
+        f"networkx {version('networkx')}",
+    ]
+    if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
+        if not epoch.isdecimal():
+            raise CostModelError(f"SOURCE_DATE_EPOCH = {epoch!r} is no whole number")
+        parts.append(f"{datetime.fromtimestamp(int(epoch), UTC):%Y-%m-%d}")
+    return ", ".join(parts)
+
+
+def index_finding(subjects: Sequence[Subject]) -> str:
+    """Return the index in one sentence: how many networks, and how far they spread."""
+    least = min(subjects, key=lambda subject: int(subject.cost.macs))
+    most = max(subjects, key=lambda subject: int(subject.cost.macs))
+    years = sorted({subject.architecture.year for subject in subjects})
+    span = f"{years[0]}–{years[-1]}" if len(years) > 1 else f"{years[0]}"
+    verdicts = [verdict for subject in subjects for verdict in subject.verdicts]
+    outcomes = [verdict.outcome for verdict in verdicts]
+    agree, depart = outcomes.count("agrees"), outcomes.count("departure")
+    wrong = sum(verdict.is_wrong for verdict in verdicts)
+    return (
+        f"{_counted(len(subjects), 'network')} of {span}: one input costs from "
+        f"{human(int(least.cost.macs))} MACs ({least.architecture.name}) to "
+        f"{human(int(most.cost.macs))} ({most.architecture.name}); of "
+        f"{_counted(agree + depart + wrong, 'published figure')} {agree} agree, "
+        f"{depart} depart for a stated cause, and {wrong} are unexplained."
+    )
+
+
+def finding(subject: Subject) -> str:
+    """Return a network in one sentence: where its MACs and parameters are."""
+    parts = subject.cost.by_scope(1)
+    macs = _largest(parts, "macs")
+    parameters = _largest(parts, "parameters")
+    return (
+        f"The largest share of the MACs is in {macs[0]} ({macs[1]}), that of the "
+        f"parameters in {parameters[0]} ({parameters[1]})."
+    )
+
+
+def setting(verdict: Verdict) -> str:
+    """Return the options, input size and layer for which a figure was printed."""
+    row = verdict.row
+    parts = [f"{name} {value}" for name, value in row.options]
+    if row.resolution:
+        parts.append(f"{row.resolution}²")
+    return ", ".join([*parts, *([f"layer {row.layer}"] if row.layer else [])])
+
+
+def _largest(parts: dict[str, Sums], quantity: str) -> tuple[str, str]:
+    """Return the part with the most of a quantity, and its share."""
+    counts = {name: int(sums.metric(quantity)) for name, sums in parts.items()}
+    name = max(counts, key=lambda key: counts[key])
+    return name, share(counts[name], sum(counts.values()))
+
+
+def _smallest(subject: Subject) -> dict[str, Any]:
+    """Return the least legal height and width, and the layer that asks for them."""
+    height, layer = subject.symbolic.smallest(H)
+    width, _ = subject.symbolic.smallest(W)
+    return {"height": height, "width": width, "layer": layer if height > 1 else ""}
+
+
+def _copies(subject: Subject) -> dict[str, str]:
+    """Return the total MACs in notations to copy."""
+    formula = subject.law.macs
+    notations = (("Text", "text"), ("LaTeX", "latex"), ("Python", "python"))
+    return {name: FORMATS[style](formula, "macs") for name, style in notations}
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")

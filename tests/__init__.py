@@ -1,0 +1,1 @@
+"""Tests: laws on generated networks, tables of cases, and texts of errors."""

@@ -1,0 +1,390 @@
+"""The report: complete, offline, escaped, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.dom import minidom
+
+import pytest
+import sympy
+
+import reports
+from costmodel.algebra.symbols import H, N, W, alpha
+from costmodel.analysis.cost import cost
+from costmodel.analysis.published import Check, verify
+from costmodel.errors import CostModelError, MissingDependencyError
+from costmodel.network.registry import find, load
+from reports import Subject, chart, drawing, folder, formula, labels, layout, pages
+from reports.libraries import library
+
+
+NAMES = ("lenet5", "resnet18", "mobilenet_v1")
+CHECKS = (Check("macs", "an oracle", 5, 5), Check("parameters", "another", 7, 8))
+
+
+def make(name: str, /, **changes: object) -> Subject:
+    found = find(name)
+    side = found.resolution
+    subject = Subject(
+        found,
+        load(name),
+        load(name, resolution=side, batch=1),
+        tuple(verify([found])),
+        CHECKS if name == "resnet18" else (),
+        "" if name == "resnet18" else "no oracle is installed",
+    )
+    return replace(subject, architecture=replace(found, **changes))
+
+
+SUBJECTS = [make(name) for name in NAMES]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("site") / "report"
+    assert reports.write(SUBJECTS, where) == where / "index.html"
+    return where
+
+
+class Page(HTMLParser):
+    """The tags of a page, its ids and its links."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the page."""
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag, its id and its links."""
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            elif name in ("href", "src", "xlink:href"):
+                self.links.append(value or "")
+
+
+def html_of(site: Path) -> list[Path]:
+    return sorted(site.rglob("*.html"))
+
+
+def bytes_of(site: Path) -> dict[str, bytes]:
+    files = (path for path in site.rglob("*") if path.is_file())
+    return {path.relative_to(site).as_posix(): path.read_bytes() for path in files}
+
+
+def page_of(site: Path, name: str) -> str:
+    return (site / "architectures" / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_two_runs_write_the_same_bytes(site: Path, tmp_path: Path) -> None:
+    again = [make(name) for name in NAMES]
+    reports.write(again, tmp_path / "other")
+    assert bytes_of(tmp_path / "other") == bytes_of(site)
+
+
+def test_every_link_resolves_and_only_arxiv_is_outside(site: Path) -> None:
+    for path in html_of(site):
+        for link in Page(path).links:
+            if re.match(r"https?:|//", link):
+                assert link.startswith("https://arxiv.org/abs/"), (path, link)
+                continue
+            file, _, fragment = link.partition("#")
+            target = (path.parent / file).resolve() if file else path
+            assert target.is_file(), (path, link)
+            assert not fragment or fragment in Page(target).ids, (path, link)
+
+
+def test_nothing_is_loaded_from_outside(site: Path) -> None:
+    style = (site / "style.css").read_text(encoding="utf-8")
+    assert "url(" not in style
+    assert "@import" not in style
+    for path in html_of(site):
+        text = path.read_text(encoding="utf-8")
+        assert "default-src 'none'" in text
+        assert not re.search(r"<(img|iframe|object|embed|link)[^>]*https?:", text)
+
+
+def test_ids_are_unique_on_each_page(site: Path) -> None:
+    for path in html_of(site):
+        repeated = [name for name, n in Counter(Page(path).ids).items() if n > 1]
+        assert not repeated, path
+
+
+def test_pages_have_no_scripts_and_one_main_heading(site: Path) -> None:
+    for path in html_of(site):
+        tags = Counter(Page(path).tags)
+        assert tags["script"] == 0
+        assert (tags["h1"], tags["main"], tags["title"] > 0) == (1, 1, True)
+
+
+def test_every_network_is_a_row_of_the_index(site: Path) -> None:
+    text = (site / "index.html").read_text(encoding="utf-8")
+    for subject in SUBJECTS:
+        assert f'href="architectures/{subject.architecture.name}.html"' in text
+        assert f'<data value="{subject.cost.macs}"' in text
+        assert f'aria-label="{subject.architecture.name}:' in text
+
+
+def test_every_node_is_a_row_of_its_page(site: Path) -> None:
+    for subject in SUBJECTS:
+        text = page_of(site, subject.architecture.name)
+        table = text[text.index('<table class="layers">') :]
+        rows = re.findall(r'<tr><th scope="row">([^<]*)</th>', table)
+        assert rows == [*(node.name for node in subject.bound.nodes), "Total"]
+
+
+def test_drawings_fold_repeats_and_lead_to_details(site: Path) -> None:
+    text = page_of(site, "mobilenet_v1")
+    assert "block7 ×5" in text
+    assert 'xlink:href="#block-8"' in text
+    assert 'id="block-8"' in text
+    assert not re.search(r"<!DOCTYPE svg|<\?xml", text)
+    assert len(re.findall("<svg", text)) == 12
+
+
+def test_what_skips_a_block_is_drawn_as_an_edge() -> None:
+    network = make("resnet18").bound
+    single = drawing.outline(network, 0)
+    assert len(drawing._edges(single)) == network.graph.number_of_edges()
+    assert any(target - source > 1 for source, target in drawing._edges(single))
+
+
+def test_without_a_layout_engine_the_page_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(layout, "_with_pygraphviz", lambda dot: None)  # noqa: ARG005
+    monkeypatch.setattr(layout.shutil, "which", lambda name: None)  # noqa: ARG005
+    text = pages.Pages().architecture(SUBJECTS[0])
+    assert "neither pygraphviz nor the program dot was found" in text
+    assert "<svg" not in text
+    assert "5×5 conv by table, 16" in text
+
+
+def test_a_network_that_does_not_fold_is_not_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drawing, "MOST_BLOCKS", 5)
+    drawn = drawing.draw(SUBJECTS[0])
+    assert not drawn.svg
+    assert "13 blocks that do not fold" in drawn.reason
+
+
+def hostile() -> None:
+    """<script>alert("x")</script>: a summary."""
+
+
+def test_text_that_looks_like_html_is_escaped(tmp_path: Path) -> None:
+    evil = '<script>alert("x")</script>'
+    changes = {"family": evil, "paper": evil, "departures": (evil,), "top1": evil}
+    subject = replace(make("lenet5", **changes, build=hostile), note=evil)
+    reports.write([subject], tmp_path / "report")
+    for path in html_of(tmp_path / "report"):
+        assert "<script" not in path.read_text(encoding="utf-8")
+        assert "script" not in Page(path).tags
+    assert "&lt;script&gt;" in page_of(tmp_path / "report", "lenet5")
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "index", "a\nb"])
+def test_a_name_that_is_no_file_name_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CostModelError, match=r"no name for a file|given twice"):
+        reports.write([make("lenet5", name=name)], tmp_path / "report")
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_network_and_the_same_network_twice_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CostModelError, match="no network is given"):
+        reports.write([], tmp_path / "report")
+    with pytest.raises(CostModelError, match='the name "lenet5" is given twice'):
+        reports.write([SUBJECTS[0], SUBJECTS[0]], tmp_path / "report")
+
+
+def stop(name: str) -> None:
+    raise KeyboardInterrupt(name)
+
+
+def test_an_interrupted_run_leaves_the_report_as_it_was(tmp_path: Path) -> None:
+    where = tmp_path / "report"
+    with pytest.raises(KeyboardInterrupt):
+        reports.write(SUBJECTS[:1], where, advance=stop)
+    assert not list(tmp_path.iterdir())
+    reports.write(SUBJECTS[:1], where)
+    before = bytes_of(where)
+    with pytest.raises(KeyboardInterrupt):
+        reports.write(SUBJECTS[1:], where, advance=stop)
+    assert bytes_of(where) == before
+    assert list(tmp_path.iterdir()) == [where]
+
+
+def test_a_failed_swap_puts_the_old_report_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = tmp_path / "report"
+    reports.write(SUBJECTS[:1], where)
+    before, rename = bytes_of(where), Path.rename
+
+    def fail_on_new(self: Path, target: Path) -> Path:
+        if ".new-" in self.name:
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_on_new)
+    with pytest.raises(CostModelError, match="No space left on device"):
+        reports.write(SUBJECTS[1:], where)
+    assert bytes_of(where) == before
+    assert list(tmp_path.iterdir()) == [where]
+
+
+def test_a_new_report_replaces_the_old_one(tmp_path: Path) -> None:
+    where = tmp_path / "deep" / "report"
+    advanced: list[str] = []
+    reports.write(SUBJECTS[:2], where, advance=advanced.append)
+    reports.write(SUBJECTS[:1], where)
+    assert advanced == ["lenet5", "resnet18"]
+    assert [path.name for path in (where / "architectures").iterdir()] == [
+        "lenet5.html"
+    ]
+    assert list(where.parent.iterdir()) == [where]
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(CostModelError, match=r"notes\.txt.* another folder with -o"):
+        reports.check_folder(tmp_path)
+    where = tmp_path / "report"
+    reports.write(SUBJECTS[:1], where)
+    (where / "mine.html").write_text("mine")
+    with pytest.raises(CostModelError, match=r"holds mine\.html"):
+        reports.write(SUBJECTS[:1], where)
+    with pytest.raises(CostModelError, match="is a file"):
+        reports.check_folder(tmp_path / "notes.txt")
+    (tmp_path / "empty").mkdir()
+    reports.check_folder(tmp_path / "empty")
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CostModelError, match="cannot write the report to") as caught:
+        reports.write(SUBJECTS[:1], tmp_path / "file" / "report")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_library_names_the_extra() -> None:
+    with pytest.raises(MissingDependencyError, match=r'install "costmodel\[report\]"'):
+        library("no_such_library")
+
+
+def test_the_twin_has_the_exact_integers(site: Path) -> None:
+    for name in NAMES:
+        twin = json.loads((site / "data" / f"{name}.json").read_text(encoding="utf-8"))
+        totals = cost(load(name, resolution=find(name).resolution, batch=1))
+        assert twin["schema"] == "costmodel.report.architecture/1"
+        for quantity in ("macs", "parameters", "activations"):
+            assert twin[quantity] == totals.metric(quantity)
+            assert twin[quantity] == sum(layer[quantity] for layer in twin["layers"])
+            law = load(name)
+            assert twin["formulas"][quantity] == str(cost(law).metric(quantity))
+    index = json.loads((site / "data" / "index.json").read_text(encoding="utf-8"))
+    assert [network["name"] for network in index["networks"]] == list(NAMES)
+
+
+def test_published_figures_departures_and_checks_are_shown(site: Path) -> None:
+    mobilenet, resnet = page_of(site, "mobilenet_v1"), page_of(site, "resnet18")
+    assert "1.32M" in mobilenet
+    assert "Table 8 counts the weights" in mobilenet
+    assert "Table 1 prints stride 2" in mobilenet
+    assert "There are no checks: no oracle is installed." in mobilenet
+    assert '<span class="outcome unexplained">differs</span>' in resnet
+    assert "11,689,512" in resnet
+
+
+def test_top1_comes_with_its_source() -> None:
+    assert [subject.top1 for subject in SUBJECTS] == [
+        None,
+        ("69.758", "torchvision IMAGENET1K_V1"),
+        ("70.6", "paper, Table 6"),
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_total_that_is_shown_is_the_law(name: str) -> None:
+    law = cost(load(name))
+    for quantity in formula.QUANTITIES:
+        shown = sympy.sympify(formula.total(law, quantity))
+        assert sympy.expand(shown - law.metric(quantity)) == 0
+
+
+def text_of(expression: sympy.Expr) -> str:
+    return re.sub(r"<[^>]*>", "", formula.mathml(expression)).replace("&#183;", "·")
+
+
+def test_extents_are_printed_as_quotients_between_fences() -> None:
+    half, odd = sympy.floor((H + 1) / 2), sympy.floor((W - 7) / 4)
+    shown = minidom.parseString(formula.mathml(1234 * N * half * odd))  # noqa: S318
+    leaves = [part for part in shown.getElementsByTagName("*") if part.firstChild]
+    text = "".join(x.firstChild.data for x in leaves if x.firstChild.nodeType == 3)
+    assert text == "1\N{THIN SPACE}234·N·⌈H/2⌉·⌊(W−7)/4⌋"
+    assert "&#945;" in formula.mathml(alpha**2)
+    assert "<msup>" in formula.mathml(alpha**2)
+
+
+def test_a_short_minus_is_a_minus_sign() -> None:
+    assert "-" not in text_of(H - 4 * W - 3)
+
+
+def test_names_on_the_chart_do_not_overlap() -> None:
+    spots = [labels.Spot(f"name{i}", 10.0 * (i % 7), 6.0 * (i % 5)) for i in range(35)]
+    boxes = [labels._box(label) for label in labels.place(spots)]
+    pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
+    assert boxes
+    assert not any(labels._overlap(a, b) for a, b in pairs)
+
+
+def test_a_chart_of_one_network_has_its_point() -> None:
+    assert 'aria-label="lenet5: 327' in chart.chart(SUBJECTS[:1])
+
+
+def test_a_date_stands_only_where_the_environment_gives_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    assert not re.search(r"\d{4}-\d\d-\d\d", pages.provenance())
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert "1970-01-02" in pages.provenance()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "today")
+    with pytest.raises(CostModelError, match="SOURCE_DATE_EPOCH"):
+        pages.provenance()
+
+
+def luminance(color: str) -> float:
+    parts = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [
+        p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", [0, 1, 2])
+def test_text_has_contrast_in_both_themes_and_in_print(site: Path, theme: int) -> None:
+    style = (site / "style.css").read_text(encoding="utf-8")
+    themes = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    color = dict(re.findall(r"--(\w+): (#\w{6})", themes[theme]))
+    for ink in ("ink", "soft", "link", "good", "bad", "maybe"):
+        for ground in ("ground", "card", "block"):
+            light, dark = sorted(
+                (luminance(color[ink]), luminance(color[ground])), reverse=True
+            )
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
+def test_the_marker_lists_the_files(site: Path) -> None:
+    listed = (site / folder.MARKER).read_text(encoding="utf-8").splitlines()
+    assert sorted([*listed, folder.MARKER]) == sorted(bytes_of(site))

@@ -1,0 +1,41 @@
+"""torchvision, which is compared against and never depended on."""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+
+@lru_cache(maxsize=1)
+def torchvision_models() -> ModuleType:
+    """Return ``torchvision.models``, on any build of PyTorch.
+
+    On one without torchvision's compiled operators its import asks for the schemas of
+    two of them, which no classification network calls.
+    """
+    library = torch.library.Library("torchvision", "DEF")
+    for schema in (
+        "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+        "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    ):
+        library.define(schema)
+    _KEPT.append(library)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchvision's own deprecated calls
+        return pytest.importorskip(
+            "torchvision.models", reason="torchvision is not installed"
+        )
+
+
+def torchvision_network(name: str) -> Any:
+    """Return one of torchvision's networks in evaluation mode, without memory."""
+    with torch.device("meta"):
+        return getattr(torchvision_models(), name)(weights=None).eval()
+
+
+_KEPT: list[Any] = []
