@@ -91,11 +91,15 @@ def test_any_text_is_a_number_or_an_error(text: str) -> None:
 
 
 def test_an_error_quotes_the_text() -> None:
-    with pytest.raises(CostModelError, match='^width "9\\*\\*99": power 99 is too large$'):
+    with pytest.raises(
+        CostModelError, match='^width "9\\*\\*99": power 99 is too large$'
+    ):
         parse("9**99", "width")
     with pytest.raises(CostModelError, match='^expression "1/0": division by zero$'):
         parse("1/0")
-    with pytest.raises(CostModelError, match="unknown function sqrt; known are Max, Min"):
+    with pytest.raises(
+        CostModelError, match="unknown function sqrt; known are Max, Min"
+    ):
         parse("sqrt(H)")
 
 
@@ -136,7 +140,12 @@ def test_decimals_are_read_exactly(number: object) -> None:
 
 @pytest.mark.parametrize(
     ("expected", "value"),
-    [(sympy.Rational(3, 10), 0.3), (2, 2.0), (sympy.Rational(1, 2), Fraction(1, 2)), (7, 7)],
+    [
+        (sympy.Rational(3, 10), 0.3),
+        (2, 2.0),
+        (sympy.Rational(1, 2), Fraction(1, 2)),
+        (7, 7),
+    ],
 )
 def test_exact_takes_a_float_as_it_is_written(expected: object, value: object) -> None:
     assert expected == exact(value)
@@ -224,9 +233,9 @@ def test_common_divisor_is_the_greatest_one(left: int, right: int) -> None:
 
 def test_symbols_know_what_they_stand_for() -> None:
     for side in (N, H, W, M, symbol("C")):
-        assert (True, True) == (side.is_positive, side.is_integer)
+        assert (side.is_positive, side.is_integer) == (True, True)
     for factor in (alpha, rho, symbol("theta"), symbol("phi")):
-        assert (True, None) == (factor.is_positive, factor.is_integer)
+        assert (factor.is_positive, factor.is_integer) == (True, None)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "1a", "a.b", "+"])

@@ -99,7 +99,7 @@ def normal(base: Dim, offset: Dim, stride: Dim) -> Extent:
             shared = _shared(rest, stride)
             if shared != 1:
                 offset = as_dim(sympy.floor(sympy.sympify(offset) / shared))
-                stride = as_dim(sympy.cancel(stride / shared))
+                stride = as_dim(sympy.cancel(sympy.sympify(stride) / shared))
                 base = as_dim(sympy.expand(rest / shared))
     return Extent(base, offset, stride)
 

@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from costmodel.errors import MissingDependencyError
+from costmodel.errors import CostModelError, MissingDependencyError
 
 
 def fvcore_macs(module: nn.Module, size: tuple[int, ...]) -> Mapping[str, int]:
@@ -53,18 +53,22 @@ def flop_counter_macs(module: nn.Module, size: tuple[int, ...]) -> Mapping[str, 
 
     It counts every multiply–accumulate as two; the module may be on ``meta``.
     """
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(torch.zeros(size, device=device))
+        module(torch.zeros(size, device=_device(module)))
     counts = counter.get_flop_counts().get("Global", {})
     return {str(name): count // 2 for name, count in counts.items()}
 
 
-def symbolic_macs(module: nn.Module, channels: int) -> Callable[[int, int, int], int]:
+def symbolic_macs(
+    module: nn.Module, channels: int
+) -> Callable[[int, int, int], int | None]:
     """Return ``FlopCounterMode``'s own formula of the MACs, as a function of N, H, W.
 
     PyTorch's shape environment runs the module on a fake input whose batch, height
-    and width are symbols: a derivation that shares no code with ours.
+    and width are symbols: a derivation that shares no code with ours. Some of its
+    operators (local response normalization, padding) fix a symbol to the number it
+    happened to have; there this oracle has no answer, and raises. Others (pooling in
+    ceil_mode) hold for some sizes only; at the rest the function gives None.
     """
     from torch._dynamo.source import ConstantSource
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -74,7 +78,8 @@ def symbolic_macs(module: nn.Module, channels: int) -> Callable[[int, int, int],
         StatelessSymbolicContext,
     )
 
-    mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
+    shapes = ShapeEnv()
+    mode = FakeTensorMode(shape_env=shapes, allow_non_fake_inputs=True)
     free, fixed = DimDynamic.DYNAMIC, DimDynamic.STATIC
     context = StatelessSymbolicContext(dynamic_sizes=[free, fixed, free, free])
     # Sizes that no layer's own numbers are likely to equal.
@@ -85,11 +90,15 @@ def symbolic_macs(module: nn.Module, channels: int) -> Callable[[int, int, int],
         module(image)
         total = counter.get_total_flops()
         symbols = [image.shape[axis].node.expr for axis in (0, 2, 3)]
+    if shapes.replacements:
+        raise CostModelError(f"PyTorch fixed sizes: {shapes.replacements}")
     formula = total.node.expr if isinstance(total, torch.SymInt) else total
 
-    def macs(batch: int, height: int, width: int) -> int:
+    def macs(batch: int, height: int, width: int) -> int | None:
         at = dict(zip(symbols, (batch, height, width), strict=True))
-        return int(sympy.sympify(formula).xreplace(at)) // 2
+        if not all(sympy.sympify(g.expr).subs(at) for g in shapes.guards):
+            return None
+        return int(sympy.sympify(formula).subs(at)) // 2
 
     return macs
 
@@ -120,7 +129,12 @@ def executed_shapes(
                 shapes[n.meta["node"]] = tuple(result.shape)
             return result
 
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
     with torch.no_grad():
-        Recorder(module).run(torch.zeros(size, device=device))
+        Recorder(module).run(torch.zeros(size, device=_device(module)))
     return shapes
+
+
+def _device(module: nn.Module) -> torch.device:
+    """Return where a module's tensors are."""
+    tensors = module.state_dict().values()
+    return next((t.device for t in tensors), torch.device("cpu"))

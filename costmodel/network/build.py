@@ -358,7 +358,7 @@ def _half(
     except CostModelError:
         raise at(
             "conv",
-            name or ".".join((*_SCOPE.get(), "conv")),
+            ".".join((*_SCOPE.get(), name or "conv")),
             f"no padding keeps the size under the even kernel {op.by(kernel)}; "
             "give padding=",
         ) from None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import networkx as nx
@@ -60,7 +61,7 @@ class Network:
         """
         nodes: dict[str, Node] = {}
         for layer, operator, inputs in layers:
-            if layer in nodes:
+            if isinstance(layer, str) and layer in nodes:
                 raise CostModelError(f'node "{layer}": the name is used twice')
             nodes[layer] = make_node(layer, operator, inputs, nodes)
         check_names(nodes)
@@ -71,7 +72,7 @@ class Network:
             outputs = [layer for layer in nodes if layer not in read]
         outputs = tuple(outputs)
         for output in outputs:
-            if output not in nodes:
+            if not isinstance(output, str) or output not in nodes:
                 raise CostModelError(f'network "{name}": output "{output}" is no node')
         if not outputs:
             raise CostModelError(f'network "{name}": no output node')
@@ -136,7 +137,7 @@ class Network:
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
         """Nodes by name."""
-        return {node.name: node for node in self.nodes}
+        return MappingProxyType({node.name: node for node in self.nodes})
 
     def __getitem__(self, name: str) -> Node:
         """Return the node of that name."""
@@ -258,6 +259,8 @@ def make_node(
     if len(inputs) < least or (most is not None and len(inputs) > most):
         wanted = str(least) if most == least else f"{least} or more"
         raise at(kind, name, f"takes {wanted} inputs, got {len(inputs)}")
+    if not all(isinstance(source, str) for source in inputs):
+        raise at(kind, name, f"inputs {list(inputs)} are no names")
     for source in inputs:
         if source not in known:
             raise at(kind, name, f'input "{source}" is missing from the graph')
@@ -283,7 +286,8 @@ def check_names(nodes: Mapping[str, Node]) -> None:
 def check_batch(batch: Dim) -> Dim:
     """Return the batch if it is a positive integer or an expression."""
     batch = as_dim(batch, "batch")
-    if (type(batch) is int and batch < 1) or getattr(batch, "is_Rational", False):
+    count = sympy.sympify(batch)
+    if count.is_positive is False or count.is_integer is False:
         raise CostModelError(f"batch {batch} is not a positive integer")
     return batch
 

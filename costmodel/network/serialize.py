@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 import sympy
@@ -56,7 +56,7 @@ def from_json(text: str) -> Network:
             for name, known in document["symbols"].items()
         }
         layers = [
-            (node["name"], _operator(node, names), tuple(node["inputs"]))
+            (node["name"], _operator(node, names), _inputs(node))
             for node in document["nodes"]
         ]
         outputs, name = document["outputs"], document["name"]
@@ -85,18 +85,36 @@ def _write(value: Any) -> Any:
 def _operator(node: dict[str, Any], names: dict[str, sympy.Symbol]) -> Operator:
     given = dict(node["operator"])
     kind, name = given.pop("kind"), node["name"]
-    if kind == Input.kind:
-        spatial = tuple(Extent(_read(side, names)) for side in given["spatial"])
-        return Input(Shape(_read(given["channels"], names), spatial))
     if kind not in OPERATORS:
         raise CostModelError(f'node "{name}": unknown operator kind {kind!r}')
-    known = {field.name for field in fields(OPERATORS[kind])}  # type: ignore[arg-type]
-    if unknown := sorted(given.keys() - known):
-        raise at(kind, name, f"unknown attribute {unknown[0]!r}")
+    known = _SAMPLE if kind == Input.kind else _fields_of(OPERATORS[kind])
+    for key in sorted(given.keys() - known.keys()):
+        raise at(kind, name, f"unknown attribute {key!r}")
+    for key in sorted(known.keys() - given.keys()):
+        if known[key]:
+            raise at(kind, name, f"attribute {key!r} is missing")
     try:
-        return OPERATORS[kind](**{k: _read(v, names) for k, v in given.items()})
+        values = {key: _read(value, names) for key, value in given.items()}
+        if kind != Input.kind:
+            return OPERATORS[kind](**values)
+        sides = tuple(Extent(side) for side in values["spatial"])
+        return Input(Shape(values["channels"], sides))
     except CostModelError as error:
         raise at(kind, name, str(error)) from None
+
+
+_SAMPLE = {"channels": True, "spatial": True}
+
+
+def _fields_of(operator: type[Operator]) -> dict[str, bool]:
+    """Return the names of an operator's attributes, and whether each is required."""
+    return {f.name: f.default is MISSING for f in fields(operator)}  # type: ignore[arg-type]
+
+
+def _inputs(node: dict[str, Any]) -> tuple[Any, ...]:
+    if not isinstance(node["inputs"], list):
+        raise CostModelError(f'node "{node["name"]}": inputs are no list of names')
+    return tuple(node["inputs"])
 
 
 def _read(value: Any, names: dict[str, sympy.Symbol]) -> Dim | Any:

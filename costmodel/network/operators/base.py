@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, TypeAlias, final
 
 import sympy
 
-from costmodel.algebra.extent import substitute
+from costmodel.algebra.extent import normal, substitute
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
@@ -191,6 +191,20 @@ class Input(Operator):
     kind: ClassVar[str] = "input"
     arity: ClassVar[tuple[int, int | None]] = (0, 0)
     shape: Shape
+
+    def __post_init__(self) -> None:
+        """Normalise the sample's sizes, and refuse what no sample can have."""
+        shape = self.shape
+        if not isinstance(shape, Shape) or len(shape.spatial) not in (0, 2):
+            raise CostModelError(
+                f"the sample {shape} is neither a vector nor channels × height × width"
+            )
+        channels = _clean("channels", shape.channels, 1, pair=False)
+        extents = tuple(
+            normal(_clean(side, e.base, 1, pair=False), e.offset, e.stride)
+            for side, e in zip(("height", "width"), shape.spatial, strict=False)
+        )
+        object.__setattr__(self, "shape", Shape(channels, extents))
 
     def output(self, *inputs: Shape) -> Shape:  # noqa: ARG002
         """Return the sample's shape."""

@@ -100,13 +100,16 @@ class TableConv2d(Operator):
     def __post_init__(self) -> None:
         """Check the table as well as the numbers."""
         super(TableConv2d, self).__post_init__()
-        rows = tuple(tuple(row) for row in self.table)
+        try:
+            rows = tuple(tuple(row) for row in self.table)
+        except TypeError:
+            raise CostModelError(f"table {self.table!r} is not made of rows") from None
+        if any(type(c) is not int or c < 0 for row in rows for c in row):
+            raise CostModelError("table: input maps are numbered 0, 1, 2, …")
         if not rows or any(not row or len(set(row)) != len(row) for row in rows):
             raise CostModelError(
                 "table: each map needs a row of one or more different input maps"
             )
-        if any(type(c) is not int or c < 0 for row in rows for c in row):
-            raise CostModelError("table: input maps are numbered 0, 1, 2, …")
         object.__setattr__(self, "table", rows)
 
     @property

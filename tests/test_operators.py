@@ -1,0 +1,385 @@
+"""The four facts of every operator, with the arithmetic beside each number."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from costmodel.algebra.extent import Extent, resolve
+from costmodel.algebra.symbols import Dim, H, W, is_equal, symbol
+from costmodel.algebra.tally import KINDS, Tally
+from costmodel.algebra.window import Window
+from costmodel.errors import CostModelError
+from costmodel.network import operators as op
+from costmodel.network.operators import OPERATORS, Operator
+from costmodel.network.shape import Shape
+from costmodel.testing import ROOMY, operators, shapes
+
+
+POINT = (Window(), Window())
+EVERYTHING = None
+
+
+def maps(channels: Dim, height: Dim, width: Dim) -> Shape:
+    return Shape(channels, (Extent(height), Extent(width)))
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operator on some inputs, and its four facts."""
+
+    operator: Operator
+    inputs: tuple[Shape, ...]
+    output: Shape
+    tally: Tally
+    window: tuple[Window, Window] | None = POINT
+    weights: dict[str, tuple[Dim, ...]] = field(default_factory=dict)
+    buffers: frozenset[str] = frozenset()
+
+
+IMAGE = maps(4, 6, 5)  # 4·6·5 = 120 elements
+VECTOR = Shape(10)
+
+CASES = [
+    Case(op.Input(IMAGE), (), IMAGE, Tally()),
+    Case(
+        op.Conv2d(8, (3, 5), (2, 1), (1, 2), (1, 1), groups=2),
+        (IMAGE,),
+        maps(8, 3, 5),  # ⌊(6 + 2 − 3)/2⌋ + 1, 5 + 4 − 5 + 1
+        Tally(mac=8 * 2 * 3 * 5 * 3 * 5, add=8 * 3 * 5),  # taps · positions, bias
+        (Window(3, 2, 1, 1), Window(5, 1, 2, 2)),
+        {"weight": (8, 2, 3, 5), "bias": (8,)},  # 4/2 input channels a group
+    ),
+    Case(
+        op.Conv2d(3, (3, 3), dilation=(2, 1), bias=False),
+        (IMAGE,),
+        maps(3, 2, 3),  # 6 − 5 + 1, 5 − 3 + 1
+        Tally(mac=3 * 4 * 3 * 3 * 2 * 3),
+        (Window(5), Window(3)),  # 2·(3−1) + 1
+        {"weight": (3, 4, 3, 3)},
+    ),
+    Case(
+        op.TableConv2d(((0, 1), (1, 2, 3)), (3, 2)),
+        (IMAGE,),
+        maps(2, 4, 4),  # 6 − 3 + 1, 5 − 2 + 1
+        Tally(mac=5 * 3 * 2 * 4 * 4, add=2 * 4 * 4),  # 2 + 3 kernels of 3×2
+        (Window(3), Window(2)),
+        {
+            "maps.0.weight": (1, 2, 3, 2), "maps.0.bias": (1,),
+            "maps.1.weight": (1, 3, 3, 2), "maps.1.bias": (1,),
+        },
+    ),
+    Case(
+        op.Linear(7),
+        (VECTOR,),
+        Shape(7),
+        Tally(mac=70, add=7),  # 7·10 weights, 7 biases
+        EVERYTHING,
+        {"weight": (7, 10), "bias": (7,)},
+    ),
+    Case(
+        op.Linear(7, bias=False),
+        (VECTOR,),
+        Shape(7),
+        Tally(mac=70),
+        EVERYTHING,
+        {"weight": (7, 10)},
+    ),
+    Case(
+        op.RadialBasis(7),
+        (VECTOR,),
+        Shape(7),
+        Tally(mac=70, add=70),  # subtract, then square and accumulate
+        EVERYTHING,
+        {"weight": (7, 10)},
+        frozenset({"weight"}),
+    ),
+    Case(
+        op.BatchNorm2d(),
+        (IMAGE,),
+        IMAGE,
+        Tally(mul=120, add=120),
+        POINT,
+        {
+            "weight": (4,), "bias": (4,), "running_mean": (4,), "running_var": (4,),
+            "num_batches_tracked": (),
+        },
+        frozenset({"running_mean", "running_var", "num_batches_tracked"}),
+    ),
+    Case(
+        op.BatchNorm2d(affine=False),
+        (IMAGE,),
+        IMAGE,
+        Tally(mul=120, add=120),
+        POINT,
+        {"running_mean": (4,), "running_var": (4,), "num_batches_tracked": ()},
+        frozenset({"running_mean", "running_var", "num_batches_tracked"}),
+    ),
+    Case(
+        op.LocalResponseNorm(5),
+        (IMAGE,),
+        IMAGE,
+        # square and scale; 5 − 1 sums and the shift; a power; a division
+        Tally(mul=240, add=600, exp=120, div=120),
+    ),
+    Case(op.ReLU(), (IMAGE,), IMAGE, Tally(compare=120)),
+    Case(op.ReLU(), (VECTOR,), VECTOR, Tally(compare=10)),
+    Case(op.ReLU6(), (IMAGE,), IMAGE, Tally(compare=240)),
+    Case(op.Sigmoid(), (IMAGE,), IMAGE, Tally(exp=120, add=120, div=120)),
+    Case(op.SiLU(), (IMAGE,), IMAGE, Tally(exp=120, add=120, div=120)),
+    # tanh x = 1 − 2/(e^2x + 1): 2x; e; + 1; 2/…; 1 − …
+    Case(op.Tanh(), (IMAGE,), IMAGE, Tally(mul=120, exp=120, add=240, div=120)),
+    Case(op.ScaledTanh(), (IMAGE,), IMAGE, Tally(mul=360, exp=120, add=240, div=120)),
+    Case(op.HardSigmoid(), (IMAGE,), IMAGE, Tally(add=120, compare=240, div=120)),
+    Case(
+        op.HardSwish(), (IMAGE,), IMAGE, Tally(add=120, compare=240, mul=120, div=120)
+    ),
+    Case(op.HardTanh(), (IMAGE,), IMAGE, Tally(compare=240)),
+    Case(
+        op.Softmax(),
+        (IMAGE,),
+        IMAGE,
+        # at 30 positions: 3 comparisons, 4 + 3 additions, 4 exp, 4 divisions
+        Tally(compare=90, add=210, exp=120, div=120),
+    ),
+    Case(
+        op.Softmax(), (VECTOR,), VECTOR, Tally(compare=9, add=19, exp=10, div=10)
+    ),
+    Case(op.Identity(), (IMAGE,), IMAGE, Tally()),
+    Case(op.Dropout(20), (VECTOR,), VECTOR, Tally()),
+    Case(
+        op.MaxPool2d((3, 2), (2, 2), (1, 0)),
+        (IMAGE,),
+        maps(4, 3, 2),  # ⌊(6 + 2 − 3)/2⌋ + 1, ⌊(5 − 2)/2⌋ + 1
+        Tally(compare=5 * 4 * 3 * 2),  # 3·2 − 1 comparisons an output
+        (Window(3, 2, 1, 1), Window(2, 2)),
+    ),
+    Case(
+        op.MaxPool2d((3, 3), (2, 2), (0, 0), (1, 2), ceil_mode=True),
+        (IMAGE,),
+        maps(4, 3, 1),  # ⌈(6 − 3)/2⌉ + 1, (5 − 5)/2 + 1
+        Tally(compare=8 * 4 * 3 * 1),
+        (Window(3, 2, 0, 1), Window(5, 2, 0, 1)),
+    ),
+    Case(
+        op.AvgPool2d((2, 2), (2, 2), ceil_mode=True),
+        (IMAGE,),
+        maps(4, 3, 3),  # 6/2, ⌈5/2⌉
+        Tally(add=3 * 4 * 3 * 3, div=4 * 3 * 3),
+        (Window(2, 2, 0, 1), Window(2, 2, 0, 1)),
+    ),
+    Case(
+        op.Subsample2d((2, 3)),
+        (IMAGE,),
+        maps(4, 3, 1),  # 6/2, ⌊5/3⌋
+        Tally(add=6 * 12, mul=12),  # 2·3 − 1 sums and the bias; the coefficient
+        (Window(2, 2), Window(3, 3)),
+        {"weight": (4,), "bias": (4,)},
+    ),
+    Case(
+        op.AdaptiveAvgPool2d(),
+        (IMAGE,),
+        maps(4, 1, 1),
+        Tally(add=4 * 29, div=4),  # 6·5 − 1 additions a channel
+        EVERYTHING,
+    ),
+    Case(
+        op.AdaptiveAvgPool2d((4, 5)),
+        (IMAGE,),
+        maps(4, 4, 5),
+        # windows on 6 rows: 0–1, 1–2, 3–4, 4–5, which read 8; on 5 columns 5
+        Tally(add=4 * (8 * 5 - 4 * 5), div=4 * 4 * 5),
+        EVERYTHING,
+    ),
+    Case(
+        op.AdaptiveMaxPool2d((3, 2)),
+        (IMAGE,),
+        maps(4, 3, 2),
+        # 6 rows; columns 0–2 and 2–4, which read 6
+        Tally(compare=4 * (6 * 6 - 3 * 2)),
+        EVERYTHING,
+    ),
+    Case(op.Add(), (IMAGE,) * 3, IMAGE, Tally(add=2 * 120)),
+    Case(op.Multiply(), (IMAGE, maps(4, 1, 1)), IMAGE, Tally(mul=120)),
+    Case(op.Multiply(), (maps(1, 6, 5), IMAGE), IMAGE, Tally(mul=120)),
+    Case(op.Multiply(), (maps(4, 6, 1), maps(1, 1, 5)), IMAGE, Tally(mul=120)),
+    Case(op.Concat(), (IMAGE, maps(3, 6, 5)), maps(7, 6, 5), Tally()),  # 4 + 3
+    Case(op.Flatten(), (IMAGE,), Shape(120), Tally()),
+    Case(
+        op.Pad2d((1, 0), (2, 3)),
+        (IMAGE,),
+        maps(4, 9, 8),  # 6 + 1 + 2, 5 + 0 + 3
+        Tally(),
+        (Window(before=1, after=2), Window(before=0, after=3)),
+    ),
+    Case(op.PadChannels(1, 2), (IMAGE,), maps(7, 6, 5), Tally()),  # 1 + 4 + 2
+]  # fmt: skip
+
+
+def check(case: Case) -> None:
+    operator = case.operator
+    assert case.output == operator.output(*case.inputs)
+    assert case.tally == operator.tally(case.output, *case.inputs)
+    assert case.window == operator.window
+    weights = operator.weights(*case.inputs)
+    assert case.weights == {name: weight.shape for name, weight in weights.items()}
+    assert case.buffers == {n for n, weight in weights.items() if not weight.learnable}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.operator))
+def test_the_four_facts(case: Case) -> None:
+    check(case)
+
+
+def test_every_operator_has_a_case() -> None:
+    assert set(OPERATORS) == {case.operator.kind for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.operator))
+def test_facts_in_symbols_equal_facts_in_numbers(case: Case) -> None:
+    sizes = {H: 6, W: 5}
+    height, width = Extent(H), Extent(W)
+    symbolic = [
+        Shape(x.channels, tuple({Extent(6): height, Extent(5): width}.get(e, e)
+                                for e in x.spatial))
+        for x in case.inputs
+    ]  # fmt: skip
+    output = case.operator.output(*symbolic)
+    assert [e.base for e in case.output.spatial] == [
+        bound(extent, sizes) for extent in output.spatial
+    ]
+    assert is_equal(case.output.channels, substituted(output.channels, sizes))
+    tally = case.operator.tally(output, *symbolic)
+    counts = [substituted(getattr(tally, kind), sizes) for kind in KINDS]
+    assert case.tally == Tally(*counts)
+
+
+def substituted(count: Dim, values: dict[sympy.Symbol, int]) -> int:
+    number = sympy.sympify(resolve(count)).subs(values)
+    assert number.is_Integer
+    return int(number)
+
+
+@given(st.data(), shapes())
+def test_every_drawn_operator_fits_its_shape(data: st.DataObject, shape: Shape) -> None:
+    operator = data.draw(operators(shape))
+    output = operator.output(shape).checked()
+    assert len(output.spatial) in (0, 2)
+    roomy = {H: ROOMY, W: ROOMY}
+    assert all(bound(extent, roomy) >= 1 for extent in output.spatial)
+    tally = operator.tally(output, shape)
+    assert all(substituted(getattr(tally, kind), roomy) >= 0 for kind in KINDS)
+
+
+def bound(extent: Extent, values: dict[sympy.Symbol, int]) -> Dim:
+    return extent.bind(dict(values)).base
+
+
+TWO = (2, 2)
+COUNT = "is neither an integer nor an exact expression"
+PAIR = "is not a (height, width) pair"
+SWITCH = "is not True or False"
+BAD = [
+    ("channels 0 is below 1", op.Conv2d, (0, TWO)),
+    ("channels -3 is below 1", op.Conv2d, (-3, TWO)),
+    (f"channels 1.5 {COUNT}", op.Conv2d, (1.5, TWO)),
+    (f"channels True {COUNT}", op.Conv2d, (True, TWO)),
+    (f"channels '8' {COUNT}", op.Conv2d, ("8", TWO)),
+    ("channels 9/2 is not an integer", op.Conv2d, (sympy.Rational(9, 2), TWO)),
+    (f"kernel 3 {PAIR}", op.Conv2d, (8, 3)),
+    (f"kernel (3, 3, 3) {PAIR}", op.Conv2d, (8, (3, 3, 3))),
+    (f"kernel [3, 3] {PAIR}", op.Conv2d, (8, [3, 3])),
+    ("kernel 0 is below 1", op.Conv2d, (8, (3, 0))),
+    ("stride 0 is below 1", op.Conv2d, (8, TWO, (0, 1))),
+    ("padding -1 is below 0", op.Conv2d, (8, TWO, TWO, (0, -1))),
+    ("dilation 0 is below 1", op.Conv2d, (8, TWO, TWO, TWO, (1, 0))),
+    ("groups 0 is below 1", op.Conv2d, (8, TWO, TWO, TWO, TWO, 0)),
+    (f"bias 1 {SWITCH}", op.Conv2d, (8, TWO, TWO, TWO, TWO, 1, 1)),
+    ("features 0 is below 1", op.Linear, (0,)),
+    (f"features None {COUNT}", op.RadialBasis, (None,)),
+    (f"affine 'yes' {SWITCH}", op.BatchNorm2d, ("yes",)),
+    ("size 0 is below 1", op.LocalResponseNorm, (0,)),
+    ("size 0 is below 1", op.AdaptiveAvgPool2d, ((0, 1),)),
+    (f"size 7 {PAIR}", op.AdaptiveMaxPool2d, (7,)),
+    ("percent -1 is below 0", op.Dropout, (-1,)),
+    (f"percent 0.5 {COUNT}", op.Dropout, (0.5,)),
+    ("stride 0 is below 1", op.MaxPool2d, (TWO, (0, 0))),
+    (f"ceil_mode 1 {SWITCH}", op.MaxPool2d, (TWO, TWO, TWO, TWO, 1)),
+    (f"count_include_pad 0 {SWITCH}", op.AvgPool2d, (TWO, TWO, TWO, True, 0)),
+    (f"kernel 2 {PAIR}", op.Subsample2d, (2,)),
+    ("before -1 is below 0", op.Pad2d, ((-1, 0), TWO)),
+    ("after -1 is below 0", op.PadChannels, (0, -1)),
+    ("table: each map needs a row", op.TableConv2d, ((), TWO)),
+    ("table: each map needs a row", op.TableConv2d, (((),), TWO)),
+    ("table: each map needs a row", op.TableConv2d, (((0, 0),), TWO)),
+    ("table: input maps are numbered", op.TableConv2d, (((-1,),), TWO)),
+    ("table: input maps are numbered", op.TableConv2d, (((0.5,),), TWO)),
+    ("table: input maps are numbered", op.TableConv2d, (((True,),), TWO)),
+    ("table: input maps are numbered", op.TableConv2d, ((([],),), TWO)),
+    ("table 5 is not made of rows", op.TableConv2d, (5, TWO)),
+    ("table (5,) is not made of rows", op.TableConv2d, ((5,), TWO)),
+    ("channels 0 is below 1", op.Input, (maps(0, 4, 4),)),
+    (f"channels 1.5 {COUNT}", op.Input, (maps(1.5, 4, 4),)),
+    ("height 0 is below 1", op.Input, (maps(3, 0, 4),)),
+    (f"width 2.5 {COUNT}", op.Input, (maps(3, 4, 2.5),)),
+    (f"width None {COUNT}", op.Input, (maps(3, 4, None),)),
+    ("the sample 3×4 is neither a vector", op.Input, (Shape(3, (Extent(4),)),)),
+    ("the sample (3, 4, 4) is neither a vector", op.Input, ((3, 4, 4),)),
+]
+
+
+@pytest.mark.parametrize(("problem", "operator", "fields"), BAD)
+def test_what_no_layer_can_have_is_refused(
+    problem: str, operator: Callable[..., Operator], fields: tuple[object, ...]
+) -> None:
+    with pytest.raises(CostModelError, match=f"^{re.escape(problem)}"):
+        operator(*fields)
+
+
+MISFITS = [
+    ("groups 3 do not divide the 4 input channels", op.Conv2d(6, TWO, groups=3), IMAGE),
+    ("groups 4 do not divide the 6 output channels", op.Conv2d(6, TWO, groups=4), IMAGE),
+    (
+        "input 4×6×5 is too small: a window of 7 does not fit its height 6 with padding 0",
+        op.Conv2d(6, (7, 1)), IMAGE,
+    ),
+    ("needs a feature map channels × height × width, got the vector 10; is it behind a "
+     "flatten?", op.Conv2d(6, TWO), VECTOR),
+    ("needs a feature map", op.BatchNorm2d(), VECTOR),
+    ("needs a feature map", op.LocalResponseNorm(), VECTOR),
+    ("needs a feature map", op.MaxPool2d(TWO, TWO), VECTOR),
+    ("needs a feature map", op.AdaptiveAvgPool2d(), VECTOR),
+    ("needs a feature map", op.Pad2d(TWO, TWO), VECTOR),
+    ("padding 2×2 is over half of the kernel 3×3",
+     op.MaxPool2d((3, 3), TWO, TWO), IMAGE),
+    ("the table lists map 4 of only 4 maps", op.TableConv2d(((4,),), TWO), IMAGE),
+    ("needs a vector, got the feature map 4×6×5; flatten it first", op.Linear(3), IMAGE),
+    ("needs a vector, got the feature map 4×6×5; flatten it first",
+     op.RadialBasis(3), IMAGE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("problem", "operator", "shape"), MISFITS)
+def test_what_fits_no_input_is_refused(
+    problem: str, operator: Operator, shape: Shape
+) -> None:
+    with pytest.raises(CostModelError, match=f"^{re.escape(problem)}"):
+        operator.output(shape)
+
+
+def test_operators_are_frozen_and_equal_by_their_fields() -> None:
+    assert op.Conv2d(8, TWO) == op.Conv2d(8, TWO, (1, 1))
+    assert op.Conv2d(8, TWO) != op.Conv2d(9, TWO)
+    assert op.ReLU() != op.ReLU6()
+    with pytest.raises(AttributeError):
+        op.Conv2d(8, TWO).channels = 9  # type: ignore[misc]
+
+
+def test_binding_puts_numbers_into_every_field() -> None:
+    c, k = symbol("c"), symbol("k")
+    layer = op.Conv2d(2 * c, (k, k), (k - 1, 1), groups=c)
+    assert op.Conv2d(8, (3, 3), (2, 1), groups=4) == layer.bind({c: 4, k: 3})

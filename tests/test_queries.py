@@ -1,0 +1,142 @@
+"""Questions to a formula: its smooth law, its leading terms, its values on grids."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from costmodel.algebra.queries import lambdify, leading, relax
+from costmodel.algebra.symbols import (
+    Dim,
+    H,
+    M,
+    W,
+    alpha,
+    as_dim,
+    common_divisor,
+    is_equal,
+    make_divisible,
+    parse,
+)
+from costmodel.errors import CostModelError
+
+
+def check(expression: Dim, values: dict[sympy.Symbol, list[Any]]) -> None:
+    """Compare a numpy function with exact substitution, point by point."""
+    function: Callable[..., Any] = lambdify(expression, list(values))
+    points = list(zip(*values.values()))
+    expected = [
+        as_dim(sympy.sympify(expression).subs(dict(zip(values, point))))
+        for point in points
+    ]
+    arrays = [np.array([float(v) if isinstance(v, sympy.Rational) else v for v in column])
+              for column in values.values()]  # fmt: skip
+    actual = function(*arrays)
+    assert actual.shape == (len(points),)
+    if all(array.dtype == np.int64 for array in arrays):
+        assert actual.dtype == np.int64
+        assert expected == actual.tolist()
+    else:
+        np.testing.assert_allclose(actual, [float(e) for e in expected], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("expected", "text"),
+    [
+        ("H/2", "floor(H/2)"),
+        ("H/2 + 1/2", "ceiling((H + 1)/2)"),
+        ("144*H*alpha", "9*floor(H/2)*make_divisible(32, alpha, 8)"),
+        ("H/4", "floor(floor(H/2)/2)"),
+        ("7", "7"),
+    ],
+)
+def test_relaxing_drops_roundings(expected: str, text: str) -> None:
+    assert parse(expected) == relax(parse(text))
+
+
+@given(st.integers(1, 10**6), st.integers(1, 64), st.integers(-9, 9))
+def test_relaxing_changes_a_floor_by_less_than_one(n: int, s: int, c: int) -> None:
+    formula = sympy.floor((H + c) / sympy.Integer(s))
+    gap = sympy.sympify(relax(formula)).subs(H, n) - formula.subs(H, n)
+    assert 0 <= gap < 1
+
+
+@pytest.mark.parametrize(
+    ("expected", "text", "symbols"),
+    [
+        ("3*alpha**2*M**2", "3*alpha**2*M**2 + 5*alpha*M**2 + 7", [alpha, M]),
+        ("3*alpha**2*M**2", "3*alpha**2*M**2 + 5*alpha*M**2 + 7", [alpha]),
+        ("3*alpha**2*M**2 + 5*alpha*M**2", "3*alpha**2*M**2 + 5*alpha*M**2 + 7", [M]),
+        ("H*W/4 + H**2", "floor(H/2)*floor(W/2) + H**2 + H", [H, W]),
+        ("7", "7", [H]),
+    ],
+)
+def test_leading_keeps_the_terms_of_highest_degree(
+    expected: str, text: str, symbols: list[sympy.Symbol]
+) -> None:
+    assert is_equal(parse(expected), leading(parse(text), *symbols))
+
+
+def test_leading_says_what_it_cannot_do() -> None:
+    with pytest.raises(CostModelError, match=r"^leading: name at least one symbol"):
+        leading(H)
+    with pytest.raises(CostModelError, match=r"^leading: 1/H is no polynomial in H$"):
+        leading(1 / H, H)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 10**4), st.integers(1, 10**4)), min_size=1),
+    st.integers(-9, 9),
+    st.integers(1, 9),
+)
+def test_integers_on_a_grid_equal_exact_substitution(
+    grid: list[tuple[int, int]], offset: int, stride: int
+) -> None:
+    height = sympy.floor((H + offset) / sympy.Integer(stride))
+    width = sympy.ceiling((2 * W + offset) / sympy.Integer(stride))
+    formula = 27 * height * width + 5 * H * common_divisor(W, 12) + 1
+    check(formula, {H: [h for h, _ in grid], W: [w for _, w in grid]})
+
+
+@given(
+    st.lists(st.fractions("0.1", 2, max_denominator=100), min_size=1),
+    st.integers(1, 64),
+)
+def test_rounded_channels_on_a_grid_equal_exact_substitution(
+    widths: list[Any], channels: int
+) -> None:
+    values = [sympy.Rational(w.numerator, w.denominator) for w in widths]
+    rounded = make_divisible(8 * channels, alpha, 8)
+    check(3 * rounded**2 + rounded, {alpha: values})
+
+
+def test_integers_above_the_range_of_floats_are_exact() -> None:
+    # 3·(2⁵⁵ + 1) and ⌊(2⁵⁵ + 1)/2⌋ need more than the 53 bits of a float.
+    check(3 * H, {H: [2**55 + 1]})
+    check(sympy.floor(H / 2), {H: [2**55 + 1]})
+    check(sympy.floor((H + 1) / 3) * 2, {H: [2**55 + 1, 2**55 + 2]})
+
+
+def test_a_constant_takes_the_shape_of_the_arguments() -> None:
+    check(sympy.Integer(7), {H: [1, 2, 3]})
+    assert lambdify(7, [H, W])(np.ones((2, 1)), np.ones(3)).shape == (2, 3)
+
+
+def test_several_formulas_give_several_results() -> None:
+    both = lambdify([H + 1, 5], [H])(np.array([1, 2]))
+    assert [values.tolist() for values in both] == [[2, 3], [5, 5]]
+
+
+def test_plain_numbers_give_plain_numbers() -> None:
+    assert lambdify(sympy.floor(H / 2) + W, [H, W])(7, 2**60) == 3 + 2**60
+    assert lambdify([H, 2], [H])(7) == [7, 2]
+
+
+def test_missing_symbols_are_named() -> None:
+    match = "^lambdify: the formula also depends on W, alpha$"
+    with pytest.raises(CostModelError, match=match):
+        lambdify(H * W * alpha + M, [H, M])
