@@ -1,9 +1,10 @@
-"""ResNet. He, Zhang, Ren, Sun 2015, arXiv:1512.03385, Table 1 and section 4.2."""
+"""ResNet. He, Zhang, Ren, Sun 2015, arXiv:1512.03385, Table 1."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.network.build import (
@@ -29,6 +30,16 @@ TABLE = {18: ("basic", (2, 2, 2, 2)), 34: ("basic", (3, 4, 6, 3)),
          50: ("bottleneck", (3, 4, 6, 3)), 101: ("bottleneck", (3, 4, 23, 3)),
          152: ("bottleneck", (3, 8, 36, 3))}  # fmt: skip
 
+MEMBERS: dict[str, dict[str, Any]] = {
+    **{f"resnet{depth}": {"block": b, "repeats": r} for depth, (b, r) in TABLE.items()},
+    **{f"plain{depth}": {"block": "basic", "repeats": TABLE[depth][1], "shortcut": "none"}
+       for depth in (18, 34)},
+}  # fmt: skip
+
+# torchvision's weights IMAGENET1K_V1
+TOP1 = {"resnet18": "69.758", "resnet34": "73.314", "resnet50": "76.130",
+        "resnet101": "77.374", "resnet152": "78.312"}  # fmt: skip
+
 PUBLISHED = """
     name       variant      resolution  layers  parameters  macs     source
     resnet18   paper        224         18      -           1.8G     Table 1
@@ -47,21 +58,16 @@ PUBLISHED = """
     resnet152  torchvision  224         -       60,192,808  11.514G  torchvision 0.28
 """
 
-CIFAR = """
-    name             resolution  layers  parameters  source
-    resnet20_cifar   32          20      0.27M       Table 6
-    resnet32_cifar   32          32      0.46M       Table 6
-    resnet44_cifar   32          44      0.66M       Table 6
-    resnet56_cifar   32          56      0.85M       Table 6
-    resnet110_cifar  32          110     1.7M        Table 6
-"""
+
+DEPARTURES = [
+    "The paper's first comparison (Table 2) pads its shortcuts with zeros, option A; "
+    "its deeper networks project them, option B, which is the default here at every "
+    'depth, and torchvision\'s. Give shortcut="A" for the other.',
+]
 
 
-def basic(
-    x: Value, channels: Dim, stride: int, shortcut: str, *, late: bool = False
-) -> Value:
-    """3×3, 3×3 (Figure 5, left); ``late`` is of no matter here."""
-    del late
+def basic(x: Value, channels: Dim, stride: int, shortcut: str) -> Value:
+    """3×3, 3×3 (Figure 5, left)."""
     y = conv_bn_relu(x, channels, kernel=3, stride=stride)
     y = batch_norm(conv(y, channels, kernel=3, bias=False))
     return close(x, y, stride, shortcut)
@@ -91,7 +97,12 @@ def close(x: Value, y: Value, stride: int, shortcut: str) -> Value:
     return relu(add(y, x))
 
 
-BLOCKS: dict[str, Callable[..., Value]] = {"basic": basic, "bottleneck": bottleneck}
+BLOCKS: dict[tuple[str, str], Callable[..., Value]] = {
+    ("basic", "paper"): basic,
+    ("basic", "torchvision"): basic,
+    ("bottleneck", "paper"): bottleneck,
+    ("bottleneck", "torchvision"): partial(bottleneck, late=True),
+}
 
 
 @architecture(
@@ -99,25 +110,9 @@ BLOCKS: dict[str, Callable[..., Value]] = {"basic": basic, "bottleneck": bottlen
     year=2015,
     resolution=224,
     published=PUBLISHED,
-    members={
-        f"resnet{depth}": {"block": block, "repeats": repeats}
-        for depth, (block, repeats) in TABLE.items()
-    }
-    | {
-        f"plain{depth}": {
-            "block": "basic",
-            "repeats": TABLE[depth][1],
-            "shortcut": "none",
-        }
-        for depth in (18, 34)
-    },
-    top1={
-        "resnet18": "69.758",
-        "resnet34": "73.314",
-        "resnet50": "76.130",
-        "resnet101": "77.374",
-        "resnet152": "78.312",
-    },  # fmt: skip
+    members=MEMBERS,
+    departures=DEPARTURES,
+    top1=TOP1,
 )
 def resnet(
     x: Value,
@@ -130,7 +125,7 @@ def resnet(
     classes: Dim = 1000,
 ) -> Value:
     """ResNet: blocks learn a residual beside a shortcut, so depth trains."""
-    late = variant == "torchvision"
+    make = BLOCKS[block, variant]
     with scope("stem"):
         x = conv_bn_relu(x, 64 * width, kernel=7, stride=2)
         x = max_pool(x, kernel=3, stride=2, padding=1)
@@ -138,33 +133,6 @@ def resnet(
         for number in range(1, count + 1):
             stride = 2 if stage > 1 and number == 1 else 1
             with scope(f"stage{stage}"), scope(f"block{number}"):
-                x = BLOCKS[block](x, channels * width, stride, shortcut, late=late)
-    with scope("head"):
-        return linear(global_average_pool(x), classes)
-
-
-@architecture(
-    paper="arXiv:1512.03385",
-    year=2015,
-    resolution=32,
-    published=CIFAR,
-    members={f"resnet{6 * n + 2}_cifar": {"n": n} for n in (3, 5, 7, 9, 18)},
-)
-def resnet_cifar(
-    x: Value,
-    *,
-    n: int,
-    shortcut: Literal["A", "B", "none"] = "A",
-    width: Dim = 1,
-    classes: Dim = 10,
-) -> Value:
-    """ResNet for CIFAR-10: 6n+2 layers on maps of 32, 16 and 8 (section 4.2)."""
-    with scope("stem"):
-        x = conv_bn_relu(x, 16 * width, kernel=3)
-    for stage, channels in enumerate((16, 32, 64), start=1):
-        for number in range(1, n + 1):
-            stride = 2 if stage > 1 and number == 1 else 1
-            with scope(f"stage{stage}"), scope(f"block{number}"):
-                x = basic(x, channels * width, stride, shortcut)
+                x = make(x, channels * width, stride, shortcut)
     with scope("head"):
         return linear(global_average_pool(x), classes)

@@ -26,6 +26,11 @@ CHANNELS = (64, 128, 256, 512, 512)
 DEPTHS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2),
           "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # fmt: skip
 
+# torchvision's weights IMAGENET1K_V1
+TOP1 = {"vgg11": "69.020", "vgg13": "69.928", "vgg16": "71.592", "vgg19": "72.376",
+        "vgg11_bn": "70.370", "vgg13_bn": "71.586", "vgg16_bn": "73.360",
+        "vgg19_bn": "74.218"}  # fmt: skip
+
 PUBLISHED = """
     name      variant      resolution  layers  parameters   macs         source
     vgg11     paper        224         11      133M         -            Table 2, column A
@@ -53,16 +58,7 @@ PUBLISHED = """
         for suffix in ("", "_bn")
         for name, depths in DEPTHS.items()
     },
-    top1={
-        "vgg11": "69.020",
-        "vgg13": "69.928",
-        "vgg16": "71.592",
-        "vgg19": "72.376",
-        "vgg11_bn": "70.370",
-        "vgg13_bn": "71.586",
-        "vgg16_bn": "73.360",
-        "vgg19_bn": "74.218",
-    },  # fmt: skip
+    top1=TOP1,
 )
 def vgg(
     x: Value,

@@ -1,4 +1,4 @@
-"""Extents: one pair of integers for every input size, equal to PyTorch's recurrences."""
+"""Extents: one pair of integers for every size, equal to PyTorch's recurrences."""
 
 import pytest
 import sympy
@@ -26,7 +26,7 @@ def layers(draw: st.DrawFn) -> Layer:
 
 
 def pytorch(n: int, layer: Layer) -> int:
-    """Return the output size as ``pooling_output_shape`` in ATen's Pool.h computes it."""
+    """Return the output size as ATen's ``pooling_output_shape`` computes it."""
     kernel, stride, padding, dilation, ceil_mode = layer
     span = n + 2 * padding - dilation * (kernel - 1) - 1
     if not ceil_mode:

@@ -115,7 +115,9 @@ def test_binding_in_any_order_is_the_same(net: Network, data: st.DataObject) -> 
     at_once = net.bind(H=height, W=width, N=3)
     check(at_once, net.bind({N: 3}).bind({W: width}).bind({"H": height}))
     assert frozenset() == at_once.free_symbols
-    assert all(type(size) is int for node in at_once.nodes for size in node.output.sizes)
+    assert all(
+        type(size) is int for node in at_once.nodes for size in node.output.sizes
+    )
 
 
 def test_sides_may_be_swapped_at_once() -> None:
@@ -130,25 +132,28 @@ def test_sides_may_be_swapped_at_once() -> None:
 def test_values_are_taken_exactly_as_written(half: object) -> None:
     net = small(alpha)
     check(net.bind({alpha: half}), net.bind(alpha=half))
-    assert 4 == net.bind(alpha=half)["block.conv1"].output.channels  # 8·1/2
+    assert net.bind(alpha=half)["block.conv1"].output.channels == 4  # 8·1/2
 
 
 def test_a_side_may_be_bound_to_an_expression() -> None:
     net = small().bind(H="32*M", W=32 * M)
-    assert (8, 16 * M, 16 * M) == net["max_pool1"].output.sizes
+    assert net["max_pool1"].output.sizes == (8, 16 * M, 16 * M)
     check(small().bind(H=64, W=64), net.bind(M=2))
 
 
 def test_the_batch_is_bound_with_the_sides() -> None:
     net = small().bind({N: H, H: 8})
-    assert H == net.batch
-    assert 8 == net["input"].output.sizes[1]
+    assert net.batch == H
+    assert net["input"].output.sizes[1] == 8
 
 
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        ({"beta": 1}, 'bind: "beta" is no free symbol of "small"; free are H, N, W, alpha'),
+        (
+            {"beta": 1},
+            'bind: "beta" is no free symbol of "small"; free are H, N, W, alpha',
+        ),
         ({H: 0}, "bind: H = 0 is not a positive integer"),
         ({H: 2.5}, "bind: H = 5/2 is not a positive integer"),
         ({"N": -1}, "bind: N = -1 is not a positive integer"),
@@ -163,7 +168,9 @@ def test_the_batch_is_bound_with_the_sides() -> None:
         ),
     ],
 )
-def test_values_that_cannot_be_are_refused(values: dict[object, object], problem: str) -> None:
+def test_values_that_cannot_be_are_refused(
+    values: dict[object, object], problem: str
+) -> None:
     with pytest.raises(CostModelError) as caught:
         small(alpha).bind(values)
     assert str(caught.value).startswith(problem)
@@ -181,7 +188,9 @@ def test_a_fraction_of_the_channels_says_which_ones_would_do() -> None:
 
 def test_a_bound_network_has_no_symbols_to_bind() -> None:
     bound = small().bind(N=1, H=8, W=8)
-    with pytest.raises(CostModelError, match=r'no free symbol of "small"; free are none$'):
+    with pytest.raises(
+        CostModelError, match=r'no free symbol of "small"; free are none$'
+    ):
         bound.bind(H=9)
 
 
@@ -199,12 +208,12 @@ def test_a_network_is_immutable() -> None:
 
 def test_the_graph_carries_operators_operands_shapes_and_scopes() -> None:
     graph = small().graph
-    assert ["input", "block.bn1"] == list(graph.predecessors("block.add1"))
+    assert list(graph.predecessors("block.add1")) == ["input", "block.bn1"]
     attributes = graph.nodes["block.add1"]
-    assert ("input", "block.bn1") == attributes["inputs"]
+    assert attributes["inputs"] == ("input", "block.bn1")
     assert OPERATORS["add"]() == attributes["operator"]
-    assert "8×H×W" == str(attributes["shape"])
-    assert ("block",) == attributes["scope"]
+    assert str(attributes["shape"]) == "8×H×W"
+    assert attributes["scope"] == ("block",)
     assert nx.is_directed_acyclic_graph(graph)
 
 
@@ -219,17 +228,17 @@ def test_one_operand_may_be_left_out_of_a_graph() -> None:
 def test_an_operand_may_be_read_twice() -> None:
     x = image()
     net = network(add(x, x))
-    assert ("input", "input") == net["add1"].inputs
+    assert net["add1"].inputs == ("input", "input")
     check(net, Network.from_graph(net.graph))
-    assert 3 * H * N * W == cm.cost(net).tally.add
+    assert cm.cost(net).tally.add == 3 * H * N * W
 
 
 def test_outputs_are_by_default_what_nobody_reads() -> None:
     x = image()
     left, right = relu(x, name="left"), conv(x, 4, 3, name="right")
-    assert ("left", "right") == Network.from_graph(network(right, left).graph).outputs
+    assert Network.from_graph(network(right, left).graph).outputs == ("left", "right")
     net = network(right, left)
-    assert ("right", "left") == net.outputs
+    assert net.outputs == ("right", "left")
     check(net, Network.from_json(net.to_json()))
 
 
@@ -241,7 +250,7 @@ def test_networks_are_equal_by_what_they_hold() -> None:
 
 
 def test_a_node_is_found_by_its_name() -> None:
-    assert "conv" == small()["block.conv1"].operator.kind
+    assert small()["block.conv1"].operator.kind == "conv"
     with pytest.raises(CostModelError, match=r'^network "small": no node "conv1"$'):
         small()["conv1"]
 
@@ -251,15 +260,19 @@ def test_nodes_are_named_by_scope_kind_and_number() -> None:
     with scope("a"), scope("b"):
         x = relu(relu(x))
     x = relu(relu(x), name="relu2")
-    assert ["input", "a.b.relu1", "a.b.relu2", "relu1", "relu2"] == [
-        node.name for node in network(x).nodes
+    assert [node.name for node in network(x).nodes] == [
+        "input",
+        "a.b.relu1",
+        "a.b.relu2",
+        "relu1",
+        "relu2",
     ]
-    assert "relu3" == network(relu(x)).nodes[-1].name
+    assert network(relu(x)).nodes[-1].name == "relu3"
 
 
 def test_tensors_are_named_as_in_a_state_dict() -> None:
     net = network(linear(relu(image(3, 1, 1)), 5, bias=False))
-    assert {"linear1.weight": (5, 3)} == parameters_by_name(net)
+    assert parameters_by_name(net) == {"linear1.weight": (5, 3)}
 
 
 def test_symbols_keep_their_assumptions_in_json() -> None:

@@ -14,7 +14,7 @@ def check(code: str, *absent: str) -> None:
     run = subprocess.run(
         [sys.executable, "-c", ask], capture_output=True, text=True, check=False
     )
-    assert (0, "", "") == (run.returncode, run.stderr, run.stdout.strip())
+    assert (run.returncode, run.stderr, run.stdout.strip()) == (0, "", "")
 
 
 def test_importing_costmodel_imports_nothing_heavy() -> None:

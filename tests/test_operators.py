@@ -342,25 +342,46 @@ def test_what_no_layer_can_have_is_refused(
 
 MISFITS = [
     ("groups 3 do not divide the 4 input channels", op.Conv2d(6, TWO, groups=3), IMAGE),
-    ("groups 4 do not divide the 6 output channels", op.Conv2d(6, TWO, groups=4), IMAGE),
     (
-        "input 4×6×5 is too small: a window of 7 does not fit its height 6 with padding 0",
-        op.Conv2d(6, (7, 1)), IMAGE,
+        "groups 4 do not divide the 6 output channels",
+        op.Conv2d(6, TWO, groups=4),
+        IMAGE,
     ),
-    ("needs a feature map channels × height × width, got the vector 10; is it behind a "
-     "flatten?", op.Conv2d(6, TWO), VECTOR),
+    (
+        "input 4×6×5 is too small: a window of 7 does not fit its "
+        "height 6 with padding 0",
+        op.Conv2d(6, (7, 1)),
+        IMAGE,
+    ),
+    (
+        "needs a feature map channels × height × width, got the "
+        "vector 10; is it behind a "
+        "flatten?",
+        op.Conv2d(6, TWO),
+        VECTOR,
+    ),
     ("needs a feature map", op.BatchNorm2d(), VECTOR),
     ("needs a feature map", op.LocalResponseNorm(), VECTOR),
     ("needs a feature map", op.MaxPool2d(TWO, TWO), VECTOR),
     ("needs a feature map", op.AdaptiveAvgPool2d(), VECTOR),
     ("needs a feature map", op.Pad2d(TWO, TWO), VECTOR),
-    ("padding 2×2 is over half of the kernel 3×3",
-     op.MaxPool2d((3, 3), TWO, TWO), IMAGE),
+    (
+        "padding 2×2 is over half of the kernel 3×3",
+        op.MaxPool2d((3, 3), TWO, TWO),
+        IMAGE,
+    ),
     ("the table lists map 4 of only 4 maps", op.TableConv2d(((4,),), TWO), IMAGE),
-    ("needs a vector, got the feature map 4×6×5; flatten it first", op.Linear(3), IMAGE),
-    ("needs a vector, got the feature map 4×6×5; flatten it first",
-     op.RadialBasis(3), IMAGE),
-]  # fmt: skip
+    (
+        "needs a vector, got the feature map 4×6×5; flatten it first",
+        op.Linear(3),
+        IMAGE,
+    ),
+    (
+        "needs a vector, got the feature map 4×6×5; flatten it first",
+        op.RadialBasis(3),
+        IMAGE,
+    ),
+]
 
 
 @pytest.mark.parametrize(("problem", "operator", "shape"), MISFITS)

@@ -53,7 +53,7 @@ def test_blocks_of_other_wiring_do_not_merge() -> None:
         with scope(name):
             y = conv(x, 8, kernel=3)
             x = add(y, relu(x) if crossed else relu(y))
-    assert ["input", "a", "b"] == [block.title for block in outline(network(x))]
+    assert [block.title for block in outline(network(x))] == ["input", "a", "b"]
 
 
 def test_equal_blocks_merge_only_where_they_are_neighbours() -> None:
@@ -65,7 +65,7 @@ def test_equal_blocks_merge_only_where_they_are_neighbours() -> None:
     with scope("c"):
         x = conv(x, 8, kernel=3)
     titles = [block.title for block in outline(network(x))]
-    assert ["input", "a ×2", "relu1", "c"] == titles
+    assert titles == ["input", "a ×2", "relu1", "c"]
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet18", "vgg16", "mobilenet_v1"])
@@ -79,5 +79,5 @@ def test_the_parameters_of_the_table_add_up(name: str) -> None:
 
 def test_neighbours_of_one_kind_are_counted() -> None:
     net = network(relu(conv(conv(image(8), 8, 3), 8, 3)))
-    assert ["input 8×H×W", "3×3 conv, 8 ×2", "relu"] == summary(net.nodes)
+    assert summary(net.nodes) == ["input 8×H×W", "3×3 conv, 8 ×2", "relu"]
     assert table(net) == str(net)

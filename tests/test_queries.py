@@ -25,6 +25,10 @@ from costmodel.algebra.symbols import (
 from costmodel.errors import CostModelError
 
 
+def plain(value: Any) -> Any:
+    return float(value) if isinstance(value, sympy.Rational) else value
+
+
 def check(expression: Dim, values: dict[sympy.Symbol, list[Any]]) -> None:
     """Compare a numpy function with exact substitution, point by point."""
     function: Callable[..., Any] = lambdify(expression, list(values))
@@ -33,8 +37,7 @@ def check(expression: Dim, values: dict[sympy.Symbol, list[Any]]) -> None:
         as_dim(sympy.sympify(expression).subs(dict(zip(values, point))))
         for point in points
     ]
-    arrays = [np.array([float(v) if isinstance(v, sympy.Rational) else v for v in column])
-              for column in values.values()]  # fmt: skip
+    arrays = [np.array([plain(v) for v in column]) for column in values.values()]
     actual = function(*arrays)
     assert actual.shape == (len(points),)
     if all(array.dtype == np.int64 for array in arrays):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import sympy
 
@@ -78,7 +78,8 @@ class Extent:
         text = str(shifted).replace(" ", "")
         if self.stride == 1:
             return f"({text})"
-        return f"⌊({text})/{self.stride}⌋" if shifted.is_Add else f"⌊{text}/{self.stride}⌋"
+        whole = f"({text})" if shifted.is_Add else text
+        return f"⌊{whole}/{self.stride}⌋"
 
 
 @lru_cache(maxsize=4096)
@@ -90,7 +91,7 @@ def normal(base: Dim, offset: Dim, stride: Dim) -> Extent:
         offset = as_dim(sympy.expand(offset))
     if type(stride) is not int:
         stride = as_dim(sympy.expand(stride))
-    if type(base) is not int and not base.is_Symbol:
+    if not isinstance(base, int) and not base.is_Symbol:
         # A constant belongs to the offset, and ⌊(g·r + c)/(g·s)⌋ = ⌊(r + ⌊c/g⌋)/s⌋: a
         # side such as 32·M leaves no floor while the stride divides it.
         constant, rest = sympy.expand(base).as_coeff_Add()
@@ -114,14 +115,14 @@ def _shared(rest: sympy.Expr, stride: Dim) -> Dim:
 
 def substitute(value: Dim, values: dict[sympy.Symbol, Dim]) -> Dim:
     """Return an expression with symbols replaced by numbers or other expressions."""
-    if type(value) is int:
+    if isinstance(value, int):
         return value
     return as_dim(value.subs(values, simultaneous=True))
 
 
 def resolve(value: Dim) -> Dim:
     """Return an expression over opaque extents as a plain one, floors put in."""
-    if type(value) is int:
+    if isinstance(value, int):
         return value
     floors = {
         atom: sympy.sympify(_EXTENTS[atom].value)
@@ -152,7 +153,7 @@ def _is_whole(base: Dim) -> bool:
     return isinstance(base, sympy.Symbol) and bool(base.is_integer)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _atom(extent: Extent) -> sympy.Symbol:
     name = f"extent({extent.base}, {extent.offset}, {extent.stride})"
     atom = sympy.Symbol(name, positive=True, integer=True)

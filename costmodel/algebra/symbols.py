@@ -1,4 +1,4 @@
-"""Symbols with the right assumptions, exact numbers, and the named integer functions."""
+"""Symbols with the right assumptions, exact numbers, named integer functions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from costmodel.errors import CostModelError
 Dim: TypeAlias = int | sympy.Expr
 """A count: a plain ``int`` once it is known, a sympy expression until then."""
 
-GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron "
-    "pi rho sigma tau upsilon phi chi psi omega".split()
-)
+GREEK = frozenset({
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota",
+    "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "tau",
+    "upsilon", "phi", "chi", "psi", "omega",
+})  # fmt: skip
 """Names of Greek letters: symbols of more than one letter that a user may write."""
 
 REAL_SYMBOLS = frozenset({"alpha", "rho", "theta", "phi"})
@@ -118,9 +119,7 @@ def parse(
     try:
         source = text.strip().replace("^", "**")
         tree = ast.parse(source, mode="eval")
-        value = sympy.sympify(_evaluate(tree.body, names or {}, source))
-        if value.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo):
-            raise ZeroDivisionError
+        value = _finite(sympy.sympify(_evaluate(tree.body, names or {}, source)))
         return as_dim(value, what)
     except CostModelError as error:
         raise CostModelError(f'{what} "{text}": {error}') from None
@@ -149,10 +148,7 @@ def _evaluate(node: ast.expr, names: Mapping[str, sympy.Expr], source: str) -> A
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
             first = _evaluate(left, names, source)
             second = _evaluate(right, names, source)
-            if isinstance(op, ast.Div) and second == 0:
-                raise ZeroDivisionError
-            if isinstance(op, ast.Pow):
-                _check_power(first, second)
+            _check(op, first, second)
             return _ARITHMETIC[type(op)](first, second)
         case ast.Call(func=ast.Name(id=name), args=[_, *_] as arguments, keywords=[]):
             if name not in FUNCTIONS:
@@ -161,6 +157,12 @@ def _evaluate(node: ast.expr, names: Mapping[str, sympy.Expr], source: str) -> A
             return FUNCTIONS[name](*(_evaluate(a, names, source) for a in arguments))
         case _:
             raise ValueError(node)
+
+
+def _finite(value: sympy.Expr) -> sympy.Expr:
+    if value.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo):
+        raise ZeroDivisionError
+    return value
 
 
 def _decimal(number: float, text: str) -> sympy.Rational:
@@ -172,16 +174,20 @@ def _decimal(number: float, text: str) -> sympy.Rational:
     return sympy.Rational(exactly.numerator, exactly.denominator)
 
 
-def _check_power(base: sympy.Expr, power: sympy.Expr) -> None:
-    """Refuse powers that are no finite real number, or that would fill the memory."""
+def _check(op: ast.operator, base: sympy.Expr, power: sympy.Expr) -> None:
+    """Refuse what is no finite real number, or would fill the memory."""
+    if isinstance(op, ast.Div) and power == 0:
+        raise ZeroDivisionError
+    if not isinstance(op, ast.Pow):
+        return
     if not (power.is_Symbol or abs(power) <= _LARGEST_POWER):
         raise CostModelError(f"power {power} is too large")
     if base == 0 and not power.is_positive:
         raise ZeroDivisionError
     if not (power.is_integer or base.is_positive):
         raise CostModelError(f"power {power} of {base} may be no real number")
-    bits = max((max(n.p.bit_length(), n.q.bit_length()) for n in base.atoms(sympy.Rational)),
-               default=0)  # fmt: skip
+    numbers = base.atoms(sympy.Rational)
+    bits = max((max(n.p.bit_length(), n.q.bit_length()) for n in numbers), default=0)
     if not power.is_Symbol and bits * abs(power) > _MOST_BITS:
         raise CostModelError(f"power {power} of so long a number is too large")
 
@@ -235,6 +241,7 @@ class make_divisible(sympy.Function):  # noqa: N801 - the reference code's name
     def eval(
         cls, channels: sympy.Expr, width: sympy.Expr, divisor: sympy.Expr
     ) -> sympy.Integer | None:
+        """Return the rounded number, or None to stay unevaluated."""
         if not (channels.is_number and width.is_number and divisor.is_number):
             return None
         scaled, step = float(channels) * float(width), int(divisor)
@@ -255,6 +262,7 @@ class common_divisor(sympy.Function):  # noqa: N801 - a function, printed as one
 
     @classmethod
     def eval(cls, left: sympy.Expr, right: sympy.Expr) -> sympy.Integer | None:
+        """Return the divisor, or None to stay unevaluated."""
         if left.is_Integer and right.is_Integer:
             return sympy.Integer(math.gcd(int(left), int(right)))
         return sympy.Integer(1) if sympy.S.One in (left, right) else None

@@ -64,6 +64,11 @@ def read_table(
     last = len(header) - 1
     figures: list[Published] = []
     for line in body:
+        if len(line) <= last:
+            short = " ".join(line)
+            raise CostModelError(
+                f'published table of "{name}": a line is too short: {short}'
+            )
         cells = dict(zip(header, [*line[:last], " ".join(line[last:])], strict=True))
         if cells.pop("name", name) == name:
             figures.extend(_figures(cells, departures, options))
@@ -81,8 +86,13 @@ def _figures(
     for quantity, cell in known.items():
         if quantity not in options:
             printed, _, note = cell.rstrip("]").partition("[")
-            cause = departures[int(note) - 1] if note else None
             _printed(printed)
+            notes = {str(number): cause for number, cause in enumerate(departures, 1)}
+            if note and note not in notes:
+                raise CostModelError(
+                    f'published figure "{printed}": no departure {note}'
+                )
+            cause = notes[note] if note else None
             yield Published(
                 quantity, printed, setting, resolution, layer, source, cause
             )

@@ -52,8 +52,7 @@ def from_json(text: str) -> Network:
         raise CostModelError(f"network JSON: schema is {schema!r}, not {SCHEMA!r}")
     try:
         names = {
-            name: sympy.Symbol(name, **{key: bool(v) for key, v in known.items()})
-            for name, known in document["symbols"].items()
+            name: _symbol(name, known) for name, known in document["symbols"].items()
         }
         layers = [
             (node["name"], _operator(node, names), _inputs(node))
@@ -67,6 +66,13 @@ def from_json(text: str) -> Network:
     if not (isinstance(name, str) and isinstance(outputs, list)):
         raise CostModelError("network JSON: name is no text or outputs is no list")
     return Network.assemble(layers, map(str, outputs), name, batch)
+
+
+def _symbol(name: str, known: dict[str, bool]) -> sympy.Symbol:
+    for key, value in known.items():
+        if key not in _ASSUMPTIONS or type(value) is not bool:
+            raise CostModelError(f'symbol "{name}": assumption {key!r}: {value!r}')
+    return sympy.Symbol(name, **known)
 
 
 def _fields(operator: Operator) -> dict[str, Any]:
@@ -117,7 +123,7 @@ def _inputs(node: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(node["inputs"])
 
 
-def _read(value: Any, names: dict[str, sympy.Symbol]) -> Dim | Any:
+def _read(value: Any, names: dict[str, sympy.Symbol]) -> Any:
     if isinstance(value, list):
         return tuple(_read(part, names) for part in value)
     return parse(value, names=names) if isinstance(value, str) else value

@@ -1,0 +1,53 @@
+"""ResNet for CIFAR-10. He, Zhang, Ren, Sun 2015, arXiv:1512.03385, section 4.2."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from architectures.resnet import basic
+from costmodel.algebra.symbols import Dim
+from costmodel.network.build import (
+    Value,
+    conv_bn_relu,
+    global_average_pool,
+    linear,
+    scope,
+)
+from costmodel.network.registry import architecture
+
+
+PUBLISHED = """
+    name             resolution  layers  parameters  source
+    resnet20_cifar   32          20      0.27M       Table 6
+    resnet32_cifar   32          32      0.46M       Table 6
+    resnet44_cifar   32          44      0.66M       Table 6
+    resnet56_cifar   32          56      0.85M       Table 6
+    resnet110_cifar  32          110     1.7M        Table 6
+"""
+
+
+@architecture(
+    paper="arXiv:1512.03385",
+    year=2015,
+    resolution=32,
+    published=PUBLISHED,
+    members={f"resnet{6 * n + 2}_cifar": {"n": n} for n in (3, 5, 7, 9, 18)},
+)
+def resnet_cifar(
+    x: Value,
+    *,
+    n: int,
+    shortcut: Literal["A", "B", "none"] = "A",
+    width: Dim = 1,
+    classes: Dim = 10,
+) -> Value:
+    """ResNet for CIFAR-10: 6n+2 layers on maps of 32, 16 and 8 (section 4.2)."""
+    with scope("stem"):
+        x = conv_bn_relu(x, 16 * width, kernel=3)
+    for stage, channels in enumerate((16, 32, 64), start=1):
+        for number in range(1, n + 1):
+            stride = 2 if stage > 1 and number == 1 else 1
+            with scope(f"stage{stage}"), scope(f"block{number}"):
+                x = basic(x, channels * width, stride, shortcut)
+    with scope("head"):
+        return linear(global_average_pool(x), classes)

@@ -1,0 +1,11 @@
+"""The command line: ``costmodel`` and ``python -m costmodel``.
+
+Data go to stdout, progress and notes to stderr. Exit codes: 0 fine, 1 a checked thing
+is false, 2 usage, 3 an optional dependency is missing, 4 bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from costmodel.cli import look as look
+from costmodel.cli import prove as prove
+from costmodel.cli.program import main as main

@@ -1,0 +1,186 @@
+"""Commands that look: list, show, formula."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from costmodel.cli.program import (
+    BATCH,
+    JSON,
+    RESOLUTION,
+    SET,
+    UNITS,
+    main,
+    open_network,
+    plain,
+)
+from costmodel.errors import CostModelError
+from costmodel.terminal import exact_number, human, print_json, print_table
+
+
+if TYPE_CHECKING:
+    from costmodel.network.graph import Network
+    from costmodel.network.registry import Architecture
+
+
+@main.command("list")
+@click.option("--family", help="Only architectures of this family, e.g. resnet.")
+@JSON
+def list_(family: str | None, *, as_json: bool) -> None:
+    """List the architectures, with their costs at the published resolution."""
+    from costmodel.analysis.cost import cost, depth
+    from costmodel.network.registry import architectures, load
+
+    chosen = [a for a in architectures().values() if family in (None, a.family)]
+    if not chosen:
+        known = sorted({a.family for a in architectures().values()})
+        raise CostModelError(f'no family "{family}"; families are {", ".join(known)}')
+    rows = []
+    for a in chosen:
+        net = load(a.name, resolution=a.resolution, batch=1)
+        sums = cost(net)
+        rows.append({
+            "name": a.name, "family": a.family, "year": a.year, "paper": a.paper,
+            "resolution": a.resolution, "layers": depth(net),
+            "parameters": sums.parameters, "macs": sums.macs,
+            "activations": sums.activations, "options": list(a.options),
+            "summary": a.summary,
+        })  # fmt: skip
+    if as_json:
+        print_json("costmodel.list/1", UNITS, architectures=rows)
+        return
+    header = ("name", "year", "input", "layers", "parameters", "MACs", "paper")
+    keys = ("name", "year", "resolution", "layers", "parameters", "macs", "paper")
+    cells = [[_cell(key, row[key]) for key in keys] for row in rows]
+    print_table(header, cells, right=(1, 2, 3, 4, 5))
+
+
+@main.command()
+@click.argument("name")
+@SET
+@RESOLUTION
+@BATCH
+@click.option("--depth", default=2, show_default=True, type=click.IntRange(1),
+              help="Levels of scope to show; totals do not depend on it.")  # fmt: skip
+@JSON
+def show(
+    name: str, settings: tuple[str, ...], resolution: str | None, batch: str | None,
+    depth: int, *, as_json: bool,
+) -> None:  # fmt: skip
+    """Show a network layer by layer, with its costs."""
+    from costmodel.analysis.cost import cost
+    from costmodel.network.outline import outline, summary
+
+    chosen, net = open_network(name, settings, resolution, batch, fixed=True)
+    totals = cost(net)
+    rows = []
+    for block in outline(net, depth):
+        sums = totals.of_nodes(n.name for nodes in block.repeats for n in nodes)
+        rows.append({
+            "layer": block.title, "operators": summary(block.nodes),
+            "output": [plain(size) for size in block.output.sizes],
+            "parameters": plain(sums.parameters), "macs": plain(sums.macs),
+            "activations": plain(sums.activations),
+        })  # fmt: skip
+    whole = {m: plain(totals.metric(m)) for m in ("parameters", "macs", "activations")}
+    if as_json:
+        print_json("costmodel.show/1", UNITS, name=name, rows=rows, totals=whole)
+        return
+    _print_show(chosen, net, rows, whole)
+
+
+def _print_show(
+    chosen: Architecture,
+    net: Network,
+    rows: list[dict[str, Any]],
+    whole: dict[str, Any],
+) -> None:
+    options = ", ".join(f"{o.name}={o.default}" for o in chosen.options.values())
+    size = net.inputs[0].output
+    click.echo(f"{chosen.name} ({chosen.year}, {chosen.paper}): {chosen.summary}")
+    click.echo(f"input {size}, batch {net.batch}; options: {options}\n")
+    header = ("layer", "operators", "output", "parameters", "MACs", "activations")
+    cells = [
+        [row["layer"], "; ".join(row["operators"]), "×".join(map(str, row["output"])),
+         *(exact_number(row[key]) for key in ("parameters", "macs", "activations"))]
+        for row in rows
+    ]  # fmt: skip
+    cells.append(["total", "", "", *map(exact_number, whole.values())])
+    print_table(header, cells, right=(3, 4, 5))
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "--metric",
+    default="macs",
+    show_default=True,
+    help=(
+        "macs, parameters, activations, connections, buffers, bytes_read or "
+        "bytes_written."
+    ),
+)
+@click.option(
+    "--symbols",
+    metavar="NAMES",
+    help=(
+        "What stays a symbol, e.g. width,resolution,batch; the rest takes its default. "
+        "Without it batch and resolution do."
+    ),
+)
+@SET
+@RESOLUTION
+@BATCH
+@click.option("--relax", is_flag=True, help="Drop floors and channel rounding.")
+@click.option("--by-stage", is_flag=True, help="One formula a stage, then the total.")
+@click.option(
+    "--format",
+    "style",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "latex", "mathml", "python", "js", "json"]),
+)
+@JSON
+def formula(
+    name: str, metric: str, symbols: str | None, settings: tuple[str, ...],
+    resolution: str | None, batch: str | None, style: str,
+    *, relax: bool, by_stage: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Derive a cost formula of a network."""
+    from costmodel.algebra import queries
+    from costmodel.analysis.cost import METRICS, cost
+
+    kept = None if symbols is None else [s.strip() for s in symbols.split(",")]
+    _, net = open_network(name, settings, resolution, batch, kept=kept)
+    totals = cost(net)
+    sums = totals.by_scope(1) if by_stage else {}
+    formulas = {stage: part.metric(metric) for stage, part in sums.items()}
+    formulas = {stage: value for stage, value in formulas.items() if value != 0}
+    formulas[metric] = totals.metric(metric)
+    if relax:
+        formulas = {key: queries.relax(value) for key, value in formulas.items()}
+    if as_json or style == "json":
+        written = {key: plain(value) for key, value in formulas.items()}
+        free = sorted(map(str, net.free_symbols))
+        print_json("costmodel.formula/1", {metric: METRICS[metric]}, name=name,
+                   metric=metric, symbols=free, formulas=written)  # fmt: skip
+        return
+    for key, value in formulas.items():
+        click.echo(_written(value, key, style))
+
+
+def _written(value: Any, name: str, style: str) -> str:
+    from costmodel.algebra.printing import FORMATS
+
+    if style == "mathml":
+        from reports.formula import mathml
+
+        return mathml(value)
+    return FORMATS[style](value, re.sub(r"\W", "_", name))
+
+
+def _cell(key: str, value: Any) -> str:
+    return human(value) if key in ("parameters", "macs", "activations") else str(value)

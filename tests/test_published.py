@@ -1,0 +1,153 @@
+"""Every published figure agrees with the formula, or departs for a cause that holds."""
+
+from dataclasses import replace
+
+import pytest
+
+import costmodel as cm
+from costmodel.analysis.published import verify
+from costmodel.errors import CostModelError
+from costmodel.network.published import Published, read_table
+from costmodel.network.registry import find
+
+
+def check(outcome: str, printed: str, departure: str | None) -> None:
+    """Judge LeNet-5's 156 parameters in layer C1, printed otherwise."""
+    lenet = find("lenet5")
+    row = replace(lenet.published[0], printed=printed, departure=departure)
+    (verdict,) = verify([replace(lenet, published=(row,))])
+    assert (outcome, 156) == (verdict.outcome, verdict.computed)
+    assert (outcome in ("unexplained", "stale departure")) == verdict.is_wrong
+
+
+@pytest.mark.parametrize("name", cm.architectures())
+def test_no_published_figure_is_wrong(name: str) -> None:
+    wrong = [verdict for verdict in verify([find(name)]) if verdict.is_wrong]
+    assert wrong == []
+
+
+def test_a_figure_that_holds_agrees() -> None:
+    check("agrees", "156", None)
+
+
+def test_a_wrong_figure_without_a_cause_is_unexplained() -> None:
+    check("unexplained", "157", None)
+
+
+def test_a_wrong_figure_with_a_cause_departs() -> None:
+    check("departure", "157", "a misprint")
+
+
+def test_a_cause_for_a_figure_that_holds_is_stale() -> None:
+    check("stale departure", "156", "a misprint")
+
+
+def test_a_measured_accuracy_is_only_recorded() -> None:
+    mobilenet = find("mobilenet_v1")
+    recorded = [v for v in verify([mobilenet]) if v.outcome == "recorded"]
+    assert recorded
+    assert {("top1", None)} == {(v.row.quantity, v.computed) for v in recorded}
+
+
+def test_a_quantity_that_nobody_computes_is_an_error() -> None:
+    lenet = find("lenet5")
+    row = replace(lenet.published[0], quantity="latency")
+    match = '^lenet5: no quantity "latency" is computed; known are layers, '
+    with pytest.raises(CostModelError, match=match):
+        list(verify([replace(lenet, published=(row,))]))
+
+
+def test_mobilenets_table_8_counts_weights_alone() -> None:
+    net = cm.load("mobilenet_v1", width="1/2", resolution=160)
+    weights = sum(
+        int(weight.numel)
+        for node in net.nodes
+        if node.operator.kind in ("conv", "linear")
+        for key, weight in net.weights_of(node).items()
+        if key == "weight"
+    )
+    # 3,139,584/4 + 1,069,504/2: the paper's 1.32M; all parameters are 1.33M.
+    assert weights == 1_319_648
+    assert cm.cost(net).parameters == 1_331_592  # 784,896 + 545,696 + 1,000
+    printed = [r for r in find("mobilenet_v1").published if r.printed == "1.32M"]
+    assert [
+        (row.agrees(weights), row.agrees(cm.cost(net).parameters)) for row in printed
+    ] == [(True, False)]
+
+
+def test_alexnets_first_layer_is_printed_with_the_next_ones_channels() -> None:
+    (row,) = (r for r in find("alexnet").published if r.printed == "253440")
+    assert row.value == 55 * 48 * 96
+    cost = cm.cost(cm.load("alexnet", resolution=227, batch=1))
+    assert cost.of("conv1").activations == 55 * 55 * 96
+
+
+def test_every_departure_of_a_table_is_used() -> None:
+    for name, architecture in cm.architectures().items():
+        for row in architecture.published:
+            assert row.departure in (None, *architecture.departures), name
+
+
+@pytest.mark.parametrize(
+    ("printed", "value", "tolerance"),
+    [
+        ("569M", 569 * 10**6, 10**6),
+        ("3.86G", 3_860_000_000, 10**7),
+        ("25,557,032", 25_557_032, 1),
+        ("1.0K", 1000, 100),
+        ("60", 60, 1),
+    ],
+)
+def test_the_last_printed_digit_is_the_tolerance(
+    printed: str, value: int, tolerance: int
+) -> None:
+    figure = Published("macs", printed, (), None, None, "Table 1")
+    assert (value, tolerance) == (figure.value, figure.tolerance)
+    for near in (value - tolerance + 1, value, value + tolerance - 1):
+        assert figure.agrees(near)
+    for far in (value - tolerance, value + tolerance):
+        assert not figure.agrees(far)
+
+
+def test_a_formula_does_not_agree_or_disagree() -> None:
+    figure = Published("macs", "1M", (), None, None, "Table 1")
+    with pytest.raises(CostModelError, match=r"^macs: H is not a number yet$"):
+        figure.agrees(cm.H)
+
+
+TABLE = """
+    name  width  resolution  layer  macs     parameters  source
+    a     1/2    224         -      569M     4.2M[1]     Table 6
+    b     -      -           fc     -        1,000       the text
+"""
+
+
+def test_a_table_gives_a_figure_for_each_cell() -> None:
+    setting = (("width", "1/2"),)
+    expected = (
+        Published("macs", "569M", setting, "224", None, "Table 6"),
+        Published("parameters", "4.2M", setting, "224", None, "Table 6", "a misprint"),
+    )
+    assert expected == read_table(TABLE, ["a misprint"], "a", {"width"})
+    (figure,) = read_table(TABLE, ["a misprint"], "b", {"width"})
+    assert Published("parameters", "1,000", (), None, "fc", "the text") == figure
+    assert read_table(TABLE, ["a misprint"], "c", {"width"}) == ()
+    assert read_table("", [], "a", {}) == ()
+
+
+@pytest.mark.parametrize(
+    ("problem", "text"),
+    [
+        ('published table of "a": last column is not source', "macs\n1M"),
+        ('published figure "12X" is not a number', "macs source\n12X Table"),
+        ('published figure "1.2.3" is not a number', "macs source\n1.2.3 Table"),
+        ('published table of "a": a line is too short: 1M', "macs layer source\n1M"),
+        ('published figure "1M": no departure 2', "macs source\n1M[2] Table"),
+        ('published figure "1M": no departure 0', "macs source\n1M[0] Table"),
+        ('published figure "1M": no departure x', "macs source\n1M[x] Table"),
+    ],
+)
+def test_a_malformed_table_is_an_error(problem: str, text: str) -> None:
+    with pytest.raises(CostModelError) as caught:
+        read_table(text, ["only one"], "a", {})
+    assert str(caught.value).startswith(problem)
