@@ -124,6 +124,19 @@ def test_integers_above_the_range_of_floats_are_exact() -> None:
     check(sympy.floor((H + 1) / 3) * 2, {H: [2**55 + 1, 2**55 + 2]})
 
 
+def test_common_parts_of_floors_stay_integers() -> None:
+    # ⌊H/2 + 1/2⌋ and ⌊H/2 + 3/2⌋ share H/2, which is no integer.
+    one, two = sympy.floor((H + 1) / 2), sympy.floor((H + 3) / 2)
+    check(one * two + common_divisor(two, 3), {H: [1, 2, 3, 99]})
+    check(one + 2 * two, {H: [2**55 + 1, 2**55 + 2]})
+    check(sympy.ceiling(H / 2) + sympy.floor(H / 2 + W), {H: [7, 8], W: [1, 2]})
+
+
+def test_nested_floors_are_evaluated_inside_out() -> None:
+    inner = sympy.floor((H + 1) / 2)
+    check(sympy.floor((inner + 2) / 3) + sympy.ceiling(inner / 5), {H: [1, 2, 3, 99]})
+
+
 def test_a_constant_takes_the_shape_of_the_arguments() -> None:
     check(sympy.Integer(7), {H: [1, 2, 3]})
     assert lambdify(7, [H, W])(np.ones((2, 1)), np.ones(3)).shape == (2, 3)

@@ -68,7 +68,7 @@ def javascript(expression: Dim, name: str) -> str:
     """Return a JavaScript function of the formula's symbols, exact below 2⁵³.
 
     >>> print(javascript(sympy.floor(sympy.Symbol("H") / 2), "macs"))
-    const macs = (H) => Math.floor(H/2);
+    const macs = (H) => Math.floor((H)/2);
     """
     body, arguments = _code(_JavaScript(), expression)
     return f"{_named(expression, 1)}const {name} = ({arguments}) => {body};"
@@ -110,7 +110,15 @@ class _Python(PythonCodePrinter):
 
 
 class _JavaScript(JavascriptCodePrinter):
-    """Print this package's functions by their names."""
+    """Print this package's functions by their names, and floors of one quotient.
+
+    ``(1/49)*49`` is below 1 in floats, ``49/49`` is not.
+    """
+
+    def _print_floor(self, expr: sympy.Expr) -> str:
+        top, bottom = sympy.together(expr.args[0]).as_numer_denom()
+        quotient = f"({self._print(sympy.expand(top))})/{self._print(bottom)}"
+        return f"Math.floor({quotient})"
 
     def _print_make_divisible(self, expr: sympy.Expr) -> str:
         return f"make_divisible({', '.join(map(self._print, expr.args))})"

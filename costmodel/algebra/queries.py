@@ -69,7 +69,7 @@ def lambdify(
     """
     many = isinstance(expression, Sequence)
     formulas = expression if isinstance(expression, Sequence) else [expression]
-    wanted = [sympy.sympify(formula) for formula in formulas]
+    wanted = [_whole(sympy.sympify(formula)) for formula in formulas]
     missing = set().union(*(e.free_symbols for e in wanted)) - set(symbols)
     if missing:
         names = ", ".join(sorted(map(str, missing)))
@@ -102,19 +102,35 @@ def _broadcast(function: Callable[..., Any], *, many: bool) -> Callable[..., Any
     return evaluate
 
 
-class _IntegerPrinter(NumPyPrinter):
-    """Print floors of fractions as integer division, so that integers stay exact."""
+class _Quotient(sympy.Function):
+    """⌊numerator/denominator⌋, both without fractions, as integer division."""
 
-    def _print_floor(self, expr: sympy.Expr) -> str:
-        numerator, denominator = sympy.together(expr.args[0]).as_numer_denom()
+    nargs = 2
+
+
+def _whole(expression: sympy.Expr) -> sympy.Expr:
+    """Write floors and ceilings as integer division, so that integers stay exact.
+
+    This comes before common parts are taken out: H/2 of two floors would be a float.
+    """
+
+    def quotient(value: sympy.Expr) -> sympy.Expr:
+        numerator, denominator = sympy.together(value).as_numer_denom()
+        numerator = sympy.expand(numerator)
         if denominator == 1 and numerator.is_integer:
-            return f"({self._print(sympy.expand(numerator))})"
-        return (
-            f"(({self._print(sympy.expand(numerator))})//({self._print(denominator)}))"
-        )
+            return numerator
+        return _Quotient(numerator, denominator)
 
-    def _print_ceiling(self, expr: sympy.Expr) -> str:
-        return f"(-{self._print_floor(sympy.floor(-expr.args[0], evaluate=False))})"
+    floors = expression.replace(sympy.floor, quotient)
+    return floors.replace(sympy.ceiling, lambda value: -quotient(-value))
+
+
+class _IntegerPrinter(NumPyPrinter):
+    """Print integer division and the functions of this package."""
+
+    def _print__Quotient(self, expr: sympy.Expr) -> str:  # noqa: N802
+        numerator, denominator = map(self._print, expr.args)
+        return f"(({numerator})//({denominator}))"
 
     def _print_make_divisible(self, expr: sympy.Expr) -> str:
         return f"make_divisible({', '.join(self._print(a) for a in expr.args)})"

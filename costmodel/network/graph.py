@@ -175,9 +175,7 @@ class Network:
         batch = self.batch
         return frozenset(found | sympy.sympify(batch).free_symbols)
 
-    def bind(
-        self, values: Mapping[Any, Any] | None = None, **named: object
-    ) -> Network:
+    def bind(self, values: Mapping[Any, Any] | None = None, **named: object) -> Network:
         """Return the network with symbols replaced by numbers or expressions.
 
         ``net.bind(alpha=0.5, H=224, W=224)`` or ``net.bind({H: 32 * M})``. Decimals
