@@ -55,28 +55,27 @@ def lenet5(
     x: Value,
     *,
     variant: Literal["paper", "modern"] = "paper",
-    width: Dim = 1,
     classes: Dim = 10,
 ) -> Value:
     """LeNet-5: convolution and subsampling in turn, trained end to end on digits."""
     if variant == "modern":
-        return modern(x, width=width, classes=classes)
-    x = conv(x, 6 * width, kernel=5, padding=0, name="C1")
+        return modern(x, classes=classes)
+    x = conv(x, 6, kernel=5, padding=0, name="C1")
     x = activation(subsample(x, name="S2"), "scaled_tanh")
     x = table_conv(x, C3, kernel=5, name="C3")
     x = activation(subsample(x, name="S4"), "scaled_tanh")
-    x = conv(x, 120 * width, kernel=5, padding=0, name="C5")
+    x = conv(x, 120, kernel=5, padding=0, name="C5")
     x = flatten(activation(x, "scaled_tanh"))
-    x = activation(linear(x, 84 * width, name="F6"), "scaled_tanh")
+    x = activation(linear(x, 84, name="F6"), "scaled_tanh")
     return radial_basis(x, classes, name="output")
 
 
-def modern(x: Value, *, width: Dim, classes: Dim) -> Value:
+def modern(x: Value, *, classes: Dim) -> Value:
     """Build what textbooks call LeNet-5: full C3, mean pooling, a linear output."""
-    x = activation(conv(x, 6 * width, kernel=5, padding=0, name="C1"), "tanh")
+    x = activation(conv(x, 6, kernel=5, padding=0, name="C1"), "tanh")
     x = avg_pool(x, 2, name="S2")
-    x = activation(conv(x, 16 * width, kernel=5, padding=0, name="C3"), "tanh")
+    x = activation(conv(x, 16, kernel=5, padding=0, name="C3"), "tanh")
     x = avg_pool(x, 2, name="S4")
-    x = activation(conv(x, 120 * width, kernel=5, padding=0, name="C5"), "tanh")
-    x = activation(linear(flatten(x), 84 * width, name="F6"), "tanh")
+    x = activation(conv(x, 120, kernel=5, padding=0, name="C5"), "tanh")
+    x = activation(linear(flatten(x), 84, name="F6"), "tanh")
     return linear(x, classes, name="output")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from costmodel.algebra.symbols import alpha
 from costmodel.analysis.cost import Cost, cost, depth
 from costmodel.analysis.published import Check, Verdict
 from costmodel.network.graph import Network
@@ -15,8 +16,8 @@ from costmodel.network.registry import Architecture
 class Subject:
     """An architecture with its networks, verdicts and oracle checks.
 
-    ``symbolic`` has N, H and W free; ``bound`` has N = 1 and H = W = the
-    architecture's resolution. ``note`` says why there are no checks.
+    ``symbolic`` has N, H, W and perhaps the width α free; ``bound`` has N = 1 and
+    H = W = the architecture's resolution. ``note`` says why there are no checks.
     """
 
     architecture: Architecture
@@ -26,9 +27,14 @@ class Subject:
     checks: tuple[Check, ...]
     note: str = ""
 
+    @property
+    def has_width(self) -> bool:
+        """Say whether the formulas are also in the width α."""
+        return alpha in self.symbolic.free_symbols
+
     @cached_property
     def law(self) -> Cost:
-        """What the network costs as formulas in N, H and W."""
+        """What the network costs as formulas in its free symbols."""
         return cost(self.symbolic)
 
     @cached_property

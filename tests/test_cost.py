@@ -216,7 +216,7 @@ def test_a_convolution_by_its_formula() -> None:
     ("expected", "name"),
     [
         (8, "alexnet"), (16, "vgg16"), (18, "resnet18"), (152, "resnet152"),
-        (110, "resnet110_cifar"), (28, "mobilenet_v1"),
+        (110, "resnet110_cifar"), (28, "mobilenet_v1"), (5, "lenet5"),
     ],
 )  # fmt: skip
 def test_depth_is_as_the_papers_count_it(expected: int, name: str) -> None:

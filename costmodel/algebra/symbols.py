@@ -7,6 +7,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import sympy
@@ -55,6 +56,8 @@ def as_dim(value: object, what: str = "value") -> Dim:
         return value
     if isinstance(value, sympy.Expr) and not value.has(sympy.Float):
         return int(value) if value.is_Integer else value
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)  # numpy's integers, among others
     if isinstance(value, Fraction):
         return as_dim(sympy.Rational(value.numerator, value.denominator))
     raise CostModelError(

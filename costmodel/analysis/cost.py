@@ -22,6 +22,7 @@ from costmodel.network.operators import (
     Conv2d,
     Linear,
     Operator,
+    RadialBasis,
     Subsample2d,
     TableConv2d,
 )
@@ -41,6 +42,9 @@ METRICS = {
 
 _COMPUTING = (Conv2d, TableConv2d, Linear)
 """Layers whose outputs are activations (Radosavovic et al. 2020, section 3)."""
+
+_LAYERS = (*_COMPUTING, RadialBasis)
+"""Layers that a paper counts as its depth."""
 
 
 class Sums:
@@ -216,14 +220,15 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
 
 
 def depth(network: Network) -> int:
-    """Return the layers with weights (conv and linear) on the longest path.
+    """Return the layers of units with weights on the longest path.
 
     The papers' depth: 8 of AlexNet, 152 of ResNet-152; projections run beside it.
+    Convolutions and fully connected layers count, LeNet-5's output layer among them.
     """
     longest: dict[str, int] = {}
     for node in network.nodes:
         before = max((longest[source] for source in node.inputs), default=0)
-        longest[node.name] = before + isinstance(node.operator, _COMPUTING)
+        longest[node.name] = before + isinstance(node.operator, _LAYERS)
     return max(longest[output] for output in network.outputs)
 
 

@@ -65,7 +65,7 @@ UNITS = {
     "parameters": "learnable scalars",
     "macs": "multiply-accumulates (half the floating-point operations)",
     "activations": "elements output by conv and linear layers",
-    "layers": "conv and linear layers on the longest path",
+    "layers": "convolutions and fully connected layers on the longest path",
     "resolution": "pixels",
 }
 

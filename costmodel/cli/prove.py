@@ -127,8 +127,10 @@ def _subject(a: Architecture, advance: Any, *, oracles: bool) -> Any:
     bound = load(a.name, resolution=a.resolution, batch=1)
     checks, why = _checks(bound) if oracles else ((), "skipped with --no-oracles")
     verdicts = tuple(published.verify([a]))
+    # The width of the layers is the knob that every cost law is about.
+    knobs = {"width": a.options["width"].symbol} if "width" in a.options else {}
     advance(a.name)
-    return Subject(a, load(a.name), bound, verdicts, checks, why)
+    return Subject(a, load(a.name, **knobs), bound, verdicts, checks, why)
 
 
 def _checks(network: Network) -> tuple[tuple[Check, ...], str]:
