@@ -114,7 +114,7 @@ def layer(x: Value, operator: op.Operator) -> Value:
 
 
 def _positions(extent: Extent) -> int:
-    """Return how many positions there are, at the side ROOMY where it is symbolic."""
+    """Return how many positions there are; a symbolic side is taken to be ROOMY."""
     base = extent.base if type(extent.base) is int else ROOMY
     count = (base + extent.offset) // extent.stride
     return count if type(count) is int else ROOMY
@@ -138,8 +138,7 @@ def _axes(draw: Draw, shape: Shape, *, pool: bool = False) -> list[Any]:
 
 def _conv(draw: Draw, shape: Shape) -> op.Operator:
     count = shape.channels if type(shape.channels) is int else 1
-    divisors = [g for g in range(1, count + 1) if count % g == 0]
-    groups = draw(st.sampled_from([1, *divisors]))
+    groups = draw(st.sampled_from([g for g in range(1, count + 1) if count % g == 0]))
     channels = groups * draw(st.integers(1, max(1, 12 // groups)))
     kernel, stride, padding, dilation = _axes(draw, shape)
     sizes = kernel, stride, padding, dilation

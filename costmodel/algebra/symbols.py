@@ -56,7 +56,7 @@ def as_dim(value: object, what: str = "value") -> Dim:
         return value
     if isinstance(value, sympy.Expr) and not value.has(sympy.Float):
         return int(value) if value.is_Integer else value
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if isinstance(value, Integral) and type(value) is not bool:
         return int(value)  # numpy's integers, among others
     if isinstance(value, Fraction):
         return as_dim(sympy.Rational(value.numerator, value.denominator))

@@ -148,30 +148,12 @@ class Subsample2d(Operator):
         return f"{by(self.kernel)} subsampling"
 
 
-def _adaptive(x: Shape, size: Pair) -> Dim:
-    """Return how many elements adaptive windows read: Σ over windows of their area.
+class AdaptivePool(Pool):
+    """Windows that adapt to the input, so that their number is fixed."""
 
-    Along an axis of n positions, m windows ⌊i·n/m⌋ … ⌈(i+1)·n/m⌉ read
-    n + m − gcd(n, m) positions, since neighbours share one wherever i·n/m is not whole.
-    """
-    read: Dim = x.channels
-    for extent, m in zip(x.require_map(), size, strict=True):
-        n = extent.atom
-        shared = common_divisor(sympy.sympify(n), sympy.sympify(m))
-        read = read * as_dim(n + m - shared)
-    return read
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class AdaptiveAvgPool2d(Pool):
-    """The mean over windows that adapt to give a fixed size; 1×1 is global pooling.
-
-    **Source**: Lin, Chen, Yan 2013, arXiv:1312.4400, section 3.2 (global pooling).
-    """
-
-    kind: ClassVar[str] = "adaptive_avg_pool"
-    size: Pair = (1, 1)
+    __slots__ = ()
+    size: Pair
+    word: ClassVar[str]
 
     @property
     def window(self) -> tuple[Window, Window] | None:
@@ -183,39 +165,53 @@ class AdaptiveAvgPool2d(Pool):
         inputs[0].require_map()
         return Shape(inputs[0].channels, tuple(Extent(m) for m in self.size))
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return an addition an element read but the first, a division an output."""
-        read = _adaptive(inputs[0], self.size)
-        return Tally(add=read - output.numel, div=output.numel)
+    def elements_read(self, x: Shape) -> Dim:
+        """Return how many elements the windows read: Σ of their areas.
+
+        Along an axis of n positions, m windows ⌊i·n/m⌋ … ⌈(i+1)·n/m⌉ read
+        n + m − gcd(n, m) positions: two share one wherever i·n/m is not whole.
+        """
+        read: Dim = x.channels
+        for extent, m in zip(x.require_map(), self.size, strict=True):
+            n = extent.atom
+            shared = common_divisor(sympy.sympify(n), sympy.sympify(m))
+            read = read * as_dim(n + m - shared)
+        return read
 
     def __str__(self) -> str:
         """Write global avg pool, or adaptive avg pool, 7×7."""
-        known = self.size == (1, 1)
-        return "global avg pool" if known else f"adaptive avg pool, {by(self.size)}"
+        if self.size == (1, 1):
+            return f"global {self.word} pool"
+        return f"adaptive {self.word} pool, {by(self.size)}"
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class AdaptiveMaxPool2d(Pool):
+class AdaptiveAvgPool2d(AdaptivePool):
+    """The mean over windows that adapt to give a fixed size; 1×1 is global pooling.
+
+    **Source**: Lin, Chen, Yan 2013, arXiv:1312.4400, section 3.2 (global pooling).
+    """
+
+    kind: ClassVar[str] = "adaptive_avg_pool"
+    word: ClassVar[str] = "avg"
+    size: Pair = (1, 1)
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return an addition an element read but the first, a division an output."""
+        read = self.elements_read(inputs[0])
+        return Tally(add=read - output.numel, div=output.numel)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class AdaptiveMaxPool2d(AdaptivePool):
     """The largest element under windows that adapt to give a fixed size."""
 
     kind: ClassVar[str] = "adaptive_max_pool"
+    word: ClassVar[str] = "max"
     size: Pair = (1, 1)
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See the whole input."""
-        return None
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the input's channels at the fixed size."""
-        return AdaptiveAvgPool2d(self.size).output(*inputs)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a comparison an element read but the first."""
-        return Tally(compare=_adaptive(inputs[0], self.size) - output.numel)
-
-    def __str__(self) -> str:
-        """Write global max pool, or adaptive max pool, 7×7."""
-        known = self.size == (1, 1)
-        return "global max pool" if known else f"adaptive max pool, {by(self.size)}"
+        return Tally(compare=self.elements_read(inputs[0]) - output.numel)
