@@ -20,7 +20,7 @@ Dim: TypeAlias = int | sympy.Expr
 
 GREEK = frozenset({
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota",
-    "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "tau",
+    "kappa", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "tau",
     "upsilon", "phi", "chi", "psi", "omega",
 })  # fmt: skip
 """Names of Greek letters: symbols of more than one letter that a user may write."""
@@ -56,7 +56,8 @@ def as_dim(value: object, what: str = "value") -> Dim:
         return value
     if isinstance(value, sympy.Expr) and not value.has(sympy.Float):
         return int(value) if value.is_Integer else value
-    if isinstance(value, Integral) and type(value) is not bool:
+    is_truth = isinstance(value, bool)
+    if isinstance(value, Integral) and not is_truth:
         return int(value)  # numpy's integers, among others
     if isinstance(value, Fraction):
         return as_dim(sympy.Rational(value.numerator, value.denominator))
