@@ -15,24 +15,25 @@ from costmodel.network.build import (
     local_response_norm,
     max_pool,
     relu,
+    require,
     scope,
 )
 from costmodel.network.registry import architecture
 
 
 PUBLISHED = """
-    variant      resolution  layer   layers  parameters  macs    activations  source
-    paper        227         -       8       60M         -       -            abstract
-    paper        227         conv1   -       -           -       253440[2]    Figure 2
-    paper        227         conv2   -       -           -       186624       Figure 2
-    paper        227         conv3   -       -           -       64896        Figure 2
-    paper        227         conv4   -       -           -       64896        Figure 2
-    paper        227         conv5   -       -           -       43264        Figure 2
-    paper        227         fc6     -       -           -       4096         Figure 2
-    paper        227         fc7     -       -           -       4096         Figure 2
-    paper        227         fc8     -       -           -       1000         Figure 2
-    paper        227         -       -       -           -       650000[3]    abstract
-    torchvision  224         -       -       61,100,840  0.714G  -            torchvision 0.28
+    variant      resolution  layer   layers  parameters  macs    activations  top1    source
+    paper        227         -       8       60M         -       -         -       abstract
+    paper        227         conv1   -       -           -       253440[2] -       Figure 2
+    paper        227         conv2   -       -           -       186624    -       Figure 2
+    paper        227         conv3   -       -           -       64896     -       Figure 2
+    paper        227         conv4   -       -           -       64896     -       Figure 2
+    paper        227         conv5   -       -           -       43264     -       Figure 2
+    paper        227         fc6     -       -           -       4096      -       Figure 2
+    paper        227         fc7     -       -           -       4096      -       Figure 2
+    paper        227         fc8     -       -           -       1000      -       Figure 2
+    paper        227         -       -       -           -       650000[3] -       abstract
+    torchvision  224         -       -       61,100,840  0.714G  -         56.522  torchvision 0.28, IMAGENET1K_V1
 """
 
 DEPARTURES = [
@@ -50,7 +51,6 @@ DEPARTURES = [
     resolution=227,
     published=PUBLISHED,
     departures=DEPARTURES,
-    top1={"alexnet": "56.522"},
 )
 def alexnet(
     x: Value,
@@ -63,6 +63,7 @@ def alexnet(
 ) -> Value:
     """AlexNet: ReLU, dropout and two towers, one for each of two graphics cards."""
     if variant == "torchvision":
+        require(towers == 2, "torchvision's AlexNet has one tower; leave towers out")
         return one_weird_trick(x, width=width, hidden=hidden, classes=classes)
     # A tower sees its own half of the maps, but in layer 3 and the dense layers all.
     x = relu(conv(x, 96 * width, kernel=11, stride=4, padding=0, name="conv1"))

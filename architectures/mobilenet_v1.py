@@ -46,13 +46,19 @@ DEPARTURES = [
     published=PUBLISHED,
     departures=DEPARTURES,
 )
-def mobilenet_v1(x: Value, *, width: Dim = 1, classes: Dim = 1000) -> Value:
+def mobilenet_v1(
+    x: Value,
+    *,
+    channels: tuple[Dim, ...] = tuple(channels for _, channels in BODY),
+    width: Dim = 1,
+    classes: Dim = 1000,
+) -> Value:
     """MobileNet v1: depthwise separable convolutions throughout, thinned by α."""
     with scope("stem"):
         x = conv_bn_relu(x, 32 * width, kernel=3, stride=2)
-    for number, (stride, channels) in enumerate(BODY, start=1):
+    for number, ((stride, _), maps) in enumerate(zip(BODY, channels), start=1):
         with scope(f"block{number}"):
             x = depthwise_bn_relu(x, kernel=3, stride=stride)
-            x = conv_bn_relu(x, channels * width, kernel=1)
+            x = conv_bn_relu(x, maps * width, kernel=1)
     with scope("head"):
         return linear(global_average_pool(x), classes)

@@ -23,41 +23,37 @@ from costmodel.network.build import (
 from costmodel.network.registry import architecture
 
 
-CHANNELS = (64, 128, 256, 512)
+CHANNELS: tuple[Dim, ...] = (64, 128, 256, 512)
 
-#        block         blocks a stage        Table 1
-TABLE = {18: ("basic", (2, 2, 2, 2)), 34: ("basic", (3, 4, 6, 3)),
-         50: ("bottleneck", (3, 4, 6, 3)), 101: ("bottleneck", (3, 4, 23, 3)),
-         152: ("bottleneck", (3, 8, 36, 3))}  # fmt: skip
+#                  blocks a stage          Table 1
+BASIC = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+BOTTLENECK = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
+PLAIN = {"block": "basic", "expansion": 1}
 MEMBERS: dict[str, dict[str, Any]] = {
-    **{f"resnet{depth}": {"block": b, "repeats": r} for depth, (b, r) in TABLE.items()},
-    **{f"plain{depth}": {"block": "basic", "repeats": TABLE[depth][1], "shortcut": "none"}
-       for depth in (18, 34)},
+    **{f"resnet{d}": {**PLAIN, "repeats": r} for d, r in BASIC.items()},
+    **{f"resnet{d}": {"block": "bottleneck", "repeats": r} for d, r in BOTTLENECK.items()},
+    **{f"plain{d}": {**PLAIN, "repeats": r, "shortcut": "none", "variant": "paper"}
+       for d, r in BASIC.items()},
 }  # fmt: skip
 
-# torchvision's weights IMAGENET1K_V1
-TOP1 = {"resnet18": "69.758", "resnet34": "73.314", "resnet50": "76.130",
-        "resnet101": "77.374", "resnet152": "78.312"}  # fmt: skip
-
 PUBLISHED = """
-    name       variant      resolution  layers  parameters  macs     source
-    resnet18   paper        224         18      -           1.8G     Table 1
-    resnet34   paper        224         34      -           3.6G     Table 1
-    resnet50   paper        224         50      -           3.8G     Table 1
-    resnet101  paper        224         101     -           7.6G     Table 1
-    resnet152  paper        224         152     -           11.3G    Table 1
-    plain34    paper        224         34      -           3.6G     section 3.3
-    resnet50   paper        224         -       -           3.86G    arXiv:1709.01507, Table 2
-    resnet101  paper        224         -       -           7.58G    arXiv:1709.01507, Table 2
-    resnet152  paper        224         -       -           11.3G    arXiv:1709.01507, Table 2
-    resnet18   torchvision  224         -       11,689,512  1.814G   torchvision 0.28
-    resnet34   torchvision  224         -       21,797,672  3.664G   torchvision 0.28
-    resnet50   torchvision  224         -       25,557,032  4.089G   torchvision 0.28
-    resnet101  torchvision  224         -       44,549,160  7.801G   torchvision 0.28
-    resnet152  torchvision  224         -       60,192,808  11.514G  torchvision 0.28
+    name       variant      resolution  layers  parameters  macs     top1    source
+    resnet18   paper        224         18      -           1.8G     -       Table 1
+    resnet34   paper        224         34      -           3.6G     -       Table 1
+    resnet50   paper        224         50      -           3.8G     -       Table 1
+    resnet101  paper        224         101     -           7.6G     -       Table 1
+    resnet152  paper        224         152     -           11.3G    -       Table 1
+    plain34    paper        224         34      -           3.6G     -       section 3.3
+    resnet50   paper        224         -       -           3.86G    -       arXiv:1709.01507, Table 2
+    resnet101  paper        224         -       -           7.58G    -       arXiv:1709.01507, Table 2
+    resnet152  paper        224         -       -           11.3G    -       arXiv:1709.01507, Table 2
+    resnet18   torchvision  224         -       11,689,512  1.814G   69.758  torchvision 0.28, IMAGENET1K_V1
+    resnet34   torchvision  224         -       21,797,672  3.664G   73.314  torchvision 0.28, IMAGENET1K_V1
+    resnet50   torchvision  224         -       25,557,032  4.089G   76.130  torchvision 0.28, IMAGENET1K_V1
+    resnet101  torchvision  224         -       44,549,160  7.801G   77.374  torchvision 0.28, IMAGENET1K_V1
+    resnet152  torchvision  224         -       60,192,808  11.514G  78.312  torchvision 0.28, IMAGENET1K_V1
 """
-
 
 DEPARTURES = [
     "The paper's first comparison (Table 2) pads its shortcuts with zeros, option A; "
@@ -66,21 +62,29 @@ DEPARTURES = [
 ]
 
 
-def basic(x: Value, channels: Dim, stride: int, shortcut: str) -> Value:
+def basic(
+    x: Value, channels: Dim, stride: int, shortcut: str, expansion: Dim = 1
+) -> Value:
     """3×3, 3×3 (Figure 5, left)."""
     y = conv_bn_relu(x, channels, kernel=3, stride=stride)
-    y = batch_norm(conv(y, channels, kernel=3, bias=False))
+    y = batch_norm(conv(y, expansion * channels, kernel=3, bias=False))
     return close(x, y, stride, shortcut)
 
 
 def bottleneck(
-    x: Value, channels: Dim, stride: int, shortcut: str, *, late: bool = False
+    x: Value,
+    channels: Dim,
+    stride: int,
+    shortcut: str,
+    expansion: Dim,
+    *,
+    late: bool = False,
 ) -> Value:
     """1×1, 3×3, 1×1 (Figure 5, right); ``late`` puts the stride on the 3×3."""
     first, second = (1, stride) if late else (stride, 1)
     y = conv_bn_relu(x, channels, kernel=1, stride=first)
     y = conv_bn_relu(y, channels, kernel=3, stride=second)
-    y = batch_norm(conv(y, 4 * channels, kernel=1, bias=False))
+    y = batch_norm(conv(y, expansion * channels, kernel=1, bias=False))
     return close(x, y, stride, shortcut)
 
 
@@ -112,7 +116,6 @@ BLOCKS: dict[tuple[str, str], Callable[..., Value]] = {
     published=PUBLISHED,
     members=MEMBERS,
     departures=DEPARTURES,
-    top1=TOP1,
 )
 def resnet(
     x: Value,
@@ -121,18 +124,20 @@ def resnet(
     repeats: tuple[int, ...],
     shortcut: Literal["A", "B", "none"] = "B",
     variant: Literal["paper", "torchvision"] = "paper",
+    channels: tuple[Dim, ...] = CHANNELS,
+    expansion: Dim = 4,
     width: Dim = 1,
     classes: Dim = 1000,
 ) -> Value:
     """ResNet: blocks learn a residual beside a shortcut, so depth trains."""
     make = BLOCKS[block, variant]
     with scope("stem"):
-        x = conv_bn_relu(x, 64 * width, kernel=7, stride=2)
+        x = conv_bn_relu(x, channels[0] * width, kernel=7, stride=2)
         x = max_pool(x, kernel=3, stride=2, padding=1)
-    for stage, (channels, count) in enumerate(zip(CHANNELS, repeats), start=1):
+    for stage, (maps, count) in enumerate(zip(channels, repeats), start=1):
         for number in range(1, count + 1):
             stride = 2 if stage > 1 and number == 1 else 1
             with scope(f"stage{stage}"), scope(f"block{number}"):
-                x = make(x, channels * width, stride, shortcut)
+                x = make(x, maps * width, stride, shortcut, expansion)
     with scope("head"):
         return linear(global_average_pool(x), classes)

@@ -38,16 +38,17 @@ def resnet_cifar(
     *,
     n: int,
     shortcut: Literal["A", "B", "none"] = "A",
+    channels: tuple[Dim, ...] = (16, 32, 64),
     width: Dim = 1,
     classes: Dim = 10,
 ) -> Value:
     """ResNet for CIFAR-10: 6n+2 layers on maps of 32, 16 and 8 (section 4.2)."""
     with scope("stem"):
-        x = conv_bn_relu(x, 16 * width, kernel=3)
-    for stage, channels in enumerate((16, 32, 64), start=1):
+        x = conv_bn_relu(x, channels[0] * width, kernel=3)
+    for stage, maps in enumerate(channels, start=1):
         for number in range(1, n + 1):
             stride = 2 if stage > 1 and number == 1 else 1
             with scope(f"stage{stage}"), scope(f"block{number}"):
-                x = basic(x, channels * width, stride, shortcut)
+                x = basic(x, maps * width, stride, shortcut)
     with scope("head"):
         return linear(global_average_pool(x), classes)

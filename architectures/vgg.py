@@ -20,31 +20,26 @@ from costmodel.network.build import (
 from costmodel.network.registry import architecture
 
 
-CHANNELS = (64, 128, 256, 512, 512)
+CHANNELS: tuple[Dim, ...] = (64, 128, 256, 512, 512)
 
 #          3×3 convolutions a stage, between 2×2 max pools
 DEPTHS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2),
           "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # fmt: skip
 
-# torchvision's weights IMAGENET1K_V1
-TOP1 = {"vgg11": "69.020", "vgg13": "69.928", "vgg16": "71.592", "vgg19": "72.376",
-        "vgg11_bn": "70.370", "vgg13_bn": "71.586", "vgg16_bn": "73.360",
-        "vgg19_bn": "74.218"}  # fmt: skip
-
 PUBLISHED = """
-    name      variant      resolution  layers  parameters   macs         source
-    vgg11     paper        224         11      133M         -            Table 2, column A
-    vgg13     paper        224         13      133M         -            Table 2, column B
-    vgg16     paper        224         16      138M         -            Table 2, column D
-    vgg19     paper        224         19      144M         -            Table 2, column E
-    vgg11     torchvision  224         -       132,863,336  7.609G       torchvision 0.28
-    vgg13     torchvision  224         -       133,047,848  11.308G      torchvision 0.28
-    vgg16     torchvision  224         -       138,357,544  15.470G      torchvision 0.28
-    vgg19     torchvision  224         -       143,667,240  19.632G      torchvision 0.28
-    vgg11_bn  torchvision  224         -       132,868,840  7.609G       torchvision 0.28
-    vgg13_bn  torchvision  224         -       133,053,736  11.308G      torchvision 0.28
-    vgg16_bn  torchvision  224         -       138,365,992  15.470G      torchvision 0.28
-    vgg19_bn  torchvision  224         -       143,678,248  19.632G      torchvision 0.28
+    name      variant      resolution  layers  parameters   macs     top1    source
+    vgg11     paper        224         11      133M         -        -       Table 2, column A
+    vgg13     paper        224         13      133M         -        -       Table 2, column B
+    vgg16     paper        224         16      138M         -        -       Table 2, column D
+    vgg19     paper        224         19      144M         -        -       Table 2, column E
+    vgg11     torchvision  224         -       132,863,336  7.609G   69.020  torchvision 0.28, IMAGENET1K_V1
+    vgg13     torchvision  224         -       133,047,848  11.308G  69.928  torchvision 0.28, IMAGENET1K_V1
+    vgg16     torchvision  224         -       138,357,544  15.470G  71.592  torchvision 0.28, IMAGENET1K_V1
+    vgg19     torchvision  224         -       143,667,240  19.632G  72.376  torchvision 0.28, IMAGENET1K_V1
+    vgg11_bn  torchvision  224         -       132,868,840  7.609G   70.370  torchvision 0.28, IMAGENET1K_V1
+    vgg13_bn  torchvision  224         -       133,053,736  11.308G  71.586  torchvision 0.28, IMAGENET1K_V1
+    vgg16_bn  torchvision  224         -       138,365,992  15.470G  73.360  torchvision 0.28, IMAGENET1K_V1
+    vgg19_bn  torchvision  224         -       143,678,248  19.632G  74.218  torchvision 0.28, IMAGENET1K_V1
 """
 
 
@@ -58,7 +53,6 @@ PUBLISHED = """
         for suffix in ("", "_bn")
         for name, depths in DEPTHS.items()
     },
-    top1=TOP1,
 )
 def vgg(
     x: Value,
@@ -66,15 +60,16 @@ def vgg(
     depths: tuple[int, ...],
     normalized: bool,
     variant: Literal["paper", "torchvision"] = "paper",
+    channels: tuple[Dim, ...] = CHANNELS,
     width: Dim = 1,
     hidden: Dim = 4096,
     classes: Dim = 1000,
 ) -> Value:
     """VGG: 3×3 convolutions only; maps double where the extent halves."""
-    for stage, (repeats, channels) in enumerate(zip(depths, CHANNELS), start=1):
+    for stage, (repeats, maps) in enumerate(zip(depths, channels), start=1):
         with scope(f"stage{stage}"):
             for _ in range(repeats):
-                x = conv(x, channels * width, kernel=3)
+                x = conv(x, maps * width, kernel=3)
                 x = relu(batch_norm(x) if normalized else x)
             x = max_pool(x, 2)
     with scope("head"):

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from costmodel.analysis.cost import Cost
-from costmodel.network.graph import Node
+from costmodel.network.node import Node
 from costmodel.network.operators.base import Input
 from costmodel.network.operators.pointwise import Activation, BatchNorm2d
 from costmodel.network.outline import Block, outline, summary

@@ -28,7 +28,8 @@ NAMES = ("lenet5", "alexnet", "vgg16", "resnet50", "resnet152", "mobilenet_v1")
 def derive(name: str) -> None:
     """Load a network afresh, and derive every cost of it in N, H and W."""
     registry._build.cache_clear()
-    extent.normal.cache_clear()
+    for cached in (extent.normal, extent._formula, extent._atom):
+        cached.cache_clear()
     clear_cache()
     costs = cost(load(name))
     for metric in METRICS:

@@ -21,6 +21,7 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.graph import parameters_by_name
+from costmodel.network.shape import Shape
 
 
 def test_leaves_are_torch_modules_named_by_scope() -> None:
@@ -124,3 +125,25 @@ def test_any_size_and_batch_run_while_they_are_free() -> None:
     module = cm.compile(cm.load("mobilenet_v1", width="1/32"))
     with torch.no_grad():
         assert module(torch.zeros(3, 3, 33, 65)).shape == (3, 1000)
+
+
+def test_several_inputs_are_several_arguments() -> None:
+    net = cm.Network.assemble([
+        ("left", op.Input(Shape(4)), ()),
+        ("right", op.Input(Shape(4)), ()),
+        ("sum", op.Add(), ("left", "right")),
+    ])  # fmt: skip
+    one = torch.ones(2, 4)
+    assert torch.equal(cm.compile(net)(one, one), 2 * one)
+
+
+@pytest.mark.parametrize("name", ["for", "forward", "training", "parameters", "graph"])
+def test_names_that_modules_keep_for_themselves_are_refused(name: str) -> None:
+    net = network(relu(image(), name=name))
+    with pytest.raises(cm.CostModelError, match=f'relu at "{name}": .* rename it'):
+        cm.compile(net)
+
+
+def test_an_unknown_device_is_one_clear_error() -> None:
+    with pytest.raises(cm.CostModelError, match='relu at "relu1": PyTorch refuses it'):
+        cm.compile(network(relu(image())), device="nope")

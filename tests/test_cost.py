@@ -169,7 +169,7 @@ def test_scopes_are_summed_to_a_depth() -> None:
     assert cost.by_scope()["head"].parameters == 5 * 48 + 5
     assert cost.of("body").parameters == cost.by_scope()["body"].parameters
     assert cost.of("body.conv1").macs == 54 * 16
-    with pytest.raises(CostModelError, match=r"^by_scope: depth 0 is below 1$"):
+    with pytest.raises(CostModelError, match=r"^by_scope: depth 0 is no whole number"):
         cost.by_scope(0)
     with pytest.raises(CostModelError, match=r'^no layer or scope "bod"$'):
         cost.of("bod")
@@ -238,3 +238,12 @@ def test_equal_layers_are_counted_each() -> None:
     cost = cm.cost(network(x, batch=1))
     assert cost.parameters == 5 * 64  # 8·8
     assert cost.macs == 5 * 64 * 16
+
+
+def test_one_networks_symbols_do_not_touch_anothers_costs() -> None:
+    first = network(conv(image(), 8, 3, stride=2))
+    before = cm.cost(first).macs
+    other = sympy.Symbol("H")  # another symbol that prints alike
+    cm.cost(network(conv(image(3, other, other), 8, 3, stride=2)))
+    assert before == cm.cost(first).macs
+    assert {N, H, W} == sympy.sympify(before).free_symbols

@@ -8,11 +8,12 @@ from typing import Any
 
 import networkx as nx
 import pytest
+import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import H, M, W, alpha
+from costmodel.algebra.symbols import H, M, W, alpha, symbol
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import (
@@ -22,6 +23,7 @@ from costmodel.network.build import (
     concat,
     conv,
     depthwise,
+    dropout,
     flatten,
     image,
     linear,
@@ -557,3 +559,46 @@ def test_a_corrupted_graph_is_a_network_or_an_error(
             made.add_node(data.draw(st.sampled_from([7, "new", "a b", (1, 2), ""])))
     outputs = data.draw(st.sampled_from([None, net.outputs, (), "input", [3]]))
     is_network_or_error(lambda: Network.from_graph(made, outputs))
+
+
+def test_two_symbols_of_one_name_are_refused() -> None:
+    x = conv(image(), symbol("C"), 1)
+    with pytest.raises(CostModelError, match='two different symbols are named "C"'):
+        network(conv(x, sympy.Symbol("C"), 1))
+
+
+@pytest.mark.parametrize(
+    ("problem", "make"),
+    [
+        ("name 3 is no text", lambda x: conv(x, 3, 3, name=3)),
+        ("name 5 is no text", lambda x: network(x, name=5)),
+        ("kernel '3'", lambda x: conv(x, 3, "3")),
+        ("kernel 3.0 is neither", lambda x: conv(x, 3, 3.0)),
+        ("kernel 0 is below 1", lambda x: conv(x, 3, 0)),
+        ("is not a (height, width) pair", lambda x: conv(x, 3, (3,))),
+        ("takes values that other verbs returned", lambda _: linear("x", 3)),
+        ("takes values that other verbs returned", lambda _: depthwise("x", 3)),
+        ("activation ['relu']: known are", lambda x: activation(x, ["relu"])),
+        ("percent 200 is over 100", lambda x: dropout(x, 200)),
+        ("channels -C is negative", lambda x: conv(x, -symbol("C"), 3)),
+        (
+            "outputs 'relu' are no names",
+            lambda x: Network.from_graph(network(x).graph, "relu"),
+        ),
+    ],
+)
+def test_verbs_refuse_what_is_no_layer(
+    problem: str, make: Callable[[Value], object]
+) -> None:
+    with pytest.raises(CostModelError) as caught:
+        make(image())
+    assert problem in str(caught.value)
+
+
+def test_what_json_cannot_hold_is_refused_when_it_is_written() -> None:
+    even = sympy.Symbol("C", even=True, positive=True)
+    with pytest.raises(CostModelError, match="the assumptions on C would be lost"):
+        network(conv(image(), even, 1)).to_json()
+    root = sympy.ceiling(64 * sympy.log(symbol("C") + 2))
+    with pytest.raises(CostModelError, match=r'cannot be written: conv at "conv1"'):
+        network(conv(image(), root, 1)).to_json()

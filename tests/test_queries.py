@@ -21,6 +21,7 @@ from costmodel.algebra.symbols import (
     is_equal,
     make_divisible,
     parse,
+    symbol,
 )
 from costmodel.errors import CostModelError
 
@@ -156,3 +157,44 @@ def test_missing_symbols_are_named() -> None:
     match = "^lambdify: the formula also depends on W, alpha$"
     with pytest.raises(CostModelError, match=match):
         lambdify(H * W * alpha + M, [H, M])
+
+
+def test_integers_of_any_type_stay_exact_on_a_grid() -> None:
+    square = lambdify(11010048 * M**2, [M])
+    for kind in (np.uint8, np.int32, np.int64):
+        assert square(np.array([100], dtype=kind)).tolist() == [110100480000]
+    assert square(np.array([10**7])).tolist() == [11010048 * 10**14]  # over 64 bits
+    assert square(10**20) == 11010048 * 10**40
+
+
+def test_a_division_that_comes_out_even_is_exact() -> None:
+    groups = symbol("G")
+    macs = lambdify(821698560 * 10**9 / groups + 7 * H, [groups, H])
+    assert macs(2, 3) == 410849280 * 10**9 + 21
+
+
+def test_largest_and_smallest_are_vectorised() -> None:
+    formula = sympy.Max(H, 3) + sympy.Min(H, W, 5)
+    check(formula, {H: [1, 4, 9], W: [2, 7, 7]})
+
+
+@pytest.mark.parametrize(
+    ("problem", "ask"),
+    [
+        ("relax: 'foo(' is neither", lambda: relax("foo(")),
+        ("relax: None is neither", lambda: relax(None)),
+        (
+            "leading: name at least one symbol, not ('alpha',)",
+            lambda: leading(H, "alpha"),
+        ),
+        ("leading: a symbol stands twice", lambda: leading(H, H, H)),
+        ("lambdify: a symbol stands twice", lambda: lambdify(H, [H, H])),
+        ("lambdify: 'alpha**2' is neither", lambda: lambdify("alpha**2", [alpha])),
+    ],
+)
+def test_what_is_no_question_is_refused(
+    problem: str, ask: Callable[[], object]
+) -> None:
+    with pytest.raises(CostModelError) as caught:
+        ask()
+    assert str(caught.value).startswith(problem)

@@ -1,5 +1,6 @@
 """Networks by name: exact options, symbols, and errors that suggest what was meant."""
 
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -54,8 +55,11 @@ def test_symbols_may_be_written() -> None:
 
 def test_members_of_a_family_preset_its_keywords() -> None:
     assert "resnet" == find("resnet18").family == find("plain34").family
-    assert {"shortcut", "variant", "width", "classes"} == set(find("resnet18").options)
-    assert find("plain34").options["shortcut"].default == "none"
+    known = {"shortcut", "variant", "channels", "width", "classes"}
+    assert known == set(find("resnet18").options)
+    assert known - {"shortcut", "variant"} == set(find("plain18").options)
+    with pytest.raises(CostModelError, match=r'plain34: unknown option "shortcut"'):
+        load("plain34", shortcut="B")
 
 
 def test_architectures_are_in_order_of_their_years() -> None:
@@ -187,3 +191,32 @@ def test_a_keyword_needs_a_default() -> None:
 
     with pytest.raises(CostModelError, match=r"^unfinished: width has no default$"):
         architecture(paper="none", year=2000, resolution=1)(unfinished)
+
+
+def test_a_stages_widths_are_symbols_or_numbers() -> None:
+    stages = find("resnet18").options["channels"].symbol
+    assert tuple(map(str, stages)) == ("c1", "c2", "c3", "c4")
+    symbolic = load("resnet18", channels=stages, resolution=224, batch=1)
+    values = dict(zip(stages, (64, 128, 256, 512), strict=True))
+    assert cm.cost(symbolic.bind(values)).macs == 1814073344
+    written = load("resnet18", channels="64,128,256,512", resolution=224, batch=1)
+    assert cm.cost(written).macs == 1814073344
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "problem"),
+    [
+        ("resnet18", {"channels": "8,16"}, "give 4 numbers, such as 64,128,256,512"),
+        ("resnet18", {"channels": 8}, "give 4 numbers, such as 64,128,256,512"),
+        ("resnet18", {"width": "W"}, "N, H and W are batch and input size"),
+        ("resnet18", {"width": -alpha}, "option width = -alpha is not positive"),
+        ("resnet18", {"width": sympy.I}, "I is no finite real number"),
+        ("resnet18", {"width": sympy.nan}, "nan is no finite real number"),
+        ("alexnet", {"variant": "torchvision", "towers": 4}, "has one tower"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(
+    name: str, options: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(CostModelError, match=re.escape(problem)):
+        load(name, **options)

@@ -9,6 +9,7 @@ import sympy
 from sympy.printing.jscode import JavascriptCodePrinter
 from sympy.printing.pycode import PythonCodePrinter
 
+from costmodel.algebra.quotient import whole
 from costmodel.algebra.symbols import Dim, common_divisor, make_divisible
 
 
@@ -68,7 +69,7 @@ def javascript(expression: Dim, name: str) -> str:
     """Return a JavaScript function of the formula's symbols, exact below 2⁵³.
 
     >>> print(javascript(sympy.floor(sympy.Symbol("H") / 2), "macs"))
-    const macs = (H) => Math.floor((H)/2);
+    const macs = (H) => Math.floor((H)/(2));
     """
     body, arguments = _code(_JavaScript(), expression)
     return f"{_named(expression, 1)}const {name} = ({arguments}) => {body};"
@@ -84,7 +85,7 @@ FORMATS: dict[str, Callable[[Dim, str], str]] = {
 
 
 def _code(printer: Any, expression: Dim) -> tuple[str, str]:
-    formula = sympy.sympify(expression)
+    formula = whole(sympy.sympify(expression))
     arguments = ", ".join(sorted(map(str, formula.free_symbols)))
     return printer.doprint(formula), arguments
 
@@ -96,11 +97,11 @@ def _named(expression: Dim, language: int) -> str:
 
 
 class _Python(PythonCodePrinter):
-    """Print floors of fractions as integer division."""
+    """Print integer division and the functions of this package."""
 
-    def _print_floor(self, expr: sympy.Expr) -> str:
-        top, bottom = sympy.together(expr.args[0]).as_numer_denom()
-        return f"(({self._print(sympy.expand(top))})//({self._print(bottom)}))"
+    def _print_Quotient(self, expr: sympy.Expr) -> str:  # noqa: N802
+        top, bottom = map(self._print, expr.args)
+        return f"(({top})//({bottom}))"
 
     def _print_make_divisible(self, expr: sympy.Expr) -> str:
         return f"make_divisible({', '.join(map(self._print, expr.args))})"
@@ -110,15 +111,11 @@ class _Python(PythonCodePrinter):
 
 
 class _JavaScript(JavascriptCodePrinter):
-    """Print this package's functions by their names, and floors of one quotient.
+    """Print integer division and the functions of this package."""
 
-    ``(1/49)*49`` is below 1 in floats, ``49/49`` is not.
-    """
-
-    def _print_floor(self, expr: sympy.Expr) -> str:
-        top, bottom = sympy.together(expr.args[0]).as_numer_denom()
-        quotient = f"({self._print(sympy.expand(top))})/{self._print(bottom)}"
-        return f"Math.floor({quotient})"
+    def _print_Quotient(self, expr: sympy.Expr) -> str:  # noqa: N802
+        top, bottom = map(self._print, expr.args)
+        return f"Math.floor(({top})/({bottom}))"
 
     def _print_make_divisible(self, expr: sympy.Expr) -> str:
         return f"make_divisible({', '.join(map(self._print, expr.args))})"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from keyword import iskeyword
 from numbers import Integral
 from typing import Any, TypeAlias
 
@@ -35,7 +38,7 @@ def symbol(name: str) -> sympy.Symbol:
     >>> symbol("C").is_integer, symbol("alpha").is_integer
     (True, None)
     """
-    if not name.isidentifier():
+    if not (isinstance(name, str) and name.isidentifier() and not iskeyword(name)):
         raise CostModelError(f'symbol "{name}": not a name; use letters, digits and _')
     if name in REAL_SYMBOLS:
         return sympy.Symbol(name, positive=True)
@@ -67,6 +70,13 @@ def as_dim(value: object, what: str = "value") -> Dim:
     )
 
 
+def as_int(value: Dim) -> int:
+    """Return a count that is known by now, or say that it is not."""
+    if type(value) is not int:
+        raise CostModelError(f"{value} is symbolic; bind its symbols first")
+    return value
+
+
 def exact(value: object, what: str = "value") -> Dim:
     """Return a number as its decimal notation reads, exactly: 0.3 is 3/10.
 
@@ -80,10 +90,10 @@ def exact(value: object, what: str = "value") -> Dim:
             raise CostModelError(f"{what} {value!r} is not a finite number")
         return as_dim(Fraction(str(value)), what)
     if not isinstance(value, str):
-        return as_dim(value, what)
+        return _real(as_dim(value, what), what)
     number = parse(value, what)
     for unknown in getattr(number, "free_symbols", ()):
-        if not (len(unknown.name) == 1 or unknown.name in GREEK):
+        if not (_LETTER.fullmatch(unknown.name) or unknown.name in GREEK):
             raise CostModelError(
                 f'{what} "{value}": "{unknown}" is neither a number nor a symbol; '
                 "a symbol is one letter, or a Greek one such as alpha"
@@ -91,6 +101,15 @@ def exact(value: object, what: str = "value") -> Dim:
     return number
 
 
+def _real(value: Dim, what: str) -> Dim:
+    """Return the value if nothing says that it is no finite real number."""
+    number = sympy.sympify(value)
+    if number is sympy.nan or number.is_real is False or number.is_finite is False:
+        raise CostModelError(f"{what} {value} is no finite real number")
+    return value
+
+
+_LETTER = re.compile(r"[^\W\d_]\d*")
 _ARITHMETIC: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -101,8 +120,10 @@ _ARITHMETIC: dict[type[ast.AST], Callable[..., Any]] = {
     ast.UAdd: operator.pos,
 }
 _LONGEST_TEXT = 10_000
+_MOST_DIGITS = 100
 _LARGEST_POWER = 64
 _MOST_BITS = 10_000
+_LARGEST_FLOAT = 2**53
 
 
 def parse(
@@ -120,9 +141,13 @@ def parse(
     """
     if len(text) > _LONGEST_TEXT:
         raise CostModelError(f"{what}: longer than {_LONGEST_TEXT} characters")
+    if re.search(rf"\d{{{_MOST_DIGITS}}}", text):
+        raise CostModelError(f"{what}: a number of {_MOST_DIGITS} digits or more")
     try:
         source = text.strip().replace("^", "**")
-        tree = ast.parse(source, mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of "1if": it is refused below
+            tree = ast.parse(source, mode="eval")
         value = _finite(sympy.sympify(_evaluate(tree.body, names or {}, source)))
         return as_dim(value, what)
     except CostModelError as error:
@@ -184,7 +209,7 @@ def _check(op: ast.operator, base: sympy.Expr, power: sympy.Expr) -> None:
         raise ZeroDivisionError
     if not isinstance(op, ast.Pow):
         return
-    if not (power.is_Symbol or abs(power) <= _LARGEST_POWER):
+    if power.has(sympy.Pow) or (power.is_number and not abs(power) <= _LARGEST_POWER):
         raise CostModelError(f"power {power} is too large")
     if base == 0 and not power.is_positive:
         raise ZeroDivisionError
@@ -192,7 +217,7 @@ def _check(op: ast.operator, base: sympy.Expr, power: sympy.Expr) -> None:
         raise CostModelError(f"power {power} of {base} may be no real number")
     numbers = base.atoms(sympy.Rational)
     bits = max((max(n.p.bit_length(), n.q.bit_length()) for n in numbers), default=0)
-    if not power.is_Symbol and bits * abs(power) > _MOST_BITS:
+    if power.is_number and bits * abs(power) > _MOST_BITS:
         raise CostModelError(f"power {power} of so long a number is too large")
 
 
@@ -246,8 +271,12 @@ class make_divisible(sympy.Function):  # noqa: N801 - the reference code's name
         cls, channels: sympy.Expr, width: sympy.Expr, divisor: sympy.Expr
     ) -> sympy.Integer | None:
         """Return the rounded number, or None to stay unevaluated."""
-        if not (channels.is_number and width.is_number and divisor.is_number):
+        if divisor.is_number and not (divisor.is_Integer and divisor > 0):
+            raise CostModelError(f"make_divisible: {divisor} is no positive integer")
+        if not (channels.is_Rational and width.is_Rational and divisor.is_number):
             return None
+        if channels * width > _LARGEST_FLOAT:
+            raise CostModelError(f"make_divisible: {channels}·{width} is too large")
         scaled, step = float(channels) * float(width), int(divisor)
         rounded = max(step, int(scaled + step / 2) // step * step)
         return sympy.Integer(rounded + step if rounded < 0.9 * scaled else rounded)

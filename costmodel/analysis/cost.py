@@ -17,7 +17,8 @@ from costmodel.algebra.extent import resolve
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import KINDS, Tally, total
 from costmodel.errors import CostModelError
-from costmodel.network.graph import Network, Node
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
 from costmodel.network.operators import (
     Conv2d,
     Linear,
@@ -54,7 +55,9 @@ class Sums:
         """Keep what is to be added; equal samples are one object, added at once."""
         samples = tuple(samples)
         counts = Counter(map(id, samples))
-        self._samples = {id(s): (s, counts[id(s)]) for s in samples}.values()
+        self._samples = [
+            (s, counts[key]) for key, s in {id(s): s for s in samples}.items()
+        ]
         self._batch = batch
 
     @cached_property
@@ -100,7 +103,7 @@ class Sums:
 
     def metric(self, name: str) -> Dim:
         """Return a quantity by its name."""
-        if name not in METRICS:
+        if not isinstance(name, str) or name not in METRICS:
             raise CostModelError(
                 f'unknown metric "{name}"; known are {", ".join(METRICS)}'
             )
@@ -163,8 +166,8 @@ class Cost(Sums):
 
     def by_scope(self, depth: int = 1) -> dict[str, Sums]:
         """Return sums by the first ``depth`` levels of scope, in network order."""
-        if depth < 1:
-            raise CostModelError(f"by_scope: depth {depth} is below 1")
+        if type(depth) is not int or depth < 1:
+            raise CostModelError(f"by_scope: depth {depth!r} is no whole number from 1")
         return self._group(lambda row: ".".join(row.name.split(".")[:depth]))
 
     def by_operator(self) -> dict[str, Sums]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.symbols import as_int
 from costmodel.algebra.tally import total
 from costmodel.analysis.cost import cost
 from costmodel.analysis.published import Check
@@ -27,25 +27,26 @@ def check(network: Network) -> tuple[Check, ...]:
     if network.free_symbols:
         names = ", ".join(sorted(map(str, network.free_symbols)))
         raise CostModelError(f'check "{network.name}": bind {names} first')
-    size = (_int(network.batch), *map(_int, network.inputs[0].output.sizes))
+    size = (as_int(network.batch), *map(as_int, network.inputs[0].output.sizes))
     module = compile(network, device="meta")
     counted = cost(network)
     shapes = oracles.executed_shapes(module, size)
     flops = oracles.flop_counter_macs(module, size)
     fvcore = oracles.fvcore_macs(module.to_empty(device="cpu"), size)
-    kinds = {kind: _int(sums.macs) for kind, sums in counted.by_operator().items()}
+    kinds = {kind: as_int(sums.macs) for kind, sums in counted.by_operator().items()}
     conv = sum(kinds.get(kind, 0) for kind in CONVOLUTIONS)
     linear = kinds.get("linear", 0)
     activations = sum(
         prod(shapes[row.name]) for row in counted.rows if _computes(row.kind)
     )
     stored = [prod(shape) for shape in oracles.stored_shapes(module).values()]
-    ours = _int(total((counted.parameters, counted.buffers)))
+    ours = as_int(total((counted.parameters, counted.buffers)))
     return (
-        Check("parameters", "module.parameters()", _int(counted.parameters),
+        Check("parameters", "module.parameters()", as_int(counted.parameters),
               oracles.learnable(module)),
         Check("stored scalars", "module.state_dict()", ours, sum(stored)),
-        Check("activations", "executed shapes", _int(counted.activations), activations),
+        Check("activations", "executed shapes", as_int(counted.activations),
+              activations),
         Check("conv MACs", "FlopCounterMode", conv, flops.get("aten.convolution", 0)),
         Check("linear MACs", "FlopCounterMode", linear, flops.get("aten.addmm", 0)
               + flops.get("aten.mm", 0)),
@@ -56,9 +57,3 @@ def check(network: Network) -> tuple[Check, ...]:
 
 def _computes(kind: str) -> bool:
     return kind == "linear" or kind in CONVOLUTIONS
-
-
-def _int(value: Dim) -> int:
-    if type(value) is not int:
-        raise CostModelError(f"{value} is symbolic")
-    return value

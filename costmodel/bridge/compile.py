@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from keyword import iskeyword
 from typing import Any
 
 import sympy
 
-from costmodel.algebra.symbols import Dim
-from costmodel.errors import CostModelError, MissingDependencyError, at
+from costmodel.algebra.extent import resolve
+from costmodel.algebra.symbols import as_int
+from costmodel.errors import MissingDependencyError, at
 from costmodel.network import operators as op
-from costmodel.network.graph import Network, Node
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
 from costmodel.network.shape import Shape
 
 
@@ -43,6 +46,7 @@ def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa
     leaves: dict[str, nn.Module] = {}
     values: dict[str, fx.Node] = {}
     for node in network.nodes:
+        _check_name(node)
         arguments = tuple(values[source] for source in node.inputs)
         value = _emit(graph, network, node, arguments, leaves, device)
         value.meta["node"] = node.name
@@ -65,7 +69,7 @@ def _emit(
     """Append one node: a placeholder, a function, or a call of a leaf module."""
     layer, name = node.operator, node.name.replace(".", "_")
     if isinstance(layer, op.Input):
-        return graph.placeholder("x")
+        return graph.placeholder("x" if len(network.inputs) == 1 else f"x_{name}")
     if isinstance(layer, op.Concat):
         return graph.create_node("call_function", torch.cat, (arguments, 1), name=name)
     if type(layer) in FUNCTIONS:
@@ -77,9 +81,29 @@ def _emit(
     if type(layer) not in LEAVES:
         raise at(layer.kind, node.name, "has no PyTorch module; add it to LEAVES")
     _require_numbers(network, node)
-    with torch.device(device):
-        leaves[node.name] = LEAVES[type(layer)](layer, *network.shapes_into(node))
+    try:
+        with torch.device(device):
+            leaf = LEAVES[type(layer)](layer, *network.shapes_into(node))
+    except (RuntimeError, ValueError, MemoryError) as error:
+        reason = str(error).splitlines()[0]
+        raise at(layer.kind, node.name, f"PyTorch refuses it: {reason}") from None
+    leaves[node.name] = leaf
     return graph.call_module(node.name, arguments)
+
+
+def _check_name(node: Node) -> None:
+    """Refuse names that a module keeps for itself, or that Python does."""
+    for part in node.name.split("."):
+        if iskeyword(part) or hasattr(fx.GraphModule, part) or part in _TAKEN:
+            raise at(
+                node.operator.kind,
+                node.name,
+                f'PyTorch modules cannot have a part called "{part}"; rename it',
+            )
+
+
+_TAKEN = {"training", "graph"}
+"""Attributes that only instances of modules have."""
 
 
 def _require_numbers(network: Network, node: Node) -> None:
@@ -91,20 +115,14 @@ def _require_numbers(network: Network, node: Node) -> None:
         if isinstance(size, tuple):
             sizes.extend(size)
         elif isinstance(size, sympy.Expr):
-            free = network.free_symbols & _plain(size).free_symbols
-            names = ", ".join(sorted(map(str, free or size.free_symbols)))
+            formula = sympy.sympify(resolve(size))
+            names = ", ".join(sorted(map(str, formula.free_symbols)))
             raise at(
                 node.operator.kind,
                 node.name,
-                f"a module needs numbers, but {_plain(size)} is symbolic; "
+                f"a module needs numbers, but {formula} is symbolic; "
                 f"bind {names} first",
             )
-
-
-def _plain(size: Dim) -> sympy.Expr:
-    from costmodel.algebra.extent import resolve
-
-    return sympy.sympify(resolve(size))
 
 
 def _class_name(name: str) -> str:
@@ -114,21 +132,15 @@ def _class_name(name: str) -> str:
 
 def _conv(layer: op.Conv2d, x: Shape) -> nn.Module:
     return nn.Conv2d(
-        _int(x.channels),
-        _int(layer.channels),
+        as_int(x.channels),
+        as_int(layer.channels),
         layer.kernel,
         layer.stride,
         layer.padding,
         layer.dilation,
-        _int(layer.groups),
+        as_int(layer.groups),
         layer.bias,
     )
-
-
-def _int(value: Dim) -> int:
-    if type(value) is not int:
-        raise CostModelError(f"{value} is symbolic")
-    return value
 
 
 FUNCTIONS: dict[type[op.Operator], Callable[..., Any]] = {
@@ -140,9 +152,9 @@ FUNCTIONS: dict[type[op.Operator], Callable[..., Any]] = {
 LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Conv2d: _conv,
     op.TableConv2d: lambda o, x: modules.TableConv2d(o.table, o.kernel),
-    op.Linear: lambda o, x: nn.Linear(_int(x.channels), o.features, o.bias),
-    op.RadialBasis: lambda o, x: modules.RadialBasis(_int(x.channels), o.features),
-    op.BatchNorm2d: lambda o, x: nn.BatchNorm2d(_int(x.channels), affine=o.affine),
+    op.Linear: lambda o, x: nn.Linear(as_int(x.channels), o.features, o.bias),
+    op.RadialBasis: lambda o, x: modules.RadialBasis(as_int(x.channels), o.features),
+    op.BatchNorm2d: lambda o, x: nn.BatchNorm2d(as_int(x.channels), affine=o.affine),
     # The paper's constants (section 3.3): k = 2, n = 5, α = 10⁻⁴ (times n), β = 0.75.
     op.LocalResponseNorm: lambda o, x: nn.LocalResponseNorm(o.size, 5e-4, 0.75, 2.0),
     op.ReLU: lambda o, x: nn.ReLU(),
@@ -163,7 +175,7 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.AvgPool2d: lambda o, x: nn.AvgPool2d(
         o.kernel, o.stride, o.padding, o.ceil_mode, o.count_include_pad
     ),
-    op.Subsample2d: lambda o, x: modules.Subsample2d(_int(x.channels), o.kernel),
+    op.Subsample2d: lambda o, x: modules.Subsample2d(as_int(x.channels), o.kernel),
     op.AdaptiveAvgPool2d: lambda o, x: nn.AdaptiveAvgPool2d(o.size),
     op.AdaptiveMaxPool2d: lambda o, x: nn.AdaptiveMaxPool2d(o.size),
     op.Flatten: lambda o, x: nn.Flatten(),

@@ -13,11 +13,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import sympy
+
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.algebra.symbols import Dim, H, N, W, as_dim, exact_div
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
-from costmodel.network.graph import Network, Node, make_node
+from costmodel.network.graph import Network
+from costmodel.network.node import Node, make_node
 from costmodel.network.shape import Shape
 
 
@@ -53,6 +56,8 @@ class _Builder:
         """Return the node's full name: as given, or its kind and a number."""
         scope = "".join(f"{part}." for part in _SCOPE.get())
         if name is not None:
+            if not isinstance(name, str):
+                raise CostModelError(f"{kind}: name {name!r} is no text")
             if scope + name in self.nodes:
                 raise at(kind, scope + name, "the name is used twice")
             return scope + name
@@ -143,6 +148,7 @@ def depthwise(
     name: str | None = None,
 ) -> Value:
     """Convolve every channel by itself: as many groups as channels."""
+    _common((x,), "depthwise conv")
     channels = x.channels
     return conv(
         x, channels, kernel, stride, padding, groups=channels, bias=bias, name=name
@@ -184,6 +190,7 @@ def linear(
     x: Value, features: Dim, *, bias: bool = True, name: str | None = None
 ) -> Value:
     """Connect fully; a map of 1×1 positions is flattened first."""
+    _common((x,), "linear")
     one = Extent(1)
     if x.shape.spatial and all(extent == one for extent in x.shape.spatial):
         x = flatten(x)
@@ -264,13 +271,19 @@ def relu(x: Value, *, name: str | None = None) -> Value:
 
 def activation(x: Value, kind: str, *, name: str | None = None) -> Value:
     """Apply an activation by its kind, such as relu6, silu or hardswish."""
-    layer = op.OPERATORS.get(kind)
+    layer = op.OPERATORS.get(str(kind))
     if layer is None or not issubclass(layer, op.Activation):
         known = sorted(
             k for k, o in op.OPERATORS.items() if issubclass(o, op.Activation)
         )
         raise CostModelError(f"activation {kind!r}: known are {', '.join(known)}")
     return _apply(layer, [x], name)
+
+
+def require(condition: object, problem: str) -> None:
+    """Refuse options that do not go together, in an architecture's own words."""
+    if not condition:
+        raise CostModelError(problem)
 
 
 def softmax(x: Value, *, name: str | None = None) -> Value:
@@ -346,13 +359,21 @@ def _common(values: tuple[Value, ...], what: str) -> _Builder:
 
 
 def _pair(size: Size) -> tuple[Dim, Dim]:
+    """Return one number for both axes as a pair; what is no pair is refused later."""
     return size if isinstance(size, tuple) else (size, size)
+
+
+def _is_size(value: object) -> bool:
+    """Say whether a kernel may have this side; if not, the layer says what is wrong."""
+    return isinstance(value, sympy.Expr) or (type(value) is int and value >= 1)
 
 
 def _half(
     kernel: tuple[Dim, Dim], dilation: tuple[Dim, Dim], name: str | None
 ) -> tuple[Dim, Dim]:
-    """Return the padding d(k−1)/2 of both axes."""
+    """Return the padding d(k−1)/2 of both axes; none where a layer cannot be made."""
+    if not all(len(p) == 2 and all(map(_is_size, p)) for p in (kernel, dilation)):
+        return 0, 0
     try:
         height, width = (exact_div(d * (k - 1), 2) for k, d in zip(kernel, dilation))
     except CostModelError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,25 +12,12 @@ import networkx as nx
 import sympy
 
 from costmodel.algebra.extent import resolve, substitute
-from costmodel.algebra.symbols import Dim, N, as_dim, exact
-from costmodel.errors import CostModelError, at
+from costmodel.algebra.symbols import Dim, N, as_dim
+from costmodel.errors import CostModelError
+from costmodel.network.binding import bound, chosen_values
+from costmodel.network.node import Node, check_names, make_node
 from costmodel.network.operators import Input, Operator, Weights
 from costmodel.network.shape import Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """An operator in its place: its name, where its operands come from, its output."""
-
-    name: str
-    operator: Operator
-    inputs: tuple[str, ...]
-    output: Shape
-
-    @property
-    def scope(self) -> tuple[str, ...]:
-        """The names of the blocks around the node, outermost first."""
-        return tuple(self.name.split(".")[:-1])
 
 
 @dataclass(frozen=True)
@@ -65,32 +51,39 @@ class Network:
                 raise CostModelError(f'node "{layer}": the name is used twice')
             nodes[layer] = make_node(layer, operator, inputs, nodes)
         check_names(nodes)
+        if not isinstance(name, str):
+            raise CostModelError(f"network: name {name!r} is no text")
         if not any(isinstance(node.operator, Input) for node in nodes.values()):
             raise CostModelError(f'network "{name}": no input node')
         if outputs is None:
             read = {source for node in nodes.values() for source in node.inputs}
             outputs = [layer for layer in nodes if layer not in read]
+        if isinstance(outputs, str) or not isinstance(outputs, Iterable):
+            raise CostModelError(f'network "{name}": outputs {outputs!r} are no names')
         outputs = tuple(outputs)
         for output in outputs:
             if not isinstance(output, str) or output not in nodes:
                 raise CostModelError(f'network "{name}": output "{output}" is no node')
         if not outputs:
             raise CostModelError(f'network "{name}": no output node')
-        return cls(tuple(nodes.values()), outputs, name, check_batch(batch))
+        made = cls(tuple(nodes.values()), outputs, name, check_batch(batch))
+        check_symbols(made.free_symbols)
+        return made
 
     @classmethod
     def from_graph(
         cls,
         graph: nx.DiGraph,
         outputs: Iterable[str] | None = None,
-        name: str = "network",
-        batch: Dim = N,
+        name: str | None = None,
+        batch: Dim | None = None,
     ) -> Network:
         """Return the network of a networkx graph.
 
         Each node needs the attribute ``operator``; ``inputs``, the ordered operands,
         may be left out where there is at most one. A ``DiGraph`` merges parallel
-        edges and does not order operands, so ``inputs`` is the truth.
+        edges and does not order operands, so ``inputs`` is the truth. What is not
+        given is read from the graph's own attributes, as :attr:`graph` writes them.
         """
         if not isinstance(graph, nx.DiGraph):
             kind = type(graph).__name__
@@ -113,7 +106,13 @@ class Network:
         layers = [
             (node, graph.nodes[node]["operator"], operands[node]) for node in names
         ]
-        return cls.assemble(layers, outputs, name, batch)
+        about = {"name": "network", "outputs": None, "batch": N} | graph.graph
+        return cls.assemble(
+            layers,
+            about["outputs"] if outputs is None else outputs,
+            about["name"] if name is None else name,
+            about["batch"] if batch is None else batch,
+        )
 
     @cached_property
     def graph(self) -> nx.DiGraph:
@@ -122,7 +121,7 @@ class Network:
         It is frozen and apart from the network; change a copy and give it to
         :meth:`from_graph`.
         """
-        graph = nx.DiGraph(name=self.name)
+        graph = nx.DiGraph(name=self.name, outputs=self.outputs, batch=self.batch)
         for node in self.nodes:
             graph.add_node(
                 node.name,
@@ -141,7 +140,7 @@ class Network:
 
     def __getitem__(self, name: str) -> Node:
         """Return the node of that name."""
-        if name not in self.by_name:
+        if not isinstance(name, str) or name not in self.by_name:
             raise CostModelError(f'network "{self.name}": no node "{name}"')
         return self.by_name[name]
 
@@ -181,20 +180,14 @@ class Network:
         ``net.bind(alpha=0.5, H=224, W=224)`` or ``net.bind({H: 32 * M})``. Decimals
         are taken exactly as written.
         """
-        chosen = {**(values or {}), **named}
-        known = {str(s): s for s in self.free_symbols}
-        exact_values: dict[sympy.Symbol, Dim] = {}
-        for key, value in chosen.items():
-            if str(key) not in known:
-                raise CostModelError(
-                    f'bind: "{key}" is no free symbol of "{self.name}"; '
-                    f"free are {', '.join(sorted(known)) or 'none'}"
-                )
-            name = known[str(key)]
-            exact_values[name] = _fitting(name, exact(value, f"bind: {key}"))
+        given = {} if values is None else values
+        if named and isinstance(given, Mapping):
+            given = {**given, **named}
+        free = {symbol.name: symbol for symbol in self.free_symbols}
+        exact_values = chosen_values(given, free, self.name)
         self._check_smallest(exact_values)
         batch = substitute(self.batch, exact_values)
-        layers = ((n.name, _bound(n, exact_values), n.inputs) for n in self.nodes)
+        layers = ((n.name, bound(n, exact_values), n.inputs) for n in self.nodes)
         return Network.assemble(layers, self.outputs, self.name, batch)
 
     def _check_smallest(self, values: Mapping[sympy.Symbol, Dim]) -> None:
@@ -241,44 +234,15 @@ class Network:
         return table(self)
 
 
-def make_node(
-    name: str, operator: object, inputs: tuple[str, ...], known: Mapping[str, Node]
-) -> Node:
-    """Return a node with its shape inferred; every problem names the node."""
-    if not (isinstance(name, str) and _NAME.fullmatch(name)):
-        raise CostModelError(
-            f"node {name!r}: a name is words of letters, digits and _, joined by dots"
-        )
-    if not isinstance(operator, Operator):
-        what = type(operator).__name__
-        raise CostModelError(f'node "{name}": needs an Operator, got {what}')
-    kind = operator.kind
-    least, most = operator.arity
-    if len(inputs) < least or (most is not None and len(inputs) > most):
-        wanted = str(least) if most == least else f"{least} or more"
-        raise at(kind, name, f"takes {wanted} inputs, got {len(inputs)}")
-    if not all(isinstance(source, str) for source in inputs):
-        raise at(kind, name, f"inputs {list(inputs)} are no names")
-    for source in inputs:
-        if source not in known:
-            raise at(kind, name, f'input "{source}" is missing from the graph')
-    try:
-        output = operator.output(*(known[source].output for source in inputs))
-        return Node(name, operator, tuple(inputs), output.checked())
-    except CostModelError as error:
-        raise at(kind, name, str(error)) from None
-
-
-def check_names(nodes: Mapping[str, Node]) -> None:
-    """Refuse a node that bears the name of a scope: modules could not nest so."""
-    scopes = {
-        name.rsplit(".", level)[0]
-        for name in nodes
-        for level in range(1, name.count(".") + 1)
-    }
-    for name in nodes:
-        if name in scopes:
-            raise CostModelError(f'node "{name}": a scope has the same name')
+def check_symbols(symbols: Iterable[sympy.Symbol]) -> None:
+    """Refuse two symbols of one name: nobody could tell which one a value is for."""
+    named: dict[str, sympy.Symbol] = {}
+    for symbol in symbols:
+        if named.setdefault(symbol.name, symbol) != symbol:
+            raise CostModelError(
+                f'two different symbols are named "{symbol.name}"; make both with '
+                f'costmodel.symbol("{symbol.name}")'
+            )
 
 
 def check_batch(batch: Dim) -> Dim:
@@ -297,9 +261,6 @@ def parameters_by_name(network: Network) -> dict[str, tuple[Dim, ...]]:
         for node in network.nodes
         for key, weight in network.weights_of(node).items()
     }
-
-
-_NAME = re.compile(r"\w+(\.\w+)*")
 
 
 def _operands(graph: nx.DiGraph, node: object) -> tuple[str, ...]:
@@ -324,34 +285,3 @@ def _operands(graph: nx.DiGraph, node: object) -> tuple[str, ...]:
             f'node "{node}": inputs {inputs} differ from its edges from {tuple(before)}'
         )
     return inputs
-
-
-def _bound(node: Node, values: Mapping[sympy.Symbol, Dim]) -> Operator:
-    """Return a node's operator with symbols replaced; problems name the node."""
-    try:
-        return node.operator.bind(dict(values))
-    except CostModelError as error:
-        chosen = ", ".join(f"{name} = {value}" for name, value in values.items())
-        message = f"{error}, with {chosen}{_legal_step(node.operator, values)}"
-        raise at(node.operator.kind, node.name, message) from None
-
-
-def _legal_step(operator: Operator, values: Mapping[sympy.Symbol, Dim]) -> str:
-    """Say which values a multiplier of channels may take, where that is the problem."""
-    for formula in operator.attributes.values():
-        for name, value in values.items():
-            if isinstance(formula, sympy.Expr) and isinstance(value, sympy.Rational):
-                step = formula.coeff(name)
-                if step.is_Integer and formula == step * name and step * value % 1:
-                    return f"; {name} has to be a multiple of 1/{step} here"
-    return ""
-
-
-def _fitting(symbol: sympy.Symbol, value: Dim) -> Dim:
-    """Return the value if the symbol's assumptions allow it."""
-    number = sympy.sympify(value)
-    wanted = [word for word in ("positive", "integer") if getattr(symbol, f"is_{word}")]
-    if any(getattr(number, f"is_{word}") is False for word in wanted):
-        article = f"a {' '.join(wanted)}" + ("" if "integer" in wanted else " number")
-        raise CostModelError(f"bind: {symbol} = {value} is not {article}")
-    return value

@@ -9,7 +9,8 @@ from itertools import groupby
 from costmodel.algebra.extent import resolve
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import total
-from costmodel.network.graph import Network, Node
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
 from costmodel.network.shape import Shape
 
 

@@ -48,12 +48,17 @@ class Published:
 
 
 def read_table(
-    text: str, departures: Sequence[str], name: str, options: Container[str]
+    text: str,
+    departures: Sequence[str],
+    name: str,
+    options: Container[str],
+    preset: Container[str] = (),
 ) -> tuple[Published, ...]:
     """Return the figures of a table that are those of one architecture.
 
     A dash is an empty cell, a line without a ``name`` is every member's, and a mark
-    such as ``34M[1]`` names the departure that explains it.
+    such as ``34M[1]`` names the departure that explains it. What the architecture
+    presets is no setting: such columns are for the reader.
     """
     lines = [line.split() for line in text.strip().splitlines() if line.strip()]
     if not lines:
@@ -71,6 +76,7 @@ def read_table(
             )
         cells = dict(zip(header, [*line[:last], " ".join(line[last:])], strict=True))
         if cells.pop("name", name) == name:
+            cells = {key: cell for key, cell in cells.items() if key not in preset}
             figures.extend(_figures(cells, departures, options))
     return tuple(figures)
 

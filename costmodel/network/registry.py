@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, H, W, exact, symbol
+from costmodel.algebra.symbols import Dim, H, N, W, exact, symbol
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
@@ -41,15 +41,33 @@ class Option:
                 allowed = ", ".join(map(str, self.choices))
                 raise CostModelError(f"{where} = {value!r}; allowed are {allowed}")
             return by_text[str(value).lower()]
-        number = exact(value, where)
-        if getattr(number, "is_number", True) and not number > 0:
-            raise CostModelError(f"{where} = {number} is not positive")
-        return number
+        if not isinstance(self.default, tuple):
+            return _count(value, where)
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, (tuple, list)) or len(parts) != len(self.default):
+            raise CostModelError(
+                f"{where} = {value!r}; give {len(self.default)} numbers, such as "
+                + ",".join(map(str, self.default))
+            )
+        return tuple(_count(part, where) for part in parts)
 
     @property
     def symbol(self) -> Any:
-        """The symbol that stands for the option in formulas."""
+        """The symbol that stands for the option, or one for each of its numbers."""
+        if isinstance(self.default, tuple):
+            numbers = range(1, len(self.default) + 1)
+            return tuple(symbol(f"{self.name[0]}{number}") for number in numbers)
         return symbol(_SYMBOLS.get(self.name, self.name))
+
+
+def _count(value: object, where: str) -> Dim:
+    """Return a positive number or an expression; N, H and W mean other things."""
+    number = exact(value, where)
+    if isinstance(number, sympy.Expr) and number.free_symbols & {N, H, W}:
+        raise CostModelError(f"{where} = {number}: N, H and W are batch and input size")
+    if sympy.sympify(number).is_positive is False:
+        raise CostModelError(f"{where} = {number} is not positive")
+    return number
 
 
 _SYMBOLS = {"width": "alpha", "growth_rate": "k", "compression": "theta"}
@@ -67,7 +85,6 @@ class Architecture:
     year: int
     resolution: int
     channels: int
-    top1: str | None
     published: tuple[Published, ...]
     departures: tuple[str, ...]
     options: Mapping[str, Option] = field(default_factory=dict)
@@ -91,7 +108,6 @@ def architecture(
     published: str = "",
     departures: Sequence[str] = (),
     members: Mapping[str, Mapping[str, Any]] | None = None,
-    top1: Mapping[str, str] | None = None,
     channels: int = 3,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as an architecture, or as a family of several.
@@ -109,10 +125,10 @@ def architecture(
             if name in _REGISTRY:
                 raise CostModelError(f'architecture "{name}" is registered twice')
             options = _options(build, preset)
-            rows = read_table(published, departures, name, options)
+            rows = read_table(published, departures, name, options, preset)
             _REGISTRY[name] = Architecture(
                 name, build, preset, family, paper, year, resolution, channels,
-                (top1 or {}).get(name), rows, tuple(departures), options,
+                rows, tuple(departures), options,
             )  # fmt: skip
         return build
 
@@ -133,7 +149,7 @@ def architectures() -> dict[str, Architecture]:
 def find(name: str) -> Architecture:
     """Return the architecture of that name, or suggest the nearest ones."""
     _discover()
-    if name in _REGISTRY:
+    if isinstance(name, str) and name in _REGISTRY:
         return _REGISTRY[name]
     near = difflib.get_close_matches(str(name).lower(), _REGISTRY, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}?" if near else "see `costmodel list`"
@@ -215,15 +231,15 @@ def _options(build: Callable[..., Any], preset: Mapping[str, Any]) -> dict[str, 
     for key, parameter in inspect.signature(build).parameters.items():
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             continue
-        if parameter.default is inspect.Parameter.empty:
-            if key not in preset:
-                raise CostModelError(f"{build.__name__}: {key} has no default")
+        if key in preset:
             continue
+        if parameter.default is inspect.Parameter.empty:
+            raise CostModelError(f"{build.__name__}: {key} has no default")
         hint = hints[key]
         choices: tuple[Any, ...] | None = (True, False) if hint is bool else None
         if get_origin(hint) is Literal:
             choices = get_args(hint)
-        options[key] = Option(key, preset.get(key, parameter.default), choices)
+        options[key] = Option(key, parameter.default, choices)
     return options
 
 

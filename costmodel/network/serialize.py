@@ -38,11 +38,31 @@ def to_json(network: Network) -> str:
         ],
         "outputs": list(network.outputs),
     }
-    return json.dumps(document, indent=1, ensure_ascii=False)
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    _check_readable(text, network)
+    return text
+
+
+def _check_readable(text: str, network: Network) -> None:
+    """Refuse to write what could not be read back: other functions, other symbols."""
+    try:
+        lost = network.free_symbols - from_json(text).free_symbols
+    except CostModelError as error:
+        raise CostModelError(
+            f'network "{network.name}" cannot be written: {error}'
+        ) from None
+    if lost:
+        names = ", ".join(sorted(map(str, lost)))
+        raise CostModelError(
+            f'network "{network.name}" cannot be written: the assumptions on {names} '
+            "would be lost; use symbols of costmodel.symbol"
+        )
 
 
 def from_json(text: str) -> Network:
     """Return the network of a JSON text, validated like any other."""
+    if not isinstance(text, (str, bytes)):
+        raise CostModelError(f"network JSON: {text!r} is no text")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:

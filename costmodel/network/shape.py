@@ -55,8 +55,9 @@ class Shape:
         for name, size in zip(
             ("channels", "height", "width"), self.known, strict=False
         ):
-            if isinstance(size, sympy.Expr) and size.is_number:
-                raise CostModelError(f"{name} {size} is not an integer")
+            if isinstance(size, sympy.Expr) and (size.is_number or size.is_negative):
+                problem = "is not an integer" if size.is_number else "is negative"
+                raise CostModelError(f"{name} {size} {problem}")
             if type(size) is int and size < 1:
                 raise CostModelError(
                     f"output {self} is empty: {name} {size}"

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, TypeAlias, final
 
 import sympy
 
-from costmodel.algebra.extent import normal, substitute
+from costmodel.algebra.extent import Extent, normal, substitute
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
@@ -114,8 +114,9 @@ def _clean(name: str, value: Any, least: int, *, pair: bool) -> Any:
             raise CostModelError(f"{name} {value!r} is not a (height, width) pair")
         return tuple(_clean(name, part, least, pair=False) for part in value)
     count = as_dim(value, name)
-    if isinstance(count, sympy.Expr) and count.is_number:
-        raise CostModelError(f"{name} {count} is not an integer")
+    if isinstance(count, sympy.Expr) and (count.is_number or count.is_negative):
+        problem = "is not an integer" if count.is_number else "is negative"
+        raise CostModelError(f"{name} {count} {problem}")
     if type(count) is int and count < least:
         raise CostModelError(f"{name} {count} is below {least}")
     return count
@@ -195,7 +196,11 @@ class Input(Operator):
     def __post_init__(self) -> None:
         """Normalise the sample's sizes, and refuse what no sample can have."""
         shape = self.shape
-        if not isinstance(shape, Shape) or len(shape.spatial) not in (0, 2):
+        if (
+            not isinstance(shape, Shape)
+            or len(shape.spatial) not in (0, 2)
+            or not all(isinstance(extent, Extent) for extent in shape.spatial)
+        ):
             raise CostModelError(
                 f"the sample {shape} is neither a vector nor channels × height × width"
             )

@@ -144,7 +144,7 @@ class Pad2d(Elementwise):
 @final
 @dataclass(frozen=True, slots=True)
 class PadChannels(Elementwise):
-    """Channels of zeros after the last one: ResNet's shortcut of option A.
+    """Channels of zeros before and after: ResNet's shortcut of option A.
 
     **Source**: He et al. 2015, arXiv:1512.03385, section 3.3.
     """

@@ -7,6 +7,7 @@ from typing import ClassVar, final
 
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
+from costmodel.errors import CostModelError
 from costmodel.network.operators.base import Elementwise, Weight, Weights
 from costmodel.network.shape import Shape
 
@@ -208,6 +209,12 @@ class Dropout(Elementwise):
     kind: ClassVar[str] = "dropout"
     view: ClassVar[bool] = True
     percent: Dim = 50
+
+    def __post_init__(self) -> None:
+        """Check that it is a percentage."""
+        super(Dropout, self).__post_init__()
+        if type(self.percent) is int and self.percent > 100:
+            raise CostModelError(f"percent {self.percent} is over 100")
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
         """Return no operations: evaluation mode."""

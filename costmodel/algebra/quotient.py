@@ -1,0 +1,38 @@
+"""Integer division: how floors are evaluated on integers without a fraction."""
+
+from __future__ import annotations
+
+import sympy
+
+
+class Quotient(sympy.Function):
+    """⌊numerator/denominator⌋ of two terms that have no fractions themselves.
+
+    Evaluated in floats, H/49 of H = 49 may come out below 1; 49 // 49 does not.
+    """
+
+    nargs = 2
+    is_integer = True
+
+
+def whole(expression: sympy.Expr) -> sympy.Expr:
+    """Write floors, ceilings, and what is integer as a whole, as integer division.
+
+    A formula in integers alone is a count, so a division that is left outside of a
+    floor comes out even once it is taken last.
+    """
+    floors = expression.replace(sympy.floor, _quotient)
+    result = floors.replace(sympy.ceiling, lambda value: -_quotient(-value))
+    if all(symbol.is_integer for symbol in result.free_symbols):
+        numerator, denominator = sympy.fraction(sympy.together(result))
+        if denominator != 1:
+            return _quotient(numerator / denominator)
+    return result
+
+
+def _quotient(value: sympy.Expr) -> sympy.Expr:
+    numerator, denominator = sympy.together(value).as_numer_denom()
+    numerator = sympy.expand(numerator)
+    if denominator == 1 and numerator.is_integer:
+        return numerator
+    return Quotient(numerator, denominator)

@@ -1,0 +1,61 @@
+"""Putting numbers in the place of symbols, and saying which numbers fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy
+
+from costmodel.algebra.symbols import Dim, exact
+from costmodel.errors import CostModelError, at
+from costmodel.network.node import Node
+from costmodel.network.operators import Operator
+
+
+def chosen_values(
+    values: object, free: Mapping[str, sympy.Symbol], network: str
+) -> dict[sympy.Symbol, Dim]:
+    """Return exact values by symbol, given by name or by symbol."""
+    if not isinstance(values, Mapping):
+        raise CostModelError(f"bind: {values!r} is no mapping of symbols to values")
+    chosen: dict[sympy.Symbol, Dim] = {}
+    for key, value in values.items():
+        if str(key) not in free:
+            raise CostModelError(
+                f'bind: "{key}" is no free symbol of "{network}"; '
+                f"free are {', '.join(sorted(free)) or 'none'}"
+            )
+        symbol = free[str(key)]
+        chosen[symbol] = _fitting(symbol, exact(value, f"bind: {key}"))
+    return chosen
+
+
+def bound(node: Node, values: Mapping[sympy.Symbol, Dim]) -> Operator:
+    """Return a node's operator with symbols replaced; problems name the node."""
+    try:
+        return node.operator.bind(dict(values))
+    except CostModelError as error:
+        chosen = ", ".join(f"{name} = {value}" for name, value in values.items())
+        message = f"{error}, with {chosen}{_legal_step(node.operator, values)}"
+        raise at(node.operator.kind, node.name, message) from None
+
+
+def _legal_step(operator: Operator, values: Mapping[sympy.Symbol, Dim]) -> str:
+    """Say which values a multiplier of channels may take, where that is the problem."""
+    for formula in operator.attributes.values():
+        for name, value in values.items():
+            if isinstance(formula, sympy.Expr) and isinstance(value, sympy.Rational):
+                step = formula.coeff(name)
+                if step.is_Integer and formula == step * name and step * value % 1:
+                    return f"; {name} has to be a multiple of 1/{step} here"
+    return ""
+
+
+def _fitting(symbol: sympy.Symbol, value: Dim) -> Dim:
+    """Return the value if the symbol's assumptions allow it."""
+    number = sympy.sympify(value)
+    wanted = [word for word in ("positive", "integer") if getattr(symbol, f"is_{word}")]
+    if any(getattr(number, f"is_{word}") is False for word in wanted):
+        article = f"a {' '.join(wanted)}" + ("" if "integer" in wanted else " number")
+        raise CostModelError(f"bind: {symbol} = {value} is not {article}")
+    return value

@@ -1,0 +1,69 @@
+"""A node: an operator in its place, checked when it is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from costmodel.errors import CostModelError, at
+from costmodel.network.operators import Operator
+from costmodel.network.shape import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An operator in its place: its name, where its operands come from, its output."""
+
+    name: str
+    operator: Operator
+    inputs: tuple[str, ...]
+    output: Shape
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The names of the blocks around the node, outermost first."""
+        return tuple(self.name.split(".")[:-1])
+
+
+def make_node(
+    name: str, operator: object, inputs: tuple[str, ...], known: Mapping[str, Node]
+) -> Node:
+    """Return a node with its shape inferred; every problem names the node."""
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise CostModelError(
+            f"node {name!r}: a name is words of letters, digits and _, joined by dots"
+        )
+    if not isinstance(operator, Operator):
+        what = type(operator).__name__
+        raise CostModelError(f'node "{name}": needs an Operator, got {what}')
+    kind = operator.kind
+    least, most = operator.arity
+    if len(inputs) < least or (most is not None and len(inputs) > most):
+        wanted = str(least) if most == least else f"{least} or more"
+        raise at(kind, name, f"takes {wanted} inputs, got {len(inputs)}")
+    if not all(isinstance(source, str) for source in inputs):
+        raise at(kind, name, f"inputs {list(inputs)} are no names")
+    for source in inputs:
+        if source not in known:
+            raise at(kind, name, f'input "{source}" is missing from the graph')
+    try:
+        output = operator.output(*(known[source].output for source in inputs))
+        return Node(name, operator, tuple(inputs), output.checked())
+    except CostModelError as error:
+        raise at(kind, name, str(error)) from None
+
+
+def check_names(nodes: Mapping[str, Node]) -> None:
+    """Refuse a node that bears the name of a scope: modules could not nest so."""
+    scopes = {
+        name.rsplit(".", level)[0]
+        for name in nodes
+        for level in range(1, name.count(".") + 1)
+    }
+    for name in nodes:
+        if name in scopes:
+            raise CostModelError(f'node "{name}": a scope has the same name')
+
+
+_NAME = re.compile(r"\w+(\.\w+)*")
