@@ -105,8 +105,8 @@ def network(*outputs: Value, name: str = "network", batch: Dim = N) -> Network:
     ['input', 'conv1', 'relu1']
     """
     builder = _common(outputs, "network")
-    layers = ((n.name, n.operator, n.inputs) for n in builder.nodes.values())
-    return Network.assemble(layers, (v.node.name for v in outputs), name, batch)
+    names = [value.node.name for value in outputs]
+    return Network.of_nodes(builder.nodes, names, name, batch)
 
 
 @contextmanager

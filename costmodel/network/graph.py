@@ -50,6 +50,17 @@ class Network:
             if isinstance(layer, str) and layer in nodes:
                 raise CostModelError(f'node "{layer}": the name is used twice')
             nodes[layer] = make_node(layer, operator, inputs, nodes)
+        return cls.of_nodes(nodes, outputs, name, batch)
+
+    @classmethod
+    def of_nodes(
+        cls,
+        nodes: Mapping[str, Node],
+        outputs: Iterable[str] | None,
+        name: str,
+        batch: Dim,
+    ) -> Network:
+        """Return the network of nodes that were made in topological order."""
         check_names(nodes)
         if not isinstance(name, str):
             raise CostModelError(f"network: name {name!r} is no text")
