@@ -41,10 +41,10 @@ METRICS = {
 }
 """The quantities of a row, of a sum and of the totals, with their units."""
 
-_COMPUTING = (Conv2d, TableConv2d, Linear)
+COMPUTING = (Conv2d, TableConv2d, Linear)
 """Layers whose outputs are activations (Radosavovic et al. 2020, section 3)."""
 
-_LAYERS = (*_COMPUTING, RadialBasis)
+_LAYERS = (*COMPUTING, RadialBasis)
 """Layers that a paper counts as its depth."""
 
 
@@ -242,7 +242,7 @@ def _sample(
     # A scalar buffer (how many batches were seen) is stored, but never read here.
     read_weights = total(w.numel for w in weights if w.shape)
     tally = operator.tally(output, *inputs)
-    computes = isinstance(operator, _COMPUTING)
+    computes = isinstance(operator, COMPUTING)
     moves = bool(inputs) and not operator.view
     return Sample(
         tally=tally,
@@ -261,7 +261,7 @@ def _connections(operator: Operator, tally: Tally) -> Dim:
 
     LeNet-5's 340,908 are these; normalization has weights but is no layer of units.
     """
-    if isinstance(operator, _COMPUTING):
+    if isinstance(operator, COMPUTING):
         return tally.mac + tally.add
     if isinstance(operator, Subsample2d):
         return tally.add + tally.mul
