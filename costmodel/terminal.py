@@ -10,6 +10,14 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 
+_LEAST_TEXT = 16
+"""Characters that a column of words keeps on a narrow terminal."""
+
+_LONGEST_NUMBER = 24
+"""Characters up to which names and numbers are never folded; formulas are longer."""
+_PIPED_WIDTH = 10_000
+
+
 class Advance(Protocol):
     """Something to call after each step of long work, with the step's name."""
 
@@ -41,34 +49,58 @@ def print_json(schema: str, units: dict[str, str], **content: Any) -> None:
     from costmodel import __version__
 
     document = {"schema": schema, "version": __version__, "units": units, **content}
-    json.dump(document, sys.stdout, ensure_ascii=False, indent=1)
-    sys.stdout.write("\n")
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=1)
+    sys.stdout.write(f"{text}\n")
 
 
 def print_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
 ) -> None:
-    """Print a table to stdout; as wide as its contents where it is piped."""
-    from rich import box
+    """Print a table to stdout; as wide as its contents where it is piped.
+
+    On a terminal words are folded; names and numbers stay whole, however narrow it is.
+    """
     from rich.console import Console
+    from rich.measure import Measurement
+
+    table = _table(header, rows, right)
+    console = Console(highlight=False)
+    if console.is_terminal:
+        wide = console.options.update_width(_PIPED_WIDTH)
+        needed = Measurement.get(console, wide, table).minimum
+        console.width = max(console.width, needed)
+        console.print(table)
+        return
+    console.width = _PIPED_WIDTH
+    with console.capture() as captured:
+        console.print(table)
+    lines = (line.rstrip() for line in captured.get().splitlines())
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]
+) -> Any:
+    """Return a table whose columns know how narrow they may become."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for index, title in enumerate(header):
+    for index, column in enumerate(zip(header, *rows)):
         justify: Any = "right" if index in right else "left"
-        table.add_column(title, justify=justify, overflow="fold")
+        widest = max(map(len, column))
+        is_whole = index in (0, *right) and widest <= _LONGEST_NUMBER
+        least = widest if is_whole else min(widest, _LEAST_TEXT)
+        table.add_column(column[0], justify=justify, overflow="fold",
+                         no_wrap=is_whole, min_width=least)  # fmt: skip
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 10_000
-        with console.capture() as captured:
-            console.print(table)
-        lines = (line.rstrip() for line in captured.get().splitlines())
-        sys.stdout.write("\n".join(lines) + "\n")
-    else:
-        console.print(table)
+        table.add_row(*map(Text, row))
+    return table
 
 
 @contextmanager

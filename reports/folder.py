@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from costmodel.errors import CostModelError
@@ -23,33 +24,60 @@ def whole(folder: Path) -> Iterator[Path]:
 
     An earlier report is replaced; whatever stops the writing leaves it as it was.
     """
-    target = folder.resolve()
-    try:
-        check(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = _beside(target, "new")
-        staging.mkdir()
-    except OSError as error:
-        raise _cannot(folder, error) from error
-    try:
-        yield staging
-        _mark(staging)
-        _swap(staging, target)
-    except OSError as error:
-        raise _cannot(folder, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with _workplace(folder) as (target, work):
+        new = work / "new"
+        new.mkdir()
+        yield new
+        _mark(new)
+        _swap(new, target, work / "old")
 
 
 def check(folder: Path) -> None:
-    """Refuse a place that holds anything but an earlier report."""
-    target = folder.resolve()
-    if not target.exists():
+    """Refuse what cannot be written, or holds anything but an earlier report."""
+    with _workplace(folder):
+        pass
+
+
+@contextmanager
+def _workplace(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Give a report's true place, and a hidden folder beside it that goes away again.
+
+    So do the folders above, where they were made for the report and it does not come.
+    """
+    try:
+        target = Path(os.path.realpath(folder))
+        _refuse_others(folder, target)
+        missing = [above for above in target.parents if not _exists(above)]
+        work = target.with_name(f".costmodel-{secrets.token_hex(4)}")
+        try:
+            work.mkdir(parents=True)
+            yield target, work
+        finally:
+            _remove(work, target)
+            for above in missing:
+                with suppress(OSError):  # the report is in it
+                    above.rmdir()
+    except OSError as error:
+        raise _cannot(folder, error) from error
+
+
+def _refuse_others(folder: Path, target: Path) -> None:
+    """Refuse what is no folder, cannot be replaced, or holds what is no report."""
+    if not _exists(target):
         return
     if not target.is_dir():
         raise CostModelError(f"{folder} is a file; choose another folder with -o")
-    ours = _listed(target)
-    if foreign := sorted(_files(target) - ours):
+    if Path.cwd().is_relative_to(target):
+        raise CostModelError(
+            f"{folder} is the current folder or holds it, and is not replaced; "
+            "choose another folder with -o"
+        )
+    if os.path.ismount(target):
+        raise CostModelError(
+            f"{folder} is a mount point, and is not replaced; "
+            "choose a folder in it with -o"
+        )
+    if foreign := sorted(_files(target) - _listed(target)):
         raise CostModelError(
             f"{folder} holds {foreign[0]}, which is not part of a report; "
             "choose another folder with -o"
@@ -57,15 +85,30 @@ def check(folder: Path) -> None:
 
 
 def _cannot(folder: Path, error: OSError) -> CostModelError:
-    return CostModelError(f"cannot write the report to {folder}: {error.strerror}")
+    reason = error.strerror or error
+    return CostModelError(f"cannot write the report to {folder}: {reason}")
+
+
+def _exists(path: Path) -> bool:
+    """Say whether something is there; raise where that cannot be known."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _files(target: Path) -> set[str]:
     """Return the files of a folder, but those that systems leave behind."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
     return {
-        path.relative_to(target).as_posix()
-        for path in target.rglob("*")
-        if (path.is_symlink() or not path.is_dir()) and path.name not in _LEFT_BEHIND
+        (Path(folder) / name).relative_to(target).as_posix()
+        for folder, folders, files in os.walk(target, onerror=refuse)
+        for name in (*files, *(n for n in folders if Path(folder, n).is_symlink()))
+        if name not in _LEFT_BEHIND
     }
 
 
@@ -74,7 +117,8 @@ def _listed(target: Path) -> set[str]:
     marker = target / MARKER
     if not marker.is_file():
         return set()
-    return {MARKER, *marker.read_text(encoding="utf-8").splitlines()}
+    text = marker.read_text(encoding="utf-8", errors="replace")
+    return {MARKER, *text.splitlines()}
 
 
 def _mark(staging: Path) -> None:
@@ -88,21 +132,19 @@ def _mark(staging: Path) -> None:
     (staging / MARKER).write_text(text, encoding="utf-8", newline="\n")
 
 
-def _swap(staging: Path, target: Path) -> None:
+def _swap(new: Path, target: Path, old: Path) -> None:
     """Put the new folder in the old one's place; put the old one back if that fails."""
-    if not target.exists():
-        staging.rename(target)
-        return
-    old = _beside(target, "old")
-    target.rename(old)
     try:
-        staging.rename(target)
+        if _exists(target):
+            target.rename(old)
+        new.rename(target)
     except BaseException:
-        if not target.exists():
+        if _exists(old) and not _exists(target):
             old.rename(target)
         raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
-def _beside(target: Path, what: str) -> Path:
-    return target.with_name(f".{target.name}.{what}-{secrets.token_hex(4)}")
+def _remove(work: Path, target: Path) -> None:
+    """Remove the hidden folder, unless an old report in it could not be put back."""
+    if not (work / "old").exists() or target.exists():
+        shutil.rmtree(work, ignore_errors=True)

@@ -1,4 +1,7 @@
-"""Formulas as MathML, and as rows of stages."""
+"""Formulas as MathML, and as rows of stages.
+
+Formulas come from the cost rules; here they are added up and factored for display.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,8 @@ class _Printer(MathMLPresentationPrinter):
     def _print_floor(self, expr: sympy.Expr) -> Any:
         top, bottom = sympy.together(expr.args[0]).as_numer_denom()
         offset, rest = top.as_coeff_Add()
-        if bottom != 1 and offset == bottom - 1:
+        # ⌊(k+b−1)/b⌋ = ⌈k/b⌉ for an integer k, and for no other k.
+        if bottom != 1 and offset == bottom - 1 and rest.is_integer:
             return self._fenced("⌈", rest, bottom, "⌉")
         return self._fenced("⌊", top, bottom, "⌋")
 
@@ -92,7 +96,7 @@ class _Printer(MathMLPresentationPrinter):
         else:
             row.appendChild(self.parenthesize(top, PRECEDENCE["Mul"]))
             row.appendChild(self._mark("/", lspace="0", rspace="0"))
-            row.appendChild(self._print(bottom))
+            row.appendChild(self.parenthesize(bottom, PRECEDENCE["Pow"], strict=True))
         row.appendChild(self._mark(right, stretchy="false"))
         return row
 

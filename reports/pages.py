@@ -110,10 +110,19 @@ def provenance() -> str:
         f"networkx {version('networkx')}",
     ]
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
-        if not epoch.isdecimal():
-            raise CostModelError(f"SOURCE_DATE_EPOCH = {epoch!r} is no whole number")
-        parts.append(f"{datetime.fromtimestamp(int(epoch), UTC):%Y-%m-%d}")
+        parts.append(_date(epoch))
     return ", ".join(parts)
+
+
+def _date(epoch: str) -> str:
+    try:
+        if epoch.isdecimal():
+            return f"{datetime.fromtimestamp(int(epoch), UTC):%Y-%m-%d}"
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise CostModelError(
+        f"SOURCE_DATE_EPOCH = {epoch[:40]!r} is no whole number of seconds"
+    )
 
 
 def index_finding(subjects: Sequence[Subject]) -> str:

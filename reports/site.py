@@ -9,7 +9,7 @@ from pathlib import Path
 from costmodel.errors import CostModelError
 from reports.folder import check, whole
 from reports.libraries import require_all
-from reports.pages import Pages
+from reports.pages import Pages, provenance
 from reports.subject import Subject
 from reports.twin import architecture_twin, index_twin
 
@@ -47,8 +47,9 @@ def write(
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse early what :func:`write` would refuse: a folder, or a missing library."""
+    """Refuse early what :func:`write` would refuse: a folder, a library, or a date."""
     require_all()
+    provenance()
     check(folder)
 
 

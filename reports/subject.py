@@ -9,6 +9,7 @@ from costmodel.algebra.symbols import alpha
 from costmodel.analysis.cost import Cost, cost, depth
 from costmodel.analysis.published import Check, Verdict
 from costmodel.network.graph import Network
+from costmodel.network.published import Published
 from costmodel.network.registry import Architecture
 
 
@@ -49,13 +50,19 @@ class Subject:
 
     @property
     def top1(self) -> tuple[str, str] | None:
-        """The top-1 accuracy of the default network in percent, and its source."""
-        chosen = self.architecture
-        if chosen.top1 is not None:
-            return chosen.top1, "torchvision IMAGENET1K_V1"
-        for verdict in self.verdicts:
-            if verdict.row.quantity == "top1" and self._is_default(verdict):
-                return verdict.row.printed, f"paper, {verdict.row.source}"
+        """A recorded top-1 accuracy in percent, and its source.
+
+        It is the default network's, or else that of a variant, which the source names.
+        """
+        rows = [v.row for v in self.verdicts if v.row.quantity == "top1"]
+        for row in rows:
+            if not self._changed(row):
+                return row.printed, row.source
+        for row in rows:
+            changed = self._changed(row)
+            if "variant" in changed and changed.keys() <= {"variant", "resolution"}:
+                told = ", ".join(f"{key} {value}" for key, value in changed.items())
+                return row.printed, f"{row.source}, {told}"
         return None
 
     @property
@@ -64,12 +71,10 @@ class Subject:
         named = {verdict.row.departure for verdict in self.verdicts}
         return tuple(text for text in self.architecture.departures if text not in named)
 
-    def _is_default(self, verdict: Verdict) -> bool:
-        """Say whether a figure holds for the network that the page shows."""
+    def _changed(self, row: Published) -> dict[str, str]:
+        """Return the settings of a figure that are not those which the page shows."""
         chosen = self.architecture
-        resolution = verdict.row.resolution or str(chosen.resolution)
-        is_whole = verdict.row.layer is None and resolution == str(chosen.resolution)
-        return is_whole and all(
-            str(chosen.options[key].default) == value
-            for key, value in verdict.row.options
-        )
+        shown = {key: str(option.default) for key, option in chosen.options.items()}
+        shown["resolution"] = str(chosen.resolution)
+        given = dict(row.options) | {"resolution": row.resolution, "layer": row.layer}
+        return {k: v for k, v in given.items() if v is not None and v != shown.get(k)}

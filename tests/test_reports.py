@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.dom import minidom
@@ -14,10 +15,11 @@ import pytest
 import sympy
 
 import reports
-from costmodel.algebra.symbols import H, N, W, alpha
+from costmodel.algebra.symbols import H, N, W, alpha, rho, symbol
 from costmodel.analysis.cost import cost
-from costmodel.analysis.published import Check, verify
+from costmodel.analysis.published import Check, Verdict, verify
 from costmodel.errors import CostModelError, MissingDependencyError
+from costmodel.network.published import Published
 from costmodel.network.registry import find, load
 from reports import Subject, chart, drawing, folder, formula, labels, layout, pages
 from reports.libraries import library
@@ -25,6 +27,7 @@ from reports.libraries import library
 
 NAMES = ("lenet5", "resnet18", "mobilenet_v1")
 CHECKS = (Check("macs", "an oracle", 5, 5), Check("parameters", "another", 7, 8))
+S = symbol("S")
 
 
 def make(name: str, /, **changes: object) -> Subject:
@@ -184,8 +187,11 @@ def hostile() -> None:
 
 def test_text_that_looks_like_html_is_escaped(tmp_path: Path) -> None:
     evil = '<script>alert("x")</script>'
-    changes = {"family": evil, "paper": evil, "departures": (evil,), "top1": evil}
-    subject = replace(make("lenet5", **changes, build=hostile), note=evil)
+    changes = {"family": evil, "paper": evil, "departures": (evil,)}
+    row = Published("top1", evil, (), None, None, evil)
+    verdict = Verdict("lenet5", row, None, "recorded")
+    subject = make("lenet5", **changes, build=hostile)
+    subject = replace(subject, note=evil, verdicts=(verdict,))
     reports.write([subject], tmp_path / "report")
     for path in html_of(tmp_path / "report"):
         assert "<script" not in path.read_text(encoding="utf-8")
@@ -205,76 +211,6 @@ def test_no_network_and_the_same_network_twice_are_refused(tmp_path: Path) -> No
         reports.write([], tmp_path / "report")
     with pytest.raises(CostModelError, match='the name "lenet5" is given twice'):
         reports.write([SUBJECTS[0], SUBJECTS[0]], tmp_path / "report")
-
-
-def stop(name: str) -> None:
-    raise KeyboardInterrupt(name)
-
-
-def test_an_interrupted_run_leaves_the_report_as_it_was(tmp_path: Path) -> None:
-    where = tmp_path / "report"
-    with pytest.raises(KeyboardInterrupt):
-        reports.write(SUBJECTS[:1], where, advance=stop)
-    assert not list(tmp_path.iterdir())
-    reports.write(SUBJECTS[:1], where)
-    before = bytes_of(where)
-    with pytest.raises(KeyboardInterrupt):
-        reports.write(SUBJECTS[1:], where, advance=stop)
-    assert bytes_of(where) == before
-    assert list(tmp_path.iterdir()) == [where]
-
-
-def test_a_failed_swap_puts_the_old_report_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    where = tmp_path / "report"
-    reports.write(SUBJECTS[:1], where)
-    before, rename = bytes_of(where), Path.rename
-
-    def fail_on_new(self: Path, target: Path) -> Path:
-        if ".new-" in self.name:
-            raise OSError(28, "No space left on device")
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", fail_on_new)
-    with pytest.raises(CostModelError, match="No space left on device"):
-        reports.write(SUBJECTS[1:], where)
-    assert bytes_of(where) == before
-    assert list(tmp_path.iterdir()) == [where]
-
-
-def test_a_new_report_replaces_the_old_one(tmp_path: Path) -> None:
-    where = tmp_path / "deep" / "report"
-    advanced: list[str] = []
-    reports.write(SUBJECTS[:2], where, advance=advanced.append)
-    reports.write(SUBJECTS[:1], where)
-    assert advanced == ["lenet5", "resnet18"]
-    assert [path.name for path in (where / "architectures").iterdir()] == [
-        "lenet5.html"
-    ]
-    assert list(where.parent.iterdir()) == [where]
-
-
-def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(CostModelError, match=r"notes\.txt.* another folder with -o"):
-        reports.check_folder(tmp_path)
-    where = tmp_path / "report"
-    reports.write(SUBJECTS[:1], where)
-    (where / "mine.html").write_text("mine")
-    with pytest.raises(CostModelError, match=r"holds mine\.html"):
-        reports.write(SUBJECTS[:1], where)
-    with pytest.raises(CostModelError, match="is a file"):
-        reports.check_folder(tmp_path / "notes.txt")
-    (tmp_path / "empty").mkdir()
-    reports.check_folder(tmp_path / "empty")
-
-
-def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CostModelError, match="cannot write the report to") as caught:
-        reports.write(SUBJECTS[:1], tmp_path / "file" / "report")
-    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_library_names_the_extra() -> None:
@@ -307,11 +243,34 @@ def test_published_figures_departures_and_checks_are_shown(site: Path) -> None:
 
 
 def test_top1_comes_with_its_source() -> None:
-    assert [subject.top1 for subject in SUBJECTS] == [
+    weights = "torchvision 0.28, IMAGENET1K_V1, variant torchvision"
+    assert [subject.top1 for subject in (*SUBJECTS, make("alexnet"))] == [
         None,
-        ("69.758", "torchvision IMAGENET1K_V1"),
-        ("70.6", "paper, Table 6"),
+        ("69.758", weights),
+        ("70.6", "Table 6"),
+        ("56.522", f"{weights}, resolution 224"),
     ]
+
+
+def recorded(printed: str, resolution: str | None = None, **options: str) -> Verdict:
+    row = Published("top1", printed, tuple(options.items()), resolution, None, "here")
+    return Verdict("resnet18", row, None, "recorded")
+
+
+def test_top1_is_that_of_the_network_on_the_page_where_there_is_one() -> None:
+    others = (
+        recorded("1", width="1/2"),
+        recorded("2", variant="torchvision", width="1/2"),
+        recorded("3", resolution="192"),
+    )
+    subject = replace(SUBJECTS[1], verdicts=others)
+    assert subject.top1 is None
+    twin = recorded("4", variant="torchvision")
+    subject = replace(subject, verdicts=(*others, twin))
+    assert subject.top1 == ("4", "here, variant torchvision")
+    own = recorded("5", resolution="224", variant="paper", width="1")
+    subject = replace(subject, verdicts=(*others, twin, own))
+    assert subject.top1 == ("5", "here")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -336,6 +295,21 @@ def test_extents_are_printed_as_quotients_between_fences() -> None:
     assert "<msup>" in formula.mathml(alpha**2)
 
 
+@pytest.mark.parametrize(
+    ("expression", "shown"),
+    [
+        (sympy.floor((H + 1) / (2 * S)), "⌊(H+1)/(2·S)⌋"),
+        (sympy.floor((H + 1) / (S + 1)), "⌊(H+1)/(S+1)⌋"),
+        (sympy.floor((H + 1) / S), "⌊(H+1)/S⌋"),
+        (sympy.ceiling(H / (2 * S)), "⌈H/(2·S)⌉"),
+        (sympy.floor((3 * H + 6) / 7), "⌈(3·H)/7⌉"),
+        (sympy.floor(112 * rho + sympy.Rational(1, 2)), "⌊(224·ρ+1)/2⌋"),
+    ],
+)
+def test_fences_enclose_what_is_meant(expression: sympy.Expr, shown: str) -> None:
+    assert unescape(text_of(expression)) == shown
+
+
 def test_a_short_minus_is_a_minus_sign() -> None:
     assert "-" not in text_of(H - 4 * W - 3)
 
@@ -353,15 +327,16 @@ def test_a_chart_of_one_network_has_its_point() -> None:
 
 
 def test_a_date_stands_only_where_the_environment_gives_one(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     assert not re.search(r"\d{4}-\d\d-\d\d", pages.provenance())
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     assert "1970-01-02" in pages.provenance()
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "today")
-    with pytest.raises(CostModelError, match="SOURCE_DATE_EPOCH"):
-        pages.provenance()
+    for wrong in ("today", "9" * 30, "9" * 5000):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", wrong)
+        with pytest.raises(CostModelError, match="SOURCE_DATE_EPOCH"):
+            reports.check_folder(tmp_path / "report")
 
 
 def luminance(color: str) -> float:

@@ -27,6 +27,13 @@ from costmodel.algebra.symbols import (
 from costmodel.errors import CostModelError
 
 
+def test_numbers_longer_than_any_count_are_refused() -> None:
+    with pytest.raises(CostModelError, match=r"^side: a number of over 100 digits$"):
+        exact("(10**64)**2", "side")
+    with pytest.raises(CostModelError, match=r"^side: a number of over 100 digits$"):
+        exact(10**100, "side")
+
+
 def check(expected: object, text: str) -> None:
     actual = parse(text)
     assert expected == actual

@@ -91,7 +91,7 @@ def exact(value: object, what: str = "value") -> Dim:
         return as_dim(Fraction(str(value)), what)
     if not isinstance(value, str):
         return _real(as_dim(value, what), what)
-    number = parse(value, what)
+    number = _real(parse(value, what), what)
     for unknown in getattr(number, "free_symbols", ()):
         if not (_LETTER.fullmatch(unknown.name) or unknown.name in GREEK):
             raise CostModelError(
@@ -106,6 +106,8 @@ def _real(value: Dim, what: str) -> Dim:
     number = sympy.sympify(value)
     if number is sympy.nan or number.is_real is False or number.is_finite is False:
         raise CostModelError(f"{what} {value} is no finite real number")
+    if any(max(abs(n.p), n.q) >= _LARGEST for n in number.atoms(sympy.Rational)):
+        raise CostModelError(f"{what}: a number of over {_MOST_DIGITS} digits")
     return value
 
 
@@ -121,6 +123,7 @@ _ARITHMETIC: dict[type[ast.AST], Callable[..., Any]] = {
 }
 _LONGEST_TEXT = 10_000
 _MOST_DIGITS = 100
+_LARGEST = 10**_MOST_DIGITS
 _LARGEST_POWER = 64
 _MOST_BITS = 10_000
 _LARGEST_FLOAT = 2**53

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -21,9 +21,8 @@ from costmodel.errors import CostModelError
 from costmodel.terminal import exact_number, human, print_json, print_table
 
 
-if TYPE_CHECKING:
-    from costmodel.network.graph import Network
-    from costmodel.network.registry import Architecture
+SHOWN = ("parameters", "macs", "activations")
+"""The quantities that tables of layers and networks have columns for."""
 
 
 @main.command("list")
@@ -74,38 +73,38 @@ def show(
     from costmodel.analysis.cost import cost
     from costmodel.network.outline import outline, summary
 
-    chosen, net = open_network(name, settings, resolution, batch, fixed=True)
+    chosen, net, used = open_network(name, settings, resolution, batch)
     totals = cost(net)
     rows = []
     for block in outline(net, depth):
         sums = totals.of_nodes(n.name for nodes in block.repeats for n in nodes)
         rows.append({
             "layer": block.title, "operators": summary(block.nodes),
-            "output": [plain(size) for size in block.output.sizes],
-            "parameters": plain(sums.parameters), "macs": plain(sums.macs),
-            "activations": plain(sums.activations),
+            "output": plain(block.output.sizes),
+            **{metric: plain(sums.metric(metric)) for metric in SHOWN},
         })  # fmt: skip
-    whole = {m: plain(totals.metric(m)) for m in ("parameters", "macs", "activations")}
+    whole = {metric: plain(totals.metric(metric)) for metric in SHOWN}
     if as_json:
-        print_json("costmodel.show/1", UNITS, name=name, rows=rows, totals=whole)
+        print_json("costmodel.show/1", UNITS, name=name, options=used,
+                   batch=plain(net.batch), rows=rows, totals=whole)  # fmt: skip
         return
-    _print_show(chosen, net, rows, whole)
-
-
-def _print_show(
-    chosen: Architecture,
-    net: Network,
-    rows: list[dict[str, Any]],
-    whole: dict[str, Any],
-) -> None:
-    options = ", ".join(f"{o.name}={o.default}" for o in chosen.options.values())
-    size = net.inputs[0].output
+    size, options = net.inputs[0].output, ", ".join(map(_setting, used.items()))
     click.echo(f"{chosen.name} ({chosen.year}, {chosen.paper}): {chosen.summary}")
     click.echo(f"input {size}, batch {net.batch}; options: {options}\n")
+    _print_show(rows, whole)
+
+
+def _setting(option: tuple[str, Any]) -> str:
+    """Return an option as --set takes it."""
+    name, value = option
+    return f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+
+
+def _print_show(rows: list[dict[str, Any]], whole: dict[str, Any]) -> None:
     header = ("layer", "operators", "output", "parameters", "MACs", "activations")
     cells = [
         [row["layer"], "; ".join(row["operators"]), "×".join(map(str, row["output"])),
-         *(exact_number(row[key]) for key in ("parameters", "macs", "activations"))]
+         *(exact_number(row[metric]) for metric in SHOWN)]
         for row in rows
     ]  # fmt: skip
     cells.append(["total", "", "", *map(exact_number, whole.values())])
@@ -126,10 +125,9 @@ def _print_show(
 @click.option(
     "--symbols",
     metavar="NAMES",
-    help=(
-        "What stays a symbol, e.g. width,resolution,batch; the rest takes its default. "
-        "Without it batch and resolution do."
-    ),
+    default="batch,resolution",
+    show_default=True,
+    help="What stays a symbol, e.g. width,batch; the rest takes its default.",
 )
 @SET
 @RESOLUTION
@@ -145,7 +143,7 @@ def _print_show(
 )
 @JSON
 def formula(
-    name: str, metric: str, symbols: str | None, settings: tuple[str, ...],
+    name: str, metric: str, symbols: str, settings: tuple[str, ...],
     resolution: str | None, batch: str | None, style: str,
     *, relax: bool, by_stage: bool, as_json: bool,
 ) -> None:  # fmt: skip
@@ -153,8 +151,8 @@ def formula(
     from costmodel.algebra import queries
     from costmodel.analysis.cost import METRICS, cost
 
-    kept = None if symbols is None else [s.strip() for s in symbols.split(",")]
-    _, net = open_network(name, settings, resolution, batch, kept=kept)
+    kept = [word.strip() for word in symbols.split(",")]
+    _, net, _ = open_network(name, settings, resolution, batch, kept)
     totals = cost(net)
     sums = totals.by_scope(1) if by_stage else {}
     formulas = {stage: part.metric(metric) for stage, part in sums.items()}
@@ -183,4 +181,4 @@ def _written(value: Any, name: str, style: str) -> str:
 
 
 def _cell(key: str, value: Any) -> str:
-    return human(value) if key in ("parameters", "macs", "activations") else str(value)
+    return human(value) if key in SHOWN else str(value)

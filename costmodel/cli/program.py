@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from costmodel import __version__
+from costmodel.cli.process import open_streams, silence_stdout, stoppable
 from costmodel.errors import CostModelError, MissingDependencyError
 from costmodel.terminal import note
 
@@ -24,29 +26,39 @@ class Program(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run, and end with a clear last word; never with a traceback for bad input."""
         kwargs["standalone_mode"] = False
+        open_streams()
         try:
-            code = super().main(*args, **kwargs)
-            sys.exit(code if isinstance(code, int) else 0)
-        except MissingDependencyError as error:
-            _end(str(error), 3)
-        except CostModelError as error:
-            _end(str(error), 4)
-        except click.exceptions.NoArgsIsHelpError as error:
-            error.show()
-            sys.exit(2)
+            with stoppable():
+                code = super().main(*args, **kwargs)
+                sys.stdout.flush()
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
-            _end("interrupted; nothing was written", 130)
         except BrokenPipeError:
-            sys.stderr.close()
+            silence_stdout()
             sys.exit(1)
+        except (CostModelError, OSError, click.Abort, KeyboardInterrupt) as error:
+            message, code = _last_word(error)
+            line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
+            note(f"costmodel: {line}")
+        sys.exit(code if isinstance(code, int) else 0)
 
 
-def _end(message: str, code: int) -> NoReturn:
-    note(f"costmodel: {message}")
-    sys.exit(code)
+def _last_word(error: BaseException) -> tuple[str, int]:
+    """Return what to say of an error, and the exit code."""
+    match error:
+        case MissingDependencyError():
+            return str(error), 3
+        case CostModelError():
+            return str(error), 4
+        case OSError():
+            silence_stdout()
+            where = error.filename or "the output cannot be written"
+            return f"{where}: {error.strerror or error}", 4
+        case _:
+            # An abort of ours says what became of the work; an interrupt says nothing.
+            said = error.args if isinstance(error, click.Abort) else ()
+            return "; ".join(["interrupted", *map(str, said)]), 130
 
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -77,21 +89,18 @@ def main() -> None:
 
 
 def open_network(
-    name: str, settings: tuple[str, ...], resolution: str | None, batch: str | None,
-    *, kept: list[str] | None = None, fixed: bool = False,
-) -> tuple[Architecture, Network]:  # fmt: skip
-    """Load a network as the options ask; ``kept`` names what stays a symbol."""
+    name: str, settings: Sequence[str], resolution: str | None, batch: str | None,
+    kept: Sequence[str] = (),
+) -> tuple[Architecture, Network, dict[str, Any]]:  # fmt: skip
+    """Load a network as the options ask; ``kept`` names what stays a symbol.
+
+    Return it with its architecture, and the options in use as plain values.
+    """
     from costmodel.network.registry import find, load
 
     chosen = find(name)
-    options: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise click.UsageError(f'--set "{setting}" is not OPTION=VALUE')
-        options[key.strip()] = value.strip()
-    open_ = ["batch", "resolution"] if kept is None and not fixed else kept or []
-    for key in open_:
+    options = _read_settings(chosen, settings)
+    for key in kept:
         if key in chosen.options and chosen.options[key].choices is None:
             options.setdefault(key, chosen.options[key].symbol)
         elif key not in ("batch", "resolution"):
@@ -99,17 +108,29 @@ def open_network(
             known = ", ".join([*words, "resolution", "batch"])
             raise CostModelError(f'{name}: "{key}" cannot be a symbol; {known} can')
     size: Any = _size(resolution)
-    if size is None and "resolution" not in open_:
+    if size is None and "resolution" not in kept:
         size = chosen.resolution
-    count: Any = 1 if batch is None and "batch" not in open_ else batch
-    return chosen, load(name, resolution=size, batch=count, **options)
+    count: Any = 1 if batch is None and "batch" not in kept else batch
+    net = load(name, resolution=size, batch=count, **options)
+    used = {k: plain(options.get(k, o.default)) for k, o in chosen.options.items()}
+    return chosen, net, used
+
+
+def _read_settings(chosen: Architecture, settings: Sequence[str]) -> dict[str, Any]:
+    """Return what --set gives, as values where the option is known."""
+    given: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not equals or not key:
+            raise click.UsageError(f'--set "{setting}" is not OPTION=VALUE')
+        option = chosen.options.get(key)
+        given[key] = option.read(chosen.name, value) if option else value
+    return given
 
 
 def _size(text: str | None) -> Any:
     """Read 224, 224x320 or an expression."""
-    if text is None:
-        return None
-    sides = re.fullmatch(r"(\d+)[x×](\d+)", text.strip())
+    sides = re.fullmatch(r"(\d{1,9})[x×](\d{1,9})", (text or "").strip())
     return (int(sides[1]), int(sides[2])) if sides else text
 
 
@@ -123,5 +144,7 @@ def chosen_architectures(names: tuple[str, ...]) -> list[Architecture]:
 
 
 def plain(value: Any) -> Any:
-    """Return an integer as it is, and a formula as text."""
+    """Return an integer as it is, several values as a list, and a formula as text."""
+    if isinstance(value, tuple):
+        return [plain(part) for part in value]
     return value if isinstance(value, int) else str(value)

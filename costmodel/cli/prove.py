@@ -27,14 +27,14 @@ def verify(names: tuple[str, ...], *, as_json: bool) -> int:
 
     verdicts = list(published.verify(chosen_architectures(names)))
     wrong = sum(verdict.is_wrong for verdict in verdicts)
+    rows = [_verdict(verdict) for verdict in verdicts]
     if as_json:
-        rows = [_verdict(verdict) for verdict in verdicts]
         print_json("costmodel.verify/1", UNITS, rows=rows, wrong=wrong)
     else:
         header = ("network", "quantity", "setting", "printed", "computed", "outcome",
                   "source")  # fmt: skip
-        rows_ = [_verdict(verdict) for verdict in verdicts]
-        cells = [[str(row[key]) for key in header] for row in rows_]
+        cells = [["" if row[k] is None else str(row[k]) for k in header]
+                 for row in rows]  # fmt: skip
         print_table(header, cells, right=(3, 4))
         _print_causes(verdicts)
         agreed = sum(verdict.outcome == "agrees" for verdict in verdicts)
@@ -62,9 +62,9 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {
         "network": verdict.name, "quantity": row.quantity,
         "setting": ", ".join(setting),
-        "printed": row.printed, "computed": "" if verdict.computed is None
-        else plain(verdict.computed), "outcome": verdict.outcome,
-        "source": row.source, "cause": row.departure,
+        "printed": row.printed,
+        "computed": None if verdict.computed is None else plain(verdict.computed),
+        "outcome": verdict.outcome, "source": row.source, "cause": row.departure,
     }  # fmt: skip
 
 
@@ -74,10 +74,10 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 @click.option(
     "-o",
     "--output",
+    metavar="FOLDER",
     default="report",
     show_default=True,
-    type=click.Path(path_type=Path),
-    help="The folder to write.",
+    help="The folder to write; an earlier report in it is replaced.",
 )
 @click.option(
     "--oracles/--no-oracles",
@@ -87,28 +87,19 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 )
 @JSON
 def report(
-    names: tuple[str, ...], output: Path,
+    names: tuple[str, ...], output: str,
     *, everything: bool, oracles: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Write an HTML report: an index, and a page an architecture."""
-    import reports
-
-    if not names and not everything:
+    if bool(names) == everything:
         raise click.UsageError("name architectures, or give --all")
-    chosen = chosen_architectures(() if everything else names)
-    reports.check_folder(output)
-    with progress("checked", len(chosen)) as advance:
-        subjects = [_subject(a, advance, oracles=oracles) for a in chosen]
-    with progress("written", len(chosen)) as advance:
-        index = reports.write(subjects, output, advance=advance).resolve()
-    failed = [
-        f"{subject.architecture.name}: {check.quantity} by {check.oracle}"
-        for subject in subjects
-        for check in subject.checks
-        if not check.agrees
-    ]
-    failed += [f"{v.name}: {v.row.quantity} {v.row.printed}" for subject in subjects
-               for v in subject.verdicts if v.is_wrong]  # fmt: skip
+    if not output:
+        raise click.UsageError("-o names no folder")
+    chosen = chosen_architectures(names)
+    try:
+        index, failed = _report(chosen, Path(output), oracles=oracles)
+    except KeyboardInterrupt:
+        raise click.Abort("an earlier report is as it was") from None
     for failure in failed:
         note(f"disagrees: {failure}")
     if as_json:
@@ -117,6 +108,28 @@ def report(
     else:
         click.echo(f"{index}\n{index.as_uri()}")
     return 1 if failed else 0
+
+
+def _report(
+    chosen: list[Architecture], folder: Path, *, oracles: bool
+) -> tuple[Path, list[str]]:
+    """Write the report; return its index page, and what turned out false."""
+    import reports
+
+    reports.check_folder(folder)
+    with progress("checked", len(chosen)) as advance:
+        subjects = [_subject(a, advance, oracles=oracles) for a in chosen]
+    with progress("written", len(chosen)) as advance:
+        index = reports.write(subjects, folder, advance=advance).resolve()
+    failed = [
+        f"{subject.architecture.name}: {check.quantity} by {check.oracle}"
+        for subject in subjects
+        for check in subject.checks
+        if not check.agrees
+    ]
+    failed += [f"{v.name}: {v.row.quantity} {v.row.printed}" for subject in subjects
+               for v in subject.verdicts if v.is_wrong]  # fmt: skip
+    return index, failed
 
 
 def _subject(a: Architecture, advance: Any, *, oracles: bool) -> Any:
