@@ -1,6 +1,26 @@
 """The history of convolutional networks: one file a paper."""
 
-from architectures import alexnet, lenet5, mobilenet_v1, resnet, resnet_cifar, vgg
+from architectures import (
+    alexnet,
+    densenet,
+    lenet5,
+    mobilenet_v1,
+    mobilenet_v2,
+    resnet,
+    resnet_cifar,
+    resnext,
+    vgg,
+)
 
 
-__all__ = ["alexnet", "lenet5", "mobilenet_v1", "resnet", "resnet_cifar", "vgg"]
+__all__ = [
+    "alexnet",
+    "densenet",
+    "lenet5",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "resnet",
+    "resnet_cifar",
+    "resnext",
+    "vgg",
+]

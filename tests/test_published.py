@@ -82,6 +82,16 @@ def test_alexnets_first_layer_is_printed_with_the_next_ones_channels() -> None:
     assert cost.of("conv1").activations == 55 * 55 * 96
 
 
+@pytest.mark.parametrize(("width", "printed"), [("1", "3.47M"), ("0.35", "1.66M")])
+def test_mobilenet_v2_without_normalization_is_what_was_printed(
+    width: str, printed: str
+) -> None:
+    cost = cm.cost(cm.load("mobilenet_v2", width=width))
+    counted = cost.parameters - cost.by_operator()["batch_norm"].parameters
+    row = Published("parameters", printed, (), None, None, "the cause of a departure")
+    assert row.agrees(counted)
+
+
 def test_the_figures_that_depart_are_few_and_known() -> None:
     departing = {
         (verdict.name, verdict.row.quantity, verdict.row.printed)
@@ -91,7 +101,13 @@ def test_the_figures_that_depart_are_few_and_known() -> None:
     assert departing == {
         ("alexnet", "activations", "253440"),
         ("alexnet", "activations", "650000"),
+        ("densenet264", "layers", "264"),
         ("mobilenet_v1", "parameters", "1.32M"),
+        ("mobilenet_v2", "macs", "585M"),
+        ("mobilenet_v2", "parameters", "1.66M"),
+        ("mobilenet_v2", "parameters", "3.4M"),
+        ("mobilenet_v2", "parameters", "6.9M"),
+        ("resnext101_32x4d", "macs", "7.99G"),
     }
 
 

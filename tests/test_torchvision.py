@@ -18,7 +18,6 @@ NAMES = [
     for name, architecture in architectures().items()
     if "variant" in architecture.options
     and "torchvision" in (architecture.options["variant"].choices or ())
-    and not name.startswith("plain")  # the plain twins are the paper's alone
 ]
 
 SIZES = [(224, 224), (97, 129), (161, 111)]
@@ -49,6 +48,8 @@ def test_every_family_with_a_torchvision_network_is_compared() -> None:
     expected = {
         *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152)),
         *(f"vgg{depth}{bn}" for depth in (11, 13, 16, 19) for bn in ("", "_bn")),
-        "alexnet",
+        *(f"densenet{depth}" for depth in (121, 161, 169, 201)),
+        *(f"resnext{name}" for name in ("50_32x4d", "101_32x8d", "101_64x4d")),
+        *("wide_resnet50_2", "wide_resnet101_2", "mobilenet_v2", "alexnet"),
     }
     assert expected == set(NAMES)

@@ -243,6 +243,24 @@ def exact_div(dividend: Dim, divisor: Dim) -> Dim:
     return result
 
 
+def floor(value: Dim) -> Dim:
+    """Return the largest integer that is not above a value.
+
+    >>> floor(sympy.Rational(7, 2)), floor(theta * 64)
+    (3, floor(64*theta))
+    """
+    return as_dim(sympy.floor(value))
+
+
+def maximum(left: Dim, right: Dim) -> Dim:
+    """Return the larger of two values.
+
+    >>> maximum(1, sympy.Rational(3, 2)), maximum(alpha, 1)
+    (3/2, Max(1, alpha))
+    """
+    return as_dim(sympy.Max(left, right))
+
+
 def is_equal(left: Dim, right: Dim) -> bool:
     """Say whether two counts are the same for every value of their symbols."""
     if type(left) is int and type(right) is int:

@@ -73,6 +73,13 @@ def _count(value: object, where: str) -> Dim:
 _SYMBOLS = {"width": "alpha", "growth_rate": "k", "compression": "theta"}
 
 
+@dataclass(frozen=True, slots=True)
+class Default:
+    """A member's own default of a keyword that stays an option."""
+
+    value: Any
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A registered network: how to build it, its source, what was printed of it."""
@@ -114,6 +121,7 @@ def architecture(
 
     The function takes the input value, and options as keywords with defaults.
     ``members`` maps names to presets of its keywords; by default the function's name.
+    A preset keyword is no option any more, unless it is a :class:`Default`.
     ``published`` is a table of strings: a column is an option, ``name``, ``variant``,
     ``resolution``, ``layer`` or a quantity; the last is ``source``. A figure with a
     mark such as ``34M[1]`` departs, for the reason ``departures`` gives under 1.
@@ -125,7 +133,8 @@ def architecture(
             if name in _REGISTRY:
                 raise CostModelError(f'architecture "{name}" is registered twice')
             options = _options(build, preset)
-            rows = read_table(published, departures, name, options, preset)
+            fixed = preset.keys() - options.keys()
+            rows = read_table(published, departures, name, options, fixed)
             _REGISTRY[name] = Architecture(
                 name, build, preset, family, paper, year, resolution, channels,
                 rows, tuple(departures), options,
@@ -218,7 +227,11 @@ def _build(name: str, options: tuple[tuple[str, Any], ...]) -> Network:
     chosen = _REGISTRY[name]
     x = image(chosen.channels)
     try:
-        result = chosen.build(x, **{**chosen.preset, **dict(options)})
+        preset = {
+            key: value.value if isinstance(value, Default) else value
+            for key, value in chosen.preset.items()
+        }
+        result = chosen.build(x, **{**preset, **dict(options)})
     except CostModelError as error:
         raise CostModelError(f"{name}: {error}") from error
     return network(*([result] if isinstance(result, Value) else result), name=name)
@@ -231,15 +244,16 @@ def _options(build: Callable[..., Any], preset: Mapping[str, Any]) -> dict[str, 
     for key, parameter in inspect.signature(build).parameters.items():
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             continue
-        if key in preset:
+        default = preset.get(key, Default(parameter.default))
+        if not isinstance(default, Default):
             continue
-        if parameter.default is inspect.Parameter.empty:
+        if default.value is inspect.Parameter.empty:
             raise CostModelError(f"{build.__name__}: {key} has no default")
         hint = hints[key]
         choices: tuple[Any, ...] | None = (True, False) if hint is bool else None
         if get_origin(hint) is Literal:
             choices = get_args(hint)
-        options[key] = Option(key, parameter.default, choices)
+        options[key] = Option(key, default.value, choices)
     return options
 
 
