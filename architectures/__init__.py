@@ -3,6 +3,7 @@
 from architectures import (
     alexnet,
     densenet,
+    googlenet,
     lenet5,
     mobilenet_v1,
     mobilenet_v2,
@@ -16,6 +17,7 @@ from architectures import (
 __all__ = [
     "alexnet",
     "densenet",
+    "googlenet",
     "lenet5",
     "mobilenet_v1",
     "mobilenet_v2",

@@ -82,6 +82,18 @@ def test_alexnets_first_layer_is_printed_with_the_next_ones_channels() -> None:
     assert cost.of("conv1").activations == 55 * 55 * 96
 
 
+def test_googlenets_first_layer_is_printed_as_a_separable_convolution() -> None:
+    # 3 maps, 8 filters of 7×7 each, then 24 to 64 maps by 1×1
+    assert 3 * 8 * 49 + 24 * 64 == 2712
+    assert (3 * 8 * 49 + 24 * 64) * 112 * 112 == 34_019_328
+
+
+def test_googlenet_with_its_early_classifiers_is_what_others_count() -> None:
+    with_them = cm.load("googlenet", variant="torchvision", aux=True, resolution=224)
+    assert cm.cost(with_them).parameters == 13_004_888
+    assert len(with_them.outputs) == 3
+
+
 @pytest.mark.parametrize(("width", "printed"), [("1", "3.47M"), ("0.35", "1.66M")])
 def test_mobilenet_v2_without_normalization_is_what_was_printed(
     width: str, printed: str
@@ -102,6 +114,12 @@ def test_the_figures_that_depart_are_few_and_known() -> None:
         ("alexnet", "activations", "253440"),
         ("alexnet", "activations", "650000"),
         ("densenet264", "layers", "264"),
+        ("googlenet", "macs", "34M"),
+        ("googlenet", "macs", "54M"),
+        *(
+            ("googlenet", "parameters", f"{printed}Ki")
+            for printed in (2.7, 364, 437, 463, 580, 840, 1072, 1388)
+        ),
         ("mobilenet_v1", "parameters", "1.32M"),
         ("mobilenet_v2", "macs", "585M"),
         ("mobilenet_v2", "parameters", "1.66M"),

@@ -35,7 +35,13 @@ def torchvision_models() -> ModuleType:
 def torchvision_network(name: str) -> Any:
     """Return one of torchvision's networks in evaluation mode, without memory."""
     with torch.device("meta"):
-        return getattr(torchvision_models(), name)(weights=None).eval()
+        return getattr(torchvision_models(), name)(
+            weights=None, **_OPTIONS.get(name, {})
+        ).eval()
+
+
+_OPTIONS = {"googlenet": {"aux_logits": False, "init_weights": False}}
+"""Keywords that keep torchvision from building what is only for training."""
 
 
 _KEPT: list[Any] = []
