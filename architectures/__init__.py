@@ -3,7 +3,9 @@
 from architectures import (
     alexnet,
     densenet,
+    efficientnet,
     googlenet,
+    inception_v3,
     lenet5,
     mobilenet_v1,
     mobilenet_v2,
@@ -17,7 +19,9 @@ from architectures import (
 __all__ = [
     "alexnet",
     "densenet",
+    "efficientnet",
     "googlenet",
+    "inception_v3",
     "lenet5",
     "mobilenet_v1",
     "mobilenet_v2",

@@ -56,7 +56,7 @@ def parsed(*arguments: str) -> dict[str, object]:
          'resnet50: "depth" cannot be a symbol; channels, expansion, width, '
          "classes, resolution, batch can"),
         (["verify", "lenet"], 4, 'unknown architecture "lenet"; did you mean lenet5'),
-        (["list", "--family", "vg"], 4, 'no family "vg"; families are alexnet, lenet5'),
+        (["list", "--family", "vg"], 4, 'no family "vg"; families are alexnet, densenet'),
         (["show", "no\nnet"], 4, r'unknown architecture "no\nnet"'),
         (["show", "lenet5", "--resolution", "1" * 5000 + "x32"], 4, "lenet5: resolution"),
         (["show", "lenet5", "--batch", ""], 4, "lenet5: batch"),

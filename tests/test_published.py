@@ -114,6 +114,9 @@ def test_the_figures_that_depart_are_few_and_known() -> None:
         ("alexnet", "activations", "253440"),
         ("alexnet", "activations", "650000"),
         ("densenet264", "layers", "264"),
+        ("efficientnet_b1", "macs", "0.70G"),
+        ("efficientnet_b4", "macs", "4.2G"),
+        ("efficientnet_b5", "macs", "9.9G"),
         ("googlenet", "macs", "34M"),
         ("googlenet", "macs", "54M"),
         *(

@@ -73,7 +73,8 @@ def test_architectures_are_in_order_of_their_years() -> None:
 @pytest.mark.parametrize("name", cm.architectures())
 def test_every_option_may_be_a_symbol_or_a_word_of_its_choices(name: str) -> None:
     for option in find(name).options.values():
-        values = option.choices or (option.default, option.symbol)
+        values = option.choices or (option.default,)
+        values += (option.symbol,) if option.can_be_symbol else ()
         for value in values:
             assert load(name, **{option.name: value}).outputs
 
@@ -82,7 +83,7 @@ def test_every_option_may_be_a_symbol_or_a_word_of_its_choices(name: str) -> Non
     ("hint", "name"),
     [
         ("did you mean resnet50", "resnet5"),
-        ("did you mean mobilenet_v1", "MobileNet"),
+        ("did you mean mobilenet_v2, mobilenet_v1", "MobileNet"),
         ("did you mean vgg16", "vgg-16"),
         ("see `costmodel list`", "zzz"),
         ("see `costmodel list`", ""),
@@ -208,6 +209,7 @@ def test_a_stages_widths_are_symbols_or_numbers() -> None:
     [
         ("resnet18", {"channels": "8,16"}, "give 4 numbers, such as 64,128,256,512"),
         ("resnet18", {"channels": 8}, "give 4 numbers, such as 64,128,256,512"),
+        ("efficientnet_b0", {"depth": "d"}, "it decides which layers there are"),
         ("resnet18", {"width": "W"}, "N, H and W are batch and input size"),
         ("resnet18", {"width": -alpha}, "option width = -alpha is not positive"),
         ("resnet18", {"width": sympy.I}, "I is no finite real number"),

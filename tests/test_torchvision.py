@@ -50,12 +50,8 @@ def test_every_family_with_a_torchvision_network_is_compared() -> None:
         *(f"vgg{depth}{bn}" for depth in (11, 13, 16, 19) for bn in ("", "_bn")),
         *(f"densenet{depth}" for depth in (121, 161, 169, 201)),
         *(f"resnext{name}" for name in ("50_32x4d", "101_32x8d", "101_64x4d")),
-        *(
-            "wide_resnet50_2",
-            "wide_resnet101_2",
-            "mobilenet_v2",
-            "alexnet",
-            "googlenet",
-        ),
+        *(f"efficientnet_b{number}" for number in range(8)),
+        *("wide_resnet50_2", "wide_resnet101_2", "mobilenet_v2"),
+        *("alexnet", "googlenet", "inception_v3"),
     }
     assert expected == set(NAMES)

@@ -40,7 +40,10 @@ def torchvision_network(name: str) -> Any:
         ).eval()
 
 
-_OPTIONS = {"googlenet": {"aux_logits": False, "init_weights": False}}
+_OPTIONS = {
+    "googlenet": {"aux_logits": False, "init_weights": False},
+    "inception_v3": {"aux_logits": False, "init_weights": False},
+}
 """Keywords that keep torchvision from building what is only for training."""
 
 

@@ -21,6 +21,9 @@ from costmodel.errors import CostModelError
 Dim: TypeAlias = int | sympy.Expr
 """A count: a plain ``int`` once it is known, a sympy expression until then."""
 
+Rational = sympy.Rational
+"""An exact number, as a multiplier of layers is."""
+
 GREEK = frozenset({
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota",
     "kappa", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "tau",

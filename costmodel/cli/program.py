@@ -101,10 +101,10 @@ def open_network(
     chosen = find(name)
     options = _read_settings(chosen, settings)
     for key in kept:
-        if key in chosen.options and chosen.options[key].choices is None:
+        if key in chosen.options and chosen.options[key].can_be_symbol:
             options.setdefault(key, chosen.options[key].symbol)
         elif key not in ("batch", "resolution"):
-            words = [o.name for o in chosen.options.values() if o.choices is None]
+            words = [o.name for o in chosen.options.values() if o.can_be_symbol]
             known = ", ".join([*words, "resolution", "batch"])
             raise CostModelError(f'{name}: "{key}" cannot be a symbol; {known} can')
     size: Any = _size(resolution)

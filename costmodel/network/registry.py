@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, H, N, W, exact, symbol
+from costmodel.algebra.symbols import Dim, H, N, Rational, W, exact, symbol
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
@@ -31,6 +31,13 @@ class Option:
     name: str
     default: Any
     choices: tuple[Any, ...] | None
+    is_structural: bool = False
+    """True where it decides which layers there are: no symbol can."""
+
+    @property
+    def can_be_symbol(self) -> bool:
+        """Say whether formulas may keep the option as a symbol."""
+        return self.choices is None and not self.is_structural
 
     def read(self, architecture: str, value: object) -> Any:
         """Return a user's value as the option's kind, or say what is allowed."""
@@ -42,7 +49,13 @@ class Option:
                 raise CostModelError(f"{where} = {value!r}; allowed are {allowed}")
             return by_text[str(value).lower()]
         if not isinstance(self.default, tuple):
-            return _count(value, where)
+            number = _count(value, where)
+            if self.is_structural and sympy.sympify(number).free_symbols:
+                raise CostModelError(
+                    f"{where} = {number}: a number is needed, it decides which layers "
+                    "there are"
+                )
+            return number
         parts = value.split(",") if isinstance(value, str) else value
         if not isinstance(parts, (tuple, list)) or len(parts) != len(self.default):
             raise CostModelError(
@@ -111,7 +124,7 @@ def architecture(
     *,
     paper: str,
     year: int,
-    resolution: int,
+    resolution: int | Mapping[str, int],
     published: str = "",
     departures: Sequence[str] = (),
     members: Mapping[str, Mapping[str, Any]] | None = None,
@@ -119,9 +132,12 @@ def architecture(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as an architecture, or as a family of several.
 
+    ``resolution`` is the side that the source uses, of all members or by member.
     The function takes the input value, and options as keywords with defaults.
     ``members`` maps names to presets of its keywords; by default the function's name.
-    A preset keyword is no option any more, unless it is a :class:`Default`.
+    A preset keyword is no option any more, unless it is a :class:`Default`. One that is
+    annotated ``int`` or ``Rational`` and not ``Dim`` decides which layers there
+    are, and cannot be a symbol.
     ``published`` is a table of strings: a column is an option, ``name``, ``variant``,
     ``resolution``, ``layer`` or a quantity; the last is ``source``. A figure with a
     mark such as ``34M[1]`` departs, for the reason ``departures`` gives under 1.
@@ -136,8 +152,9 @@ def architecture(
             fixed = preset.keys() - options.keys()
             rows = read_table(published, departures, name, options, fixed)
             _REGISTRY[name] = Architecture(
-                name, build, preset, family, paper, year, resolution, channels,
-                rows, tuple(departures), options,
+                name, build, preset, family, paper, year,
+                resolution if isinstance(resolution, int) else resolution[name],
+                channels, rows, tuple(departures), options,
             )  # fmt: skip
         return build
 
@@ -253,7 +270,8 @@ def _options(build: Callable[..., Any], preset: Mapping[str, Any]) -> dict[str, 
         choices: tuple[Any, ...] | None = (True, False) if hint is bool else None
         if get_origin(hint) is Literal:
             choices = get_args(hint)
-        options[key] = Option(key, default.value, choices)
+        structural = hint in (int, Rational)
+        options[key] = Option(key, default.value, choices, structural)
     return options
 
 
