@@ -12,6 +12,7 @@ from architectures import (
     resnet,
     resnet_cifar,
     resnext,
+    senet,
     vgg,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "resnet",
     "resnet_cifar",
     "resnext",
+    "senet",
     "vgg",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from architectures.blocks import squeeze_excite
 from costmodel.algebra.symbols import Dim, Rational, exact, floor, make_divisible
 from costmodel.network.build import (
     Value,
@@ -15,7 +16,6 @@ from costmodel.network.build import (
     dropout,
     global_average_pool,
     linear,
-    multiply,
     scope,
 )
 from costmodel.network.registry import Default, architecture
@@ -64,12 +64,6 @@ def conv_bn_silu(x: Value, channels: Dim, kernel: int, stride: int = 1) -> Value
     return activation(batch_norm(y), "silu")
 
 
-def squeeze_excite(x: Value, squeezed: Dim) -> Value:
-    """Gate each map by what the means of all say (Hu et al. 2018)."""
-    gate = activation(conv(global_average_pool(x), squeezed, kernel=1), "silu")
-    return multiply(x, activation(conv(gate, x.channels, kernel=1), "sigmoid"))
-
-
 def mbconv(
     x: Value, channels: Dim, kernel: int, stride: int, expansion: int, reduction: Dim
 ) -> Value:
@@ -77,7 +71,7 @@ def mbconv(
     y = x if expansion == 1 else conv_bn_silu(x, expansion * x.channels, kernel=1)
     y = depthwise(y, kernel, stride, bias=False)
     y = activation(batch_norm(y), "silu")
-    y = squeeze_excite(y, floor(x.channels / reduction))
+    y = squeeze_excite(y, floor(x.channels / reduction), "silu")
     y = batch_norm(conv(y, channels, kernel=1, bias=False))
     return add(x, y) if stride == 1 and x.channels == channels else y
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -62,43 +62,24 @@ DEPARTURES = [
 ]
 
 
-def basic(
-    x: Value, channels: Dim, stride: int, shortcut: str, expansion: Dim = 1
-) -> Value:
+Branch = Callable[[Value, Any, int], Value]
+"""The residual of a block: from its input, its stage's width and its stride."""
+
+
+def basic(x: Value, channels: Dim, stride: int, expansion: Dim = 1) -> Value:
     """3×3, 3×3 (Figure 5, left)."""
     y = conv_bn_relu(x, channels, kernel=3, stride=stride)
-    y = batch_norm(conv(y, expansion * channels, kernel=3, bias=False))
-    return close(x, y, stride, shortcut)
+    return batch_norm(conv(y, expansion * channels, kernel=3, bias=False))
 
 
 def bottleneck(
-    x: Value,
-    channels: Dim,
-    stride: int,
-    shortcut: str,
-    expansion: Dim,
-    *,
-    late: bool = False,
+    x: Value, channels: Dim, stride: int, expansion: Dim = 4, *, late: bool = False
 ) -> Value:
     """1×1, 3×3, 1×1 (Figure 5, right); ``late`` puts the stride on the 3×3."""
     first, second = (1, stride) if late else (stride, 1)
     y = conv_bn_relu(x, channels, kernel=1, stride=first)
     y = conv_bn_relu(y, channels, kernel=3, stride=second)
-    y = batch_norm(conv(y, expansion * channels, kernel=1, bias=False))
-    return close(x, y, stride, shortcut)
-
-
-def close(x: Value, y: Value, stride: int, shortcut: str) -> Value:
-    """Add the shortcut: identity, or where shapes differ option A or B (section 3.3)."""
-    if shortcut == "none":
-        return relu(y)
-    if stride != 1 or not is_equal(x.channels, y.channels):
-        if shortcut == "A":
-            half = y.channels - x.channels
-            x = pad_channels(max_pool(x, kernel=1, stride=stride), 0, half)
-        else:
-            x = batch_norm(conv(x, y.channels, kernel=1, stride=stride, bias=False))
-    return relu(add(y, x))
+    return batch_norm(conv(y, expansion * channels, kernel=1, bias=False))
 
 
 BLOCKS: dict[tuple[str, str], Callable[..., Value]] = {
@@ -107,6 +88,48 @@ BLOCKS: dict[tuple[str, str], Callable[..., Value]] = {
     ("bottleneck", "paper"): bottleneck,
     ("bottleneck", "torchvision"): partial(bottleneck, late=True),
 }
+
+
+def close(x: Value, y: Value, stride: int, shortcut: str) -> Value:
+    """Add the shortcut: identity, or where shapes differ option A or B (section 3.3)."""
+    if shortcut == "none":
+        return relu(y)
+    if stride != 1 or not is_equal(x.channels, y.channels):
+        if shortcut == "A":
+            more = y.channels - x.channels
+            x = pad_channels(max_pool(x, kernel=1, stride=stride), 0, more)
+        else:
+            x = batch_norm(conv(x, y.channels, kernel=1, stride=stride, bias=False))
+    return relu(add(y, x))
+
+
+def stages(
+    x: Value,
+    channels: Sequence[Any],
+    repeats: Sequence[int],
+    branch: Branch,
+    shortcut: str = "B",
+) -> Value:
+    """Repeat a block in every stage; the first of each later stage halves the map."""
+    for stage, (maps, count) in enumerate(zip(channels, repeats), start=1):
+        for number in range(1, count + 1):
+            stride = 2 if stage > 1 and number == 1 else 1
+            with scope(f"stage{stage}"), scope(f"block{number}"):
+                x = close(x, branch(x, maps, stride), stride, shortcut)
+    return x
+
+
+def stem(x: Value, channels: Dim) -> Value:
+    """Quarter the map: 7×7 and a pool, each of stride 2."""
+    with scope("stem"):
+        x = conv_bn_relu(x, channels, kernel=7, stride=2)
+        return max_pool(x, kernel=3, stride=2, padding=1)
+
+
+def head(x: Value, classes: Dim) -> Value:
+    """Classify the means of the maps."""
+    with scope("head"):
+        return linear(global_average_pool(x), classes)
 
 
 @architecture(
@@ -130,14 +153,7 @@ def resnet(
     classes: Dim = 1000,
 ) -> Value:
     """ResNet: blocks learn a residual beside a shortcut, so depth trains."""
-    make = BLOCKS[block, variant]
-    with scope("stem"):
-        x = conv_bn_relu(x, channels[0] * width, kernel=7, stride=2)
-        x = max_pool(x, kernel=3, stride=2, padding=1)
-    for stage, (maps, count) in enumerate(zip(channels, repeats), start=1):
-        for number in range(1, count + 1):
-            stride = 2 if stage > 1 and number == 1 else 1
-            with scope(f"stage{stage}"), scope(f"block{number}"):
-                x = make(x, maps * width, stride, shortcut, expansion)
-    with scope("head"):
-        return linear(global_average_pool(x), classes)
+    widths = [maps * width for maps in channels]
+    branch = partial(BLOCKS[block, variant], expansion=expansion)
+    x = stages(stem(x, widths[0]), widths, repeats, branch, shortcut)
+    return head(x, classes)

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from architectures.resnet import basic
+from architectures.resnet import basic, head, stages
 from costmodel.algebra.symbols import Dim
-from costmodel.network.build import (
-    Value,
-    conv_bn_relu,
-    global_average_pool,
-    linear,
-    scope,
-)
+from costmodel.network.build import Value, conv_bn_relu, scope
 from costmodel.network.registry import architecture
 
 
@@ -43,12 +37,7 @@ def resnet_cifar(
     classes: Dim = 10,
 ) -> Value:
     """ResNet for CIFAR-10: 6n+2 layers on maps of 32, 16 and 8 (section 4.2)."""
+    widths = [maps * width for maps in channels]
     with scope("stem"):
-        x = conv_bn_relu(x, channels[0] * width, kernel=3)
-    for stage, maps in enumerate(channels, start=1):
-        for number in range(1, n + 1):
-            stride = 2 if stage > 1 and number == 1 else 1
-            with scope(f"stage{stage}"), scope(f"block{number}"):
-                x = basic(x, maps * width, stride, shortcut)
-    with scope("head"):
-        return linear(global_average_pool(x), classes)
+        x = conv_bn_relu(x, widths[0], kernel=3)
+    return head(stages(x, widths, [n] * len(widths), basic, shortcut), classes)

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
-from architectures.resnet import BOTTLENECK, close
+from architectures.resnet import BOTTLENECK, head, stages, stem
 from costmodel.algebra.symbols import Dim
-from costmodel.network.build import (
-    Value,
-    batch_norm,
-    conv,
-    conv_bn_relu,
-    global_average_pool,
-    linear,
-    max_pool,
-    scope,
-)
+from costmodel.network.build import Value, batch_norm, conv, conv_bn_relu
 from costmodel.network.registry import Default, architecture
 
 
@@ -110,17 +102,16 @@ def aggregated(
     classes: Dim,
 ) -> Value:
     """Build Table 1: the stride is on the 3×3; channels double from stage to stage."""
-    with scope("stem"):
-        x = conv_bn_relu(x, 64 * width, kernel=7, stride=2)
-        x = max_pool(x, kernel=3, stride=2, padding=1)
-    for stage, count in enumerate(repeats):
-        for number in range(1, count + 1):
-            stride = 2 if stage > 0 and number == 1 else 1
-            with scope(f"stage{stage + 1}"), scope(f"block{number}"):
-                maps, out = inner * 2**stage, 256 * width * 2**stage
-                y = conv_bn_relu(x, maps, kernel=1)
-                y = conv_bn_relu(y, maps, kernel=3, stride=stride, groups=cardinality)
-                y = batch_norm(conv(y, out, kernel=1, bias=False))
-                x = close(x, y, stride, "B")
-    with scope("head"):
-        return linear(global_average_pool(x), classes)
+    widths = [(inner * 2**stage, 256 * width * 2**stage) for stage in range(4)]
+    branch = partial(grouped, cardinality=cardinality)
+    return head(stages(stem(x, 64 * width), widths, repeats, branch), classes)
+
+
+def grouped(
+    x: Value, widths: tuple[Dim, Dim], stride: int, *, cardinality: Dim
+) -> Value:
+    """1×1, grouped 3×3, 1×1 (Figure 3c): as many paths as groups."""
+    inner, outer = widths
+    y = conv_bn_relu(x, inner, kernel=1)
+    y = conv_bn_relu(y, inner, kernel=3, stride=stride, groups=cardinality)
+    return batch_norm(conv(y, outer, kernel=1, bias=False))

@@ -82,6 +82,16 @@ def test_alexnets_first_layer_is_printed_with_the_next_ones_channels() -> None:
     assert cost.of("conv1").activations == 55 * 55 * 96
 
 
+def test_squeeze_and_excitation_costs_what_its_formula_says() -> None:
+    reduction = cm.symbol("r")
+    gated = cm.cost(cm.load("se_resnet50", reduction=reduction)).parameters
+    plain = cm.cost(cm.load("resnet50")).parameters
+    # Equation 5: (2/r)·ΣN·C² over the stages; the notation's division is exact there.
+    blocks = {256: 3, 512: 4, 1024: 6, 2048: 3}
+    expected = sum(2 * count * maps**2 for maps, count in blocks.items()) / reduction
+    assert cm.relax(gated - plain) == expected
+
+
 def test_googlenets_first_layer_is_printed_as_a_separable_convolution() -> None:
     # 3 maps, 8 filters of 7×7 each, then 24 to 64 maps by 1×1
     assert 3 * 8 * 49 + 24 * 64 == 2712
@@ -129,6 +139,8 @@ def test_the_figures_that_depart_are_few_and_known() -> None:
         ("mobilenet_v2", "parameters", "3.4M"),
         ("mobilenet_v2", "parameters", "6.9M"),
         ("resnext101_32x4d", "macs", "7.99G"),
+        ("se_resnet50", "parameters", "30.7M"),
+        ("se_resnext50_32x4d", "macs", "4.25G"),
     }
 
 
