@@ -24,12 +24,12 @@ CHANNELS: tuple[Dim, ...] = (64, 128, 256, 512)
 
 PUBLISHED = """
     name          reduction  resolution  layers  parameters  macs    source
-    se_resnet50   16         224         -       28.1M       3.87G   Tables 2 and 10
+    se_resnet50   16         224         50      28.1M       3.87G   Tables 2 and 10
     se_resnet50   2          224         -       45.7M       -       Table 10
     se_resnet50   4          224         -       35.7M       -       Table 10
     se_resnet50   8          224         -       30.7M[1]    -       Table 10
     se_resnet50   32         224         -       26.9M       -       Table 10
-    se_resnet101  16         224         -       -           7.6G    Table 2
+    se_resnet101  16         224         101     -           7.6G    Table 2
 """
 
 

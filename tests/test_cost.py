@@ -217,6 +217,7 @@ def test_a_convolution_by_its_formula() -> None:
     [
         (8, "alexnet"), (16, "vgg16"), (18, "resnet18"), (152, "resnet152"),
         (110, "resnet110_cifar"), (28, "mobilenet_v1"), (5, "lenet5"),
+        (50, "se_resnet50"),
     ],
 )  # fmt: skip
 def test_depth_is_as_the_papers_count_it(expected: int, name: str) -> None:

@@ -22,6 +22,7 @@ from costmodel.network.node import Node
 from costmodel.network.operators import (
     Conv2d,
     Linear,
+    Multiply,
     Operator,
     RadialBasis,
     Subsample2d,
@@ -226,11 +227,14 @@ def depth(network: Network) -> int:
     """Return the layers of units with weights on the longest path.
 
     The papers' depth: 8 of AlexNet, 152 of ResNet-152; projections run beside it.
-    Convolutions and fully connected layers count, LeNet-5's output layer among them.
+    Convolutions and fully connected layers count, LeNet-5's output layer among them;
+    the second operand of a product is a gate, and runs beside as well.
     """
     longest: dict[str, int] = {}
     for node in network.nodes:
-        before = max((longest[source] for source in node.inputs), default=0)
+        gated = isinstance(node.operator, Multiply)
+        sources = node.inputs[:1] if gated else node.inputs
+        before = max((longest[source] for source in sources), default=0)
         longest[node.name] = before + isinstance(node.operator, _LAYERS)
     return max(longest[output] for output in network.outputs)
 
