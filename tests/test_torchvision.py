@@ -52,6 +52,7 @@ def test_every_family_with_a_torchvision_network_is_compared() -> None:
         *(f"resnext{name}" for name in ("50_32x4d", "101_32x8d", "101_64x4d")),
         *(f"efficientnet_b{number}" for number in range(8)),
         *("wide_resnet50_2", "wide_resnet101_2", "mobilenet_v2"),
+        *("mobilenet_v3_small", "mobilenet_v3_large"),
         *("alexnet", "googlenet", "inception_v3"),
     }
     assert expected == set(NAMES)
