@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Literal
 
-from costmodel.algebra.symbols import Dim, exact, floor
+from costmodel.algebra.symbols import Dim, Rational, floor
 from costmodel.network.build import (
     Value,
     avg_pool,
@@ -45,7 +44,7 @@ DEPARTURES = [
     "densenet161 (k = 48) is the authors' later release, as torchvision's.",
 ]
 
-HALF = exact(Fraction(1, 2))
+HALF = Rational(1, 2)
 
 
 def layer(x: Value, growth_rate: Dim, bottleneck: Dim) -> Value:

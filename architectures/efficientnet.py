@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from architectures.blocks import squeeze_excite
-from costmodel.algebra.symbols import Dim, Rational, exact, floor, make_divisible
+from costmodel.algebra.symbols import Dim, Rational, floor, make_divisible
 from costmodel.network.build import (
     Value,
     activation,
@@ -84,8 +84,8 @@ def mbconv(
     departures=DEPARTURES,
     members={
         f"efficientnet_{name}": {
-            "width": Default(exact(width)),
-            "depth": Default(exact(depth)),
+            "width": Default(Rational(width)),
+            "depth": Default(Rational(depth)),
             "dropped": dropped,
         }
         for name, (width, depth, dropped) in MEMBERS.items()

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
-from costmodel.algebra.symbols import Dim, H, M, N, W, alpha, is_equal, parse
+from costmodel.algebra.parse import parse
+from costmodel.algebra.symbols import Dim, H, M, N, W, alpha, is_equal
 from costmodel.algebra.tally import KINDS, Tally, total_tally
 from costmodel.analysis.cost import METRICS, Sums
 from costmodel.errors import CostModelError

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import costmodel as cm
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import H, M, N, W, alpha, parse, symbol
+from costmodel.algebra.parse import parse
+from costmodel.algebra.symbols import H, M, N, W, alpha, symbol
 from costmodel.errors import CostModelError
 from costmodel.network.build import (
     add,

@@ -13,16 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
+from costmodel.algebra.parse import parse
 from costmodel.algebra.printing import FORMATS
-from costmodel.algebra.symbols import (
-    H,
-    N,
-    W,
-    alpha,
-    common_divisor,
-    make_divisible,
-    parse,
-)
+from costmodel.algebra.symbols import H, N, W, alpha, common_divisor, make_divisible
 from costmodel.testing import networks
 
 

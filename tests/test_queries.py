@@ -9,6 +9,7 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from costmodel.algebra.parse import parse
 from costmodel.algebra.queries import lambdify, leading, relax
 from costmodel.algebra.symbols import (
     Dim,
@@ -20,7 +21,6 @@ from costmodel.algebra.symbols import (
     common_divisor,
     is_equal,
     make_divisible,
-    parse,
     symbol,
 )
 from costmodel.errors import CostModelError

@@ -7,6 +7,7 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from costmodel.algebra.parse import exact, parse
 from costmodel.algebra.symbols import (
     Dim,
     H,
@@ -16,11 +17,9 @@ from costmodel.algebra.symbols import (
     alpha,
     as_dim,
     common_divisor,
-    exact,
     exact_div,
     is_equal,
     make_divisible,
-    parse,
     rho,
     symbol,
 )

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, exact
+from costmodel.algebra.parse import exact
+from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError, at
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator

@@ -13,7 +13,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, H, N, Rational, W, exact, symbol
+from costmodel.algebra.parse import exact
+from costmodel.algebra.symbols import Dim, H, N, Rational, W, symbol
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network

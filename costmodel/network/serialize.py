@@ -9,7 +9,7 @@ from typing import Any
 import sympy
 
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import parse
+from costmodel.algebra.parse import parse
 from costmodel.errors import CostModelError, at
 from costmodel.network.graph import Network
 from costmodel.network.operators import OPERATORS, Input, Operator
