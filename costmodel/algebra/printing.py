@@ -9,7 +9,7 @@ import sympy
 from sympy.printing.jscode import JavascriptCodePrinter
 from sympy.printing.pycode import PythonCodePrinter
 
-from costmodel.algebra.quotient import whole
+from costmodel.algebra.quotient import PackageFunctions, whole
 from costmodel.algebra.symbols import Dim, common_divisor, make_divisible
 
 
@@ -96,29 +96,13 @@ def _named(expression: Dim, language: int) -> str:
     return "".join(NAMED[function][language] + "\n" for function in needed)
 
 
-class _Python(PythonCodePrinter):
+class _Python(PackageFunctions, PythonCodePrinter):
     """Print integer division and the functions of this package."""
 
-    def _print_Quotient(self, expr: sympy.Expr) -> str:  # noqa: N802
-        top, bottom = map(self._print, expr.args)
-        return f"(({top})//({bottom}))"
 
-    def _print_make_divisible(self, expr: sympy.Expr) -> str:
-        return f"make_divisible({', '.join(map(self._print, expr.args))})"
-
-    def _print_common_divisor(self, expr: sympy.Expr) -> str:
-        return f"common_divisor({', '.join(map(self._print, expr.args))})"
-
-
-class _JavaScript(JavascriptCodePrinter):
+class _JavaScript(PackageFunctions, JavascriptCodePrinter):
     """Print integer division and the functions of this package."""
 
     def _print_Quotient(self, expr: sympy.Expr) -> str:  # noqa: N802
         top, bottom = map(self._print, expr.args)
         return f"Math.floor(({top})/({bottom}))"
-
-    def _print_make_divisible(self, expr: sympy.Expr) -> str:
-        return f"make_divisible({', '.join(map(self._print, expr.args))})"
-
-    def _print_common_divisor(self, expr: sympy.Expr) -> str:
-        return f"common_divisor({', '.join(map(self._print, expr.args))})"

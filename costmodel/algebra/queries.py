@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 from sympy.printing.numpy import NumPyPrinter
 
-from costmodel.algebra.quotient import whole
+from costmodel.algebra.quotient import PackageFunctions, whole
 from costmodel.algebra.symbols import Dim, as_dim, make_divisible
 from costmodel.errors import CostModelError
 
@@ -135,12 +135,8 @@ def _symbols(query: str, symbols: object) -> list[sympy.Symbol]:
     return found
 
 
-class _IntegerPrinter(NumPyPrinter):
+class _IntegerPrinter(PackageFunctions, NumPyPrinter):
     """Print integer division and the functions of this package."""
-
-    def _print_Quotient(self, expr: sympy.Expr) -> str:  # noqa: N802
-        numerator, denominator = map(self._print, expr.args)
-        return f"(({numerator})//({denominator}))"
 
     def _print_Max(self, expr: sympy.Expr) -> str:  # noqa: N802
         return self._pairwise("maximum", expr.args)
@@ -153,12 +149,6 @@ class _IntegerPrinter(NumPyPrinter):
         for value in rest:
             first = f"{name}({first}, {value})"
         return str(first)
-
-    def _print_make_divisible(self, expr: sympy.Expr) -> str:
-        return f"make_divisible({', '.join(self._print(a) for a in expr.args)})"
-
-    def _print_common_divisor(self, expr: sympy.Expr) -> str:
-        return f"common_divisor({', '.join(self._print(a) for a in expr.args)})"
 
 
 def _common_divisor(left: Any, right: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sympy
 
 
@@ -13,6 +15,26 @@ class Quotient(sympy.Function):
 
     nargs = 2
     is_integer = True
+
+
+class PackageFunctions:
+    """A printer's part that calls this package's functions by their names.
+
+    Mixed into a printer of sympy's, whose ``_print`` writes the arguments; integer
+    division is Python's unless the printer says otherwise.
+    """
+
+    _print: Callable[[sympy.Expr], str]
+
+    def _print_Quotient(self, expr: sympy.Expr) -> str:  # noqa: N802
+        numerator, denominator = map(self._print, expr.args)
+        return f"(({numerator})//({denominator}))"
+
+    def _print_make_divisible(self, expr: sympy.Expr) -> str:
+        return f"make_divisible({', '.join(map(self._print, expr.args))})"
+
+    def _print_common_divisor(self, expr: sympy.Expr) -> str:
+        return f"common_divisor({', '.join(map(self._print, expr.args))})"
 
 
 def whole(expression: sympy.Expr) -> sympy.Expr:
