@@ -78,6 +78,6 @@ def everything(session: nox.Session) -> str:
         session.run(sys.executable, "-m", "venv", str(SHARED))
     pip = (python, "-m", "pip", "install", "-q", *CONSTRAINTS)
     session.run(*pip, "-e", ".[all,test]")
-    # torchvision's dependencies would bring another build of PyTorch.
-    session.run(*pip, "--no-deps", "torchvision")
+    # Their dependencies would bring another build of PyTorch.
+    session.run(*pip, "--no-deps", "torchvision", "timm")
     return python

@@ -51,6 +51,11 @@ DEPARTURES = [
     resolution=227,
     published=PUBLISHED,
     departures=DEPARTURES,
+    idea="a deep, wide convolutional network, trained on two graphics cards",
+    ancestors={
+        "lenet5": "convolutions and pooling in turn, dense layers at the end",
+        "dropout": "half of the dense units left out while training",
+    },
 )
 def alexnet(
     x: Value,

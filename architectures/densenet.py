@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from costmodel.algebra.symbols import Dim, Rational, floor
-from costmodel.network.build import (
-    Value,
-    avg_pool,
-    batch_norm,
-    concat,
-    conv,
-    conv_bn_relu,
-    global_average_pool,
-    linear,
-    max_pool,
-    relu,
-    scope,
-)
+from architectures.dense_blocks import dense_blocks
+from architectures.residual import head
+from costmodel.algebra.symbols import Dim, Rational
+from costmodel.network.build import Value, conv_bn_relu, max_pool, scope
 from costmodel.network.registry import Default, architecture
 
 
@@ -47,20 +37,6 @@ DEPARTURES = [
 HALF = Rational(1, 2)
 
 
-def layer(x: Value, growth_rate: Dim, bottleneck: Dim) -> Value:
-    """BN-ReLU-1×1, BN-ReLU-3×3 of k maps, put beside all earlier ones (section 3)."""
-    y = conv(relu(batch_norm(x)), bottleneck * growth_rate, kernel=1, bias=False)
-    y = conv(relu(batch_norm(y)), growth_rate, kernel=3, bias=False)
-    # Each layer sees every earlier one: the running concatenation is all of them.
-    return concat(x, y)
-
-
-def transition(x: Value, compression: Dim) -> Value:
-    """BN-ReLU-1×1 to ⌊θm⌋ of m maps, then 2×2 mean pooling."""
-    maps = floor(compression * x.channels)
-    return avg_pool(conv(relu(batch_norm(x)), maps, kernel=1, bias=False), 2)
-
-
 @architecture(
     paper="arXiv:1608.06993",
     year=2016,
@@ -69,12 +45,18 @@ def transition(x: Value, compression: Dim) -> Value:
     departures=DEPARTURES,
     members={
         name: {
-            "blocks": blocks,
+            "blocks": Default(blocks),
             "growth_rate": Default(growth_rate),
             # torchvision does not have this one.
             **({"variant": "paper"} if name == "densenet264" else {}),
         }
         for name, (blocks, growth_rate) in MEMBERS.items()
+    },
+    idea="every layer reads all earlier ones of its block, so that few maps each suffice",
+    ancestors={
+        "resnet": "layers that see past the one before; 1×1 bottlenecks",
+        "preact_resnet": "normalization and activation before convolution",
+        "googlenet": "maps put side by side",
     },
 )
 def densenet(
@@ -92,12 +74,5 @@ def densenet(
     with scope("stem"):
         x = conv_bn_relu(x, 2 * growth_rate, kernel=7, stride=2)
         x = max_pool(x, kernel=3, stride=2, padding=1)
-    for stage, count in enumerate(blocks, start=1):
-        for number in range(1, count + 1):
-            with scope(f"stage{stage}"), scope(f"layer{number}"):
-                x = layer(x, growth_rate, bottleneck)
-        if stage < len(blocks):
-            with scope(f"transition{stage}"):
-                x = transition(x, compression)
-    with scope("head"):
-        return linear(global_average_pool(relu(batch_norm(x))), classes)
+    x = dense_blocks(x, blocks, growth_rate, compression, bottleneck)
+    return head(x, classes)

@@ -1,21 +1,17 @@
-"""EfficientNet. Tan & Le 2019, arXiv:1905.11946, Table 1 and section 4."""
+"""EfficientNet. Tan & Le 2019, arXiv:1905.11946, Table 1 and section 3.3."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from architectures.blocks import squeeze_excite
+from architectures.mnasnet import conv_bn, mbconv
 from costmodel.algebra.symbols import Dim, Rational, floor, make_divisible
 from costmodel.network.build import (
     Value,
-    activation,
-    add,
-    batch_norm,
-    conv,
-    depthwise,
     dropout,
     global_average_pool,
     linear,
+    require,
     scope,
 )
 from costmodel.network.registry import Default, architecture
@@ -25,13 +21,11 @@ from costmodel.network.registry import Default, architecture
 BODY = [(3, 16, 1, 1, 1), (3, 24, 2, 2, 6), (5, 40, 2, 2, 6), (3, 80, 3, 2, 6),
         (5, 112, 3, 1, 6), (5, 192, 4, 2, 6), (3, 320, 1, 1, 6)]  # fmt: skip
 
-#              width, depth, dropped %            the released coefficients
-MEMBERS = {"b0": ("1", "1", 20), "b1": ("1", "1.1", 20), "b2": ("1.1", "1.2", 30),
-           "b3": ("1.2", "1.4", 30), "b4": ("1.4", "1.8", 40), "b5": ("1.6", "2.2", 40),
-           "b6": ("1.8", "2.6", 50), "b7": ("2", "3.1", 50)}  # fmt: skip
-
-RESOLUTIONS = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456,
-               "b6": 528, "b7": 600}  # fmt: skip
+#               width, depth, dropped %, resolution      the released coefficients
+MEMBERS = {"b0": ("1", "1", 20, 224), "b1": ("1", "1.1", 20, 240),
+           "b2": ("1.1", "1.2", 30, 260), "b3": ("1.2", "1.4", 30, 300),
+           "b4": ("1.4", "1.8", 40, 380), "b5": ("1.6", "2.2", 40, 456),
+           "b6": ("1.8", "2.6", 50, 528), "b7": ("2", "3.1", 50, 600)}  # fmt: skip
 
 PUBLISHED = """
     name             variant      resolution  parameters  macs      top1    source
@@ -56,30 +50,31 @@ PUBLISHED = """
 DEPARTURES = [
     "Not reproduced: the released coefficients and resolution give 0.687G, 4.39G and "
     "10.27G for B1, B4 and B5, here and in torchvision.",
+    "Section 3.3's powers, rounded, are B2 at φ = 1 and B3 at φ = 2, but φ = 7 would "
+    "be 3.58 times as deep as B0, where B7 is 3.1 times: its φ is 6.2 by depth alone.",
 ]
 
 
-def conv_bn_silu(x: Value, channels: Dim, kernel: int, stride: int = 1) -> Value:
-    y = conv(x, channels, kernel, stride, bias=False)
-    return activation(batch_norm(y), "silu")
+def compound_scaling(phi: Dim) -> dict[str, Dim]:
+    """Return B0's options at φ: depth 1.2^φ, width 1.1^φ, resolution 224·1.15^φ.
 
+    They are exact; with φ a number, the resolution is rounded to whole pixels.
 
-def mbconv(
-    x: Value, channels: Dim, kernel: int, stride: int, expansion: int, reduction: Dim
-) -> Value:
-    """MBConv: MobileNet v2's inverted residual with squeeze and excitation."""
-    y = x if expansion == 1 else conv_bn_silu(x, expansion * x.channels, kernel=1)
-    y = depthwise(y, kernel, stride, bias=False)
-    y = activation(batch_norm(y), "silu")
-    y = squeeze_excite(y, floor(x.channels / reduction), "silu")
-    y = batch_norm(conv(y, channels, kernel=1, bias=False))
-    return add(x, y) if stride == 1 and x.channels == channels else y
+    >>> compound_scaling(1)
+    {'depth': 6/5, 'width': 11/10, 'resolution': 258}
+    """
+    symbolic = bool(getattr(phi, "free_symbols", ()))
+    known = type(phi) is int and phi >= 0
+    require(known or symbolic, f"phi = {phi!r} is neither 0, 1, 2, … nor a symbol")
+    depth, width, side = (Rational(base) ** phi for base in ("1.2", "1.1", "1.15"))
+    side = 224 * side if symbolic else floor(224 * side + Rational(1, 2))
+    return {"depth": depth, "width": width, "resolution": side}
 
 
 @architecture(
     paper="arXiv:1905.11946",
     year=2019,
-    resolution={f"efficientnet_{name}": side for name, side in RESOLUTIONS.items()},
+    resolution={f"efficientnet_{name}": side for name, (*_, side) in MEMBERS.items()},
     published=PUBLISHED,
     departures=DEPARTURES,
     members={
@@ -88,7 +83,12 @@ def mbconv(
             "depth": Default(Rational(depth)),
             "dropped": dropped,
         }
-        for name, (width, depth, dropped) in MEMBERS.items()
+        for name, (width, depth, dropped, _) in MEMBERS.items()
+    },
+    idea="one coefficient that grows depth, width and resolution in balance",
+    ancestors={
+        "mnasnet": "the search, and its gated inverted residuals",
+        "se_resnet": "squeeze and excitation in every block",
     },
 )
 def efficientnet(
@@ -104,14 +104,14 @@ def efficientnet(
     """EfficientNet: width, depth and resolution grown together."""
     del variant  # torchvision's network is the paper's
     with scope("stem"):
-        x = conv_bn_silu(x, make_divisible(32, width, 8), kernel=3, stride=2)
+        x = conv_bn(x, make_divisible(32, width, 8), 3, 2, "silu")
     for stage, (kernel, channels, layers, stride, expansion) in enumerate(BODY, 1):
         count = -floor(-(layers * depth))  # rounded up, as the reference code does
         maps = make_divisible(channels, width, 8)
         for number in range(1, int(count) + 1):
             step = stride if number == 1 else 1
             with scope(f"stage{stage}"), scope(f"block{number}"):
-                x = mbconv(x, maps, kernel, step, expansion, reduction)
+                x = mbconv(x, maps, kernel, step, expansion, reduction, "silu")
     with scope("head"):
-        x = conv_bn_silu(x, 4 * make_divisible(320, width, 8), kernel=1)
+        x = conv_bn(x, 4 * make_divisible(320, width, 8), 1, 1, "silu")
         return linear(dropout(global_average_pool(x), dropped), classes)

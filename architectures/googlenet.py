@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
+from architectures.inception_blocks import Row, Unit
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import (
     Value,
@@ -31,11 +31,10 @@ TABLE = {"3a": (64, 96, 128, 16, 32, 32), "3b": (128, 128, 192, 32, 96, 64),
          "4c": (128, 128, 256, 24, 64, 64), "4d": (112, 144, 288, 32, 64, 64),
          "4e": (256, 160, 320, 32, 128, 128), "5a": (256, 160, 320, 32, 128, 128),
          "5b": (384, 192, 384, 48, 128, 128)}  # fmt: skip
-
 # The printed K is 1024: conv2 is 112.0K and linear 1000.0K of weights exactly.
 PUBLISHED = """
     variant      layer         resolution  layers  parameters  macs    top1    source
-    paper        -             224         22      -           -       -       section 5
+    paper        -             224         22      -           1.5G    -       section 5; arXiv:1512.00567, Table 3
     paper        conv1         224         -       2.7Ki[1]    34M[1]  -       Table 1
     paper        conv2         224         -       112Ki       360M    -       Table 1
     paper        inception_3a  224         -       159Ki       128M    -       Table 1
@@ -51,36 +50,19 @@ PUBLISHED = """
     torchvision  -             224         -       6,624,904   1.498G  69.778  torchvision 0.28, IMAGENET1K_V1
 """
 
-DEPARTURES = [
-    "A full 7×7 convolution has 9,408 weights and 118M multiply-adds; 2.7K and 34M are "
-    "those of a separable one with 8 maps a channel.",
-    "The printed parameters do not follow from the row's own filters, whose printed "
-    "operations do.",
-    "The printed filters give 1018K and 51M; both printed figures are 5 % above.",
-]
-
-Unit = Callable[..., Value]
-
 
 def conv_relu(x: Value, channels: Dim, kernel: int, stride: int = 1) -> Value:
     return relu(conv(x, channels, kernel, stride))
 
 
-def inception(
-    x: Value, filters: tuple[Dim, ...], unit: Unit, five: int, *, naive: bool
-) -> Value:
+def inception(x: Value, row: Row, unit: Unit, five: int, *, naive: bool) -> Value:
     """Four branches side by side (Figure 2b); naive leaves out the 1×1 reductions."""
-    one, reduce3, three, reduce5, fives, projection = filters
-    pooled = max_pool(x, 3, stride=1, padding=1, ceil_mode=True)
+    one, reduce3, three, reduce5, fives, projection = row
     first = unit(x, one, 1)
-    if naive:
-        return concat(first, unit(x, three, 3), unit(x, fives, five), pooled)
-    return concat(
-        first,
-        unit(unit(x, reduce3, 1), three, 3),
-        unit(unit(x, reduce5, 1), fives, five),
-        unit(pooled, projection, 1),
-    )
+    y, z = (x, x) if naive else (unit(x, reduce3, 1), unit(x, reduce5, 1))
+    pooled = max_pool(x, 3, stride=1, padding=1, ceil_mode=True)
+    pooled = pooled if naive else unit(pooled, projection, 1)
+    return concat(first, unit(y, three, 3), unit(z, fives, five), pooled)
 
 
 def auxiliary(x: Value, classes: Dim, unit: Unit, variant: str) -> Value:
@@ -95,7 +77,16 @@ def auxiliary(x: Value, classes: Dim, unit: Unit, variant: str) -> Value:
     year=2014,
     resolution=224,
     published=PUBLISHED,
-    departures=DEPARTURES,
+    departures=[
+        "2.7K and 34M are bn_inception's separable 7×7; a full one has 9,408 and 118M.",
+        "The row's own filters give its printed operations, and other parameters.",
+        "The printed filters give 1018K and 51M; both printed figures are 5 % above.",
+    ],
+    idea="branches of several kernel sizes, affordable behind narrow 1×1 layers",
+    ancestors={
+        "network_in_network": "1×1 convolutions, and means of maps at the end",
+        "alexnet": "local response normalization, overlapping pools, dropout",
+    },
 )
 def googlenet(
     x: Value,
@@ -117,16 +108,13 @@ def googlenet(
     x = local_response_norm(x) if is_paper else x
     with scope("conv2"):
         x = unit(unit(x, 64 * width, 1), 192 * width, 3)
-    x = local_response_norm(x) if is_paper else x
-    x = max_pool(x, 3, 2, ceil_mode=True)
-    for name, filters in TABLE.items():
+    x = max_pool(local_response_norm(x) if is_paper else x, 3, 2, ceil_mode=True)
+    for name, row in TABLE.items():
         with scope(f"inception_{name}"):
-            x = inception(x, tuple(f * width for f in filters), unit, five, naive=naive)
+            x = inception(x, tuple(f * width for f in row), unit, five, naive=naive)
         if name in ("3b", "4e"):
-            kernel = 2 if name == "4e" and not is_paper else 3
-            x = max_pool(x, kernel, 2, ceil_mode=True)
+            x = max_pool(x, 3 if is_paper or name == "3b" else 2, 2, ceil_mode=True)
         if aux and name in ("4a", "4d"):
             with scope(f"aux_{name}"):
                 early.append(auxiliary(x, classes, unit, variant))
-    x = linear(dropout(global_average_pool(x), 40), classes, name="linear")
-    return [x, *early]
+    return [linear(dropout(global_average_pool(x), 40), classes, name="linear"), *early]

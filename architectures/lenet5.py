@@ -50,6 +50,7 @@ PUBLISHED = """
         "The paper prints 60,000 trainable parameters; the 840 codes of the output "
         "layer are fixed, and are buffers here."
     ],
+    idea="local filters with shared weights, and pooling, all learned together",
 )
 def lenet5(
     x: Value,

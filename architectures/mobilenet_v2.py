@@ -29,14 +29,18 @@ PUBLISHED = """
     paper        1      224         3.4M[1]     300M      72.0    Table 4
     paper        1.4    224         6.9M[2]     585M[2]   74.7    Table 4
     paper        0.35   224         1.66M[1]    59M       60.3    arXiv:1807.11626, Table 4
+    paper        1.4    224         6.06M[1]    582M      75.0    TF-slim, mobilenet/README
+    paper        3/4    224         2.61M[1]    209M      69.8    TF-slim, mobilenet/README
+    paper        1/2    224         1.95M[1]    97M       65.4    TF-slim, mobilenet/README
+    paper        1      160         3.47M[1]    154M      68.8    TF-slim, mobilenet/README
     torchvision  1      224         3,504,872   0.301G    71.878  torchvision 0.28, IMAGENET1K_V1
 """
 
 DEPARTURES = [
-    "3.4M and 1.66M leave out the scales and shifts of batch normalization: without "
-    "them the networks have 3.47M and 1.663M.",
-    "The paper's network with its reference rounding of channels has 6.11M parameters "
-    "and 582M multiply-adds, here as in torchvision; 6.9M and 585M were not reproduced.",
+    "The scales and shifts of batch normalization are left out: without them the "
+    "networks have 3.471M, 1.663M, 6.061M, 2.610M and 1.950M parameters.",
+    "Not reproduced: the release prints 6.06M and 582M for the same network, here and "
+    "in torchvision 6.11M with the parameters of batch normalization, and 582M.",
 ]
 
 
@@ -62,6 +66,11 @@ def inverted_residual(x: Value, channels: Dim, stride: int, expansion: Dim) -> V
     resolution=224,
     published=PUBLISHED,
     departures=DEPARTURES,
+    idea="residual blocks that are narrow outside, wide and depthwise inside",
+    ancestors={
+        "mobilenet_v1": "depthwise separable convolutions, thinned by a multiplier",
+        "resnet": "bottlenecks with shortcuts, turned inside out",
+    },
 )
 def mobilenet_v2(
     x: Value,

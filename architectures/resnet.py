@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
-from costmodel.algebra.symbols import Dim, is_equal
-from costmodel.network.build import (
-    Value,
-    add,
-    batch_norm,
-    conv,
-    conv_bn_relu,
-    global_average_pool,
-    linear,
-    max_pool,
-    pad_channels,
-    relu,
-    scope,
-)
-from costmodel.network.registry import architecture
+from architectures.residual import head, stages, stem
+from costmodel.algebra.symbols import Dim
+from costmodel.network.build import Value, batch_norm, conv, conv_bn_relu
+from costmodel.network.registry import Default, architecture
 
 
 CHANNELS: tuple[Dim, ...] = (64, 128, 256, 512)
@@ -31,9 +20,10 @@ BOTTLENECK = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 PLAIN = {"block": "basic", "expansion": 1}
 MEMBERS: dict[str, dict[str, Any]] = {
-    **{f"resnet{d}": {**PLAIN, "repeats": r} for d, r in BASIC.items()},
-    **{f"resnet{d}": {"block": "bottleneck", "repeats": r} for d, r in BOTTLENECK.items()},
-    **{f"plain{d}": {**PLAIN, "repeats": r, "shortcut": "none", "variant": "paper"}
+    **{f"resnet{d}": {**PLAIN, "repeats": Default(r)} for d, r in BASIC.items()},
+    **{f"resnet{d}": {"block": "bottleneck", "repeats": Default(r)}
+       for d, r in BOTTLENECK.items()},
+    **{f"plain{d}": {**PLAIN, "repeats": Default(r), "shortcut": "none", "variant": "paper"}
        for d, r in BASIC.items()},
 }  # fmt: skip
 
@@ -48,6 +38,10 @@ PUBLISHED = """
     resnet50   paper        224         -       -           3.86G    -       arXiv:1709.01507, Table 2
     resnet101  paper        224         -       -           7.58G    -       arXiv:1709.01507, Table 2
     resnet152  paper        224         -       -           11.3G    -       arXiv:1709.01507, Table 2
+    resnet50   paper        224         -       25.6M       -        -       arXiv:1605.07146, Table 8
+    resnet101  paper        224         -       44.5M       -        -       arXiv:1605.07146, Table 8
+    resnet152  paper        224         -       60.2M       -        -       arXiv:1605.07146, Table 8
+    resnet50   torchvision  224         -       25.5M       4.1G     -       arXiv:1611.05431, Table 1
     resnet18   torchvision  224         -       11,689,512  1.814G   69.758  torchvision 0.28, IMAGENET1K_V1
     resnet34   torchvision  224         -       21,797,672  3.664G   73.314  torchvision 0.28, IMAGENET1K_V1
     resnet50   torchvision  224         -       25,557,032  4.089G   76.130  torchvision 0.28, IMAGENET1K_V1
@@ -60,10 +54,6 @@ DEPARTURES = [
     "its deeper networks project them, option B, which is the default here at every "
     'depth, and torchvision\'s. Give shortcut="A" for the other.',
 ]
-
-
-Branch = Callable[[Value, Any, int], Value]
-"""The residual of a block: from its input, its stage's width and its stride."""
 
 
 def basic(x: Value, channels: Dim, stride: int, expansion: Dim = 1) -> Value:
@@ -90,48 +80,6 @@ BLOCKS: dict[tuple[str, str], Callable[..., Value]] = {
 }
 
 
-def close(x: Value, y: Value, stride: int, shortcut: str) -> Value:
-    """Add the shortcut: identity, or where shapes differ option A or B (section 3.3)."""
-    if shortcut == "none":
-        return relu(y)
-    if stride != 1 or not is_equal(x.channels, y.channels):
-        if shortcut == "A":
-            more = y.channels - x.channels
-            x = pad_channels(max_pool(x, kernel=1, stride=stride), 0, more)
-        else:
-            x = batch_norm(conv(x, y.channels, kernel=1, stride=stride, bias=False))
-    return relu(add(y, x))
-
-
-def stages(
-    x: Value,
-    channels: Sequence[Any],
-    repeats: Sequence[int],
-    branch: Branch,
-    shortcut: str = "B",
-) -> Value:
-    """Repeat a block in every stage; the first of each later stage halves the map."""
-    for stage, (maps, count) in enumerate(zip(channels, repeats), start=1):
-        for number in range(1, count + 1):
-            stride = 2 if stage > 1 and number == 1 else 1
-            with scope(f"stage{stage}"), scope(f"block{number}"):
-                x = close(x, branch(x, maps, stride), stride, shortcut)
-    return x
-
-
-def stem(x: Value, channels: Dim) -> Value:
-    """Quarter the map: 7×7 and a pool, each of stride 2."""
-    with scope("stem"):
-        x = conv_bn_relu(x, channels, kernel=7, stride=2)
-        return max_pool(x, kernel=3, stride=2, padding=1)
-
-
-def head(x: Value, classes: Dim) -> Value:
-    """Classify the means of the maps."""
-    with scope("head"):
-        return linear(global_average_pool(x), classes)
-
-
 @architecture(
     paper="arXiv:1512.03385",
     year=2015,
@@ -139,6 +87,13 @@ def head(x: Value, classes: Dim) -> Value:
     published=PUBLISHED,
     members=MEMBERS,
     departures=DEPARTURES,
+    idea="blocks that add to their input, at no cost, so that depth can be trained",
+    ancestors={
+        "vgg": "3×3 convolutions in stages; maps double where the extent halves",
+        "highway": "paths around layers, here without gates",
+        "batch_normalization": "normalization after every convolution",
+        "googlenet": "1×1 reductions, and means of maps before the classifier",
+    },
 )
 def resnet(
     x: Value,

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from architectures.resnet import basic, head, stages
+from architectures.residual import head, stages
+from architectures.resnet import basic
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, conv_bn_relu, scope
-from costmodel.network.registry import architecture
+from costmodel.network.registry import Default, architecture
 
 
 PUBLISHED = """
-    name             resolution  layers  parameters  source
-    resnet20_cifar   32          20      0.27M       Table 6
-    resnet32_cifar   32          32      0.46M       Table 6
-    resnet44_cifar   32          44      0.66M       Table 6
-    resnet56_cifar   32          56      0.85M       Table 6
-    resnet110_cifar  32          110     1.7M        Table 6
+    name             n    resolution  layers  parameters  source
+    resnet20_cifar   -    32          20      0.27M       Table 6
+    resnet32_cifar   -    32          32      0.46M       Table 6
+    resnet44_cifar   -    32          44      0.66M       Table 6
+    resnet56_cifar   -    32          56      0.85M       Table 6
+    resnet110_cifar  -    32          110     1.7M        Table 6
+    resnet110_cifar  200  32          1202    19.4M       Table 6
 """
 
 
@@ -25,7 +27,9 @@ PUBLISHED = """
     year=2015,
     resolution=32,
     published=PUBLISHED,
-    members={f"resnet{6 * n + 2}_cifar": {"n": n} for n in (3, 5, 7, 9, 18)},
+    members={f"resnet{6 * n + 2}_cifar": {"n": Default(n)} for n in (3, 5, 7, 9, 18)},
+    idea="residual networks for small images, whose depth is one number n",
+    ancestors={"resnet": "blocks of two 3×3 convolutions with identity shortcuts"},
 )
 def resnet_cifar(
     x: Value,

@@ -53,6 +53,10 @@ PUBLISHED = """
         for suffix in ("", "_bn")
         for name, depths in DEPTHS.items()
     },
+    idea="depth: stacks of 3×3 convolutions in place of large kernels",
+    ancestors={
+        "alexnet": "ReLU, max pools, and three dense layers with dropout",
+    },
 )
 def vgg(
     x: Value,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
+    from costmodel.algebra.interpolation import interpolate as interpolate
     from costmodel.algebra.queries import lambdify as lambdify
     from costmodel.algebra.queries import leading as leading
     from costmodel.algebra.queries import relax as relax
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from costmodel.analysis.cost import depth as depth
     from costmodel.bridge.compile import compile as compile  # noqa: A004
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.network.cell import cell as cell
+    from costmodel.network.genotype import Genotype as Genotype
     from costmodel.network.graph import Network as Network
+    from costmodel.network.lineage import lineage as lineage
     from costmodel.network.registry import architecture as architecture
     from costmodel.network.registry import architectures as architectures
     from costmodel.network.registry import load as load
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOME = {
+    "costmodel.algebra.interpolation": ("interpolate",),
     "costmodel.algebra.queries": ("lambdify", "leading", "relax"),
     "costmodel.algebra.symbols": (
         "H", "M", "N", "W", "alpha", "make_divisible", "rho", "symbol",
@@ -41,7 +46,10 @@ _HOME = {
     "costmodel.analysis.cost": ("cost", "depth"),
     "costmodel.bridge.compile": ("compile",),
     "costmodel.errors": ("CostModelError",),
+    "costmodel.network.cell": ("cell",),
+    "costmodel.network.genotype": ("Genotype",),
     "costmodel.network.graph": ("Network",),
+    "costmodel.network.lineage": ("lineage",),
     "costmodel.network.registry": ("architecture", "architectures", "load"),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for windows, extents, shapes, operators and whole networks.
+"""Hypothesis strategies: windows, extents, shapes, operators, networks, genotypes.
 
 Networks are drawn in the verbs of ``costmodel.network.build``; each is legal at every
 input side from its own :meth:`Network.smallest` upwards, which is at most ``ROOMY``.
@@ -20,6 +20,8 @@ from costmodel.algebra.window import Window, sliding
 from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, image, network, scope
+from costmodel.network.cell import OPERATIONS
+from costmodel.network.genotype import Genotype
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
 
@@ -67,13 +69,17 @@ def operators(draw: Draw, shape: Shape) -> op.Operator:
     A symbolic side is taken to be ``ROOMY`` or more. A map of symbolic size is never
     flattened: no layer of fixed weights could follow.
     """
+    counted = type(shape.channels) is int
+    moving = [_select, _shuffle] if counted else []
     if not shape.spatial:
+        if counted and draw(st.booleans()):
+            return draw(st.sampled_from(moving))(draw, shape)
         return draw(draw(st.sampled_from(_POINTWISE + _VECTOR)))
     known = all(type(extent.base) is int for extent in shape.spatial)
-    sliding_over = [_conv, _conv, _pool, _pool, _subsample]
-    sliding_over += [_table_conv] if type(shape.channels) is int else []
+    sliding_over = [_conv, _conv, _pool, _pool, _subsample, _pad]
+    sliding_over += [_table_conv] if counted else []
     if draw(st.booleans()):
-        return draw(st.sampled_from(sliding_over))(draw, shape)
+        return draw(st.sampled_from(sliding_over + moving))(draw, shape)
     others = _POINTWISE + _MAP + ([st.just(op.Flatten())] if known else [])
     return draw(draw(st.sampled_from(others)))
 
@@ -96,6 +102,21 @@ def networks(
             with scope(f"block{number}"):
                 x = step(draw, x)
     return network(_classify(draw, x) if draw(st.booleans()) else x)
+
+
+@st.composite
+def genotypes(draw: Draw, *, inputs: int | None = None, most: int = 4) -> Genotype:
+    """Draw a cell of up to so many blocks, each of one to three operations."""
+    inputs = draw(st.integers(1, 2)) if inputs is None else inputs
+    operations = st.sampled_from(sorted(OPERATIONS))
+    states = inputs + draw(st.integers(1, most))
+    blocks = [
+        draw(st.lists(st.tuples(operations, st.integers(0, state - 1)), min_size=1,
+                      max_size=3))
+        for state in range(inputs, states)
+    ]  # fmt: skip
+    output = draw(st.lists(st.integers(0, states - 1), unique=True))
+    return Genotype(blocks, output, inputs)
 
 
 def input_sizes(net: Network, more: int = 24) -> Strategy[tuple[int, int]]:
@@ -137,8 +158,7 @@ def _axes(draw: Draw, shape: Shape, *, pool: bool = False) -> list[Any]:
 
 
 def _conv(draw: Draw, shape: Shape) -> op.Operator:
-    count = shape.channels if type(shape.channels) is int else 1
-    groups = draw(st.sampled_from([g for g in range(1, count + 1) if count % g == 0]))
+    groups = _divisor(draw, shape.channels if type(shape.channels) is int else 1)
     channels = groups * draw(st.integers(1, max(1, 12 // groups)))
     kernel, stride, padding, dilation = _axes(draw, shape)
     sizes = kernel, stride, padding, dilation
@@ -164,8 +184,30 @@ def _subsample(draw: Draw, shape: Shape) -> op.Operator:
     return op.Subsample2d(_axes(draw, shape)[0])
 
 
+def _pad(draw: Draw, shape: Shape) -> op.Operator:
+    """Draw zeros at the ends of both axes; in front a position may be taken away."""
+    taken = [1 if _positions(extent) > 1 else 0 for extent in shape.spatial]
+    height, width = (draw(st.integers(-most, 3)) for most in taken)
+    after = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    return op.Pad2d((height, width), after)
+
+
+def _select(draw: Draw, shape: Shape) -> op.Operator:
+    start = draw(st.integers(0, int(shape.channels) - 1))
+    channels = draw(st.integers(1, int(shape.channels) - start))
+    return op.SelectChannels(start, channels)
+
+
+def _shuffle(draw: Draw, shape: Shape) -> op.Operator:
+    return op.ChannelShuffle(_divisor(draw, int(shape.channels)))
+
+
+def _divisor(draw: Draw, count: int) -> int:
+    """Draw a number that divides a count of channels."""
+    return draw(st.sampled_from([g for g in range(1, count + 1) if count % g == 0]))
+
+
 _PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))
-_ENDS = st.tuples(st.integers(0, 3), st.integers(0, 3))
 _ACTIVATION: Strategy[op.Operator] = st.sampled_from([
     kind() for kind in op.OPERATORS.values() if issubclass(kind, op.Activation)
 ])  # fmt: skip
@@ -184,7 +226,7 @@ _ADAPTIVE: Strategy[op.Operator] = st.one_of(
 _MAP: list[Strategy[op.Operator]] = [
     st.builds(op.BatchNorm2d, st.booleans()),
     st.builds(op.LocalResponseNorm, st.integers(1, 7)),
-    st.builds(op.Pad2d, _ENDS, _ENDS),
+    st.builds(op.Zeros, CHANNELS, st.tuples(st.integers(1, 3), st.integers(1, 3))),
     st.builds(op.PadChannels, st.integers(0, 3), st.integers(0, 3)),
     _ADAPTIVE,
 ]
@@ -234,6 +276,14 @@ def _attend(draw: Draw, x: Value) -> Value:
     return build.multiply(gate, x) if draw(st.booleans()) else build.multiply(x, gate)
 
 
+def _exchange(draw: Draw, x: Value) -> Value:
+    """Convolve some parts of the channels, keep the first, and shuffle: ShuffleNet."""
+    kept, *others = build.split(x, _divisor(draw, int(x.channels)))
+    others = [_same(draw, part, draw(st.integers(1, 4))) for part in others]
+    x = build.concat(kept, *others) if others else kept
+    return build.channel_shuffle(x, _divisor(draw, int(x.channels)))
+
+
 def _classify(draw: Draw, x: Value) -> Value:
     """Pool to a fixed size, then classify by a linear layer or by fixed codes."""
     if x.shape.spatial:
@@ -247,4 +297,4 @@ def _classify(draw: Draw, x: Value) -> Value:
 
 _Step = Callable[[Draw, Value], Value]
 _STEPS: list[_Step] = [_one, _one, _one, _one, _residual, _projection, _branches,
-                       _excite, _attend]  # fmt: skip
+                       _excite, _attend, _exchange]  # fmt: skip

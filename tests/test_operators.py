@@ -216,7 +216,25 @@ CASES = [
         Tally(),
         (Window(before=1, after=2), Window(before=0, after=3)),
     ),
+    Case(
+        op.Pad2d((-1, 2), (1, -3)),
+        (IMAGE,),
+        maps(4, 6, 4),  # 6 − 1 + 1, 5 + 2 − 3
+        Tally(),
+        (Window(before=-1, after=1), Window(before=2, after=-3)),
+    ),
+    Case(
+        op.Zeros(7, (2, 3)),
+        (IMAGE,),
+        maps(7, 3, 2),  # ⌈6/2⌉, ⌈5/3⌉
+        Tally(),
+        (Window(stride=2), Window(stride=3)),
+    ),
     Case(op.PadChannels(1, 2), (IMAGE,), maps(7, 6, 5), Tally()),  # 1 + 4 + 2
+    Case(op.SelectChannels(1, 2), (IMAGE,), maps(2, 6, 5), Tally()),
+    Case(op.SelectChannels(0, 10), (VECTOR,), VECTOR, Tally()),  # all of them
+    Case(op.ChannelShuffle(2), (IMAGE,), IMAGE, Tally()),
+    Case(op.ChannelShuffle(5), (VECTOR,), VECTOR, Tally()),
 ]  # fmt: skip
 
 
@@ -311,8 +329,15 @@ BAD = [
     (f"ceil_mode 1 {SWITCH}", op.MaxPool2d, (TWO, TWO, TWO, TWO, 1)),
     (f"count_include_pad 0 {SWITCH}", op.AvgPool2d, (TWO, TWO, TWO, True, 0)),
     (f"kernel 2 {PAIR}", op.Subsample2d, (2,)),
-    ("before -1 is below 0", op.Pad2d, ((-1, 0), TWO)),
+    ("channels 0 is below 1", op.Zeros, (0,)),
+    ("stride 0 is below 1", op.Zeros, (1, (0, 1))),
+    (f"before 0.5 {COUNT}", op.Pad2d, ((0.5, 0), TWO)),
+    (f"after 3 {PAIR}", op.Pad2d, (TWO, 3)),
     ("after -1 is below 0", op.PadChannels, (0, -1)),
+    ("start -1 is below 0", op.SelectChannels, (-1, 2)),
+    ("channels 0 is below 1", op.SelectChannels, (0, 0)),
+    ("groups 0 is below 1", op.ChannelShuffle, (0,)),
+    (f"groups 1.5 {COUNT}", op.ChannelShuffle, (1.5,)),
     ("table: each map needs a row", op.TableConv2d, ((), TWO)),
     ("table: each map needs a row", op.TableConv2d, (((),), TWO)),
     ("table: each map needs a row", op.TableConv2d, (((0, 0),), TWO)),
@@ -365,11 +390,29 @@ MISFITS = [
     ("needs a feature map", op.MaxPool2d(TWO, TWO), VECTOR),
     ("needs a feature map", op.AdaptiveAvgPool2d(), VECTOR),
     ("needs a feature map", op.Pad2d(TWO, TWO), VECTOR),
+    ("needs a feature map", op.Zeros(1), VECTOR),
+    (
+        "pad 0×-3 before, 9×-3 after takes more than there is of 4×6×5",
+        op.Pad2d((0, -3), (9, -3)),
+        IMAGE,
+    ),
+    (
+        "input 4×6×5 is too small: a window of 1 does not fit its "
+        "width 5 with padding -3",
+        op.Pad2d((0, -3), (0, -2)),
+        IMAGE,
+    ),
     (
         "padding 2×2 is over half of the kernel 3×3",
         op.MaxPool2d((3, 3), TWO, TWO),
         IMAGE,
     ),
+    (
+        "channels 2 to 4 are not all among the 4 of 4×6×5",
+        op.SelectChannels(2, 3),
+        IMAGE,
+    ),
+    ("groups 3 do not divide the 4 channels", op.ChannelShuffle(3), IMAGE),
     ("the table lists map 4 of only 4 maps", op.TableConv2d(((4,),), TWO), IMAGE),
     (
         "needs a vector, got the feature map 4×6×5; flatten it first",
@@ -404,3 +447,12 @@ def test_binding_puts_numbers_into_every_field() -> None:
     c, k = symbol("c"), symbol("k")
     layer = op.Conv2d(2 * c, (k, k), (k - 1, 1), groups=c)
     assert op.Conv2d(8, (3, 3), (2, 1), groups=4) == layer.bind({c: 4, k: 3})
+
+
+def test_a_part_of_symbolic_channels_is_taken_on_trust() -> None:
+    c = symbol("c")
+    half = op.SelectChannels(c, c)
+    assert maps(c, 6, 5) == half.output(maps(2 * c, 6, 5))
+    with pytest.raises(CostModelError, match=r"^channels c to 2\*c - 1 are not all"):
+        half.output(maps(c, 6, 5))
+    assert op.SelectChannels(29, 29) == half.bind({c: 29})

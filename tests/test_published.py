@@ -75,6 +75,15 @@ def test_mobilenets_table_8_counts_weights_alone() -> None:
     ] == [(True, False)]
 
 
+def test_mobilenets_table_4_leaves_out_the_classifier_of_full_convolutions() -> None:
+    cost = cm.cost(cm.load("mobilenet_v1", convolution="full", resolution=224, batch=1))
+    kinds = cost.by_operator()
+    row = Published("macs", "4866M", (), None, None, "Table 4")
+    assert row.agrees(kinds["conv"].macs)
+    assert kinds["linear"].macs == 1_024_000
+    assert not row.agrees(cost.macs)
+
+
 def test_alexnets_first_layer_is_printed_with_the_next_ones_channels() -> None:
     (row,) = (r for r in find("alexnet").published if r.printed == "253440")
     assert row.value == 55 * 48 * 96
@@ -123,6 +132,9 @@ def test_the_figures_that_depart_are_few_and_known() -> None:
     assert departing == {
         ("alexnet", "activations", "253440"),
         ("alexnet", "activations", "650000"),
+        ("amoebanet_a_large", "macs", "104G"),
+        ("bn_inception", "parameters", "13.6M"),
+        ("darts_imagenet", "macs", "574M"),
         ("densenet264", "layers", "264"),
         ("efficientnet_b1", "macs", "0.70G"),
         ("efficientnet_b4", "macs", "4.2G"),
@@ -133,14 +145,40 @@ def test_the_figures_that_depart_are_few_and_known() -> None:
             ("googlenet", "parameters", f"{printed}Ki")
             for printed in (2.7, 364, 437, 463, 580, 840, 1072, 1388)
         ),
+        ("inception_resnet_v2", "macs", "11.75G"),
+        ("inception_v2", "layers", "42"),
+        ("inception_v2", "macs", "4.8G"),
+        ("inception_v3", "macs", "4.8G"),
+        ("inception_v3", "parameters", "23,626,728"),
+        ("inception_v4", "parameters", "48M"),
+        *(("mnasnet_a1", "macs", f"{printed}M") for printed in (63, 315.2, 591.5)),
+        ("mobilenet_v1", "macs", "4866M"),
         ("mobilenet_v1", "parameters", "1.32M"),
         ("mobilenet_v2", "macs", "585M"),
-        ("mobilenet_v2", "parameters", "1.66M"),
-        ("mobilenet_v2", "parameters", "3.4M"),
-        ("mobilenet_v2", "parameters", "6.9M"),
+        *(
+            ("mobilenet_v2", "parameters", f"{printed}M")
+            for printed in (1.66, 1.95, 2.61, 3.4, 3.47, 6.06, 6.9)
+        ),
+        ("mobilenet_v3_large", "macs", "219M"),
+        ("mobilenet_v3_small", "macs", "66M"),
+        ("nasnet_a_cifar", "parameters", "27.6M"),
+        ("nasnet_a_large", "macs", "4.93G"),
+        *(("nasnet_a_large", "parameters", f"{p}M") for p in (22.6, 88.9, 93.5)),
+        ("preact_resnet1001_cifar", "parameters", "10.2M"),
         ("resnext101_32x4d", "macs", "7.99G"),
+        ("se_inception_resnet_v2", "macs", "11.76G"),
         ("se_resnet50", "parameters", "30.7M"),
+        ("se_resnet152", "macs", "11.32G"),
         ("se_resnext50_32x4d", "macs", "4.25G"),
+        ("senet154", "parameters", "146M"),
+        *(("shufflenet_v1", "macs", f"{printed}M") for printed in (133, 137, 140, 142)),
+        ("shufflenet_v2_x1_0", "macs", "146M"),
+        ("shufflenet_v2_x1_5", "macs", "299M"),
+        ("shufflenet_v2_x2_0", "macs", "591M"),
+        ("wide_resnet16_8_cifar", "layers", "16"),
+        ("wide_resnet28_10_cifar", "layers", "28"),
+        ("wide_resnet40_4_cifar", "layers", "40"),
+        ("xception", "layers", "36"),
     }
 
 

@@ -55,7 +55,7 @@ def test_symbols_may_be_written() -> None:
 
 def test_members_of_a_family_preset_its_keywords() -> None:
     assert "resnet" == find("resnet18").family == find("plain34").family
-    known = {"shortcut", "variant", "channels", "width", "classes"}
+    known = {"repeats", "shortcut", "variant", "channels", "width", "classes"}
     assert known == set(find("resnet18").options)
     assert known - {"shortcut", "variant"} == set(find("plain18").options)
     with pytest.raises(CostModelError, match=r'plain34: unknown option "shortcut"'):

@@ -9,7 +9,7 @@ import pytest
 from costmodel.analysis.cost import cost
 from costmodel.bridge import oracles
 from costmodel.network.graph import parameters_by_name
-from costmodel.network.registry import architectures, load
+from costmodel.network.registry import architectures, find, load
 from tests.zoo import torchvision_network
 
 
@@ -20,7 +20,7 @@ NAMES = [
     and "torchvision" in (architecture.options["variant"].choices or ())
 ]
 
-SIZES = [(224, 224), (97, 129), (161, 111)]
+ODD_SIZES = [(97, 129), (161, 111)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,15 +33,28 @@ def test_parameters_and_stored_tensors_are_equal(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("size", SIZES, ids=str)
-def test_macs_are_equal_by_both_counters(name: str, size: tuple[int, int]) -> None:
-    net = load(name, variant="torchvision", resolution=size, batch=1)
+def test_macs_and_activations_are_equal_at_every_size(name: str) -> None:
+    default = find(name).resolution
     theirs = torchvision_network(name)
-    ours = {kind: sums.macs for kind, sums in cost(net).by_operator().items()}
-    flops = oracles.flop_counter_macs(theirs, (1, 3, *size))
-    assert flops == {"aten.convolution": ours["conv"], "aten.addmm": ours["linear"]}
-    fvcore = oracles.fvcore_macs(theirs.to_empty(device="cpu"), (1, 3, *size))
-    assert (fvcore["conv"], fvcore["linear"]) == (ours["conv"], ours["linear"])
+    for size in [(default, default), *ODD_SIZES]:
+        ours = cost(load(name, variant="torchvision", resolution=size, batch=1))
+        kinds = {kind: sums.macs for kind, sums in ours.by_operator().items()}
+        flops = {"aten.convolution": kinds["conv"]}
+        flops |= {"aten.addmm": kinds["linear"]} if "linear" in kinds else {}
+        shape = (1, 3, *size)
+        assert flops == oracles.flop_counter_macs(theirs, shape)
+        assert ours.activations == oracles.executed_activations(theirs, shape)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fvcore_counts_the_same_macs(name: str) -> None:
+    size = ODD_SIZES[0]
+    ours = cost(load(name, variant="torchvision", resolution=size, batch=1))
+    theirs = torchvision_network(name).to_empty(device="cpu")
+    fvcore = oracles.fvcore_macs(theirs, (1, 3, *size))
+    kinds = {kind: sums.macs for kind, sums in ours.by_operator().items()}
+    assert fvcore["conv"] == kinds["conv"]
+    assert fvcore.get("linear", 0) == kinds.get("linear", 0)
 
 
 def test_every_family_with_a_torchvision_network_is_compared() -> None:
@@ -53,6 +66,15 @@ def test_every_family_with_a_torchvision_network_is_compared() -> None:
         *(f"efficientnet_b{number}" for number in range(8)),
         *("wide_resnet50_2", "wide_resnet101_2", "mobilenet_v2"),
         *("mobilenet_v3_small", "mobilenet_v3_large"),
+        *("squeezenet1_0", "squeezenet1_1"),
+        *(f"mnasnet{width}" for width in ("0_5", "0_75", "1_0", "1_3")),
+        *(f"shufflenet_v2_x{width}" for width in ("0_5", "1_0", "1_5", "2_0")),
+        *(
+            f"regnet_{letter}_{size}"
+            for letter in "xy"
+            for size in ("400mf", "800mf", "1_6gf", "3_2gf", "8gf", "16gf", "32gf")
+        ),
+        "regnet_y_128gf",
         *("alexnet", "googlenet", "inception_v3"),
     }
     assert expected == set(NAMES)

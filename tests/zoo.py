@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -34,10 +35,21 @@ def torchvision_models() -> ModuleType:
 
 def torchvision_network(name: str) -> Any:
     """Return one of torchvision's networks in evaluation mode, without memory."""
-    with torch.device("meta"):
-        return getattr(torchvision_models(), name)(
-            weights=None, **_OPTIONS.get(name, {})
-        ).eval()
+    models = torchvision_models()
+    with pytest.MonkeyPatch.context() as patch, torch.device("meta"):
+        space = models.regnet.BlockParams
+        patch.setattr(space, "from_init_params", _in_memory(space.from_init_params))
+        return getattr(models, name)(weights=None, **_OPTIONS.get(name, {})).eval()
+
+
+def _in_memory(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Let RegNet's widths be calculated, which torchvision does in tensors."""
+
+    def built(**numbers: Any) -> Any:
+        with torch.device("cpu"):
+            return build(**numbers)
+
+    return built
 
 
 _OPTIONS = {

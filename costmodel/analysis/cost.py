@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-import sympy
-
-from costmodel.algebra.extent import resolve
+from costmodel.algebra.amount import Count, added
 from costmodel.algebra.symbols import Dim, as_dim
-from costmodel.algebra.tally import KINDS, Tally, total
+from costmodel.algebra.tally import KINDS, Tally
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
@@ -28,7 +26,7 @@ from costmodel.network.operators import (
     Subsample2d,
     TableConv2d,
 )
-from costmodel.network.shape import Shape
+from costmodel.network.shape import Counted, Shape
 
 
 METRICS = {
@@ -64,12 +62,12 @@ class Sums:
     @cached_property
     def parameters(self) -> Dim:
         """Learnable scalars: weights, biases, scales and shifts."""
-        return _plain(self._stored(lambda sample: sample.parameters))
+        return self._stored(lambda sample: sample.parameters)
 
     @cached_property
     def buffers(self) -> Dim:
         """Stored scalars that are not learned, such as running statistics."""
-        return _plain(self._stored(lambda sample: sample.buffers))
+        return self._stored(lambda sample: sample.buffers)
 
     @cached_property
     def tally(self) -> Tally:
@@ -95,7 +93,7 @@ class Sums:
     def bytes_read(self) -> Dim:
         """Bytes of operands and weights; views read nothing."""
         weights = self._stored(lambda sample: sample.weight_bytes)
-        return _plain(self._sum(lambda sample: sample.operand_bytes) + weights)
+        return as_dim(self._sum(lambda sample: sample.operand_bytes) + weights)
 
     @cached_property
     def bytes_written(self) -> Dim:
@@ -114,27 +112,28 @@ class Sums:
     def _operations(self, kind: str) -> Dim:
         return self._sum(lambda sample: getattr(sample.tally, kind))
 
-    def _stored(self, part: Callable[[Sample], Dim]) -> Dim:
-        """Add a part of every row, equal rows at once, and put the floors in."""
-        return resolve(total(count * part(sample) for sample, count in self._samples))
+    def _stored(self, part: Callable[[Sample], Count]) -> Dim:
+        """Add a part of every row, equal rows at once."""
+        return added((count, part(sample)) for sample, count in self._samples)
 
-    def _sum(self, part: Callable[[Sample], Dim]) -> Dim:
-        """Add a part of every row, and take it N times."""
-        return _times(self._stored(part), self._batch)
+    def _sum(self, part: Callable[[Sample], Count]) -> Dim:
+        """Add a part of every row, N times."""
+        counts = ((count, part(sample)) for sample, count in self._samples)
+        return added(counts, self._batch)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one operator costs a sample, extents still opaque."""
+    """What one operator costs a sample, still to be added."""
 
     tally: Tally
-    parameters: Dim
-    buffers: Dim
-    activations: Dim
-    connections: Dim
-    weight_bytes: Dim
-    operand_bytes: Dim
-    output_bytes: Dim
+    parameters: Count
+    buffers: Count
+    activations: Count
+    connections: Count
+    weight_bytes: Count
+    operand_bytes: Count
+    output_bytes: Count
 
 
 class Row(Sums):
@@ -142,7 +141,8 @@ class Row(Sums):
 
     def __init__(self, node: Node, sample: Sample, batch: Dim) -> None:
         """Keep the node and what it costs a sample."""
-        super().__init__([sample], batch)
+        self._samples = [(sample, 1)]
+        self._batch = batch
         self.node = node
         self.sample = sample
 
@@ -213,12 +213,13 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
         )
     # Deep networks repeat their layers: the same operator on the same shapes is the
     # same algebra, and is done once.
-    known: dict[tuple[Operator, tuple[Shape, ...]], Sample] = {}
+    known: dict[tuple[int, ...], Sample] = {}
     rows = []
     for node in network.nodes:
-        key = (node.operator, network.shapes_into(node))
+        shapes = network.shapes_into(node)
+        key = (id(node.operator), *map(id, shapes))
         if key not in known:
-            known[key] = _sample(*key, node.output, bytes_per_element)
+            known[key] = _sample(node.operator, shapes, node.output, bytes_per_element)
         rows.append(Row(node, known[key], network.batch))
     return Cost(rows, network.batch)
 
@@ -242,25 +243,26 @@ def depth(network: Network) -> int:
 def _sample(
     operator: Operator, inputs: tuple[Shape, ...], output: Shape, width: int
 ) -> Sample:
-    weights = operator.weights(*inputs).values()
+    read = [Counted(x.channels, x.spatial) for x in inputs]
+    made = Counted(output.channels, output.spatial)
+    weights = operator.weights(*read).values()
     # A scalar buffer (how many batches were seen) is stored, but never read here.
-    read_weights = total(w.numel for w in weights if w.shape)
-    tally = operator.tally(output, *inputs)
-    computes = isinstance(operator, COMPUTING)
+    read_weights = sum(w.numel for w in weights if w.shape)
+    tally = operator.tally(made, *read)
     moves = bool(inputs) and not operator.view
     return Sample(
         tally=tally,
-        parameters=total(w.numel for w in weights if w.learnable),
-        buffers=total(w.numel for w in weights if not w.learnable),
-        activations=output.numel if computes else 0,
+        parameters=sum(w.numel for w in weights if w.learnable),
+        buffers=sum(w.numel for w in weights if not w.learnable),
+        activations=made.numel if isinstance(operator, COMPUTING) else 0,
         connections=_connections(operator, tally),
         weight_bytes=width * read_weights,
-        operand_bytes=width * total(x.numel for x in inputs) if moves else 0,
-        output_bytes=width * output.numel if moves else 0,
+        operand_bytes=width * sum(x.numel for x in read) if moves else 0,
+        output_bytes=width * made.numel if moves else 0,
     )
 
 
-def _connections(operator: Operator, tally: Tally) -> Dim:
+def _connections(operator: Operator, tally: Tally) -> Count:
     """Return links in the sense of LeCun et al. 1998: inputs seen, and a bias.
 
     LeNet-5's 340,908 are these; normalization has weights but is no layer of units.
@@ -270,28 +272,6 @@ def _connections(operator: Operator, tally: Tally) -> Dim:
     if isinstance(operator, Subsample2d):
         return tally.add + tally.mul
     return tally.mac
-
-
-def _plain(value: Dim) -> Dim:
-    """Return a total as ``int``, or as one expanded sum."""
-    return value if type(value) is int else as_dim(sympy.expand(value))
-
-
-def _times(value: Dim, batch: Dim) -> Dim:
-    """Return batch times a sum, term by term."""
-    if type(value) is int or type(batch) is int:
-        return _plain(value * batch)
-    terms = sympy.Add.make_args(value)
-    if any(
-        factor.has(sympy.Add) for t in terms for factor in t.args if _nested(factor)
-    ):
-        return _plain(value * batch)
-    return as_dim(sympy.Add(*(term * batch for term in terms)))
-
-
-def _nested(factor: sympy.Expr) -> bool:
-    """Say whether a factor may hide a sum that still has to be multiplied out."""
-    return isinstance(factor, (sympy.Add, sympy.Pow))
 
 
 __all__ = ["METRICS", "Cost", "Row", "Sums", "cost", "depth"]

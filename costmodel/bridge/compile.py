@@ -182,6 +182,9 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Pad2d: lambda o, x: nn.ZeroPad2d(
         (o.before[1], o.after[1], o.before[0], o.after[0])
     ),
+    op.Zeros: lambda o, x: modules.Zeros(o.channels, o.stride),
     op.PadChannels: lambda o, x: modules.PadChannels(o.before, o.after),
+    op.SelectChannels: lambda o, x: modules.SelectChannels(o.start, o.channels),
+    op.ChannelShuffle: lambda o, x: modules.ChannelShuffle(o.groups),
 }
 """Operators that are modules: from the operator and its input shape."""

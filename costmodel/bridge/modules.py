@@ -63,6 +63,21 @@ class ScaledTanh(nn.Module):
         return 1.7159 * torch.tanh(x * (2 / 3))
 
 
+class Zeros(nn.Module):
+    """Zeros of so many channels, at every stride's position."""
+
+    def __init__(self, channels: int, stride: tuple[int, int]) -> None:
+        """Keep both."""
+        super().__init__()
+        self.channels, self.stride = channels, stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``batch × channels × h × w``, of the input's kind."""
+        down, across = self.stride
+        positions = x[:, :1, ::down, ::across]
+        return torch.zeros_like(positions).expand(-1, self.channels, -1, -1)
+
+
 class PadChannels(nn.Module):
     """Channels of zeros before the first and after the last."""
 
@@ -74,3 +89,30 @@ class PadChannels(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return ``batch × channels × h × w`` with more channels."""
         return nn.functional.pad(x, (0, 0, 0, 0, self.before, self.after))
+
+
+class SelectChannels(nn.Module):
+    """So many channels in a row."""
+
+    def __init__(self, start: int, channels: int) -> None:
+        """Keep the first and how many there are."""
+        super().__init__()
+        self.start, self.channels = start, channels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``batch × channels`` of ``batch × more channels``, a map or not."""
+        return x[:, self.start : self.start + self.channels]
+
+
+class ChannelShuffle(nn.Module):
+    """Channels dealt out over the groups."""
+
+    def __init__(self, groups: int) -> None:
+        """Keep the number of groups."""
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the channels, the first of every group before the second ones."""
+        grouped = x.unflatten(1, (self.groups, -1))
+        return grouped.transpose(1, 2).flatten(1, 2)

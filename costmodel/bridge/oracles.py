@@ -134,6 +134,27 @@ def executed_shapes(
     return shapes
 
 
+def executed_activations(module: nn.Module, size: tuple[int, ...]) -> int:
+    """Run any module, and return how many elements its conv and linear layers put out.
+
+    Layers are those of ``torch.nn``; the module may be on ``meta``.
+    """
+    outputs: list[int] = []
+
+    def note(_layer: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+        outputs.append(output.numel())
+
+    layers = (m for m in module.modules() if isinstance(m, (nn.Conv2d, nn.Linear)))
+    hooks = [layer.register_forward_hook(note) for layer in layers]
+    try:
+        with torch.no_grad():
+            module(torch.zeros(size, device=_device(module)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(outputs)
+
+
 def _device(module: nn.Module) -> torch.device:
     """Return where a module's tensors are."""
     tensors = module.state_dict().values()

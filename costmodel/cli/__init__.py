@@ -8,5 +8,6 @@ cannot be written, 130 interrupted or told to end.
 from __future__ import annotations
 
 from costmodel.cli import look as look
-from costmodel.cli import prove as prove
+from costmodel.cli import verify as verify
+from costmodel.cli import write as write
 from costmodel.cli.program import main as main

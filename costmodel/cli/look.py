@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,8 +21,11 @@ from costmodel.cli.program import (
     plain,
 )
 from costmodel.errors import CostModelError
-from costmodel.terminal import exact_number, human, print_json, print_table
+from costmodel.terminal import exact_number, human, note, print_json, print_table
 
+
+if TYPE_CHECKING:
+    from costmodel.network.graph import Network
 
 SHOWN = ("parameters", "macs", "activations")
 """The quantities that tables of layers and networks have columns for."""
@@ -149,25 +155,74 @@ def formula(
 ) -> None:  # fmt: skip
     """Derive a cost formula of a network."""
     from costmodel.algebra import queries
-    from costmodel.analysis.cost import METRICS, cost
+    from costmodel.analysis.cost import METRICS
 
-    kept = [word.strip() for word in symbols.split(",")]
-    _, net, _ = open_network(name, settings, resolution, batch, kept)
-    totals = cost(net)
-    sums = totals.by_scope(1) if by_stage else {}
-    formulas = {stage: part.metric(metric) for stage, part in sums.items()}
-    formulas = {stage: value for stage, value in formulas.items() if value != 0}
-    formulas[metric] = totals.metric(metric)
-    if relax:
-        formulas = {key: queries.relax(value) for key, value in formulas.items()}
+    kept = list(dict.fromkeys(word.strip() for word in symbols.split(",")))
+
+    def derive(*more: str, kept: Sequence[str] = kept) -> tuple[dict[str, Any], Any]:
+        """Return the formulas with further settings, and the symbols they have."""
+        _, net, _ = open_network(name, [*settings, *more], resolution, batch, kept)
+        found = _formulas(net, metric, by_stage=by_stage)
+        if relax:
+            found = {key: queries.relax(value) for key, value in found.items()}
+        return found, net.free_symbols
+
+    formulas, free = _by_repetitions(name, kept, derive)
     if as_json or style == "json":
         written = {key: plain(value) for key, value in formulas.items()}
-        free = sorted(map(str, net.free_symbols))
+        free = sorted(map(str, free))
         print_json("costmodel.formula/1", {metric: METRICS[metric]}, name=name,
                    metric=metric, symbols=free, formulas=written)  # fmt: skip
         return
     for key, value in formulas.items():
         click.echo(_written(value, key, style))
+
+
+def _formulas(net: Network, metric: str, *, by_stage: bool) -> dict[str, Any]:
+    """Return the formula of each stage that has any, if asked for, and the total."""
+    from costmodel.analysis.cost import cost
+
+    totals = cost(net)
+    sums = totals.by_scope(1) if by_stage else {}
+    formulas = {stage: part.metric(metric) for stage, part in sums.items()}
+    formulas = {stage: value for stage, value in formulas.items() if value != 0}
+    return {**formulas, metric: totals.metric(metric)}
+
+
+def _by_repetitions(
+    name: str, kept: list[str], derive: Callable[..., tuple[dict[str, Any], Any]]
+) -> tuple[dict[str, Any], Any]:
+    """Derive formulas; find those in numbers of repetitions by interpolation."""
+    from costmodel.algebra.interpolation import interpolate
+    from costmodel.network.registry import find
+
+    options = find(name).options
+    counted = [key for key in kept if key in options and options[key].is_whole]
+    if not counted:
+        return derive()
+    others = [key for key in kept if key not in counted]
+    lengths = [len(options[key].symbols) for key in counted]
+    symbols = [symbol for key in counted for symbol in options[key].symbols]
+
+    @cache
+    def at(*numbers: int) -> tuple[dict[str, Any], Any]:
+        rest = iter(map(str, numbers))
+        more = [f"{key}={','.join(islice(rest, length))}"
+                for key, length in zip(counted, lengths)]  # fmt: skip
+        return derive(*more, kept=others)
+
+    def law(key: str) -> Any:
+        """Return one formula; the first repetition may differ from all later ones."""
+        try:
+            return interpolate(lambda *numbers: at(*numbers)[0][key], symbols)
+        except CostModelError:
+            found = interpolate(lambda *numbers: at(*numbers)[0][key], symbols, start=2)
+            names = ", ".join(map(str, symbols))
+            note(f"{key}: holds where {names} are 2 or more")
+            return found
+
+    formulas, free = at(*(2,) * len(symbols))
+    return {key: law(key) for key in formulas}, {*free, *symbols}
 
 
 def _written(value: Any, name: str, style: str) -> str:

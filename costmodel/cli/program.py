@@ -104,7 +104,8 @@ def open_network(
         if key in chosen.options and chosen.options[key].can_be_symbol:
             options.setdefault(key, chosen.options[key].symbol)
         elif key not in ("batch", "resolution"):
-            words = [o.name for o in chosen.options.values() if o.can_be_symbol]
+            words = [o.name for o in chosen.options.values()
+                     if o.can_be_symbol or o.is_whole]  # fmt: skip
             known = ", ".join([*words, "resolution", "batch"])
             raise CostModelError(f'{name}: "{key}" cannot be a symbol; {known} can')
     size: Any = _size(resolution)

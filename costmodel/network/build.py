@@ -20,7 +20,7 @@ from costmodel.algebra.symbols import Dim, H, N, W, as_dim, exact_div
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
-from costmodel.network.node import Node, make_node
+from costmodel.network.node import Inference, Node, make_node
 from costmodel.network.shape import Shape
 
 
@@ -34,6 +34,8 @@ class _Builder:
 
     nodes: dict[str, Node] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    operators: dict[object, op.Operator] = field(default_factory=dict)
+    inference: Inference = field(default_factory=Inference)
 
     def add(
         self,
@@ -45,12 +47,28 @@ class _Builder:
         """Append a node; every problem names it."""
         full = self._name(operator.kind, name)
         try:
-            layer = operator(*fields)
+            layer = self._operator(operator, fields)
         except CostModelError as error:
             raise at(operator.kind, full, str(error)) from None
         names = tuple(value.node.name for value in inputs)
-        self.nodes[full] = node = make_node(full, layer, names, self.nodes)
+        node = make_node(full, layer, names, self.nodes, self.inference)
+        self.nodes[full] = node
         return Value(self, node)
+
+    def _operator(
+        self, operator: type[op.Operator], fields: tuple[object, ...]
+    ) -> op.Operator:
+        """Return the operator; one that was made before is the same object again."""
+        # True equals 1: what is refused as a number must not pass for one.
+        kinds = [tuple(map(type, f)) if type(f) is tuple else type(f) for f in fields]
+        key = (operator, fields, *kinds)
+        try:
+            known = self.operators.get(key)
+        except TypeError:  # a list, say: the operator says what is wrong with it
+            return operator(*fields)
+        if known is None:
+            known = self.operators[key] = operator(*fields)
+        return known
 
     def _name(self, kind: str, name: str | None) -> str:
         """Return the node's full name: as given, or its kind and a number."""
@@ -322,8 +340,15 @@ def flatten(x: Value, *, name: str | None = None) -> Value:
 
 
 def pad(x: Value, before: Size, after: Size, *, name: str | None = None) -> Value:
-    """Put zeros around a feature map."""
+    """Put zeros around a feature map; below zero, take so much away instead."""
     return _apply(op.Pad2d, [x], name, _pair(before), _pair(after))
+
+
+def zeros(
+    x: Value, channels: Dim, stride: Size = 1, *, name: str | None = None
+) -> Value:
+    """Put zeros in the place of a feature map: no connection."""
+    return _apply(op.Zeros, [x], name, channels, _pair(stride))
 
 
 def pad_channels(
@@ -333,13 +358,41 @@ def pad_channels(
     return _apply(op.PadChannels, [x], name, before, after)
 
 
+def select_channels(
+    x: Value, start: Dim, channels: Dim, *, name: str | None = None
+) -> Value:
+    """Take so many channels in a row, the first of them number ``start``."""
+    return _apply(op.SelectChannels, [x], name, start, channels)
+
+
+def split(x: Value, parts: int = 2) -> tuple[Value, ...]:
+    """Cut the channels into equal parts, the first ones first."""
+    _common((x,), "split")
+    if type(parts) is not int or parts < 1:
+        raise CostModelError(f"split: parts {parts!r} is no positive integer")
+    try:
+        size = exact_div(x.channels, parts)
+    except CostModelError:
+        raise CostModelError(
+            f"split: {parts} parts do not divide the {x.channels} channels of {x}"
+        ) from None
+    return tuple(select_channels(x, part * size, size) for part in range(parts))
+
+
+def channel_shuffle(x: Value, groups: Dim, *, name: str | None = None) -> Value:
+    """Deal the channels out over the groups."""
+    return _apply(op.ChannelShuffle, [x], name, groups)
+
+
 _SCOPE: ContextVar[tuple[str, ...]] = ContextVar("scope", default=())
 _SHORT = {
     "batch_norm": "bn",
+    "channel_shuffle": "shuffle",
     "local_response_norm": "norm",
     "dropout": "drop",
     "adaptive_avg_pool": "avg_pool",
     "adaptive_max_pool": "max_pool",
+    "select_channels": "split",
 }
 
 

@@ -15,7 +15,7 @@ from costmodel.algebra.extent import resolve, substitute
 from costmodel.algebra.symbols import Dim, N, as_dim
 from costmodel.errors import CostModelError
 from costmodel.network.binding import bound, chosen_values
-from costmodel.network.node import Node, check_names, make_node
+from costmodel.network.node import Inference, Node, check_names, make_node
 from costmodel.network.operators import Input, Operator, Weights
 from costmodel.network.shape import Shape
 
@@ -46,10 +46,11 @@ class Network:
         ``outputs`` are by default the nodes that no other node reads.
         """
         nodes: dict[str, Node] = {}
+        inference = Inference()
         for layer, operator, inputs in layers:
             if isinstance(layer, str) and layer in nodes:
                 raise CostModelError(f'node "{layer}": the name is used twice')
-            nodes[layer] = make_node(layer, operator, inputs, nodes)
+            nodes[layer] = make_node(layer, operator, inputs, nodes, inference)
         return cls.of_nodes(nodes, outputs, name, batch)
 
     @classmethod
@@ -172,8 +173,9 @@ class Network:
     def free_symbols(self) -> frozenset[sympy.Symbol]:
         """Symbols that are still without a value, the batch included."""
         found: set[sympy.Symbol] = set()
-        for node in self.nodes:
-            values = list(node.operator.attributes.values())
+        operators = {id(node.operator): node.operator for node in self.nodes}
+        for operator in operators.values():
+            values = list(operator.attributes.values())
             while values:
                 value = values.pop()
                 if isinstance(value, sympy.Expr):
@@ -198,7 +200,11 @@ class Network:
         exact_values = chosen_values(given, free, self.name)
         self._check_smallest(exact_values)
         batch = substitute(self.batch, exact_values)
-        layers = ((n.name, bound(n, exact_values), n.inputs) for n in self.nodes)
+        known: dict[int, Operator] = {}
+        for node in self.nodes:
+            if id(node.operator) not in known:
+                known[id(node.operator)] = bound(node, exact_values)
+        layers = ((n.name, known[id(n.operator)], n.inputs) for n in self.nodes)
         return Network.assemble(layers, self.outputs, self.name, batch)
 
     def _check_smallest(self, values: Mapping[sympy.Symbol, Dim]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from costmodel.errors import CostModelError, at
 from costmodel.network.operators import Operator
@@ -26,8 +26,37 @@ class Node:
         return tuple(self.name.split(".")[:-1])
 
 
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """The output shapes of one network's layers; equal ones are inferred once.
+
+    Deep networks repeat their layers, so that an operator and what it reads are known
+    by their identity, which is quick to look up; equal shapes are one object.
+    """
+
+    known: dict[tuple[int, ...], tuple[Operator, tuple[Shape, ...], Shape]] = field(
+        default_factory=dict
+    )
+    shapes: dict[Shape, Shape] = field(default_factory=dict)
+
+    def output(self, operator: Operator, inputs: tuple[Shape, ...]) -> Shape:
+        """Return what the operator puts out for these inputs."""
+        key = (id(operator), *map(id, inputs))
+        found = self.known.get(key)
+        if found is None:
+            shape = operator.output(*inputs).checked()
+            shape = self.shapes.setdefault(shape, shape)
+            # The objects stand beside: they live as long as their identity is used.
+            found = self.known[key] = operator, inputs, shape
+        return found[2]
+
+
 def make_node(
-    name: str, operator: object, inputs: tuple[str, ...], known: Mapping[str, Node]
+    name: str,
+    operator: object,
+    inputs: tuple[str, ...],
+    known: Mapping[str, Node],
+    inference: Inference,
 ) -> Node:
     """Return a node with its shape inferred; every problem names the node."""
     if not (isinstance(name, str) and _NAME.fullmatch(name)):
@@ -48,19 +77,22 @@ def make_node(
         if source not in known:
             raise at(kind, name, f'input "{source}" is missing from the graph')
     try:
-        output = operator.output(*(known[source].output for source in inputs))
-        return Node(name, operator, tuple(inputs), output.checked())
+        output = inference.output(
+            operator, tuple([known[source].output for source in inputs])
+        )
     except CostModelError as error:
         raise at(kind, name, str(error)) from None
+    return Node(name, operator, tuple(inputs), output)
 
 
 def check_names(nodes: Mapping[str, Node]) -> None:
     """Refuse a node that bears the name of a scope: modules could not nest so."""
-    scopes = {
-        name.rsplit(".", level)[0]
-        for name in nodes
-        for level in range(1, name.count(".") + 1)
-    }
+    scopes: set[str] = set()
+    for name in nodes:
+        scope = name.rpartition(".")[0]
+        while scope and scope not in scopes:
+            scopes.add(scope)
+            scope = scope.rpartition(".")[0]
     for name in nodes:
         if name in scopes:
             raise CostModelError(f'node "{name}": a scope has the same name')

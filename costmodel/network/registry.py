@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -34,6 +33,8 @@ class Option:
     choices: tuple[Any, ...] | None
     is_structural: bool = False
     """True where it decides which layers there are: no symbol can."""
+    is_whole: bool = False
+    """True where it is a number of repetitions, or one for each stage."""
 
     @property
     def can_be_symbol(self) -> bool:
@@ -50,28 +51,40 @@ class Option:
                 raise CostModelError(f"{where} = {value!r}; allowed are {allowed}")
             return by_text[str(value).lower()]
         if not isinstance(self.default, tuple):
-            number = _count(value, where)
-            if self.is_structural and sympy.sympify(number).free_symbols:
-                raise CostModelError(
-                    f"{where} = {number}: a number is needed, it decides which layers "
-                    "there are"
-                )
-            return number
+            return self._number(value, where)
         parts = value.split(",") if isinstance(value, str) else value
         if not isinstance(parts, (tuple, list)) or len(parts) != len(self.default):
             raise CostModelError(
                 f"{where} = {value!r}; give {len(self.default)} numbers, such as "
                 + ",".join(map(str, self.default))
             )
-        return tuple(_count(part, where) for part in parts)
+        return tuple(self._number(part, where) for part in parts)
+
+    def _number(self, value: object, where: str) -> Dim:
+        number = _count(value, where)
+        if self.is_structural and sympy.sympify(number).free_symbols:
+            raise CostModelError(
+                f"{where} = {number}: a number is needed, it decides which layers "
+                "there are"
+            )
+        if self.is_whole and type(number) is not int:
+            raise CostModelError(f"{where} = {number} is no whole number")
+        return number
 
     @property
     def symbol(self) -> Any:
         """The symbol that stands for the option, or one for each of its numbers."""
         if isinstance(self.default, tuple):
+            letter = _SYMBOLS.get(self.name, self.name[0])
             numbers = range(1, len(self.default) + 1)
-            return tuple(symbol(f"{self.name[0]}{number}") for number in numbers)
+            return tuple(symbol(f"{letter}{number}") for number in numbers)
         return symbol(_SYMBOLS.get(self.name, self.name))
+
+    @property
+    def symbols(self) -> tuple[sympy.Symbol, ...]:
+        """The symbols that stand for the option, also if there is one."""
+        found = self.symbol
+        return found if isinstance(found, tuple) else (found,)
 
 
 def _count(value: object, where: str) -> Dim:
@@ -84,7 +97,8 @@ def _count(value: object, where: str) -> Dim:
     return number
 
 
-_SYMBOLS = {"width": "alpha", "growth_rate": "k", "compression": "theta"}
+_SYMBOLS = {"width": "alpha", "growth_rate": "k", "compression": "theta",
+            "repeats": "n", "blocks": "n", "layers": "L"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +123,8 @@ class Architecture:
     published: tuple[Published, ...]
     departures: tuple[str, ...]
     options: Mapping[str, Option] = field(default_factory=dict)
+    idea: str = ""
+    ancestors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -130,6 +146,8 @@ def architecture(
     departures: Sequence[str] = (),
     members: Mapping[str, Mapping[str, Any]] | None = None,
     channels: int = 3,
+    idea: str = "",
+    ancestors: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as an architecture, or as a family of several.
 
@@ -137,8 +155,10 @@ def architecture(
     The function takes the input value, and options as keywords with defaults.
     ``members`` maps names to presets of its keywords; by default the function's name.
     A preset keyword is no option any more, unless it is a :class:`Default`. One that is
-    annotated ``int`` or ``Rational`` and not ``Dim`` decides which layers there
-    are, and cannot be a symbol.
+    annotated ``int``, ``tuple[int, ...]`` or ``Rational`` and not ``Dim`` decides which
+    layers there are, and cannot be a symbol.
+    ``idea`` is what the paper adds, and ``ancestors`` maps families or ideas to what it
+    takes from each: see :func:`costmodel.network.lineage.lineage`.
     ``published`` is a table of strings: a column is an option, ``name``, ``variant``,
     ``resolution``, ``layer`` or a quantity; the last is ``source``. A figure with a
     mark such as ``34M[1]`` departs, for the reason ``departures`` gives under 1.
@@ -155,7 +175,7 @@ def architecture(
             _REGISTRY[name] = Architecture(
                 name, build, preset, family, paper, year,
                 resolution if isinstance(resolution, int) else resolution[name],
-                channels, rows, tuple(departures), options,
+                channels, rows, tuple(departures), options, idea, ancestors or {},
             )  # fmt: skip
         return build
 
@@ -163,14 +183,10 @@ def architecture(
 
 
 def architectures() -> dict[str, Architecture]:
-    """Return every architecture by name, in order of year and name's number."""
+    """Return every architecture by name, by year and family, members as defined."""
     _discover()
-
-    def order(item: tuple[str, Architecture]) -> tuple[Any, ...]:
-        digits = [int(n) for n in re.findall(r"\d+", item[0])]
-        return item[1].year, item[1].family, digits, item[0]
-
-    return dict(sorted(_REGISTRY.items(), key=order))
+    found = _REGISTRY.items()
+    return dict(sorted(found, key=lambda item: (item[1].year, item[1].family)))
 
 
 def find(name: str) -> Architecture:
@@ -220,20 +236,34 @@ def load(
 
 
 def _built(chosen: Architecture, given: Mapping[str, Any]) -> Network:
-    """Build; where a fraction of the channels does not fit, say which ones would."""
+    """Build; where options do not fit, name them, and say which fractions would."""
     try:
         return _build(chosen.name, tuple(sorted(given.items())))
-    except CostModelError:
-        parts = {k: v for k, v in given.items() if isinstance(v, sympy.Rational)}
+    except CostModelError as error:
+        parts = {
+            key: value
+            for key, value in given.items()
+            if isinstance(value, sympy.Rational)
+            and chosen.options[key].can_be_symbol
+            and not chosen.options[key].symbols[0].is_integer
+        }
+        problem: BaseException = error.__cause__ or error
         if parts:
             symbols = {key: chosen.options[key].symbol for key in parts}
             symbolic = _build(chosen.name, tuple(sorted({**given, **symbols}.items())))
             try:
                 symbolic.bind({symbols[key]: value for key, value in parts.items()})
-            except CostModelError as error:
-                given_parts = ", ".join(f"{key} = {v}" for key, v in parts.items())
-                raise CostModelError(f"{chosen.name}, {given_parts}: {error}") from None
-        raise
+            except CostModelError as found:
+                problem = found
+        if not given:
+            raise
+        settings = ", ".join(f"{key} = {_text(v)}" for key, v in given.items())
+        raise CostModelError(f"{chosen.name}, {settings}: {problem}") from None
+
+
+def _text(value: object) -> str:
+    """Return an option's value as a user writes it."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _side(name: str, value: object, what: str = "resolution") -> Dim:
@@ -275,8 +305,9 @@ def _options(build: Callable[..., Any], preset: Mapping[str, Any]) -> dict[str, 
         choices: tuple[Any, ...] | None = (True, False) if hint is bool else None
         if get_origin(hint) is Literal:
             choices = get_args(hint)
-        structural = hint in (int, Rational)
-        options[key] = Option(key, default.value, choices, structural)
+        whole = hint in (int, tuple[int, ...])
+        structural = whole or hint == Rational
+        options[key] = Option(key, default.value, choices, structural, whole)
     return options
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sympy
 
+from costmodel.algebra.amount import Count, product
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.errors import CostModelError
@@ -84,3 +85,23 @@ class Shape:
         if self.spatial and isinstance(self.channels, sympy.Add):
             channels = f"({channels})"
         return "×".join([channels, *map(str, self.spatial)])
+
+
+class Counted(Shape):
+    """A shape whose sizes are amounts: cheap to multiply and to add up.
+
+    What an operator's algebra makes of it is turned into one expression at the end,
+    by :func:`costmodel.algebra.amount.added`.
+    """
+
+    __slots__ = ()
+
+    @property
+    def positions(self) -> Count:
+        """Height times width; 1 for a vector."""
+        return product(1, self.spatial)
+
+    @property
+    def numel(self) -> Count:
+        """Elements a sample: channels times positions."""
+        return product(self.channels, self.spatial)

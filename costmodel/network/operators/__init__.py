@@ -12,11 +12,14 @@ from costmodel.network.operators.base import (
 )
 from costmodel.network.operators.joining import (
     Add,
+    ChannelShuffle,
     Concat,
     Flatten,
     Multiply,
     Pad2d,
     PadChannels,
+    SelectChannels,
+    Zeros,
 )
 from costmodel.network.operators.pointwise import (
     Activation,
@@ -58,6 +61,7 @@ __all__ = [
     "Add",
     "AvgPool2d",
     "BatchNorm2d",
+    "ChannelShuffle",
     "Concat",
     "Conv2d",
     "Dropout",
@@ -79,6 +83,7 @@ __all__ = [
     "ReLU",
     "ReLU6",
     "ScaledTanh",
+    "SelectChannels",
     "SiLU",
     "Sigmoid",
     "Softmax",
@@ -87,6 +92,7 @@ __all__ = [
     "Tanh",
     "Weight",
     "Weights",
+    "Zeros",
     "by",
 ]
 
@@ -97,7 +103,7 @@ OPERATORS: dict[str, type[Operator]] = {
         ReLU, ReLU6, Sigmoid, SiLU, Tanh, ScaledTanh, HardSigmoid, HardSwish, HardTanh,
         Softmax, Identity, Dropout, MaxPool2d, AvgPool2d, Subsample2d,
         AdaptiveAvgPool2d, AdaptiveMaxPool2d, Add, Multiply, Concat, Flatten, Pad2d,
-        PadChannels,
+        Zeros, PadChannels, SelectChannels, ChannelShuffle,
     )
 }  # fmt: skip
 """Every operator by its kind. A new one goes here; tests name what it still lacks."""

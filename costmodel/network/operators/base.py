@@ -7,6 +7,7 @@ No rule defaults to zero: an abstract class states no cost.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self, TypeAlias, final
@@ -58,15 +59,18 @@ class Operator(ABC):
     view: ClassVar[bool] = False
     """True where the output is the input's memory under another name."""
     allow_zero: ClassVar[frozenset[str]] = frozenset(
-        {"padding", "before", "after", "percent"}
+        {"padding", "before", "after", "start", "percent"}
     )
+    signed: ClassVar[frozenset[str]] = frozenset()
+    """Fields that may be below zero."""
 
     def __post_init__(self) -> None:
         """Normalise numbers, and refuse what no layer can have."""
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             if field.type in ("Dim", "Pair"):
-                least = 0 if field.name in self.allow_zero else 1
+                least: float = 0 if field.name in self.allow_zero else 1
+                least = -math.inf if field.name in self.signed else least
                 clean = _clean(field.name, value, least, pair=field.type == "Pair")
                 object.__setattr__(self, field.name, clean)
             elif field.type == "bool" and type(value) is not bool:
@@ -108,15 +112,16 @@ class Operator(ABC):
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
 
-def _clean(name: str, value: Any, least: int, *, pair: bool) -> Any:
+def _clean(name: str, value: Any, least: float, *, pair: bool) -> Any:
     if pair:
         if not (isinstance(value, tuple) and len(value) == 2):
             raise CostModelError(f"{name} {value!r} is not a (height, width) pair")
         return tuple(_clean(name, part, least, pair=False) for part in value)
     count = as_dim(value, name)
-    if isinstance(count, sympy.Expr) and (count.is_number or count.is_negative):
-        problem = "is not an integer" if count.is_number else "is negative"
-        raise CostModelError(f"{name} {count} {problem}")
+    if isinstance(count, sympy.Expr) and count.is_number:
+        raise CostModelError(f"{name} {count} is not an integer")
+    if isinstance(count, sympy.Expr) and count.is_negative and least >= 0:
+        raise CostModelError(f"{name} {count} is negative")
     if type(count) is int and count < least:
         raise CostModelError(f"{name} {count} is below {least}")
     return count

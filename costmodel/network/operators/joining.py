@@ -5,12 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
+import sympy
+
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import Dim, as_dim, is_equal
+from costmodel.algebra.symbols import Dim, as_dim, exact_div, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.base import POINT, Elementwise, Pair, by, slide
+from costmodel.network.operators.base import (
+    POINT,
+    Elementwise,
+    Pair,
+    by,
+    slide,
+    suffix,
+)
 from costmodel.network.shape import Shape
 
 
@@ -113,9 +122,13 @@ class Flatten(Elementwise):
 @final
 @dataclass(frozen=True, slots=True)
 class Pad2d(Elementwise):
-    """Zeros around a feature map, as many before and after as each axis asks for."""
+    """Zeros around a feature map, as many before and after as each axis asks for.
+
+    Below zero it takes rows and columns away: −1 before and 1 after shift the map.
+    """
 
     kind: ClassVar[str] = "pad"
+    signed: ClassVar[frozenset[str]] = frozenset({"before", "after"})
     before: Pair
     after: Pair
 
@@ -129,7 +142,12 @@ class Pad2d(Elementwise):
         return height, width
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return the larger feature map."""
+        """Return the larger or smaller feature map; what is taken away is there."""
+        ends = zip(inputs[0].require_map(), self.before, self.after, strict=True)
+        for extent, *added in ends:
+            taken = -sum(min(n, 0) for n in added if type(n) is int)
+            if type(extent.base) is int and taken > extent.base:
+                raise CostModelError(f"{self} takes more than there is of {inputs[0]}")
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
@@ -139,6 +157,36 @@ class Pad2d(Elementwise):
     def __str__(self) -> str:
         """Write pad 1×1 before, 0×0 after."""
         return f"pad {by(self.before)} before, {by(self.after)} after"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Zeros(Elementwise):
+    """Zeros in the place of a feature map: the missing connection of a searched cell.
+
+    **Source**: Liu, Simonyan, Yang 2018, arXiv:1806.09055, section 3.1.1.
+    """
+
+    kind: ClassVar[str] = "zeros"
+    channels: Dim
+    stride: Pair = (1, 1)
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """Stride over single positions."""
+        return Window(stride=self.stride[0]), Window(stride=self.stride[1])
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return so many channels at every stride's position."""
+        return slide(inputs[0], self.channels, self.window or POINT)
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return no operations."""
+        return Tally()
+
+    def __str__(self) -> str:
+        """Write zeros, 16, /2."""
+        return f"zeros, {self.channels}{suffix(self.stride)}"
 
 
 @final
@@ -166,3 +214,66 @@ class PadChannels(Elementwise):
     def __str__(self) -> str:
         """Write pad channels, +16."""
         return f"pad channels, +{self.before + self.after}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SelectChannels(Elementwise):
+    """So many channels in a row, from ``start`` on: one part of a channel split.
+
+    **Source**: Ma et al. 2018, arXiv:1807.11164, section 3.
+    """
+
+    kind: ClassVar[str] = "select_channels"
+    view: ClassVar[bool] = True
+    start: Dim
+    channels: Dim
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the same map with the chosen channels; there must be that many."""
+        beyond = inputs[0].channels - self.start - self.channels
+        if sympy.sympify(beyond).is_negative:
+            raise CostModelError(
+                f"{self} are not all among the {inputs[0].channels} of {inputs[0]}"
+            )
+        return Shape(self.channels, inputs[0].spatial)
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return no operations."""
+        return Tally()
+
+    def __str__(self) -> str:
+        """Write channels 58 to 115, counted from 0."""
+        return f"channels {self.start} to {self.start + self.channels - 1}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ChannelShuffle(Elementwise):
+    """Channels dealt out over the groups, so that grouped layers mix all of them.
+
+    With g groups of n channels each, channel i·n + j moves to place j·g + i.
+
+    **Source**: Zhang et al. 2017, arXiv:1707.01083, section 3.1.
+    """
+
+    kind: ClassVar[str] = "channel_shuffle"
+    groups: Dim
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's shape; the groups divide its channels."""
+        try:
+            exact_div(inputs[0].channels, self.groups)
+        except CostModelError:
+            raise CostModelError(
+                f"groups {self.groups} do not divide the {inputs[0].channels} channels"
+            ) from None
+        return inputs[0]
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return no operations: a copy in another order."""
+        return Tally()
+
+    def __str__(self) -> str:
+        """Write channel shuffle, groups 3."""
+        return f"channel shuffle, groups {self.groups}"

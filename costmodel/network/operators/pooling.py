@@ -171,6 +171,8 @@ class AdaptivePool(Pool):
         Along an axis of n positions, m windows ⌊i·n/m⌋ … ⌈(i+1)·n/m⌉ read
         n + m − gcd(n, m) positions: two share one wherever i·n/m is not whole.
         """
+        if self.size == (1, 1):
+            return x.numel
         read: Dim = x.channels
         for extent, m in zip(x.require_map(), self.size, strict=True):
             n = extent.atom

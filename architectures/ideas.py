@@ -1,0 +1,49 @@
+"""Ideas that the networks build on and that are no network here."""
+
+from __future__ import annotations
+
+from costmodel.network.lineage import add_idea
+
+
+add_idea(
+    "dropout",
+    title="Dropout",
+    year=2012,
+    paper="arXiv:1207.0580",
+    idea="units left out at random in training, for no operation when it is over",
+)
+add_idea(
+    "network_in_network",
+    title="Network in network",
+    year=2013,
+    paper="arXiv:1312.4400",
+    idea="1×1 convolutions, and the mean of each map before the classifier",
+)
+add_idea(
+    "separable_convolution",
+    title="Separable convolution",
+    year=2014,
+    paper="arXiv:1403.1687",
+    idea="filtering each map by itself, then mixing maps at each position",
+)
+add_idea(
+    "batch_normalization",
+    title="Batch normalization",
+    year=2015,
+    paper="arXiv:1502.03167",
+    idea="a scale and a shift a map, which fold into the convolution before it",
+)
+add_idea(
+    "highway",
+    title="Highway networks",
+    year=2015,
+    paper="arXiv:1505.00387",
+    idea="shortcuts that gates open, so that very deep networks train",
+)
+add_idea(
+    "architecture_search",
+    title="Neural architecture search",
+    year=2016,
+    paper="arXiv:1611.01578",
+    idea="a controller that learns which layers to string together",
+)

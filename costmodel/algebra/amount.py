@@ -1,0 +1,142 @@
+"""Sums of many counts, added as integers and turned into one expression at the end.
+
+A count of a network is a sum of coefficients times products of extents, and a network
+has few distinct extents: adding thousands of terms is adding integers in a dictionary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import sympy
+
+from costmodel.algebra.extent import Extent, resolve
+from costmodel.algebra.symbols import Dim, as_dim
+
+
+Monomial: TypeAlias = tuple[Extent, ...]
+"""A product of unknown extents, in the order of their first use."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Amount:
+    """Σ coefficient · Π extents: what a layer's algebra gives while counts are added.
+
+    It adds, subtracts and multiplies with numbers and expressions, as they do.
+    """
+
+    terms: dict[Monomial, Dim]
+
+    def __add__(self, other: Count) -> Count:
+        """Return the sum."""
+        terms = dict(self.terms)
+        for monomial, coefficient in _terms(other).items():
+            terms[monomial] = terms.get(monomial, 0) + coefficient
+        return Amount(terms)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Count:
+        """Return the amount with every sign changed."""
+        return Amount({m: -coefficient for m, coefficient in self.terms.items()})
+
+    def __sub__(self, other: Count) -> Count:
+        """Return the difference."""
+        return self + -other
+
+    def __rsub__(self, other: Count) -> Count:
+        """Return the difference from a number or an expression."""
+        return -self + other
+
+    def __mul__(self, other: Count) -> Count:
+        """Return the product; nothing times anything is plainly 0."""
+        if isinstance(other, Amount):
+            return Amount(_multiplied(self.terms, other.terms))
+        if type(other) is int and other == 0:
+            return 0
+        return Amount({m: other * coefficient for m, coefficient in self.terms.items()})
+
+    __rmul__ = __mul__
+
+
+Count: TypeAlias = Dim | Amount
+"""A number, an expression, or an amount that still has to become one."""
+
+
+def product(factor: Dim, extents: Iterable[Extent]) -> Count:
+    """Return a number or expression times extents; known ones are multiplied in."""
+    unknown = []
+    for extent in extents:
+        if type(extent.base) is int:
+            factor = factor * extent.base
+        else:
+            unknown.append(extent)
+    return Amount({tuple(unknown): factor}) if unknown else factor
+
+
+def added(counts: Iterable[tuple[int, Count]], times: Dim = 1) -> Dim:
+    """Return the sum of counts, each so many times, as one expanded expression.
+
+    Every term is multiplied by ``times``, the batch.
+
+    >>> from costmodel.algebra.symbols import H, W
+    >>> area = product(9, (Extent(H, 1, 2), Extent(W)))
+    >>> added([(2, area), (1, area * 4), (3, 5)])
+    54*W*floor(H/2 + 1/2) + 15
+    """
+    numbers: dict[Monomial, int] = {}
+    symbolic: dict[Monomial, list[sympy.Expr]] = {}
+    for repeats, count in counts:
+        for monomial, coefficient in _terms(count).items():
+            if type(coefficient) is int:
+                numbers[monomial] = numbers.get(monomial, 0) + repeats * coefficient
+            else:
+                symbolic.setdefault(monomial, []).append(repeats * coefficient)
+    if not symbolic and not any(numbers) and type(times) is int:
+        return times * numbers.get((), 0)
+    terms = [_term(n, p) for m, n in numbers.items() if n for p in _expanded(m, times)]
+    for monomial, coefficients in symbolic.items():
+        whole = resolve(sympy.Add(*coefficients))
+        whole = whole * sympy.Add(*(_term(1, p) for p in _expanded(monomial, times)))
+        terms.append(sympy.expand(whole))
+    return as_dim(sympy.Add(*terms))
+
+
+def _terms(count: Count) -> dict[Monomial, Dim]:
+    return count.terms if isinstance(count, Amount) else {(): count}
+
+
+def _multiplied(
+    left: dict[Monomial, Dim], right: dict[Monomial, Dim]
+) -> dict[Monomial, Dim]:
+    terms: dict[Monomial, Dim] = {}
+    for one, first in left.items():
+        for other, second in right.items():
+            terms[one + other] = terms.get(one + other, 0) + first * second
+    return terms
+
+
+@lru_cache(maxsize=4096)
+def _expanded(
+    monomial: Monomial, times: Dim
+) -> tuple[tuple[sympy.Rational, tuple[sympy.Expr, ...]], ...]:
+    """Return extents times the batch, multiplied out: a number and factors a term."""
+    values = [sympy.sympify(extent.value) for extent in monomial]
+    whole = sympy.Mul(times, *values)
+    if any(value.is_Add for value in values):
+        whole = sympy.expand(whole)
+    parts = (term.as_coeff_Mul() for term in sympy.Add.make_args(whole))
+    return tuple((number, sympy.Mul.make_args(rest)) for number, rest in parts)
+
+
+def _term(number: int, part: tuple[sympy.Rational, tuple[sympy.Expr, ...]]) -> Any:
+    """Return a number times a product that is already in sympy's normal form."""
+    coefficient, factors = number * part[0], part[1]
+    if factors == (sympy.S.One,):
+        return coefficient
+    # What multiplying would come to: the number first, the factors in their order.
+    given = factors if coefficient == 1 else (coefficient, *factors)
+    return sympy.Mul(*given, evaluate=False)

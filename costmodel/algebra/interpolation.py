@@ -1,0 +1,108 @@
+"""The formula in numbers that no graph can keep as symbols: how often a block repeats.
+
+A network with n blocks is a different graph for every n, but its cost is a polynomial
+in n of low degree. That polynomial follows from a few of the graphs, exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import product
+from math import comb, prod
+
+import sympy
+
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.errors import CostModelError
+
+
+def interpolate(
+    function: Callable[..., Dim],
+    symbols: Sequence[sympy.Symbol],
+    *,
+    start: int = 1,
+    largest_degree: int = 3,
+) -> Dim:
+    """Return the polynomial in the symbols that a function of whole numbers is.
+
+    ``function`` gives the count for numbers from ``start`` on, itself perhaps symbolic
+    in other names. The degree is the lowest for which the polynomial also gives the
+    function's values at further points: alone along each axis, and along the diagonal.
+
+    f(n) = Σⱼ (Δʲf)(start) · C(n − start, j), Newton's forward differences.
+
+    **Errors**: no polynomial of that degree, as where a count is rounded.
+
+    >>> n, k = sympy.symbols("n k")
+    >>> interpolate(lambda number: sum(k * i for i in range(number)), [n])
+    k*n**2/2 - k*n/2
+    """
+    if not symbols:
+        raise CostModelError("interpolate: name at least one symbol")
+    value = cache(
+        lambda *steps: sympy.sympify(function(*(start + step for step in steps)))
+    )
+    for degree in range(largest_degree + 1):
+        formula = _newton(value, symbols, start, degree)
+        if all(
+            _is_zero(formula, symbols, start, step, value(*step))
+            for step in _further(len(symbols), degree)
+        ):
+            return as_dim(formula)
+    names = ", ".join(map(str, symbols))
+    raise CostModelError(
+        f"interpolate: no polynomial of degree {largest_degree} or less in {names}; "
+        "relax the count first if it is rounded"
+    )
+
+
+def _newton(
+    value: Callable[..., sympy.Expr],
+    symbols: Sequence[sympy.Symbol],
+    start: int,
+    degree: int,
+) -> sympy.Expr:
+    terms = []
+    for steps in _simplex(len(symbols), degree):
+        difference = sympy.Add(*(
+            (-1) ** (sum(steps) - sum(below))
+            * prod(comb(j, i) for j, i in zip(steps, below))
+            * value(*below)
+            for below in product(*(range(step + 1) for step in steps))
+        ))  # fmt: skip
+        terms += [
+            difference * prod(_choose(s - start, j) for s, j in zip(symbols, steps))
+        ]
+    return sympy.expand(sympy.Add(*terms))
+
+
+def _choose(number: sympy.Expr, chosen: int) -> sympy.Expr:
+    """C(number, chosen) as a polynomial."""
+    return sympy.expand(sympy.ff(number, chosen) / sympy.factorial(chosen))
+
+
+def _simplex(axes: int, degree: int) -> Iterator[tuple[int, ...]]:
+    """Give the points of whole numbers from 0 on that add up to ``degree`` or less."""
+    points = product(range(degree + 1), repeat=axes)
+    return (point for point in points if sum(point) <= degree)
+
+
+def _further(axes: int, degree: int) -> list[tuple[int, ...]]:
+    """Return points outside the simplex: one on each axis, and two on the diagonal."""
+    along = [
+        tuple((degree + 1) * (axis == other) for other in range(axes))
+        for axis in range(axes)
+    ]
+    return [*along, (degree + 1,) * axes, (degree + 2,) * axes]
+
+
+def _is_zero(
+    formula: sympy.Expr,
+    symbols: Sequence[sympy.Symbol],
+    start: int,
+    steps: tuple[int, ...],
+    expected: sympy.Expr,
+) -> bool:
+    at = {symbol: start + step for symbol, step in zip(symbols, steps)}
+    return bool(sympy.expand(formula.subs(at) - expected) == 0)

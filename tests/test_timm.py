@@ -1,0 +1,78 @@
+"""Networks that timm has as their papers or authors do: equal to the last integer."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from functools import lru_cache
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from costmodel.analysis.cost import cost
+from costmodel.bridge import oracles
+from costmodel.network.graph import parameters_by_name
+from costmodel.network.registry import find, load
+from tests.zoo import torchvision_models
+
+
+#           ours                          timm's, our options
+RELEASED = {"variant": "released"}
+PAIRS: dict[str, tuple[str, dict[str, str]]] = {
+    "inception_v4": ("inception_v4", {}),
+    "inception_resnet_v2": ("inception_resnet_v2", RELEASED),
+    "xception": ("legacy_xception", {}),
+    "nasnet_a_large": ("nasnetalarge", {}),
+    "pnasnet5_large": ("pnasnet5large", {}),
+    "senet154": ("legacy_senet154", {}),
+    **{f"se_resnet{n}": (f"legacy_seresnet{n}", RELEASED)
+       for n in (18, 34, 50, 101, 152)},
+    "se_resnext50_32x4d": ("legacy_seresnext50_32x4d", RELEASED),
+    "se_resnext101_32x4d": ("legacy_seresnext101_32x4d", RELEASED),
+    "preact_resnet18": ("resnetv2_18", {}),
+    "preact_resnet34": ("resnetv2_34", {}),
+    "preact_resnet50": ("resnetv2_50", RELEASED),
+    "preact_resnet101": ("resnetv2_101", RELEASED),
+    "preact_resnet152": ("resnetv2_152", RELEASED),
+}  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def theirs(name: str) -> nn.Module:
+    """Return one of timm's networks in evaluation mode, without memory."""
+    torchvision_models()  # which timm imports
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # timm's own deprecated calls
+        timm = pytest.importorskip("timm", reason="timm is not installed")
+        with torch.device("meta"):
+            return timm.create_model(name, pretrained=False).eval()
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_parameters_and_stored_tensors_are_equal(name: str) -> None:
+    other, options = PAIRS[name]
+    net = load(name, **options)
+    assert oracles.learnable(theirs(other)) == cost(net).parameters
+    stored = oracles.stored_shapes(theirs(other)).values()
+    assert Counter(map(squeezed, stored)) == Counter(
+        map(squeezed, parameters_by_name(net).values())
+    )
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_macs_and_activations_are_equal_at_every_size(name: str) -> None:
+    other, options = PAIRS[name]
+    default = find(name).resolution
+    for size in [(default, default), (97, 129), (161, 111)]:
+        ours = cost(load(name, resolution=size, batch=1, **options))
+        counted = oracles.flop_counter_macs(theirs(other), (1, 3, *size))
+        assert sum(counted.values()) == ours.macs
+        executed = oracles.executed_activations(theirs(other), (1, 3, *size))
+        assert executed == ours.activations
+
+
+def squeezed(shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a shape without ones: a 1×1 convolution is a fully connected layer."""
+    return tuple(size for size in shape if size != 1)
