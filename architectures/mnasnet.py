@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from architectures.blocks import squeeze_excite
-from costmodel.algebra.symbols import Dim, Rational, floor, is_equal, make_divisible
+from costmodel.algebra.symbols import Dim, Rational, floor_div, is_equal, make_divisible
 from costmodel.network.build import (
     Value,
     activation,
@@ -74,7 +74,7 @@ def mbconv(
     y = depthwise(y, kernel, stride, bias=False)
     y = activation(batch_norm(y), kind)
     if reduction is not None:
-        y = squeeze_excite(y, floor(x.channels / reduction), kind)
+        y = squeeze_excite(y, floor_div(x.channels, reduction), kind)
     y = batch_norm(conv(y, channels, kernel=1, bias=False))
     return add(x, y) if stride == 1 and is_equal(x.channels, channels) else y
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from architectures.blocks import squeeze_excite
-from costmodel.algebra.symbols import Dim, Rational, floor, is_equal, make_divisible
+from costmodel.algebra.symbols import Dim, Rational, floor_div, is_equal, make_divisible
 from costmodel.network.build import (
     Value,
     activation,
@@ -70,7 +70,7 @@ def bneck(x: Value, row: Row, hidden: Dim, width: Dim) -> Value:
         y = activation(conv_bn(y, hidden, kernel=1), nonlinearity)
     y = activation(batch_norm(depthwise(y, kernel, stride, bias=False)), nonlinearity)
     if gated:
-        squeezed = make_divisible(floor(hidden / 4), 1, 8)
+        squeezed = make_divisible(floor_div(hidden, 4), 1, 8)
         y = squeeze_excite(y, squeezed, gate="hardsigmoid")
     y = conv_bn(y, make_divisible(out, width, 8), kernel=1)
     return add(x, y) if stride == 1 and is_equal(x.channels, y.channels) else y

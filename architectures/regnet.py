@@ -7,7 +7,7 @@ from typing import Any, Literal
 from architectures.blocks import squeeze_excite
 from architectures.design_space import fit, widths
 from architectures.residual import close, head
-from costmodel.algebra.symbols import Dim, Rational, as_dim, exact_div, floor
+from costmodel.algebra.symbols import Dim, Rational, as_dim, exact_div, floor_div
 from costmodel.network.build import Value, batch_norm, conv, conv_bn_relu, scope
 from costmodel.network.registry import Default, architecture
 
@@ -73,7 +73,7 @@ def bottleneck(x: Value, maps: Dim, stride: int, group: int, reduction: Any) -> 
     y = conv_bn_relu(x, maps, kernel=1)
     y = conv_bn_relu(y, maps, kernel=3, stride=stride, groups=exact_div(maps, group))
     if reduction is not None:
-        y = squeeze_excite(y, floor(x.channels / reduction))
+        y = squeeze_excite(y, floor_div(x.channels, reduction))
     return batch_norm(conv(y, maps, kernel=1, bias=False))
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from architectures.blocks import squeeze_excite
 from architectures.residual import Branch, head, stages, stem
 from architectures.resnet import BASIC, BOTTLENECK, CHANNELS, basic, bottleneck
-from costmodel.algebra.symbols import Dim, floor, is_equal
+from costmodel.algebra.symbols import Dim, floor_div, is_equal
 from costmodel.network.build import Value, require
 from costmodel.network.registry import Default, architecture
 
@@ -40,7 +40,7 @@ DEPARTURES = [
 
 def excited(y: Value, reduction: Dim, *, bias: bool = False) -> Value:
     """Gate a residual before it is added (Figure 3); the layers have no biases."""
-    squeezed = floor(y.channels / reduction)
+    squeezed = floor_div(y.channels, reduction)
     require(
         not is_equal(squeezed, 0),
         f"option reduction = {reduction}: none of {y.channels} maps is left",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from architectures.blocks import squeeze_excite
-from costmodel.algebra.symbols import Dim, exact_div, floor
+from costmodel.algebra.symbols import Dim, exact_div, floor_div
 from costmodel.network.build import (
     Value,
     add,
@@ -73,7 +73,7 @@ def unit(
     maps = channels if stride == 1 else channels - x.channels
     y = batch_norm(conv(y, maps, kernel=1, groups=groups, bias=False))
     if excited:
-        y = squeeze_excite(y, floor(maps / 16), bias=False)
+        y = squeeze_excite(y, floor_div(maps, 16), bias=False)
     if stride == 1:
         return relu(add(x, y))
     return relu(concat(avg_pool(x, kernel=3, stride=2, padding=1), y))

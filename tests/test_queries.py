@@ -6,15 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import costmodel as cm
+from costmodel.algebra.evaluation import lambdify
 from costmodel.algebra.parse import parse
-from costmodel.algebra.queries import lambdify, leading, relax
+from costmodel.algebra.queries import elasticity, leading, relax, smooth
 from costmodel.algebra.symbols import (
     Dim,
     H,
     M,
+    N,
     W,
     alpha,
     as_dim,
@@ -90,6 +93,58 @@ def test_leading_says_what_it_cannot_do() -> None:
         leading(H)
     with pytest.raises(CostModelError, match=r"^leading: 1/H is no polynomial in H$"):
         leading(1 / H, H)
+
+
+def test_roundings_of_other_symbols_stay() -> None:
+    formula = sympy.floor(H / 2) * make_divisible(32, alpha, 8) * sympy.ceiling(W / 3)
+    halves = sympy.ceiling(W / 3)
+    assert smooth(formula, H) == H / 2 * make_divisible(32, alpha, 8) * halves
+    assert smooth(formula, H, alpha) == 16 * H * alpha * halves
+    assert smooth(formula, M) == formula
+
+
+@given(st.integers(1, 10**6), st.integers(1, 9), st.integers(0, 9))
+def test_the_elasticity_of_a_monomial_is_its_exponent(c: int, p: int, q: int) -> None:
+    monomial = c * alpha**p * H**q * sympy.floor((W + 3) / 4)
+    assert elasticity(monomial, alpha) == p
+    assert elasticity(monomial * H, H) == q + 1
+
+
+@settings(max_examples=settings().max_examples // 2)
+@given(st.lists(st.integers(1, 10**4), min_size=3, max_size=3), st.integers(1, 99))
+def test_elasticities_add_over_products_and_average_over_sums(
+    numbers: list[int], width: int
+) -> None:
+    a, b, c = numbers
+    one, other = a * alpha**2 + b * alpha, sympy.Integer(c) + 3 * alpha**3
+    slopes = [sympy.sympify(elasticity(f, alpha)) for f in (one, other)]
+    product = elasticity(sympy.expand(one * other), alpha)
+    assert sympy.cancel(product - sum(slopes)) == 0
+    mean = (one * slopes[0] + other * slopes[1]) / (one + other)
+    assert sympy.cancel(elasticity(one + other, alpha) - mean) == 0
+    # One percent more width, and so many percent more cost: to first order.
+    at = sympy.Rational(width, 10)
+    little = sympy.Rational(1, 10**9)
+    growth = (one.subs(alpha, at * (1 + little)) / one.subs(alpha, at) - 1) / little
+    assert abs(float(growth - slopes[0].subs(alpha, at))) < 1e-6
+
+
+def test_macs_are_proportional_to_the_batch_and_nearly_quadratic_in_width() -> None:
+    macs = cm.cost(cm.load("mobilenet_v1", width=alpha)).macs
+    assert elasticity(macs, N) == 1
+    slope = sympy.sympify(elasticity(macs, alpha)).subs({H: 224, W: 224, alpha: 1})
+    assert slope == sympy.Rational(2 * 539492352 + 29248000, 539492352 + 29248000)
+
+
+def test_roundings_of_the_symbol_have_the_slope_of_what_they_round() -> None:
+    assert elasticity(sympy.floor(H / 2) * sympy.floor(W / 2), H) == 1
+    assert elasticity(make_divisible(32, alpha, 8) ** 2, alpha) == 2
+
+
+def test_the_slope_of_a_maximum_turns_where_it_does() -> None:
+    slope = sympy.sympify(elasticity(sympy.Max(1, alpha), alpha))
+    values = [slope.subs(alpha, at) for at in (sympy.Rational(1, 2), 2)]
+    assert values == [0, 1]
 
 
 @given(
@@ -188,6 +243,17 @@ def test_largest_and_smallest_are_vectorised() -> None:
             lambda: leading(H, "alpha"),
         ),
         ("leading: a symbol stands twice", lambda: leading(H, H, H)),
+        ("relax: True is neither", lambda: relax(True)),
+        ("relax: the formula 0.5*H is neither", lambda: relax(0.5 * H)),
+        ("elasticity: 'alpha' is no symbol", lambda: elasticity(alpha, "alpha")),
+        (
+            "elasticity: the formula does not depend on H; it has alpha",
+            lambda: elasticity(alpha, H),
+        ),
+        (
+            "elasticity: common_divisor(H, 7) has no slope in H",
+            lambda: elasticity(common_divisor(H, 7), H),
+        ),
         ("lambdify: a symbol stands twice", lambda: lambdify(H, [H, H])),
         ("lambdify: 'alpha**2' is neither", lambda: lambdify("alpha**2", [alpha])),
     ],

@@ -247,7 +247,7 @@ def test_top1_comes_with_its_source() -> None:
     assert [subject.top1 for subject in (*SUBJECTS, make("alexnet"))] == [
         None,
         ("69.758", weights),
-        ("70.6", "Table 6"),
+        ("70.6", "Tables 4 and 6"),
         ("56.522", f"{weights}, resolution 224"),
     ]
 

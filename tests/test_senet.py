@@ -275,11 +275,13 @@ def test_senet_154_with_full_1x1s_is_not_what_was_printed_either() -> None:
          "senet154", {"reduction": 257}),
         ("se_resnet50: option variant = 'caffe'; allowed are paper, released",
          "se_resnet50", {"variant": "caffe"}),
-        ("senet154: cardinality · bottleneck_width = 15 is odd; its half is needed",
+        ("senet154, cardinality = 3, bottleneck_width = 5: cardinality · "
+             "bottleneck_width = 15 is odd; its half is needed",
          "senet154", {"cardinality": 3, "bottleneck_width": 5}),
         ("senet154: option repeats = 0 is not positive",
          "senet154", {"repeats": (3, 8, 36, 0)}),
-        ('se_resnext50_32x4d, width = 1/64: conv at "stage1.block1.conv2": groups 32 '
+        ('se_resnext50_32x4d, width = 1/64, reduction = 1: conv at '
+         '"stage1.block1.conv2": groups 32 '
          "do not divide the 2 input channels",
          "se_resnext50_32x4d", {"width": "1/64", "reduction": 1}),
     ],

@@ -41,7 +41,7 @@ def interpolate(
     if not symbols:
         raise CostModelError("interpolate: name at least one symbol")
     value = cache(
-        lambda *steps: sympy.sympify(function(*(start + step for step in steps)))
+        lambda *steps: sympy.sympify(as_dim(function(*(start + s for s in steps))))
     )
     for degree in range(largest_degree + 1):
         formula = _newton(value, symbols, start, degree)

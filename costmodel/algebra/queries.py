@@ -1,15 +1,12 @@
-"""Questions to a formula: relax it, lead with it, evaluate it a million times."""
+"""Questions to a formula: its smooth law, its leading terms, how steeply it grows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
-import numpy as np
 import sympy
-from sympy.printing.numpy import NumPyPrinter
 
-from costmodel.algebra.quotient import PackageFunctions, whole
+from costmodel.algebra.arguments import formula_of, symbol_of, symbols_of
 from costmodel.algebra.symbols import Dim, as_dim, make_divisible
 from costmodel.errors import CostModelError
 
@@ -23,11 +20,20 @@ def relax(expression: Dim) -> Dim:
     >>> relax(9 * sympy.floor(H / 2) * make_divisible(32, alpha, 8))
     144*H*alpha
     """
-    smooth = _formula("relax", expression).replace(
-        lambda part: isinstance(part, (sympy.floor, sympy.ceiling, make_divisible)),
-        lambda part: part.args[0] * (part.args[1] if len(part.args) > 1 else 1),
-    )
-    return as_dim(sympy.expand(smooth))
+    return as_dim(_relaxed(formula_of("relax", expression), lambda _: True))
+
+
+def smooth(formula: sympy.Expr, *symbols: sympy.Symbol) -> sympy.Expr:
+    """Return the formula without the roundings that a symbol stands in.
+
+    Roundings of other symbols are constant in these, and stay exact.
+
+    >>> from costmodel.algebra.symbols import H, W
+    >>> smooth(sympy.floor(H / 2) * sympy.floor(W / 2), H)
+    H*floor(W/2)/2
+    """
+    chosen = set(symbols)
+    return _relaxed(formula, lambda part: bool(part.free_symbols & chosen))
 
 
 def leading(expression: Dim, *symbols: sympy.Symbol) -> Dim:
@@ -37,18 +43,18 @@ def leading(expression: Dim, *symbols: sympy.Symbol) -> Dim:
     >>> leading(3 * alpha**2 * M**2 + 5 * alpha * M**2 + 7, alpha, M)
     3*M**2*alpha**2
     """
-    _symbols("leading", symbols)
-    smooth = sympy.sympify(relax(_formula("leading", expression)))
+    chosen = symbols_of("leading", symbols)
+    law = _relaxed(formula_of("leading", expression), lambda _: True)
     try:
-        polynomial = sympy.Poly(smooth, *symbols)
+        polynomial = sympy.Poly(law, *chosen)
     except sympy.PolynomialError:
-        names = ", ".join(map(str, symbols))
-        raise CostModelError(f"leading: {smooth} is no polynomial in {names}") from None
+        names = ", ".join(map(str, chosen))
+        raise CostModelError(f"leading: {law} is no polynomial in {names}") from None
     degree = max(sum(powers) for powers in polynomial.monoms())
     return as_dim(
         sympy.Add(
             *(
-                coefficient * sympy.prod(s**p for s, p in zip(symbols, powers))
+                coefficient * sympy.prod(s**p for s, p in zip(chosen, powers))
                 for powers, coefficient in polynomial.terms()
                 if sum(powers) == degree
             )
@@ -56,111 +62,41 @@ def leading(expression: Dim, *symbols: sympy.Symbol) -> Dim:
     )
 
 
-def lambdify(
-    expression: Dim | Sequence[Dim], symbols: Sequence[sympy.Symbol]
-) -> Callable[..., Any]:
-    """Return a numpy function of the symbols, vectorised, common parts computed once.
+def elasticity(expression: Dim, symbol: sympy.Symbol) -> Dim:
+    """Return by how many percent the count grows where the symbol grows by one.
 
-    Integer arguments give exact integers of any size: floors become integer division,
-    and what 64 bits do not hold is computed in Python's integers. Real arguments are
-    floats, with the rounding of floats: give input sizes as integers.
+    ∂log f/∂log x = (x/f)·∂f/∂x, exact; 2 where doubling x takes four times as much.
+    A count that is rounded in x has no slope there: roundings that x stands in are
+    relaxed, all others stay. Where Max or Min turns from one side to the other, the
+    answer has a ``Heaviside``, which is 0 before the turn and 1 after it.
 
-    >>> from costmodel.algebra.symbols import H
-    >>> lambdify(3 * sympy.floor((H + 1) / 2), [H])(np.array([7, 8, 9])).tolist()
-    [12, 12, 15]
+    **Units**: none, percent a percent.
+    **Errors**: the formula is 0 or does not depend on x, or has no slope in it.
+
+    >>> from costmodel.algebra.symbols import H, alpha
+    >>> elasticity(5 * alpha**2 * sympy.floor(H / 2), alpha)
+    2
+    >>> elasticity(3 * alpha**2 + alpha, alpha)
+    (6*alpha + 1)/(3*alpha + 1)
     """
-    chosen = _symbols("lambdify", symbols)
-    many = isinstance(expression, Sequence) and not isinstance(expression, str)
-    formulas = expression if isinstance(expression, Sequence) and many else [expression]
-    wanted = [whole(_formula("lambdify", formula)) for formula in formulas]
-    missing = set().union(*(e.free_symbols for e in wanted)) - set(chosen)
-    if missing:
-        names = ", ".join(sorted(map(str, missing)))
-        raise CostModelError(f"lambdify: the formula also depends on {names}")
-    named = {"make_divisible": _make_divisible, "common_divisor": _common_divisor}
-    function = sympy.lambdify(
-        chosen, wanted, modules=[named, "numpy"], printer=_IntegerPrinter(), cse=True
+    formula = formula_of("elasticity", expression)
+    x = symbol_of("elasticity", symbol, [formula])
+    law = smooth(formula, x)
+    slope = law.diff(x)
+    if slope.has(sympy.Derivative, sympy.Subs):
+        raise CostModelError(f"elasticity: {law} has no slope in {x}")
+    return as_dim(sympy.cancel(x * slope / law))
+
+
+_ROUNDING = (sympy.floor, sympy.ceiling, make_divisible)
+
+
+def _relaxed(
+    formula: sympy.Expr, chosen: Callable[[sympy.Expr], bool]
+) -> sympy.Expr:  # fmt: skip
+    """Return the formula with what some roundings round in their place, expanded."""
+    law = formula.replace(
+        lambda part: isinstance(part, _ROUNDING) and chosen(part),
+        lambda part: part.args[0] * (part.args[1] if len(part.args) > 1 else 1),
     )
-    return _evaluator(function, many=many)
-
-
-_EXACT_BITS = 62
-"""Bits that a 64-bit integer holds, sign and one to spare."""
-
-
-def _evaluator(function: Callable[..., Any], *, many: bool) -> Callable[..., Any]:
-    """Give results the arguments' shape, also constants; keep integers exact."""
-
-    def evaluate(*arguments: Any) -> Any:
-        arrays = [np.asarray(argument) for argument in arguments]
-        shape = np.broadcast_shapes(*(array.shape for array in arrays))
-        integers = all(array.dtype.kind in "iuO" for array in arrays)
-        if not shape:
-            values = function(*(array.item() for array in arrays))
-        elif integers:
-            values = _integers(function, arrays)
-        else:
-            values = function(*arrays)
-        if shape:
-            values = [np.broadcast_to(value, shape) for value in values]
-        return values if many else values[0]
-
-    return evaluate
-
-
-def _integers(function: Callable[..., Any], arrays: list[Any]) -> list[Any]:
-    """Evaluate in 64 bits; where an estimate in floats is too large, in Python's."""
-    with np.errstate(all="ignore"):
-        estimates = function(*(array.astype(float) for array in arrays))
-    largest = max(float(np.max(np.abs(estimate))) for estimate in estimates)
-    kind = np.int64 if largest < 2.0**_EXACT_BITS else object
-    values: list[Any] = function(*(array.astype(kind) for array in arrays))
-    return values
-
-
-def _formula(query: str, value: object) -> sympy.Expr:
-    """Return a count or an expression as an expression, or say what it is instead."""
-    if isinstance(value, (int, sympy.Expr)):
-        return sympy.sympify(value)
-    raise CostModelError(f"{query}: {value!r} is neither an integer nor an expression")
-
-
-def _symbols(query: str, symbols: object) -> list[sympy.Symbol]:
-    """Return different symbols as a list, or say what is wrong with them."""
-    found = list(symbols) if isinstance(symbols, (list, tuple)) else [symbols]
-    if not found or not all(isinstance(symbol, sympy.Symbol) for symbol in found):
-        raise CostModelError(f"{query}: name at least one symbol, not {symbols!r}")
-    if len(set(found)) < len(found):
-        raise CostModelError(f"{query}: a symbol stands twice in {symbols!r}")
-    return found
-
-
-class _IntegerPrinter(PackageFunctions, NumPyPrinter):
-    """Print integer division and the functions of this package."""
-
-    def _print_Max(self, expr: sympy.Expr) -> str:  # noqa: N802
-        return self._pairwise("maximum", expr.args)
-
-    def _print_Min(self, expr: sympy.Expr) -> str:  # noqa: N802
-        return self._pairwise("minimum", expr.args)
-
-    def _pairwise(self, name: str, values: Sequence[sympy.Expr]) -> str:
-        first, *rest = map(self._print, values)
-        for value in rest:
-            first = f"{name}({first}, {value})"
-        return str(first)
-
-
-def _common_divisor(left: Any, right: Any) -> Any:
-    """Return the greatest common divisor, also of whole numbers kept as floats."""
-    arrays = [np.asarray(value) for value in (left, right)]
-    return np.gcd(*(a.astype(np.int64) if a.dtype.kind == "f" else a for a in arrays))
-
-
-def _make_divisible(channels: Any, width: Any, divisor: Any) -> Any:
-    """Round as :class:`make_divisible` does, for arrays, and in floats as it does."""
-    scaled = np.asarray(channels, dtype=float) * np.asarray(width, dtype=float)
-    step = np.asarray(divisor, dtype=np.int64)
-    whole_steps = (scaled + step / 2).astype(np.int64)
-    rounded = np.maximum(step, whole_steps // step * step)
-    return np.where(rounded < 0.9 * scaled, rounded + step, rounded)
+    return sympy.expand(law)

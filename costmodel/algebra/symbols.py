@@ -6,10 +6,11 @@ import math
 from fractions import Fraction
 from keyword import iskeyword
 from numbers import Integral
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import sympy
 
+from costmodel.algebra.doubles import counted_in_doubles
 from costmodel.errors import CostModelError
 
 
@@ -88,7 +89,7 @@ def exact_div(dividend: Dim, divisor: Dim) -> Dim:
         if remainder:
             raise CostModelError(f"{divisor} does not divide {dividend}")
         return quotient
-    result = as_dim(sympy.sympify(dividend) / divisor)
+    result = as_dim(sympy.sympify(dividend, strict=True) / divisor)
     if isinstance(result, sympy.Rational):
         raise CostModelError(f"{divisor} does not divide {dividend}")
     return result
@@ -100,7 +101,18 @@ def floor(value: Dim) -> Dim:
     >>> floor(sympy.Rational(7, 2)), floor(theta * 64)
     (3, floor(64*theta))
     """
-    return as_dim(sympy.floor(value))
+    return as_dim(sympy.floor(sympy.sympify(as_dim(value))))
+
+
+def floor_div(dividend: Dim, divisor: Dim) -> Dim:
+    """Return ⌊dividend / divisor⌋, exactly.
+
+    >>> floor_div(7, 2), floor_div(symbol("C"), 16)
+    (3, floor(C/16))
+    """
+    if type(dividend) is int and type(divisor) is int:
+        return dividend // divisor
+    return floor(sympy.sympify(as_dim(dividend)) / as_dim(divisor))
 
 
 def maximum(left: Dim, right: Dim) -> Dim:
@@ -109,21 +121,36 @@ def maximum(left: Dim, right: Dim) -> Dim:
     >>> maximum(1, sympy.Rational(3, 2)), maximum(alpha, 1)
     (3/2, Max(1, alpha))
     """
-    return as_dim(sympy.Max(left, right))
+    sides = (sympy.sympify(side, strict=True) for side in (left, right))
+    return as_dim(sympy.Max(*sides))
 
 
 def is_equal(left: Dim, right: Dim) -> bool:
     """Say whether two counts are the same for every value of their symbols."""
     if type(left) is int and type(right) is int:
         return left == right
-    return bool(left == right or sympy.expand(sympy.sympify(left) - right) == 0)
+    if left == right:
+        return True
+    return bool(sympy.expand(sympy.sympify(left, strict=True) - right) == 0)
 
 
 _MOST_EXACT = 2**53
 """Integers up to here are exact in floats."""
 
 
-class make_divisible(sympy.Function):  # noqa: N801 - the reference code's name
+class _Rounding(sympy.Function):
+    """A named function of numbers and expressions, never of text."""
+
+    def __new__(cls, *arguments: object, **options: bool) -> Self:
+        """Refuse strings, which sympy would run as code."""
+        for argument in arguments:
+            if isinstance(argument, str):
+                raise CostModelError(f"{cls.__name__}: {argument!r} is no number")
+        made: Self = super().__new__(cls, *arguments, **options)
+        return made
+
+
+class make_divisible(_Rounding):  # noqa: N801 - the reference code's name
     """Channels times width, rounded to a multiple of a divisor, never below 90 %.
 
     ``make_divisible(channels, width, divisor)`` with v = channels·width is
@@ -158,7 +185,7 @@ class make_divisible(sympy.Function):  # noqa: N801 - the reference code's name
         return sympy.Integer(rounded + step if rounded < 0.9 * scaled else rounded)
 
 
-class common_divisor(sympy.Function):  # noqa: N801 - a function, printed as one
+class common_divisor(_Rounding):  # noqa: N801 - a function, printed as one
     """The greatest common divisor of two positive integers, unevaluated on symbols.
 
     >>> common_divisor(6, 7), common_divisor(H, 1), common_divisor(H, 7)
@@ -184,5 +211,6 @@ FUNCTIONS: dict[str, Any] = {
     "Min": sympy.Min,
     "make_divisible": make_divisible,
     "common_divisor": common_divisor,
+    "counted_in_doubles": counted_in_doubles,
 }
 """The functions that may stand in a formula, by the names that formulas print."""

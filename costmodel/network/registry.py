@@ -245,7 +245,7 @@ def _built(chosen: Architecture, given: Mapping[str, Any]) -> Network:
             for key, value in given.items()
             if isinstance(value, sympy.Rational)
             and chosen.options[key].can_be_symbol
-            and not chosen.options[key].symbols[0].is_integer
+            and not isinstance(chosen.options[key].default, sympy.Rational)
         }
         problem: BaseException = error.__cause__ or error
         if parts:
@@ -255,7 +255,7 @@ def _built(chosen: Architecture, given: Mapping[str, Any]) -> Network:
                 symbolic.bind({symbols[key]: value for key, value in parts.items()})
             except CostModelError as found:
                 problem = found
-        if not given:
+        if not given or any(f"option {key} " in str(problem) for key in given):
             raise
         settings = ", ".join(f"{key} = {_text(v)}" for key, v in given.items())
         raise CostModelError(f"{chosen.name}, {settings}: {problem}") from None

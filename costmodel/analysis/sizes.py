@@ -1,0 +1,29 @@
+"""The sizes of a network's tensors: what has to be whole for the network to exist."""
+
+from __future__ import annotations
+
+from costmodel.algebra.extent import resolve
+from costmodel.algebra.symbols import Dim
+from costmodel.network.graph import Network
+
+
+def sizes(network: Network) -> tuple[Dim, ...]:
+    """Return every size of every tensor, weights included, each once and in order.
+
+    A network exists where all of them are positive whole numbers: ``largest`` and
+    ``smallest`` take them as ``whole``.
+
+    **Units**: channels and positions.
+
+    >>> from costmodel.network.registry import load
+    >>> sizes(load("mobilenet_v1", width="alpha", resolution=32))[:4]
+    (3, 32, 32*alpha, 16)
+    """
+    found: dict[Dim, None] = {}
+    for node in network.nodes:
+        for size in node.output.sizes:
+            found.setdefault(size)
+        for weight in network.weights_of(node).values():
+            for size in weight.shape:
+                found.setdefault(resolve(size))
+    return tuple(found)
