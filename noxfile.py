@@ -70,6 +70,22 @@ def thorough(session: nox.Session) -> None:
     session.run(python, "-m", "pytest", "-n", "auto", *session.posargs, env=env)
 
 
+@nox.session(venv_backend="none")
+def peers(session: nox.Session) -> None:
+    """Compare with other counters, which it installs; -- record writes down theirs."""
+    python, folder = everything(session), SHARED.with_name("peers").resolve()
+    env = {"PYTHONPATH": str(folder), "DS_BUILD_OPS": "0"}
+    if not folder.exists():
+        # Beside PyTorch, and not into it: DeepSpeed is built against the one there is.
+        pip = (python, "-m", "pip", "install", "-q", "--no-deps", "--target", folder)
+        session.run(*pip, "setuptools==84.2.1")
+        needed = ("--no-build-isolation", "-r", "tests/peers/requirements.txt")
+        session.run(*pip, *needed, env=env)
+    if "record" in session.posargs:
+        session.run(python, "-m", "tests.peers.record", env=env)
+    session.run(python, "-m", "pytest", "-n", "0", "tests/test_peers.py", env=env)
+
+
 def everything(session: nox.Session) -> str:
     """Return the Python of the shared environment, where all extras are installed."""
     scripts = "Scripts" if sys.platform == "win32" else "bin"

@@ -7,7 +7,7 @@ expressions, and plain ``int`` once every symbol is bound.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -164,6 +164,26 @@ class Cost(Sums):
         """Keep the rows."""
         self.rows = tuple(rows)
         super().__init__((row.sample for row in self.rows), batch)
+
+    def flops(
+        self, convention: str, *, written: Mapping[str, str] | None = None
+    ) -> Dim:
+        """Return what a tool prints for the network, in the tool's own unit.
+
+        ``written`` names operators, layers or scopes that a module does not write as
+        modules, but as a ``"function"`` or in ``"arithmetic"``; compiled networks have
+        none. Conventions and their units: :mod:`costmodel.analysis.conventions`.
+
+        >>> from costmodel.network.build import image, network, relu
+        >>> costs = cost(network(relu(image()), batch=1))
+        >>> costs.flops("ptflops")
+        6*H*W
+        >>> costs.flops("ptflops", written={"relu": "function"})
+        3*H*W
+        """
+        from costmodel.analysis.conventions import count
+
+        return count(self.rows, self._batch, convention, written or {})
 
     def by_scope(self, depth: int = 1) -> dict[str, Sums]:
         """Return sums by the first ``depth`` levels of scope, in network order."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from costmodel.cli.conventions import print_conventions
 from costmodel.cli.program import (
     BATCH,
     JSON,
@@ -70,16 +71,21 @@ def list_(family: str | None, *, as_json: bool) -> None:
 @BATCH
 @click.option("--depth", default=2, show_default=True, type=click.IntRange(1),
               help="Levels of scope to show; totals do not depend on it.")  # fmt: skip
+@click.option("--conventions", is_flag=True,
+              help="Show what each tool counts, and why, instead.")  # fmt: skip
 @JSON
 def show(
     name: str, settings: tuple[str, ...], resolution: str | None, batch: str | None,
-    depth: int, *, as_json: bool,
+    depth: int, *, conventions: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Show a network layer by layer, with its costs."""
     from costmodel.analysis.cost import cost
     from costmodel.network.outline import outline, summary
 
     chosen, net, used = open_network(name, settings, resolution, batch)
+    if conventions:
+        print_conventions(chosen, net, used, as_json=as_json)
+        return
     totals = cost(net)
     rows = []
     for block in outline(net, depth):

@@ -1,0 +1,20 @@
+"""Counting conventions as data: what each tool counts for an operator, quirks named."""
+
+from __future__ import annotations
+
+from costmodel.analysis.conventions.counting import Item, count, find, itemize
+from costmodel.analysis.conventions.rule import FORMS, Convention, Rule
+from costmodel.analysis.conventions.tables import CONVENTIONS, TORCHVISION_WRITES
+
+
+__all__ = [
+    "CONVENTIONS",
+    "FORMS",
+    "TORCHVISION_WRITES",
+    "Convention",
+    "Item",
+    "Rule",
+    "count",
+    "find",
+    "itemize",
+]

@@ -1,0 +1,153 @@
+"""Counts by the rules of a convention: item by item, and in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from costmodel.algebra.amount import Count, added
+from costmodel.algebra.symbols import Dim
+from costmodel.algebra.tally import Tally, total
+from costmodel.analysis.conventions.layer import Layer, evaluate
+from costmodel.analysis.conventions.rule import FORMS, Convention, Rule
+from costmodel.analysis.conventions.tables import CONVENTIONS
+from costmodel.errors import CostModelError
+from costmodel.network.node import Node
+from costmodel.network.operators import OPERATORS
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of a count: which operators, what of them, how much in all.
+
+    ``kind`` is empty for the multiply–accumulates that all tools start from, and for
+    what a tool does to its whole count.
+    """
+
+    kind: str
+    what: str
+    amount: Dim
+    quirk: str = ""
+
+    def __str__(self) -> str:
+        """Write the item without its amount."""
+        return f"{self.kind}: {self.what}" if self.kind else self.what
+
+
+class Sampled(Protocol):
+    """What one sample costs; here its operations matter."""
+
+    @property
+    def tally(self) -> Tally:
+        """Every primitive operation, by kind."""
+
+
+class CountedRow(Protocol):
+    """A row of a cost, as far as it matters here."""
+
+    node: Node
+
+    @property
+    def sample(self) -> Sampled:
+        """What the node costs a sample."""
+
+
+NOT_SEEN = Rule("", "", "not seen", "It hooks modules, and sees nothing else.")
+
+
+def find(name: str) -> Convention:
+    """Return the convention of that name."""
+    if not isinstance(name, str) or name not in CONVENTIONS:
+        known = ", ".join(CONVENTIONS)
+        raise CostModelError(f'unknown convention "{name}"; known are {known}')
+    return CONVENTIONS[name]
+
+
+def count(
+    rows: Iterable[CountedRow], batch: Dim, name: str, written: Mapping[str, str]
+) -> Dim:
+    """Return what a tool counts for the rows of a network."""
+    return total(item.amount for item in itemize(rows, batch, name, written))
+
+
+def itemize(
+    rows: Iterable[CountedRow], batch: Dim, name: str, written: Mapping[str, str]
+) -> tuple[Item, ...]:
+    """Return the items that add up to what a tool counts, the common MACs first."""
+    convention = find(name)
+    ledger = _Ledger(convention, batch)
+    for layer, form, times in _layers(tuple(rows), batch, written):
+        for rule in convention.of(layer.operator.kind):
+            if form in rule.seen or rule is convention.rules[0]:
+                amount = times * evaluate(rule.amount, layer)
+                ledger.add(rule, layer.operator.kind, amount, seen=form in rule.seen)
+    return tuple(ledger.items())
+
+
+class _Ledger:
+    """Amounts by what they are, still to be added: a sample's, and the batch's."""
+
+    def __init__(self, convention: Convention, batch: Dim) -> None:
+        self.convention, self.batch = convention, batch
+        self.one_sample = Rule("", "", "of one sample", convention.batch_quirk)
+        self.parts: dict[tuple[Rule, str], list[tuple[Count, bool]]] = {
+            (rule, item): [] for rule in convention.rules for item in rule.items
+        }
+        self.parts |= {(NOT_SEEN, ""): [], (self.one_sample, ""): []}
+
+    def add(self, rule: Rule, kind: str, amount: Count, *, seen: bool) -> None:
+        """Note an amount, and what the tool does with it."""
+        item = "" if rule.is_joint else kind
+        self.parts[rule, item].append((amount, rule.is_whole))
+        if not seen:
+            self.parts[NOT_SEEN, ""].append((-1 * amount, False))
+        elif rule.seen in self.convention.one_sample:
+            change = [(amount, True), (-1 * amount, False)]
+            self.parts[self.one_sample, ""].extend(change)
+
+    def items(self) -> Iterator[Item]:
+        """Add up; leave out what comes to nothing, except for the common MACs."""
+        for (rule, kind), amounts in self.parts.items():
+            samples = ((1, amount) for amount, whole in amounts if not whole)
+            wholes = ((1, amount) for amount, whole in amounts if whole)
+            amount = total((added(samples, self.batch), added(wholes)))
+            if amount != 0 or rule is self.convention.rules[0]:
+                yield Item(kind, rule.what, amount, rule.quirk)
+
+
+def _layers(
+    rows: tuple[CountedRow, ...], batch: Dim, written: Mapping[str, str]
+) -> Iterator[tuple[Layer, str, int]]:
+    """Return layers, the form they are written in, and how many are equal."""
+    outputs = {row.node.name: row.node.output for row in rows}
+    forms = _forms([row.node for row in rows], written)
+    found: dict[tuple[object, ...], tuple[Layer, str, int]] = {}
+    for row in rows:
+        node, form = row.node, forms[row.node.name]
+        inputs = tuple(outputs[source] for source in node.inputs)
+        # Equal layers of a network are one operator and the same shapes.
+        key = (form, id(node.operator), *map(id, inputs))
+        layer = Layer(node.operator, inputs, node.output, row.sample.tally, batch)
+        times = found[key][2] if key in found else 0
+        found[key] = layer, form, times + 1
+    yield from found.values()
+
+
+def _forms(nodes: list[Node], written: Mapping[str, str]) -> dict[str, str]:
+    """Return the form of every node; a later word of ``written`` has the last one."""
+    forms = dict.fromkeys((node.name for node in nodes), FORMS[0])
+    for word, form in written.items():
+        if form not in FORMS:
+            raise CostModelError(
+                f"written: {word} = {form!r} is none of {', '.join(FORMS)}"
+            )
+        chosen = [
+            node.name
+            for node in nodes
+            if node.operator.kind == word or f"{node.name}.".startswith(f"{word}.")
+        ]
+        if not chosen and word not in OPERATORS:
+            raise CostModelError(f'written: no layer, scope or operator "{word}"')
+        forms |= dict.fromkeys(chosen, form)
+    return forms

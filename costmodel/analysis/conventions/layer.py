@@ -1,0 +1,152 @@
+"""The quantities that rules are written in, of one operator in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+from costmodel.algebra.amount import Count, product
+from costmodel.algebra.doubles import counted_in_doubles
+from costmodel.algebra.extent import Extent, normal
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.tally import Tally
+from costmodel.errors import CostModelError
+from costmodel.network.operators import Conv2d, Operator
+from costmodel.network.shape import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An operator, what it reads and makes, and its operations, a sample."""
+
+    operator: Operator
+    inputs: tuple[Shape, ...]
+    output: Shape
+    tally: Tally
+    batch: Dim
+
+    @property
+    def weights(self) -> Count:
+        """Learnable scalars."""
+        return sum(w.numel for w in self._weights.values() if w.learnable)
+
+    @property
+    def biases(self) -> Count:
+        """Learnable scalars that are added: one a channel, not one a position."""
+        return sum(w.numel for n, w in self._weights.items() if n.endswith("bias"))
+
+    @property
+    def padding(self) -> Count:
+        """MACs on padding: taps outside of the input, times channels."""
+        operator = self.operator
+        if not isinstance(operator, Conv2d):
+            return 0
+        fan_out, fan_in, *_ = self._weights["weight"].shape
+        down, across = (_taps(operator, self.inputs[0], axis) for axis in (0, 1))
+        return self.tally.mac - fan_out * fan_in * (down * across)
+
+    @property
+    def doubles(self) -> Count:
+        """What a batch of means costs if counted in doubles, less what it does."""
+        (height, width), out = self.inputs[0].spatial, self.output
+        rows, columns = (extent.base for extent in out.spatial)
+        outputs = self.batch * out.channels * rows * columns
+        counted = counted_in_doubles(height.atom, width.atom, rows, columns, outputs)
+        exactly = _numel(self.inputs[0]) + _numel(out)
+        return counted - self.batch * exactly
+
+    @property
+    def _weights(self) -> Mapping[str, Any]:
+        return self.operator.weights(*self.inputs)
+
+
+QUANTITIES: dict[str, Callable[[Layer], Count]] = {
+    "macs": lambda x: x.tally.mac,
+    "adds": lambda x: x.tally.add,
+    "muls": lambda x: x.tally.mul,
+    "divs": lambda x: x.tally.div,
+    "exps": lambda x: x.tally.exp,
+    "compares": lambda x: x.tally.compare,
+    "inputs": lambda x: _numel(x.inputs[0]),
+    "outputs": lambda x: _numel(x.output),
+    "positions": lambda x: product(1, x.output.spatial),
+    "weights": lambda x: x.weights,
+    "biases": lambda x: x.biases,
+    "affine": lambda x: int(x.operator.attributes["affine"]),
+    "size": lambda x: x.operator.attributes["size"],
+    "padding": lambda x: x.padding,
+    "doubles": lambda x: x.doubles,
+}
+"""What the amounts of rules are made of, a sample, by name."""
+
+
+def evaluate(amount: str, layer: Layer) -> Count:
+    """Return a rule's amount: products of numbers and quantities, added."""
+    total: Count = 0
+    for term in amount.replace("- ", "+ -1*").split("+"):
+        count: Count = 1
+        for factor in map(str.strip, term.split("*")):
+            known = factor.lstrip("-").isdigit()
+            count = count * (int(factor) if known else QUANTITIES[factor](layer))
+        total = total + count
+    return total
+
+
+def _numel(shape: Shape) -> Count:
+    return product(shape.channels, shape.spatial)
+
+
+def _taps(conv: Conv2d, x: Shape, axis: int) -> Count:
+    """Return how many taps of all windows along an axis lie inside of the input.
+
+    Tap u of window i reads position s·i − r with r = p − d·u, which is one of n where
+    ⌈r/s⌉ ≤ i < ⌈(n + r)/s⌉. Of the ⌊(n + c)/s⌋ windows, c = 2p − d(k−1) − 1 + s,
+
+        max(0, ⌊(n + min(c, r + s − 1))/s⌋ − max(0, ⌈r/s⌉))
+
+    read inside by tap u; a floor of a floor is one floor, so this stays exact for
+    every n = ⌊(H + offset)/stride⌋.
+    """
+    k, s, p, d = (
+        pair[axis] for pair in (conv.kernel, conv.stride, conv.padding, conv.dilation)
+    )
+    extent = x.spatial[axis]
+    if p == 0:
+        return k * product(1, (conv.output(x).spatial[axis],))
+    if not (type(k) is type(s) is type(p) is type(d) is int):
+        raise CostModelError(
+            f"xla counts the taps of {conv} that fall on padding, which takes a known "
+            f"kernel, stride, padding and dilation; bind {k}, {s}, {p} and {d}"
+        )
+    inside: Count = 0
+    most = 2 * p - d * (k - 1) - 1 + s
+    for reach in (p - d * u for u in range(k)):
+        behind, rest = divmod(max(0, most - (reach + s - 1)), s)
+        late = behind + max(0, -(-reach // s))
+        inside = inside + _after(extent, most, rest, late, s)
+    return inside
+
+
+def _after(extent: Extent, most: int, rest: int, late: int, step: int) -> Count:
+    """Return max(0, ⌊(n + most − rest)/step⌋ − late), without max where it is idle."""
+    base, offset, stride = extent.base, extent.offset, extent.stride
+    end = normal(base, offset + stride * (most - rest), stride * step)
+    if type(end.base) is int:
+        return max(0, end.base - late)
+    if type(offset) is type(stride) is int:
+        # The least base at which the input, and the output, have a position at all.
+        least = max(_least(base), stride - offset, stride * (step - most) - offset)
+        if stride * (step * late - most + rest) - offset <= least:
+            return product(1, (end,)) - late
+    # The formula and not the atom, which is taken to be positive.
+    return as_dim(sympy.Max(0, end.value - late))
+
+
+def _least(side: Dim) -> int:
+    """Return the least that a side can be: 1, or 32 for a multiple such as 32·M."""
+    multiple, rest = sympy.sympify(side).as_coeff_Mul()
+    counts = multiple.is_Integer and rest.is_Symbol and rest.is_integer
+    return max(1, int(multiple)) if counts and rest.is_positive else 1

@@ -1,0 +1,91 @@
+"""Networks that every tool counts: torchvision's, and small ones of every operator."""
+
+from __future__ import annotations
+
+import costmodel as cm
+from costmodel.network import build
+from costmodel.network import operators as op
+from costmodel.network.build import Value, image, network, scope
+from costmodel.network.graph import Network
+
+
+KNOWN = ("resnet50", "mobilenet_v2", "efficientnet_b0", "googlenet", "inception_v3",
+         "densenet121", "vgg16", "alexnet")  # fmt: skip
+"""Networks of torchvision, counted as it writes them and as we compile them."""
+
+
+FAMILIES = ("vgg11_bn", "resnet18", "resnext50_32x4d", "wide_resnet50_2", "mnasnet0_5",
+            "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_0",
+            "regnet_x_400mf", "regnet_y_400mf")  # fmt: skip
+"""One of each other family of torchvision, counted at an odd size."""
+
+
+def known(name: str, size: tuple[int, int] | None = None) -> Network:
+    """Return torchvision's variant, one image, by default of the size of its weights.
+
+    pycls's networks are torchvision's too, where torchvision has them.
+    """
+    side = 299 if name == "inception_v3" else 224
+    theirs = "variant" in cm.architectures()[name].options
+    variant = {"variant": "torchvision"} if theirs else {}
+    return cm.load(name, resolution=size or side, batch=1, **variant)
+
+
+def maps(batch: int) -> Network:
+    """Return a network of every operator on maps, of odd sizes and oblong windows."""
+    x = build.conv(image(5, 23, 18), 8, (3, 5), (2, 1), padding=(1, 2), name="oblong")
+    with scope("convolutions"):
+        x = build.conv(x, 12, 3, dilation=2, groups=4, bias=False, name="grouped")
+        x = build.add(x, build.depthwise(x, 5), build.conv(x, 12, 1))
+        x = build.multiply(x, build.table_conv(x, ((0, 3), (11,), (5, 2, 1)) * 4, 1))
+    with scope("activations"):
+        for kind, layer in op.OPERATORS.items():
+            if issubclass(layer, op.Activation):
+                x = build.activation(x, kind)
+        x = build.softmax(build.dropout(build.identity(x)))
+    with scope("normalizations"):
+        x = build.batch_norm(build.batch_norm(x, affine=False))
+        x = build.local_response_norm(build.local_response_norm(x), size=4)
+    with scope("layout"):
+        first, second = build.split(build.channel_shuffle(x, 3))
+        x = build.concat(first, build.zeros(x, 2), second)
+        x = build.pad_channels(build.pad(x, before=(-1, 2), after=(1, 0)), 1, 0)
+    return network(_pooled(x), name="maps", batch=batch)
+
+
+def _pooled(x: Value) -> Value:
+    """Pool in every way, and classify."""
+    with scope("pools"):
+        x = build.max_pool(x, (3, 2), 2, padding=1, ceil_mode=True)
+        x = build.avg_pool(x, 2, 1, padding=1, count_include_pad=False)
+        x = build.adaptive_max_pool(build.subsample(x, (1, 2)), (4, 7))
+        x = build.adaptive_avg_pool(x, (3, 1))  # where thop loses a unit
+    x = build.linear(build.flatten(x), 11, bias=False)
+    return build.radial_basis(build.softmax(build.linear(x, 7)), 3)
+
+
+_RESNET = {"MODEL.TYPE": "resnet", "MODEL.DEPTH": 50, "RESNET.STRIDE_1X1": False,
+           "RESNET.TRANS_FUN": "bottleneck_transform"}  # fmt: skip
+_REGNET = {"MODEL.TYPE": "regnet", "REGNET.GROUP_W": 8}
+
+PYCLS: dict[str, tuple[int, dict[str, object]]] = {
+    "resnet50": (4_089_185_256, _RESNET | {"RESNET.NUM_GROUPS": 1,
+                                           "RESNET.WIDTH_PER_GROUP": 64}),
+    "resnext50_32x4d": (4_230_480_872, _RESNET | {"RESNET.NUM_GROUPS": 32,
+                                                  "RESNET.WIDTH_PER_GROUP": 4}),
+    "regnet_x_200mf": (199_040_872, _REGNET | {
+        "REGNET.SE_ON": False, "REGNET.DEPTH": 13, "REGNET.W0": 24,
+        "REGNET.WA": 36.44, "REGNET.WM": 2.49}),
+    "regnet_y_400mf": (401_849_056, _REGNET | {
+        "REGNET.SE_ON": True, "REGNET.DEPTH": 16, "REGNET.W0": 48,
+        "REGNET.WA": 27.89, "REGNET.WM": 2.09}),
+    "efficientnet_b0": (385_825_092, {
+        "MODEL.TYPE": "effnet", "EN.DEPTHS": [1, 2, 2, 3, 3, 4, 1],
+        "EN.WIDTHS": [16, 24, 40, 80, 112, 192, 320],
+        "EN.EXP_RATIOS": [1, 6, 6, 6, 6, 6, 6], "EN.STRIDES": [1, 2, 2, 2, 1, 2, 1],
+        "EN.KERNELS": [3, 3, 5, 3, 5, 5, 3]}),
+}  # fmt: skip
+"""pycls's own networks: its FLOPs at 224×224, and the settings that make them."""
+
+SMALL = {"maps": maps(1), "maps of three": maps(3)}
+"""The small networks by name."""
