@@ -1,0 +1,157 @@
+"""The support of input gradients: what a position of a real module depends on.
+
+A module is made linear and positive: weights are positive, biases zero, activations
+the identity, normalizations too, max pooling an average. No two contributions cancel
+then, so the gradient of a position is above zero exactly where the input is seen.
+Nothing here uses our formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from costmodel.bridge import modules
+from costmodel.bridge.compile import compile  # noqa: A004
+from costmodel.errors import CostModelError
+from costmodel.network.graph import Network
+
+
+def gradient_support(
+    network: Network, layer: str, position: tuple[int, int] | None = None
+) -> torch.Tensor:
+    """Return where ∂(Σ channels of a position)/∂(input) is not zero.
+
+    The result is ``channels × height × width`` of the bound network's input; without a
+    position, all of the layer's elements are summed.
+    """
+    module = _positive(compile(replace(network, outputs=(layer,))))
+    size = tuple(int(n) for n in network.inputs[0].output.sizes)
+    image = torch.ones((1, *size), dtype=torch.float64, requires_grad=True)
+    output = module.double().requires_grad_(requires_grad=False)(image)
+    chosen = output if position is None else output[:, :, position[0], position[1]]
+    if not output.requires_grad:  # made of zeros alone
+        return torch.zeros(size, dtype=torch.bool)
+    (gradient,) = torch.autograd.grad(chosen.sum(), image)
+    if not torch.isfinite(gradient).all():
+        raise CostModelError(f'gradient of "{layer}": not finite')
+    return gradient[0] != 0
+
+
+class WindowSum(nn.Module):
+    """The sum under each window of a pooling layer, dilation and ceil_mode included."""
+
+    def __init__(self, pool: nn.MaxPool2d) -> None:
+        """Keep the pooling layer: PyTorch itself says how many windows there are."""
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``batch × channels`` of as many positions as the pool has."""
+        pool, channels = self.pool, x.shape[1]
+        kernel, stride, padding, dilation = (
+            value if isinstance(value, tuple) else (value, value)
+            for value in (pool.kernel_size, pool.stride, pool.padding, pool.dilation)
+        )
+        height, width = pool(x.detach()).shape[2:]
+        ones = torch.ones((channels, 1, *kernel), dtype=x.dtype)
+        more = [s + d * (k - 1) for k, s, d in zip(kernel, stride, dilation)]
+        padded = nn.functional.pad(
+            x, (padding[1], padding[1] + more[1], padding[0], padding[0] + more[0])
+        )
+        sums = nn.functional.conv2d(
+            padded, ones, None, stride, 0, dilation, groups=channels
+        )
+        return sums[:, :, :height, :width] / (kernel[0] * kernel[1])
+
+
+class ChannelMean(nn.Module):
+    """The mean over neighbouring channels, as local response normalization takes it."""
+
+    def __init__(self, norm: nn.LocalResponseNorm) -> None:
+        """Keep the number of neighbours."""
+        super().__init__()
+        self.size = norm.size
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``batch × channels × height × width``."""
+        n = self.size
+        padded = nn.functional.pad(x, (0, 0, 0, 0, n // 2, (n - 1) // 2))
+        return padded.unfold(1, n, 1).mean(dim=-1)
+
+
+class AllChannels(nn.Module):
+    """The mean of all channels, for each: what a softmax or a set of codes looks at."""
+
+    def __init__(self, channels: int | None = None) -> None:
+        """Keep how many channels to put out; by default as many as come in."""
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``batch × channels × …``."""
+        many = x.shape[1] if self.channels is None else self.channels
+        return x.mean(dim=1, keepdim=True).expand(-1, many, *x.shape[2:])
+
+
+def _positive(module: nn.Module) -> nn.Module:
+    """Return a compiled module with every leaf replaced by a positive linear one."""
+    for name, child in module.named_children():
+        if type(child) is nn.Module or isinstance(child, nn.ModuleList):
+            _positive(child)  # a scope, or a layer's own parts
+            continue
+        if type(child) not in POSITIVE:
+            raise CostModelError(
+                f"{type(child).__name__}: gradients.py has no positive linear form"
+            )
+        setattr(module, name, POSITIVE[type(child)](child))
+    return module
+
+
+def _averaging(layer: Any) -> nn.Module:
+    """Give each output the mean of its taps: positive, and never too large."""
+    with torch.no_grad():
+        layer.weight.fill_(1 / layer.weight[0].numel())
+        if layer.bias is not None:
+            layer.bias.zero_()
+    return layer
+
+
+def _averaging_maps(layer: modules.TableConv2d) -> nn.Module:
+    for each in layer.maps:
+        _averaging(each)
+    return layer
+
+
+def _identity(_layer: nn.Module) -> nn.Module:
+    return nn.Identity()
+
+
+def _itself(layer: nn.Module) -> nn.Module:
+    """Keep what is linear and positive already."""
+    return layer
+
+
+POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
+    **dict.fromkeys((nn.Conv2d, nn.Linear), _averaging),
+    **dict.fromkeys((
+        nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.SiLU, nn.Tanh, nn.Hardsigmoid,
+        nn.Hardswish, nn.Hardtanh, nn.Dropout, modules.ScaledTanh,
+    ), _identity),
+    **dict.fromkeys((
+        nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Identity, nn.Flatten, nn.ZeroPad2d,
+        modules.Subsample2d, modules.Zeros, modules.PadChannels, modules.SelectChannels,
+        modules.ChannelShuffle,
+    ), _itself),
+    nn.MaxPool2d: WindowSum,
+    nn.AdaptiveMaxPool2d: lambda layer: nn.AdaptiveAvgPool2d(layer.output_size),
+    nn.LocalResponseNorm: ChannelMean,
+    nn.Softmax: lambda _: AllChannels(),
+    modules.RadialBasis: lambda layer: AllChannels(len(layer.weight)),
+    modules.TableConv2d: _averaging_maps,
+}  # fmt: skip
+"""Positive linear forms by a leaf's exact type. A leaf without one is an error."""
