@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
+    from costmodel.algebra.dominance import compare as compare
+    from costmodel.algebra.dominance import dominant as dominant
+    from costmodel.algebra.dominance import share as share
+    from costmodel.algebra.evaluation import lambdify as lambdify
     from costmodel.algebra.interpolation import interpolate as interpolate
-    from costmodel.algebra.queries import lambdify as lambdify
+    from costmodel.algebra.inverse import largest as largest
+    from costmodel.algebra.inverse import smallest as smallest
+    from costmodel.algebra.inverse import solutions as solutions
+    from costmodel.algebra.queries import elasticity as elasticity
     from costmodel.algebra.queries import leading as leading
     from costmodel.algebra.queries import relax as relax
     from costmodel.algebra.symbols import H as H
@@ -25,6 +32,15 @@ if TYPE_CHECKING:
     from costmodel.algebra.symbols import symbol as symbol
     from costmodel.analysis.cost import cost as cost
     from costmodel.analysis.cost import depth as depth
+    from costmodel.analysis.difference import diff as diff
+    from costmodel.analysis.difference import parts as parts
+    from costmodel.analysis.input_sizes import admissible as admissible
+    from costmodel.analysis.input_sizes import input_sizes as input_sizes
+    from costmodel.analysis.memory import memory as memory
+    from costmodel.analysis.receptive_field import receptive_field as receptive_field
+    from costmodel.analysis.reconcile import reconcile as reconcile
+    from costmodel.analysis.sizes import sizes as sizes
+    from costmodel.analysis.training import training_cost as training_cost
     from costmodel.bridge.compile import compile as compile  # noqa: A004
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.network.cell import cell as cell
@@ -38,12 +54,22 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOME = {
+    "costmodel.algebra.dominance": ("compare", "dominant", "share"),
+    "costmodel.algebra.evaluation": ("lambdify",),
     "costmodel.algebra.interpolation": ("interpolate",),
-    "costmodel.algebra.queries": ("lambdify", "leading", "relax"),
+    "costmodel.algebra.inverse": ("largest", "smallest", "solutions"),
+    "costmodel.algebra.queries": ("elasticity", "leading", "relax"),
     "costmodel.algebra.symbols": (
         "H", "M", "N", "W", "alpha", "make_divisible", "rho", "symbol",
     ),
     "costmodel.analysis.cost": ("cost", "depth"),
+    "costmodel.analysis.difference": ("diff", "parts"),
+    "costmodel.analysis.input_sizes": ("admissible", "input_sizes"),
+    "costmodel.analysis.sizes": ("sizes",),
+    "costmodel.analysis.memory": ("memory",),
+    "costmodel.analysis.receptive_field": ("receptive_field",),
+    "costmodel.analysis.reconcile": ("reconcile",),
+    "costmodel.analysis.training": ("training_cost",),
     "costmodel.bridge.compile": ("compile",),
     "costmodel.errors": ("CostModelError",),
     "costmodel.network.cell": ("cell",),

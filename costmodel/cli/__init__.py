@@ -7,7 +7,11 @@ cannot be written, 130 interrupted or told to end.
 
 from __future__ import annotations
 
+from costmodel.cli import ask as ask
+from costmodel.cli import beside as beside
+from costmodel.cli import field as field
 from costmodel.cli import look as look
+from costmodel.cli import memory as memory
 from costmodel.cli import verify as verify
 from costmodel.cli import write as write
 from costmodel.cli.program import main as main

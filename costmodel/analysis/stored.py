@@ -1,0 +1,88 @@
+"""What a network stores whether it runs or not: weights, buffers, optimizer state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import NamedTuple
+
+import sympy
+
+from costmodel.algebra.extent import resolve
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.tally import total
+from costmodel.errors import CostModelError
+from costmodel.network.graph import Network
+from costmodel.network.operators import Weight
+
+
+DTYPES = {
+    "float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "float8": 1, "int8": 1,
+}  # fmt: skip
+"""Bytes an element of the dtypes that networks are run in."""
+
+COUNTER_BYTES = 8
+"""A buffer that is a single number counts batches, in 64 bits whatever the dtype."""
+
+
+class OptimizerState(NamedTuple):
+    """What an optimizer keeps: tensors a weight, and bytes for a tensor's step count.
+
+    **Source**: PyTorch, ``torch/optim/sgd.py`` and ``adam.py``.
+    """
+
+    tensors: int
+    counter_bytes: int
+
+
+OPTIMIZERS = {
+    "sgd": OptimizerState(0, 0),
+    "momentum": OptimizerState(1, 0),
+    "adam": OptimizerState(2, 4),
+}
+"""SGD keeps nothing, momentum a tensor, Adam two and how many steps there were."""
+
+
+class Stored:
+    """Bytes of what a network stores, at so many bytes an element."""
+
+    def __init__(self, network: Network, width: int) -> None:
+        """Keep the network and the bytes an element."""
+        self.network = network
+        self.width = width
+
+    @cached_property
+    def weight_bytes(self) -> Dim:
+        """Bytes of what is learned."""
+        return bytes_of(w.numel * self.width for w in self._weights if w.learnable)
+
+    @cached_property
+    def buffer_bytes(self) -> Dim:
+        """Bytes of what is stored and not learned; counters of batches in 64 bits."""
+        return bytes_of(
+            w.numel * self.width if w.shape else COUNTER_BYTES
+            for w in self._weights
+            if not w.learnable
+        )
+
+    def optimizer_bytes(self, optimizer: str = "adam") -> Dim:
+        """Return the bytes that an optimizer keeps: sgd, momentum or adam."""
+        if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
+            known = ", ".join(OPTIMIZERS)
+            raise CostModelError(f"optimizer {optimizer!r}: known are {known}")
+        state = OPTIMIZERS[optimizer]
+        learned = sum(weight.learnable for weight in self._weights)
+        return bytes_of(
+            [state.tensors * self.weight_bytes, state.counter_bytes * learned]
+        )
+
+    @cached_property
+    def _weights(self) -> list[Weight]:
+        net = self.network
+        return [w for node in net.nodes for w in net.weights_of(node).values()]
+
+
+def bytes_of(counts: Iterable[Dim]) -> Dim:
+    """Return a sum as ``int``, or as one expanded formula."""
+    count = resolve(total(counts))
+    return count if type(count) is int else as_dim(sympy.expand(count))
