@@ -57,9 +57,16 @@ def report(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def bench(session: nox.Session) -> None:
-    """Print how long a formula takes, as a share of one count by fvcore."""
+    """Measure speed as ratios in one run; ``-- record`` writes docs/benchmarks.md."""
     python = everything(session)
-    session.run(python, "-m", "tests.bench", *session.posargs)
+    session.run(python, "-m", "pip", "install", "-q", *CONSTRAINTS, "pytest-benchmark")
+    results = str(SHARED / "bench.json")
+    session.run(python, "-m", "pytest", "-q", "benchmarks", "--benchmark-columns=min",
+                f"--benchmark-json={results}")  # fmt: skip
+    page = session.run(python, "-m", "benchmarks.table", results, silent=True)
+    session.log(page)
+    if "record" in session.posargs:
+        Path("docs/benchmarks.md").write_text(str(page), encoding="utf-8")
 
 
 @nox.session(venv_backend="none")

@@ -66,10 +66,15 @@ class Run(fx.Interpreter):
                 layer, (x,) = self.module.get_submodule(str(n.target)), n.args
                 assert isinstance(x, fx.Node)
                 self.left += left_over(layer, tuple(self.env[x].shape))
-            return super().run_node(n)
+            result = super().run_node(n)
         except RuntimeError:
             self.broken_at = n.meta.get("node")
             raise
+        if isinstance(result, torch.Tensor) and not result.numel():
+            # PyTorch crops to nothing without a word; a network is broken there.
+            self.broken_at = n.meta.get("node")
+            raise RuntimeError(n.name)
+        return result
 
 
 def left_over(layer: nn.Module, size: tuple[int, ...]) -> int:

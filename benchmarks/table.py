@@ -1,0 +1,104 @@
+"""The benchmarks' results as a page: ``python -m benchmarks.table results.json``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+
+def page(results: dict[str, Any]) -> str:
+    """Return the whole page in Markdown."""
+    times = {b["name"]: b["stats"]["min"] for b in results["benchmarks"]}
+    extra = {b["name"]: b["extra_info"] for b in results["benchmarks"]}
+    cpu = results["machine_info"]["cpu"]
+    python = results["machine_info"]["python_version"]
+    return "\n".join([
+        "# Benchmarks",
+        "",
+        "Written by `nox -s bench -- record`. Ratios are of times taken in one run.",
+        f"Machine: {cpu['brand_raw']}, {cpu['count']} processors; Python {python}.",
+        "",
+        *derivation(times),
+        *evaluation(times, extra),
+        *growth(times, extra),
+    ])  # fmt: skip
+
+
+def derivation(times: dict[str, float]) -> list[str]:
+    """Tabulate every network: formulas, fvcore, FlopCounterMode, and the ratios."""
+    rows, ratios = [], []
+    for name, seconds in times.items():
+        if name.startswith("test_formulas["):
+            network = name.partition("[")[2].rstrip("]")
+            fvcore = times[f"test_fvcore[{network}]"]
+            flops = times[f"test_flop_counter_mode[{network}]"]
+            ratios.append((fvcore / seconds, network))
+            rows.append(
+                f"| {network} | {seconds * 1e3:.1f} | {fvcore * 1e3:.0f} "
+                f"| {flops * 1e3:.0f} | {fvcore / seconds:.0f} "
+                f"| {flops / seconds:.0f} |"
+            )
+    mean = exp(sum(log(ratio) for ratio, _ in ratios) / len(ratios))
+    worst, name = min(ratios)
+    return [
+        "## From `load` to every symbolic total",
+        "",
+        "Each network for the first time in a running process: built, and parameters, "
+        "MACs, activations, connections, buffers, bytes and every primitive operation "
+        "derived as formulas in N, H and W. Beside it, one count at one input size: "
+        "module built before, best of 3.",
+        "",
+        f"Formulas are **{mean:.0f}×** as fast as fvcore (geometric mean of "
+        f"{len(ratios)} networks; worst {worst:.0f}×, {name}).",
+        "",
+        "| network | formulas, ms | fvcore, ms | FlopCounterMode, ms | fvcore/formulas "
+        "| FlopCounterMode/formulas |",
+        "|---|--:|--:|--:|--:|--:|",
+        *rows,
+        "",
+    ]
+
+
+def evaluation(times: dict[str, float], extra: dict[str, Any]) -> list[str]:
+    """Say how many configurations a second the formula and fvcore manage."""
+    per_second = {
+        name: extra[name]["configurations"] / seconds
+        for name, seconds in times.items()
+        if "configuration" in name
+    }
+    formula, fvcore = per_second.values()
+    return [
+        "## Configurations a second",
+        "",
+        "The lambdified MAC formula of mobilenet_v2 on random widths, resolutions and "
+        "batches, one core; one count by fvcore at 224.",
+        "",
+        f"{formula:,.0f} against {fvcore:,.1f}: {formula / fvcore:,.0f}×.",
+        "",
+    ]
+
+
+def growth(times: dict[str, float], extra: dict[str, Any]) -> list[str]:
+    """Tabulate the time a node against the number of nodes."""
+    rows = [
+        f"| {extra[name]['nodes']:,} | {seconds / extra[name]['nodes'] * 1e6:.0f} |"
+        for name, seconds in times.items()
+        if "nodes" in extra[name]
+    ]
+    return [
+        "## Time a node",
+        "",
+        "Random residual networks, built; MACs, parameters and activations derived.",
+        "",
+        "| nodes | µs a node |",
+        "|--:|--:|",
+        *rows,
+        "",
+    ]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page(json.loads(Path(sys.argv[1]).read_text("utf-8"))))
