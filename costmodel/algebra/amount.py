@@ -32,6 +32,8 @@ class Amount:
 
     def __add__(self, other: Count) -> Count:
         """Return the sum."""
+        if type(other) is int and other == 0:
+            return self
         terms = dict(self.terms)
         for monomial, coefficient in _terms(other).items():
             terms[monomial] = terms.get(monomial, 0) + coefficient
@@ -87,16 +89,19 @@ def added(counts: Iterable[tuple[int, Count]], times: Dim = 1) -> Dim:
     >>> added([(2, area), (1, area * 4), (3, 5)])
     54*W*floor(H/2 + 1/2) + 15
     """
-    numbers: dict[Monomial, int] = {}
+    numbers: dict[Monomial, int] = {(): 0}
     symbolic: dict[Monomial, list[sympy.Expr]] = {}
     for repeats, count in counts:
+        if type(count) is int:
+            numbers[()] += repeats * count
+            continue
         for monomial, coefficient in _terms(count).items():
             if type(coefficient) is int:
                 numbers[monomial] = numbers.get(monomial, 0) + repeats * coefficient
             else:
                 symbolic.setdefault(monomial, []).append(repeats * coefficient)
     if not symbolic and not any(numbers) and type(times) is int:
-        return times * numbers.get((), 0)
+        return times * numbers[()]
     terms = [_term(n, p) for m, n in numbers.items() if n for p in _expanded(m, times)]
     for monomial, coefficients in symbolic.items():
         whole = resolve(sympy.Add(*coefficients))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
 import sympy
@@ -34,6 +34,16 @@ class Extent:
     base: Dim
     offset: Dim = 0
     stride: Dim = 1
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Hash once: extents are the keys that every count is added under."""
+        parts = (self.base, self.offset, self.stride)
+        object.__setattr__(self, "_hash", hash(parts))
+
+    def __hash__(self) -> int:
+        """Return what equal extents have in common."""
+        return self._hash
 
     def through(self, window: Window) -> Extent:
         """Return the extent after a window has slid over this one.

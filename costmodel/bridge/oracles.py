@@ -67,7 +67,8 @@ def symbolic_macs(
     PyTorch's shape environment runs the module on a fake input whose batch, height
     and width are symbols: a derivation that shares no code with ours. Some of its
     operators (local response normalization, padding) fix a symbol to the number it
-    happened to have; there this oracle has no answer, and raises. Others (pooling in
+    happened to have, or refuse one (cropping); there this oracle has no answer, and
+    raises. Others (pooling in
     ceil_mode) hold for some sizes only; at the rest the function gives None.
     """
     from torch._dynamo.source import ConstantSource
@@ -87,7 +88,12 @@ def symbolic_macs(
     source = ConstantSource("image")
     image = mode.from_tensor(sample, symbolic_context=context, source=source)
     with mode, torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(image)
+        try:
+            module(image)
+        except RuntimeError as error:
+            if "symbolic sizes" not in str(error):
+                raise
+            raise CostModelError("PyTorch does not crop a symbolic size") from None
         total = counter.get_total_flops()
         symbols = [image.shape[axis].node.expr for axis in (0, 2, 3)]
     if shapes.replacements:

@@ -57,19 +57,19 @@ class Multiply(Elementwise):
     def output(self, *inputs: Shape) -> Shape:
         """Return the broadcast shape."""
         left, right = inputs
-        problem = f"shapes do not broadcast: {left} and {right}"
-        if len(left.spatial) != len(right.spatial):
-            raise CostModelError(problem)
         one = Extent(1)
-        extents = []
-        for a, b in zip(left.spatial, right.spatial, strict=True):
-            if a != b and one not in (a, b):
-                raise CostModelError(f"{problem}; did one use a stride?")
-            extents.append(b if a == one else a)
+        pairs = list(zip(left.spatial, right.spatial, strict=False))
+        if len(left.spatial) != len(right.spatial):
+            raise CostModelError(f"shapes do not broadcast: {left} and {right}")
+        if any(a != b and one not in (a, b) for a, b in pairs):
+            raise CostModelError(
+                f"shapes do not broadcast: {left} and {right}; did one use a stride?"
+            )
         a_channels, b_channels = left.channels, right.channels
         if not is_equal(a_channels, b_channels) and 1 not in (a_channels, b_channels):
-            raise CostModelError(problem)
-        return Shape(b_channels if a_channels == 1 else a_channels, tuple(extents))
+            raise CostModelError(f"shapes do not broadcast: {left} and {right}")
+        extents = tuple(b if a == one else a for a, b in pairs)
+        return Shape(b_channels if a_channels == 1 else a_channels, extents)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
         """Return a multiplication an output."""
