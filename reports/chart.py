@@ -102,7 +102,9 @@ def _marks(altair: Any, points: list[_Point], domains: dict[str, Any]) -> Any:
     hues = [PALETTE[i % count] for i in range(len(families))]
     # The shapes step on by one each time the hues are used up.
     shapes = [SHAPES[(i + i // count) % count] for i in range(len(families))]
-    legend = altair.Legend(title="Family", orient="top", labelLimit=0, columns=8)
+    legend = altair.Legend(
+        title="Family", orient="top", labelLimit=0, symbolLimit=0, columns=8
+    )
     data = altair.InlineData(values=[point.record for point in points])
     marks = altair.Chart(data).mark_point(
         filled=True, opacity=1, size=110, stroke="#222", strokeWidth=1.2
