@@ -61,8 +61,8 @@ def bench(session: nox.Session) -> None:
     python = everything(session)
     session.run(python, "-m", "pip", "install", "-q", *CONSTRAINTS, "pytest-benchmark")
     results = str(SHARED / "bench.json")
-    session.run(python, "-m", "pytest", "-q", "benchmarks", "--benchmark-columns=min",
-                f"--benchmark-json={results}")  # fmt: skip
+    session.run(python, "-m", "pytest", "-q", "benchmarks", "--benchmark-disable-gc",
+                "--benchmark-columns=min", f"--benchmark-json={results}")  # fmt: skip
     page = session.run(python, "-m", "benchmarks.table", results, silent=True)
     session.log(page)
     if "record" in session.posargs:

@@ -49,7 +49,7 @@ def derivation(times: dict[str, float]) -> list[str]:
         "Each network for the first time in a running process: built, and parameters, "
         "MACs, activations, connections, buffers, bytes and every primitive operation "
         "derived as formulas in N, H and W. Beside it, one count at one input size: "
-        "module built before, best of 3.",
+        "module built before, better of 2.",
         "",
         f"Formulas are **{mean:.0f}×** as fast as fvcore (geometric mean of "
         f"{len(ratios)} networks; worst {worst:.0f}×, {name}).",
