@@ -42,10 +42,10 @@ from costmodel.network.build import (
 from costmodel.network.graph import Network
 from costmodel.network.registry import find
 from costmodel.testing import input_sizes, networks
+from tests.drawn import bound_networks
 from tests.peers.networks import KNOWN, PYCLS, SMALL, known
 from tests.peers.record import RECORD
 from tests.peers.tools import COUNTERS
-from tests.test_laws import bound_networks
 from tests.test_torchvision import NAMES
 from tests.zoo import torchvision_models, torchvision_network
 

@@ -283,3 +283,11 @@ def test_symbols_keep_their_assumptions_in_json() -> None:
     check(net, Network.from_json(net.to_json()))
     other = network(conv(image(), parse("8*free", names={"free": free}), 3))
     check(other, Network.from_json(other.to_json()))
+
+
+def test_equal_operators_of_a_network_are_one_object_however_it_was_made() -> None:
+    net = cm.load("resnet18")
+    again = Network.from_json(net.to_json())
+    for made in (net, again, Network.from_graph(net.graph), net.bind(H=64, W=64)):
+        operators = [node.operator for node in made.nodes]
+        assert len(set(operators)) == len(set(map(id, operators)))

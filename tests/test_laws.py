@@ -6,7 +6,7 @@ from math import prod
 
 import pytest
 import sympy
-from hypothesis import given, note, reject, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
@@ -15,26 +15,12 @@ from costmodel.bridge import oracles
 from costmodel.bridge.checks import CONVOLUTIONS, check
 from costmodel.network.graph import Network, parameters_by_name
 from costmodel.testing import input_sizes, networks
+from tests.drawn import bound_networks, input_size
 
 
 COMPUTING = (*CONVOLUTIONS, "linear")
 FEWER = settings(max_examples=settings().max_examples // 2)
 """fvcore and PyTorch's symbolic shapes take a while an example."""
-
-
-@st.composite
-def bound_networks(draw: st.DrawFn) -> Network:
-    """Draw a network, a legal size (odd and small ones too) and a batch, bound."""
-    net = draw(networks())
-    height, width = draw(input_sizes(net))
-    bound = net.bind(H=height, W=width, N=draw(st.integers(1, 3)))
-    note(str(bound))
-    return bound
-
-
-def input_size(net: Network) -> tuple[int, ...]:
-    """Return batch, channels, height and width."""
-    return (int(net.batch), *map(int, net.inputs[0].output.sizes))
 
 
 @given(bound_networks())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, note
+from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
@@ -51,26 +51,11 @@ from costmodel.network.build import (
 )
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
-from costmodel.testing import input_sizes, networks
+from tests.drawn import bound_networks, input_size
 
 
 FLOATS = ("float64", "float32", "bfloat16", "float16")
 REGISTERED = ("resnet50", "densenet121", "googlenet", "mobilenet_v2", "vgg16")
-
-
-@st.composite
-def bound_networks(draw: st.DrawFn, least: int = 1) -> Network:
-    """Draw a network at a legal size, in a batch of ``least`` to 3, bound."""
-    net = draw(networks())
-    height, width = draw(input_sizes(net))
-    bound = net.bind(H=height, W=width, N=draw(st.integers(least, 3)))
-    note(str(bound))
-    return bound
-
-
-def input_size(net: Network) -> tuple[int, ...]:
-    """Return batch, channels, height and width."""
-    return (int(net.batch), *map(int, net.inputs[0].output.sizes))
 
 
 def executable(net: Network, memory: Memory) -> torch.fx.GraphModule:

@@ -11,7 +11,7 @@ import pytest
 import sympy
 import torch
 from click.testing import CliRunner
-from hypothesis import given, note, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
@@ -40,26 +40,12 @@ from costmodel.network.build import (
 )
 from costmodel.network.graph import Network
 from costmodel.testing import input_sizes, networks
+from tests.drawn import bound_networks, input_size
 
 
 FLOATS = ("float64", "float32", "bfloat16", "float16")
 REGISTERED = ("resnet50", "densenet121", "googlenet", "mobilenet_v2", "vgg16")
 FEWER = settings(max_examples=settings().max_examples // 2)
-
-
-@st.composite
-def bound_networks(draw: st.DrawFn) -> Network:
-    """Draw a network at a legal size, in a batch of 1 to 3, bound."""
-    net = draw(networks())
-    height, width = draw(input_sizes(net))
-    bound = net.bind(H=height, W=width, N=draw(st.integers(1, 3)))
-    note(str(bound))
-    return bound
-
-
-def input_size(net: Network) -> tuple[int, ...]:
-    """Return batch, channels, height and width."""
-    return (int(net.batch), *map(int, net.inputs[0].output.sizes))
 
 
 @given(net=networks(), training=st.booleans(), data=st.data())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,19 +17,11 @@ from costmodel.network.build import image, network
 from costmodel.network.graph import Network, parameters_by_name
 from costmodel.network.published import Published
 from costmodel.network.registry import architectures, find
-from tests.zoo import torchvision_models
+from tests.zoo import timm
 
 
 FAMILIES = ("nasnet", "pnasnet", "amoebanet", "darts")
 NAMES = [name for name, a in architectures().items() if a.family in FAMILIES]
-
-
-def timm() -> ModuleType:
-    torchvision_models()  # timm imports it
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module: ModuleType = pytest.importorskip("timm")
-    return module
 
 
 def ends(net: Network) -> dict[str, tuple[int, ...]]:

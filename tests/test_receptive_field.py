@@ -8,7 +8,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, note
+from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
@@ -44,7 +44,8 @@ from costmodel.network.build import (
 )
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.testing import input_sizes, networks
+from costmodel.testing import networks
+from tests.drawn import bound_networks
 from tests.peers.networks import SMALL
 from tests.test_imports import check
 
@@ -66,19 +67,9 @@ def test_residual_networks_have_one_law() -> None:
 
 
 @st.composite
-def bound_networks(draw: st.DrawFn) -> Network:
-    """Draw a network, bound to a legal size, odd and small ones too."""
-    net = draw(networks())
-    height, width = draw(input_sizes(net, more=40))
-    bound = net.bind(H=height, W=width, N=1)
-    note(str(bound))
-    return bound
-
-
-@st.composite
 def places(draw: st.DrawFn) -> tuple[Network, Node, tuple[int, int] | None]:
     """Draw a bound network, a node, and a position of its map."""
-    net = draw(bound_networks())
+    net = draw(bound_networks(most=1, more=40))
     node = draw(st.sampled_from(net.nodes))
     if not node.output.spatial:
         return net, node, None
@@ -126,7 +117,7 @@ def check_window(
         assert list(region) == ends
 
 
-@given(bound_networks())
+@given(bound_networks(most=1, more=40))
 def test_what_gates_hide_is_nothing_else(net: Network) -> None:
     bare, whole = receptive_field(net, ignore_gates=True), receptive_field(net)
     for row in bare.rows:

@@ -15,7 +15,7 @@ from costmodel.analysis.cost import cost
 from costmodel.bridge import oracles
 from costmodel.network.graph import parameters_by_name
 from costmodel.network.registry import find, load
-from tests.zoo import torchvision_models
+from tests.zoo import timm
 
 
 #           ours                          timm's, our options
@@ -42,12 +42,10 @@ PAIRS: dict[str, tuple[str, dict[str, str]]] = {
 @lru_cache(maxsize=1)
 def theirs(name: str) -> nn.Module:
     """Return one of timm's networks in evaluation mode, without memory."""
-    torchvision_models()  # which timm imports
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # timm's own deprecated calls
-        timm = pytest.importorskip("timm", reason="timm is not installed")
         with torch.device("meta"):
-            return timm.create_model(name, pretrained=False).eval()
+            return timm().create_model(name, pretrained=False).eval()
 
 
 @pytest.mark.parametrize("name", PAIRS)

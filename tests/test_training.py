@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import sympy
-from hypothesis import assume, given, note, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
@@ -29,21 +29,7 @@ from costmodel.network.build import (
 )
 from costmodel.network.graph import Network
 from costmodel.testing import input_sizes, networks
-
-
-@st.composite
-def bound_networks(draw: st.DrawFn) -> Network:
-    """Draw a network at a legal size, in a batch of 2 or 3, bound."""
-    net = draw(networks())
-    height, width = draw(input_sizes(net))
-    bound = net.bind(H=height, W=width, N=draw(st.integers(2, 3)))
-    note(str(bound))
-    return bound
-
-
-def input_size(net: Network) -> tuple[int, ...]:
-    """Return batch, channels, height and width."""
-    return (int(net.batch), *map(int, net.inputs[0].output.sizes))
+from tests.drawn import bound_networks, input_size
 
 
 def learns(net: Network) -> bool:
@@ -53,7 +39,7 @@ def learns(net: Network) -> bool:
 
 
 @settings(max_examples=settings().max_examples // 2)
-@given(bound_networks())
+@given(bound_networks(least=2))
 def test_products_are_those_that_autograd_takes(net: Network) -> None:
     assume(learns(net))
     module = cm.compile(net, device="meta").train()
@@ -66,7 +52,7 @@ def test_products_are_those_that_autograd_takes(net: Network) -> None:
     assert rows == executed
 
 
-@given(bound_networks())
+@given(bound_networks(least=2))
 def test_ungrouped_networks_have_the_macs_of_flop_counter_mode(net: Network) -> None:
     layers = [
         (n.name, replace(n.operator, groups=1) if n.operator.kind == "conv"
@@ -180,7 +166,7 @@ def test_every_operator_has_a_rule() -> None:
     assert not set(PRODUCTS) & NO_PRODUCTS
 
 
-@given(bound_networks())
+@given(bound_networks(least=2))
 def test_operators_without_products_have_no_macs(net: Network) -> None:
     for row in cm.cost(net).rows:
         if type(row.node.operator) in NO_PRODUCTS:

@@ -33,6 +33,16 @@ def torchvision_models() -> ModuleType:
         )
 
 
+@lru_cache(maxsize=1)
+def timm() -> ModuleType:
+    """Return timm, which imports torchvision."""
+    torchvision_models()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # timm's own deprecated calls
+        module: ModuleType = pytest.importorskip("timm", reason="timm is not installed")
+    return module
+
+
 def torchvision_network(name: str) -> Any:
     """Return one of torchvision's networks in evaluation mode, without memory."""
     models = torchvision_models()

@@ -47,10 +47,14 @@ class Network:
         """
         nodes: dict[str, Node] = {}
         inference = Inference()
+        # Analyses tell equal layers by identity: equal operators become one object.
+        same: dict[Operator, Operator] = {}
         for layer, operator, inputs in layers:
             if isinstance(layer, str) and layer in nodes:
                 raise CostModelError(f'node "{layer}": the name is used twice')
-            nodes[layer] = make_node(layer, operator, inputs, nodes, inference)
+            is_known = isinstance(operator, Operator)
+            shared = same.setdefault(operator, operator) if is_known else operator
+            nodes[layer] = make_node(layer, shared, inputs, nodes, inference)
         return cls.of_nodes(nodes, outputs, name, batch)
 
     @classmethod
