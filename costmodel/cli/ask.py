@@ -51,66 +51,48 @@ DEPTH = click.option(
 )  # fmt: skip
 
 
+def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what both limits take: a network, a symbol, a quantity, and its settings."""
+    for decorate in (JSON, BATCH, RESOLUTION, SET, UPTO, STEP, METRIC, SYMBOL,
+                     click.argument("name")):  # fmt: skip
+        command = decorate(command)
+    return command
+
+
 @main.command()
-@click.argument("name")
-@SYMBOL
-@METRIC
 @click.option("--budget", required=True, help="The most it may cost: 300M, 4200000.")
-@STEP
-@UPTO
-@SET
-@RESOLUTION
-@BATCH
-@JSON
-def largest(
-    name: str, knob: str, metric: str, budget: str, step: str | None, upto: str | None,
-    settings: tuple[str, ...], resolution: str | None, batch: str | None,
-    *, as_json: bool,
-) -> None:  # fmt: skip
+@limit_options
+def largest(budget: str, **asked: Any) -> None:
     """Find the largest legal width, size or option within a budget, exactly."""
     from costmodel.algebra.inverse import largest as find
 
-    net, symbol = open_for(name, settings, resolution, batch, knob)
-    asked = {"budget": _read_count("budget", budget)}
-    found = _limit(find, net, metric, symbol, asked["budget"], step, upto)
-    _print_limit("largest", name, knob, metric, asked, found, as_json=as_json)
+    _limit(find, "largest", "budget", budget, **asked)
 
 
 @main.command()
-@click.argument("name")
-@SYMBOL
-@METRIC
 @click.option("--goal", required=True, help="The least it has to be: 300M, 4200000.")
-@STEP
-@UPTO
-@SET
-@RESOLUTION
-@BATCH
-@JSON
-def smallest(
-    name: str, knob: str, metric: str, goal: str, step: str | None, upto: str | None,
-    settings: tuple[str, ...], resolution: str | None, batch: str | None,
-    *, as_json: bool,
-) -> None:  # fmt: skip
+@limit_options
+def smallest(goal: str, **asked: Any) -> None:
     """Find the smallest legal width, size or option that reaches a goal, exactly."""
     from costmodel.algebra.inverse import smallest as find
 
-    net, symbol = open_for(name, settings, resolution, batch, knob)
-    asked = {"goal": _read_count("goal", goal)}
-    found = _limit(find, net, metric, symbol, asked["goal"], step, upto)
-    _print_limit("smallest", name, knob, metric, asked, found, as_json=as_json)
+    _limit(find, "smallest", "goal", goal, **asked)
 
 
 def _limit(
-    find: Callable[..., Limit], net: Network, metric: str, symbol: Any, count: int,
-    step: str | None, upto: str | None,
-) -> Limit:  # fmt: skip
+    find: Callable[..., Limit], word: str, bound: str, text: str, *,
+    name: str, knob: str, metric: str, step: str | None, upto: str | None,
+    settings: tuple[str, ...], resolution: str | None, batch: str | None, as_json: bool,
+) -> None:  # fmt: skip
     """Ask a network for a limit; every size of its tensors has to be whole there."""
     from costmodel.analysis.cost import cost
     from costmodel.analysis.sizes import sizes
 
-    law = cost(net).metric(metric)
-    return find(law, symbol, count, whole=sizes(net), step=step, upto=upto)
+    net, symbol = open_for(name, settings, resolution, batch, knob)
+    asked = {bound: _read_count(bound, text)}
+    law, whole = cost(net).metric(metric), sizes(net)
+    found = find(law, symbol, asked[bound], whole=whole, step=step, upto=upto)
+    _print_limit(word, name, knob, metric, asked, found, as_json=as_json)
 
 
 def _print_limit(
