@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import sympy
 
-from costmodel.algebra.extent import Extent, resolve
+from costmodel.algebra.extent import Extent, extent_of, resolve
 from costmodel.algebra.symbols import Dim, as_dim
 
 
@@ -77,6 +77,31 @@ def product(factor: Dim, extents: Iterable[Extent]) -> Count:
         else:
             unknown.append(extent)
     return Amount({tuple(unknown): factor}) if unknown else factor
+
+
+def amount(value: Dim) -> Count:
+    """Return an expression over opaque extents as an amount: what a flattened map has.
+
+    >>> from costmodel.algebra.symbols import H
+    >>> amount(256 * Extent(H, 1, 2).atom).terms
+    {(Extent(base=H, offset=1, stride=2),): 256}
+    """
+    if isinstance(value, int) or all(extent_of(s) is None for s in value.free_symbols):
+        return value
+    terms: dict[Monomial, Dim] = {}
+    for term in sympy.Add.make_args(value):
+        extents: list[Extent] = []
+        coefficient: Dim = 1
+        for factor in sympy.Mul.make_args(term):
+            base, power = factor.as_base_exp()
+            extent = extent_of(base)
+            if extent is not None and power.is_Integer and power > 0:
+                extents += [extent] * int(power)
+            else:
+                coefficient = as_dim(coefficient * factor)
+        monomial = tuple(extents)
+        terms[monomial] = terms.get(monomial, 0) + coefficient
+    return Amount(terms)
 
 
 def added(counts: Iterable[tuple[int, Count]], times: Dim = 1) -> Dim:

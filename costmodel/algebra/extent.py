@@ -142,7 +142,12 @@ def resolve(value: Dim) -> Dim:
     return as_dim(value.xreplace(floors))
 
 
-_EXTENTS: dict[sympy.Symbol, Extent] = {}
+def extent_of(atom: sympy.Expr) -> Extent | None:
+    """Return the extent that an opaque symbol stands for, if it stands for one."""
+    return _EXTENTS.get(atom)
+
+
+_EXTENTS: dict[sympy.Expr, Extent] = {}
 
 
 @lru_cache(maxsize=4096)
@@ -155,7 +160,8 @@ def _formula(extent: Extent) -> Dim:
     whole, rest = divmod(offset, stride)
     if rest == 0:
         return as_dim(sympy.floor(base / stride, evaluate=stride == 1) + whole)
-    shifted = base / stride + sympy.Rational(offset, stride)
+    part = sympy.Mul(sympy.Rational(1, stride), base, evaluate=False)
+    shifted = sympy.Add(sympy.Rational(offset, stride), part, evaluate=False)
     return as_dim(sympy.floor(shifted, evaluate=False))
 
 

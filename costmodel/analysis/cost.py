@@ -26,7 +26,7 @@ from costmodel.network.operators import (
     Subsample2d,
     TableConv2d,
 )
-from costmodel.network.shape import Counted, Shape
+from costmodel.network.shape import Shape, counted
 
 
 METRICS = {
@@ -72,7 +72,8 @@ class Sums:
     @cached_property
     def tally(self) -> Tally:
         """Every primitive operation, by kind."""
-        return Tally(*map(self._operations, KINDS))
+        # Counted already, as what everyone asks for first.
+        return Tally(self.macs, *map(self._operations, KINDS[1:]))
 
     @cached_property
     def macs(self) -> Dim:
@@ -263,8 +264,8 @@ def depth(network: Network) -> int:
 def _sample(
     operator: Operator, inputs: tuple[Shape, ...], output: Shape, width: int
 ) -> Sample:
-    read = [Counted(x.channels, x.spatial) for x in inputs]
-    made = Counted(output.channels, output.spatial)
+    read = [counted(x) for x in inputs]
+    made = counted(output)
     weights = operator.weights(*read).values()
     # A scalar buffer (how many batches were seen) is stored, but never read here.
     read_weights = sum(w.numel for w in weights if w.shape)

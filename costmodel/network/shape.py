@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from costmodel.algebra.amount import Count, product
+from costmodel.algebra.amount import Count, amount, product
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.errors import CostModelError
@@ -105,3 +105,9 @@ class Counted(Shape):
     def numel(self) -> Count:
         """Elements a sample: channels times positions."""
         return product(self.channels, self.spatial)
+
+
+def counted(shape: Shape) -> Counted:
+    """Return a shape to count with; a flattened map's length is an amount as well."""
+    length = shape.channels if shape.spatial else amount(shape.channels)
+    return Counted(length, shape.spatial)
