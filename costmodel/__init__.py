@@ -36,14 +36,17 @@ if TYPE_CHECKING:
     from costmodel.analysis.difference import parts as parts
     from costmodel.analysis.input_sizes import admissible as admissible
     from costmodel.analysis.input_sizes import input_sizes as input_sizes
+    from costmodel.analysis.input_sizes import joint_conditions as joint_conditions
     from costmodel.analysis.memory import memory as memory
     from costmodel.analysis.receptive_field import receptive_field as receptive_field
     from costmodel.analysis.reconcile import reconcile as reconcile
-    from costmodel.analysis.sizes import sizes as sizes
+    from costmodel.analysis.tensor_sizes import tensor_sizes as tensor_sizes
     from costmodel.analysis.training import training_cost as training_cost
     from costmodel.bridge.compile import compile as compile  # noqa: A004
+    from costmodel.bridge.trace import trace as trace
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.network.cell import cell as cell
+    from costmodel.network.constraint import Constraint as Constraint
     from costmodel.network.genotype import Genotype as Genotype
     from costmodel.network.graph import Network as Network
     from costmodel.network.lineage import lineage as lineage
@@ -64,15 +67,19 @@ _HOME = {
     ),
     "costmodel.analysis.cost": ("cost", "depth"),
     "costmodel.analysis.difference": ("diff", "parts"),
-    "costmodel.analysis.input_sizes": ("admissible", "input_sizes"),
-    "costmodel.analysis.sizes": ("sizes",),
+    "costmodel.analysis.input_sizes": (
+        "admissible", "input_sizes", "joint_conditions",
+    ),
+    "costmodel.analysis.tensor_sizes": ("tensor_sizes",),
     "costmodel.analysis.memory": ("memory",),
     "costmodel.analysis.receptive_field": ("receptive_field",),
     "costmodel.analysis.reconcile": ("reconcile",),
     "costmodel.analysis.training": ("training_cost",),
     "costmodel.bridge.compile": ("compile",),
+    "costmodel.bridge.trace": ("trace",),
     "costmodel.errors": ("CostModelError",),
     "costmodel.network.cell": ("cell",),
+    "costmodel.network.constraint": ("Constraint",),
     "costmodel.network.genotype": ("Genotype",),
     "costmodel.network.graph": ("Network",),
     "costmodel.network.lineage": ("lineage",),

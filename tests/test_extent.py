@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.algebra.extent import Extent, normal, resolve
-from costmodel.algebra.symbols import Dim, H, M, W, is_equal
+from costmodel.algebra.symbols import Dim, H, M, W, as_dim, is_equal, rho, symbol
 from costmodel.algebra.window import Window, sliding
 from costmodel.testing import ROOMY, extents
 
@@ -169,3 +169,109 @@ def test_atoms_resolve_to_plain_formulas(height: Extent, width: Extent) -> None:
     opaque = 3 * height.atom * width.atom + 1
     assert is_equal(3 * height.value * width.value + 1, resolve(opaque))
     assert {H, W} == resolve(opaque).free_symbols
+
+
+STEPS = st.lists(st.tuples(st.integers(-6, 6), st.integers(1, 5)), max_size=4)
+"""Numbers to add, and to divide by, one after the other."""
+
+
+@given(STEPS, STEPS)
+def test_floors_of_floors_are_one_floor_however_they_are_written(
+    steps: list[tuple[int, int]], more: list[tuple[int, int]]
+) -> None:
+    extent, size = Extent(H), H
+    for offset, stride in steps:
+        extent = normal(extent.base, extent.offset + extent.stride * offset,
+                        extent.stride * stride)  # fmt: skip
+        size = sympy.floor((size + offset) / sympy.Integer(stride))
+    assert extent == normal(size, 0, 1)
+    # from any floor on the way to the last one
+    for offset, stride in more:
+        size = sympy.floor((size + offset) / sympy.Integer(stride))
+        extent = normal(extent.value, offset, stride)
+    assert extent == normal(size, 0, 1)
+    assert extent.base == H
+
+
+def at_side(size: sympy.Expr, n: int) -> int:
+    return int(size.subs(H, n))
+
+
+SUMS = st.lists(
+    st.tuples(st.integers(-2, 3), st.integers(-4, 4), st.integers(1, 4)),
+    min_size=1, max_size=3,
+).map(lambda terms: sum(a * sympy.floor((H + c) / sympy.Integer(s))
+                        for a, c, s in terms))  # fmt: skip
+"""Σ a·⌊(H + c)/s⌋."""
+
+
+@given(SUMS, st.integers(-5, 5), st.integers(1, 4))
+def test_sums_of_floors_keep_their_function(
+    size: sympy.Expr, offset: int, stride: int
+) -> None:
+    extent = normal(as_dim(sympy.sympify(size)), offset, stride)
+    for n in range(1, 40):
+        expected = (at_side(sympy.sympify(size), n) + offset) // stride
+        assert expected == at(extent, n)
+
+
+@given(SUMS, SUMS, st.integers(1, 3), st.integers(1, 3))
+def test_sums_of_floors_are_equal_where_one_floor_does_for_both(
+    size: sympy.Expr, other: sympy.Expr, stride: int, step: int
+) -> None:
+    left = normal(as_dim(sympy.sympify(size)), 0, stride)
+    right = normal(as_dim(sympy.sympify(other)), 0, step)
+    span = range(1, 12 * 12 * 6 + 2) if left != right else range(1, 40)
+    same = all(at(left, n) == at(right, n) for n in span)
+    is_one = any(not sympy.sympify(e.base).has(sympy.floor) for e in (left, right))
+    assert (left == right) <= same
+    if is_one:
+        assert same == (left == right)
+
+
+@given(SUMS)
+def test_one_floor_is_found_wherever_it_does(size: sympy.Expr) -> None:
+    size = sympy.sympify(size)
+    values = [at_side(size, n) for n in range(1, 50)]
+    extent = normal(as_dim(size), 0, 1)
+    rise = sympy.Rational(at_side(size, 1 + 12 * 9) - values[0], 12 * 9)
+    slope, stride = int(rise.p), int(rise.q)
+    # s·f ≤ a·n + c < s·f + s has to leave a c
+    needed = [stride * v - slope * n for n, v in enumerate(values, start=1)]
+    if max(needed) - min(needed) < stride:
+        assert extent == normal(as_dim(slope * H), max(needed), stride)
+    else:
+        assert sympy.sympify(extent.base).has(sympy.floor)
+
+
+@pytest.mark.parametrize(
+    ("expected", "base", "offset", "stride"),
+    [
+        (Extent(H, 1, 2), sympy.floor(H / 2 + sympy.Rational(1, 2)), 0, 1),
+        (Extent(H, 3, 4), sympy.floor(H / 2 + sympy.Rational(1, 2)), 1, 2),
+        (Extent(H, 3, 4), 2 * sympy.floor(H / 4 + sympy.Rational(3, 4)), 0, 2),
+        (Extent(H), sympy.floor(H / 2) + sympy.floor((H + 1) / 2), 0, 1),
+        (Extent(H, 0, 2), H - sympy.ceiling(H / 2), 0, 1),
+        (Extent(H, 1, 2), sympy.Max(0, 2 * sympy.ceiling(H / 2) - 1), 1, 2),
+        (Extent(8 * M), sympy.floor(32 * M / sympy.Integer(4)), 0, 1),
+        (Extent(M, 1, 2), sympy.floor((16 * M + 16) / sympy.Integer(8)), 0, 4),
+        (Extent(7), 7 + sympy.floor(H / 2) - sympy.floor((H + 4) / 2) + 2, 0, 1),
+        (Extent(H * W, 0, 4), sympy.floor(H * W / 2), 0, 2),
+        (Extent(2 * sympy.floor(H / 2), 1), 2 * sympy.floor((H + 4) / 2) - 3, 0, 1),
+    ],
+)
+def test_expressions_come_to_one_floor(
+    expected: Extent, base: sympy.Expr, offset: int, stride: int
+) -> None:
+    assert expected == normal(as_dim(base), offset, stride)
+
+
+def test_a_floor_of_what_is_no_whole_number_stays() -> None:
+    side = sympy.floor(224 * rho)
+    assert normal(side, 0, 1).value == side
+    assert Extent(side).through(Window(stride=2)).value.subs(rho, "3/7") == 48
+
+
+def test_floors_of_another_symbols_stride_are_joined() -> None:
+    s = symbol("s")
+    assert Extent(H, s, 2 * s) == normal(sympy.floor(H / s), 1, 2)

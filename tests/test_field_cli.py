@@ -54,7 +54,8 @@ def test_the_command_line_lists_windows_and_pads_as_tensorflow() -> None:
 def test_the_command_line_shows_input_sizes() -> None:
     lines = run("sizes", "inception_v3").splitlines()
     assert lines[2].split() == [
-        "height", "75", "mixed_7a.conv2", "H", "≡", "11", "(mod", "32)", "75",
+        "height", "H", "≥", "75", "75", "mixed_7a.conv2", "H", "≡", "11", "(mod", "32)",
+        "75",
     ]  # fmt: skip
     lines = run("sizes", "vgg16", "--resolution", "224").splitlines()
     assert lines[-1] == "224: every stride divides"

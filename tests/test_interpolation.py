@@ -35,7 +35,7 @@ def test_what_is_rounded_is_no_polynomial() -> None:
     with pytest.raises(CostModelError, match=match):
         cm.interpolate(lambda number: number // 2, [n])
     with pytest.raises(
-        CostModelError, match=r"^interpolate: name at least one symbol$"
+        CostModelError, match=r"^interpolate: name at least one symbol, not \[\]$"
     ):
         cm.interpolate(lambda: 1, [])
 

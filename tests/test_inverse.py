@@ -27,7 +27,7 @@ from costmodel.algebra.symbols import (
     rho,
     symbol,
 )
-from costmodel.analysis.sizes import sizes
+from costmodel.analysis.tensor_sizes import tensor_sizes
 from costmodel.errors import CostModelError
 from costmodel.testing import networks
 
@@ -172,7 +172,7 @@ def test_no_legal_width_lies_between_the_largest_and_the_next(
     net = net.bind(N=1, H=224, W=224)
     law = cm.cost(net).metric(metric)
     budget = int(law.subs(alpha, 1)) * 2 // 3
-    found = cm.largest(law, alpha, budget, whole=sizes(net))
+    found = cm.largest(law, alpha, budget, whole=tensor_sizes(net))
     for value, count in ((found.value, found.cost), (found.beyond, found.beyond_cost)):
         assert cm.cost(net.bind(alpha=value)).metric(metric) == count
     between = {
@@ -200,7 +200,7 @@ def test_every_family_can_be_asked_for_its_width(name: str) -> None:
     side = cm.architectures()[name].resolution
     at = {N: 1, H: side, W: side}
     budget = int(law.subs({**at, alpha: 1}))
-    found = cm.largest(law, alpha, budget, at=at, whole=sizes(net))
+    found = cm.largest(law, alpha, budget, at=at, whole=tensor_sizes(net))
     low, _ = found.interval or (found.value, None)
     assert low >= 1 or found.value >= 1  # α = 1 itself is within the budget
     assert found.cost == budget < found.beyond_cost
@@ -227,10 +227,10 @@ def test_widths_of_one_plateau_are_one_network(name: str) -> None:
 def test_a_resolution_is_one_symbol_for_both_sides() -> None:
     net = cm.load("resnet50", batch=1)
     macs = cm.cost(net).macs
-    found = cm.largest(macs, H, 4_000_000_000, at={W: H}, whole=sizes(net))
+    found = cm.largest(macs, H, 4_000_000_000, at={W: H}, whole=tensor_sizes(net))
     assert found.value == 224
     relative = cm.largest(macs, rho, 4_000_000_000, at={H: 224 * rho, W: 224 * rho},
-                          whole=sizes(net))  # fmt: skip
+                          whole=tensor_sizes(net))  # fmt: skip
     assert (relative.value, relative.beyond) == (1, sympy.Rational(225, 224))
     assert relative.cost == found.cost
 
@@ -241,7 +241,7 @@ def test_the_largest_input_of_any_network(net: cm.Network, more: int) -> None:
     macs, least = cm.cost(net).macs, net.smallest(H)[0]
     assume(H in sympy.sympify(macs).free_symbols)
     budget = int(macs.subs(H, least)) + more
-    found = cm.largest(macs, H, budget, whole=sizes(net))
+    found = cm.largest(macs, H, budget, whole=tensor_sizes(net))
     assert cm.cost(net.bind(H=found.value)).macs == found.cost <= budget
     assert cm.cost(net.bind(H=found.beyond)).macs == found.beyond_cost > budget
     assert found.beyond == found.value + 1
@@ -251,7 +251,7 @@ def test_what_the_formula_tells_may_allow_more_than_the_network() -> None:
     # AlexNet's towers have 48·α maps each; all its layers' terms are multiples of 32.
     net, macs = widened("alexnet")
     told = cm.largest(macs, alpha, 500e6, at=AT)
-    exact = cm.largest(macs, alpha, 500e6, at=AT, whole=sizes(net))
+    exact = cm.largest(macs, alpha, 500e6, at=AT, whole=tensor_sizes(net))
     assert (told.step, exact.step) == (sympy.Rational(1, 32), sympy.Rational(1, 16))
     assert cm.cost(net.bind(AT | {alpha: exact.value})).macs == exact.cost
     with pytest.raises(CostModelError, match="groups 2 do not divide the 81"):
@@ -263,9 +263,9 @@ def test_formulas_without_sizes_do_not_tell_what_is_legal() -> None:
     at = {N: 1}
     for metric in ("macs", "parameters"):
         law = cm.cost(net).metric(metric)
-        with pytest.raises(CostModelError, match=r"give whole=costmodel\.sizes"):
+        with pytest.raises(CostModelError, match=r"give whole=costmodel\.tensor_sizes"):
             cm.largest(law, alpha, 3_000_000, at=at)
-        found = cm.largest(law, alpha, 30_000_000, at=at, whole=sizes(net))
+        found = cm.largest(law, alpha, 30_000_000, at=at, whole=tensor_sizes(net))
         assert found.step == sympy.Rational(1, 32)
 
 
@@ -275,7 +275,7 @@ def test_steps_are_the_users_if_given() -> None:
     assert (found.value, found.beyond) == (sympy.Rational(19, 20), 1)
     assert found.interval is None
     net, macs = widened("mobilenet_v1")
-    both = cm.largest(macs, alpha, 300e6, at=AT, step="1/48", whole=sizes(net))
+    both = cm.largest(macs, alpha, 300e6, at=AT, step="1/48", whole=tensor_sizes(net))
     assert both.value == sympy.Rational(11, 16)  # of 1/48 and 1/32 multiples of 1/16
 
 
@@ -299,7 +299,7 @@ def test_values_that_a_size_forbids_are_no_answer() -> None:
     law = cm.cost(net).parameters
     problem = r"r = 100 would be the answer, but floor\(64/r\) is 0 there"
     with pytest.raises(CostModelError, match=problem):
-        cm.largest(law, r, 10**9, upto=100, whole=sizes(net))
+        cm.largest(law, r, 10**9, upto=100, whole=tensor_sizes(net))
 
 
 @pytest.mark.parametrize("low", [Fraction(0), Fraction(3, 7), Fraction(2)])

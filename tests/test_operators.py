@@ -352,8 +352,8 @@ BAD = [
     ("height 0 is below 1", op.Input, (maps(3, 0, 4),)),
     (f"width 2.5 {COUNT}", op.Input, (maps(3, 4, 2.5),)),
     (f"width None {COUNT}", op.Input, (maps(3, 4, None),)),
-    ("the sample 3×4 is neither a vector", op.Input, (Shape(3, (Extent(4),)),)),
-    ("the sample (3, 4, 4) is neither a vector", op.Input, ((3, 4, 4),)),
+    ("the sample (3, 4, 4) is no Shape", op.Input, ((3, 4, 4),)),
+    ("the sample 3×4 is no Shape", op.Input, (Shape(3, (4,)),)),
 ]
 
 

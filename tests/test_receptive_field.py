@@ -15,7 +15,14 @@ import costmodel as cm
 from costmodel.algebra.symbols import Dim, H, W, alpha
 from costmodel.algebra.window import Window, sliding
 from costmodel.analysis.field import Field
-from costmodel.analysis.links import CHANNELS, JOINS, channel_blocks, positions
+from costmodel.analysis.links import (
+    CHANNELS,
+    JOINS,
+    PRODUCTS,
+    UNFOLLOWED,
+    channel_blocks,
+    positions,
+)
 from costmodel.analysis.paths import Windows
 from costmodel.analysis.receptive_field import ReceptiveField, receptive_field
 from costmodel.analysis.support import support
@@ -423,7 +430,8 @@ def test_windows_are_sorted_with_those_in_symbols_after_numbers() -> None:
 
 
 def test_every_operator_has_a_rule_for_what_it_looks_at() -> None:
-    joined = {*CHANNELS, *JOINS, op.Input, op.Flatten}
+    stored = {op.Parameter, op.Derived}
+    joined = {*CHANNELS, *JOINS, *PRODUCTS, *UNFOLLOWED, *stored, op.Input, op.Flatten}
     assert set(op.OPERATORS.values()) == joined
 
 

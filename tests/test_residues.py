@@ -1,20 +1,16 @@
-"""Remainders: sets of whole numbers, and where two extents agree, against counting."""
+"""Remainders: sets of whole numbers, against counting."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.algebra.extent import Extent, normal
-from costmodel.algebra.residues import Residues, agreement, dividing
+from costmodel.algebra.residues import Residues, dividing, line
 from costmodel.algebra.symbols import H, M, W, symbol
 from costmodel.errors import CostModelError
 
 
 RESIDUES = st.builds(Residues.of, st.integers(1, 24), st.sets(st.integers(-24, 24)))
-LINES = st.tuples(
-    st.sampled_from([1, 2, 3, 4, 6, 32]), st.integers(-12, 12), st.integers(1, 12)
-)
-"""Slope, offset and stride."""
 
 
 @given(st.integers(1, 24), st.sets(st.integers(-24, 24)))
@@ -47,32 +43,35 @@ def test_a_modulus_divides_where_it_is_said_to(a: int, c: int, modulus: int) -> 
         assert (x in found) == ((a * x + c) % modulus == 0)
 
 
-@given(LINES, LINES)
-def test_two_extents_agree_at_the_sides_where_they_are_equal(
-    one: tuple[int, int, int], other: tuple[int, int, int]
+@pytest.mark.parametrize(
+    ("expected", "modulus", "values"),
+    [
+        ("no H", 4, []),
+        ("every H", 2, [0, 1]),
+        ("H even", 4, [0, 2]),
+        ("H odd", 2, [1]),
+        ("16 divides H", 16, [0]),
+        ("H ≡ 11 (mod 32)", 32, [11]),
+        ("H mod 32 in {0, 29, 30, 31}", 32, [0, 29, 30, 31]),
+        ("H mod 8 not in {3}", 8, [0, 1, 2, 4, 5, 6, 7]),
+    ],
+)
+def test_remainders_are_written_as_one_says_them(
+    expected: str, modulus: int, values: list[int]
 ) -> None:
-    (a, c, s), (b, d, t) = one, other
-    found = agreement(normal(a * M, c, s), normal(b * M, d, t))
-    for side in range(1, 300):
-        left, right = (a * side + c) // s, (b * side + d) // t
-        assert (side in found) == (left == right >= 1)
+    assert expected == str(Residues.of(modulus, values))
 
 
-def test_agreements_are_written_as_sides() -> None:
-    whole, down, up = Extent(H), Extent(H, 0, 2), Extent(H, 1, 2)
-    assert str(agreement(down, down)) == "every H, H ≥ 2"
-    assert str(agreement(down, up)) == "H mod 2 = 0, H ≥ 2"
-    assert str(agreement(whole, up)) == "H ∈ {1}"
-    assert str(agreement(whole, Extent(H, 1))) == "no H"
-    assert str(agreement(whole, Extent(H, -9, 2))) == "no H"
-    assert str(Residues.of(32, [0, 29, 30, 31])) == "H mod 32 ∈ {0, 29, 30, 31}"
+def test_of_very_many_remainders_a_few_are_written() -> None:
+    text = str(Residues.of(997, range(400)))
+    assert text.startswith("H mod 997 in {0, 1, 2,")
+    assert text.endswith("397, 398, 399}")
+    assert len(text) < 200
 
 
-def test_extents_of_different_sides_cannot_be_compared() -> None:
-    with pytest.raises(
-        CostModelError, match=r"^agreement: H and W are of different si"
-    ):
-        agreement(Extent(H), Extent(W))
+def test_only_multiples_of_one_symbol_are_a_line() -> None:
+    assert line(Extent(H, 1, 2)) == (H, 1, 1, 2)
+    assert line(normal(6 * M + 1, 0, 4)) == (M, 3, 0, 2)
     for extent in (Extent(7), Extent(H * W), Extent(H + W), normal(H, 0, symbol("s"))):
         with pytest.raises(CostModelError):
-            agreement(extent, extent)
+            line(extent)

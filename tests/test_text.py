@@ -13,6 +13,7 @@ from hypothesis import given
 
 import costmodel as cm
 from costmodel.algebra.parse import exact, parse
+from costmodel.algebra.printing import javascript, latex, python
 from costmodel.algebra.symbols import (
     FUNCTIONS,
     H,
@@ -97,6 +98,7 @@ def test_every_function_is_read_back() -> None:
         "make_divisible": make_divisible(32, alpha, 8),
         "common_divisor": common_divisor(H, 7),
         "counted_in_doubles": FUNCTIONS["counted_in_doubles"](H, W, 3, 3, N),
+        "printed_digits": FUNCTIONS["printed_digits"](H * W),
     }
     assert samples.keys() == FUNCTIONS.keys()
     for formula in samples.values():
@@ -132,6 +134,8 @@ ENTRIES: dict[str, Callable[[str], Any]] = {
     "elasticity": lambda text: cm.elasticity(text, H),
     "elasticity, symbol": lambda text: cm.elasticity(LAW, text),
     "lambdify": lambda text: cm.lambdify(text, [H]),
+    "interpolate": lambda text: cm.interpolate(lambda _: text, [symbol("n")]),
+    "interpolate, symbol": lambda text: cm.interpolate(lambda n: n, [text]),
     "lambdify, symbol": lambda text: cm.lambdify(LAW, [text]),
     "share": cm.share,
     "share, part": lambda text: cm.share({"part": text}),
@@ -161,6 +165,18 @@ ENTRIES: dict[str, Callable[[str], Any]] = {
     "input": lambda text: op.Input(Shape(text)),
     "by layer": lambda text: cm.cost(NET).of(text),
     "metric": lambda text: cm.cost(NET).metric(text),
+    "flops": lambda text: cm.cost(NET).flops(text),
+    "flops, layer": lambda text: cm.cost(NET).flops("thop", written={text: "module"}),
+    "reconcile": lambda text: cm.reconcile(NET)[text],
+    "receptive field, layer": lambda text: cm.receptive_field(NET).of(text),
+    "memory, dtype": lambda text: cm.memory(NET, dtype=text),
+    "optimizer": lambda text: cm.memory(NET).optimizer_bytes(text),
+    "peak": lambda text: cm.memory(NET).peak(N=text, H=32, W=32),
+    "crossovers": lambda text: cm.memory(NET).crossovers(text, N=1),
+    "crossovers, at": lambda text: cm.memory(NET).crossovers("H", {W: text}, N=1),
+    "printed as LaTeX": lambda text: latex(text, "macs"),
+    "printed as Python": lambda text: python(text, "macs"),
+    "printed as JavaScript": lambda text: javascript(text, "macs"),
 }
 INTERNAL: dict[str, Callable[[str], Any]] = {
     "floor": floor,

@@ -99,7 +99,7 @@ def _own_step(name: str, law: sympy.Expr, symbol: sympy.Symbol) -> Fraction | No
     if told is not None and not law.free_symbols - {symbol, N}:
         raise CostModelError(
             f"{name}: a formula without sizes does not tell which {symbol} are legal; "
-            "give whole=costmodel.sizes(network), or step"
+            "give whole=costmodel.tensor_sizes(network), or step"
         )
     return told
 

@@ -51,3 +51,35 @@ class counted_in_doubles(sympy.Function):  # noqa: N801 - a function, printed as
         """Write the formula as Python, numpy and JavaScript all read it."""
         h, w, r, c, n = (f"({printer._print(value)})" for value in self.args)  # noqa: SLF001 - as sympy's own printers do
         return f"({double}{h}/{r}*({double}{w}/{c}) + 1)*{n}"
+
+
+class printed_digits(sympy.Function):  # noqa: N801 - a function, printed as one
+    """``int(float(f"{count:.3e}"))``: a count read off a text of four digits.
+
+    On symbols it stays unevaluated.
+
+    **Units**: operations.
+    **Source**: numpy, ``einsum_path``, whose text fvcore and DeepSpeed read.
+
+    >>> printed_digits(1234), printed_digits(123456)
+    (1234, 123500)
+    """
+
+    nargs = 1
+    is_integer = True
+    is_positive = True
+
+    @classmethod
+    def eval(cls, value: sympy.Expr) -> sympy.Expr | None:
+        """Return the count, or None to stay unevaluated."""
+        if value.is_Integer:
+            return sympy.Integer(int(float(f"{int(value):.3e}")))
+        return None
+
+    def _pythoncode(self, printer: Any) -> str:
+        return f"int(float('%.3e' % ({printer._print(self.args[0])})))"  # noqa: SLF001 - as sympy's own printers do
+
+    def _numpycode(self, printer: Any) -> str:
+        every = printer._module_format("numpy.vectorize")  # noqa: SLF001 - as sympy's own printers do
+        read = "lambda count: int(float('%.3e' % count))"
+        return f"{every}({read})({printer._print(self.args[0])})"  # noqa: SLF001 - as sympy's own printers do

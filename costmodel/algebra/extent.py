@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 
 import sympy
 
+from costmodel.algebra.stairs import UndecidedError, linear_form, stair
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.window import Window
 
@@ -20,6 +21,7 @@ class Extent:
     nest: ⌊(⌊(n+c)/s⌋ + d)/t⌋ = ⌊(n + c + s·d)/(s·t)⌋ for every integer n, so the
     pair (offset, stride) is canonical: two extents of one base are equal for every
     input size exactly when their pairs are. A known number n is the extent (n, 0, 1).
+    Where one floor does not do, as in 2·⌊H/2⌋ + 1, the base is an expression of floors.
 
     **Units**: positions (pixels of that feature map).
     **Source**: Graham, Knuth, Patashnik 1994, *Concrete Mathematics*, equation 3.11.
@@ -102,6 +104,10 @@ def normal(base: Dim, offset: Dim, stride: Dim) -> Extent:
     if type(stride) is not int:
         stride = as_dim(sympy.expand(stride))
     if not isinstance(base, int) and not base.is_Symbol:
+        if base.has(*_STEPS):
+            found = _joined(base, offset, stride)
+            if found is not None:
+                return found
         # A constant belongs to the offset, and ⌊(g·r + c)/(g·s)⌋ = ⌊(r + ⌊c/g⌋)/s⌋: a
         # side such as 32·M leaves no floor while the stride divides it.
         constant, rest = sympy.expand(base).as_coeff_Add()
@@ -113,6 +119,45 @@ def normal(base: Dim, offset: Dim, stride: Dim) -> Extent:
                 stride = as_dim(sympy.cancel(sympy.sympify(stride) / shared))
                 base = as_dim(sympy.expand(rest / shared))
     return Extent(base, offset, stride)
+
+
+_STEPS = (sympy.floor, sympy.ceiling, sympy.Mod, sympy.Max, sympy.Min)
+
+
+def _joined(base: sympy.Expr, offset: Dim, stride: Dim) -> Extent | None:
+    """Return a base of floors with as few of them as there can be, if that is known.
+
+    In one symbol functions are compared, whatever they are written as; in several, a
+    floor of a floor is one: ⌊(⌊(n+c)/s⌋ + d)/t⌋ = ⌊(n + c + s·d)/(s·t)⌋.
+    """
+    sides = sorted(base.free_symbols, key=str)
+    if len(sides) == 1 and type(offset) is int and type(stride) is int:
+        try:
+            whole = sympy.floor((base + offset) / stride)
+            form = linear_form(stair(whole, sides[0]))
+        except UndecidedError:
+            form = None
+        if form is not None:
+            return _of_form(sides[0], *form)
+    constant, floor = sympy.expand(base).as_coeff_Add()
+    if not (constant.is_integer and isinstance(floor, sympy.floor)):
+        return None
+    numerator, divisor = sympy.together(floor.args[0]).as_numer_denom()
+    if not (numerator.is_integer and divisor.is_integer and divisor.is_positive):
+        return None
+    inner = normal(as_dim(sympy.expand(numerator)), 0, as_dim(divisor))
+    shifted = inner.offset + inner.stride * (offset + constant)
+    return normal(inner.base, as_dim(shifted), as_dim(inner.stride * stride))
+
+
+def _of_form(side: sympy.Symbol, m: int, a: int, c: int, s: int, k: int) -> Extent:
+    """Return the extent m·⌊(a·n + c)/s⌋ + k."""
+    if a == 0:
+        return Extent(m * (c // s) + k)
+    if m == 1 or s == 1:
+        return Extent(as_dim(m * a * side), m * c + k, s)
+    floor = Extent(as_dim(a * side), c % s, s).value
+    return Extent(as_dim(m * sympy.sympify(floor)), k + m * (c // s))
 
 
 def _shared(rest: sympy.Expr, stride: Dim) -> Dim:

@@ -13,6 +13,7 @@ from math import comb, prod
 
 import sympy
 
+from costmodel.algebra.arguments import symbols_of
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError
 
@@ -38,8 +39,7 @@ def interpolate(
     >>> interpolate(lambda number: sum(k * i for i in range(number)), [n])
     k*n**2/2 - k*n/2
     """
-    if not symbols:
-        raise CostModelError("interpolate: name at least one symbol")
+    symbols = symbols_of("interpolate", symbols)
     value = cache(
         lambda *steps: sympy.sympify(as_dim(function(*(start + s for s in steps))))
     )

@@ -35,9 +35,9 @@ def largest(
 
     ``at`` gives the other symbols' values, perhaps by x, as in {W: H}.
     Legal values: of an integer symbol, whole numbers. Of a real one, such as α, those
-    where everything in ``whole`` is a positive whole number: ``costmodel.sizes`` of
-    the network. Without, those where every term of the formula comes out whole for
-    all sizes: it tells no more, and a network may allow less. ``step`` says of which
+    where everything in ``whole`` is a positive whole number: ``tensor_sizes`` of the
+    network. Without, those where every term of the formula comes out whole for all
+    sizes: it tells no more, and a network may allow less. ``step`` says of which
     number x is a multiple instead. Where x stands only inside of roundings every
     value is legal, and the answer is the simplest of its plateau, ``interval``.
 

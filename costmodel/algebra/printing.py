@@ -9,6 +9,7 @@ import sympy
 from sympy.printing.jscode import JavascriptCodePrinter
 from sympy.printing.pycode import PythonCodePrinter
 
+from costmodel.algebra.arguments import formula_of
 from costmodel.algebra.quotient import PackageFunctions, whole
 from costmodel.algebra.symbols import Dim, common_divisor, make_divisible
 
@@ -49,7 +50,7 @@ def latex(expression: Dim, name: str) -> str:
     >>> latex(sympy.Symbol("H") ** 2, "macs")
     '\\mathrm{macs} = H^{2}'
     """
-    formula = sympy.latex(sympy.sympify(expression), mul_symbol=r" \, ")
+    formula = sympy.latex(formula_of("latex", expression), mul_symbol=r" \, ")
     word = name.replace("_", r"\_")
     return rf"\mathrm{{{word}}} = {formula}"
 
@@ -85,13 +86,13 @@ FORMATS: dict[str, Callable[[Dim, str], str]] = {
 
 
 def _code(printer: Any, expression: Dim) -> tuple[str, str]:
-    formula = whole(sympy.sympify(expression))
+    formula = whole(formula_of("printing", expression))
     arguments = ", ".join(sorted(map(str, formula.free_symbols)))
     return printer.doprint(formula), arguments
 
 
 def _named(expression: Dim, language: int) -> str:
-    formula = sympy.sympify(expression)
+    formula = formula_of("printing", expression)
     needed = [f for f in NAMED if formula.has(f)]
     return "".join(NAMED[function][language] + "\n" for function in needed)
 

@@ -1,4 +1,4 @@
-"""Sets of whole numbers by their remainders, and where two extents are equal."""
+"""Sets of whole numbers by their remainders, in lowest terms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Residues:
     """The whole numbers that leave one of some remainders, in lowest terms.
 
     >>> print(Residues.of(32, [0]), "|", Residues.of(4, [1, 3]))
-    H mod 32 = 0 | H ≡ 1 (mod 2)
+    32 divides H | H odd
     """
 
     modulus: int
@@ -68,17 +68,35 @@ class Residues:
         return min((least + step for step in ahead), default=None)
 
     def __str__(self) -> str:
-        """Write H mod 32 = 0, H ≡ 29 (mod 32) or H mod 32 ∈ {0, 31}."""
+        """Write 32 divides H, H even, H ≡ 29 (mod 32) or H mod 32 in {0, 31}."""
         if not self.values:
             return f"no {self.name}"
         if self.modulus == 1:
             return f"every {self.name}"
-        if self.values == (0,):
-            return f"{self.name} mod {self.modulus} = 0"
         if len(self.values) == 1:
-            return f"{self.name} ≡ {self.values[0]} (mod {self.modulus})"
-        listed = ", ".join(map(str, self.values))
-        return f"{self.name} mod {self.modulus} ∈ {{{listed}}}"
+            (rest,) = self.values
+            if self.modulus == 2:
+                return f"{self.name} {'odd' if rest else 'even'}"
+            if rest == 0:
+                return f"{self.modulus} divides {self.name}"
+            return f"{self.name} ≡ {rest} (mod {self.modulus})"
+        missing = [v for v in range(self.modulus) if v not in set(self.values)]
+        listed, word = list(self.values), "in"
+        if len(missing) < len(listed) / 2:
+            listed, word = missing, "not in"
+        return f"{self.name} mod {self.modulus} {word} {{{_listed(listed)}}}"
+
+
+def _listed(numbers: list[int]) -> str:
+    """Write numbers; of very many, the first and the last ones."""
+    if len(numbers) <= _LISTED:
+        return ", ".join(map(str, numbers))
+    few = _LISTED // 2
+    return f"{_listed(numbers[:few])}, …, {_listed(numbers[-few:])}"
+
+
+_LISTED = 32
+"""So many numbers are written one by one."""
 
 
 def dividing(factor: int, constant: int, modulus: int, name: str = "H") -> Residues:
@@ -93,63 +111,6 @@ def dividing(factor: int, constant: int, modulus: int, name: str = "H") -> Resid
     reduced = modulus // shared
     inverse = pow(factor // shared, -1, reduced) if reduced > 1 else 0
     return Residues.of(reduced, [-constant // shared * inverse], name)
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """The input sides at which two extents are equal: of some remainders, or a few."""
-
-    residues: Residues
-    least: int
-    """The least side at which neither extent is empty."""
-    only: tuple[int, ...] | None = None
-    """The sides one by one, where there are only so many."""
-
-    def __contains__(self, side: int) -> bool:
-        """Say whether the extents are equal, and not empty, at a side."""
-        if self.only is not None:
-            return side in self.only
-        return side >= self.least and side in self.residues
-
-    def __str__(self) -> str:
-        """Write H mod 2 = 0, H ≥ 2, or H ∈ {1, 2}."""
-        name = self.residues.name
-        if self.only:
-            return f"{name} ∈ {{{', '.join(map(str, self.only))}}}"
-        if self.only is not None or not self.residues.values:
-            return f"no {name}"
-        return f"{self.residues}, {name} ≥ {self.least}"
-
-
-def agreement(left: Extent, right: Extent) -> Agreement:
-    """Return the input sides at which two extents of one symbol are equal.
-
-    With equal slopes ⌊(a·x + c)/s⌋ − ⌊(b·x + d)/t⌋ repeats itself, so that remainders
-    say all; with different ones it is 0 only where the lines are less than 1 apart.
-
-    >>> from costmodel.algebra.symbols import H
-    >>> print(agreement(Extent(H, 0, 2), Extent(H, 1, 2)))
-    H mod 2 = 0, H ≥ 2
-    >>> print(agreement(Extent(H, 1, 2), Extent(H)))
-    H ∈ {1}
-    """
-    (symbol, a, c, s), (other, b, d, t) = line(left), line(right)
-    if symbol != other:
-        raise CostModelError(f"agreement: {left} and {right} are of different sides")
-    least = max(1, -(-(s - c) // a), -(-(t - d) // b))
-    name, tilt = symbol.name, a * t - b * s
-
-    def equal(side: int) -> bool:
-        return (a * side + c) // s == (b * side + d) // t
-
-    if tilt == 0:
-        period = lcm(s // gcd(a, s), t // gcd(b, t))
-        found = (side for side in range(least, least + period) if equal(side))
-        return Agreement(Residues.of(period, found, name), least)
-    # |tilt·x + c·t − d·s| < s·t
-    ends = sorted((-(c * t - d * s) + sign * s * t) // tilt for sign in (1, -1))
-    sides = range(max(least, ends[0]), ends[1] + 2)
-    return Agreement(Residues(1, (), name), least, tuple(filter(equal, sides)))
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeAlias
 
 import sympy
 
-from costmodel.algebra.doubles import counted_in_doubles
+from costmodel.algebra.doubles import counted_in_doubles, printed_digits
 from costmodel.errors import CostModelError
 
 
@@ -212,5 +212,6 @@ FUNCTIONS: dict[str, Any] = {
     "make_divisible": make_divisible,
     "common_divisor": common_divisor,
     "counted_in_doubles": counted_in_doubles,
+    "printed_digits": printed_digits,
 }
 """The functions that may stand in a formula, by the names that formulas print."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from costmodel.algebra.amount import Count, added
@@ -18,10 +18,16 @@ from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import (
+    Conv1d,
     Conv2d,
+    ConvTranspose2d,
+    Derived,
+    LastLinear,
     Linear,
     Multiply,
+    Opaque,
     Operator,
+    Parameter,
     RadialBasis,
     Subsample2d,
     TableConv2d,
@@ -40,7 +46,7 @@ METRICS = {
 }
 """The quantities of a row, of a sum and of the totals, with their units."""
 
-COMPUTING = (Conv2d, TableConv2d, Linear)
+COMPUTING = (Conv2d, TableConv2d, Linear, LastLinear, Conv1d, ConvTranspose2d)
 """Layers whose outputs are activations (Radosavovic et al. 2020, section 3)."""
 
 _LAYERS = (*COMPUTING, RadialBasis)
@@ -101,6 +107,18 @@ class Sums:
         """Bytes of outputs; views write nothing."""
         return self._sum(lambda sample: sample.output_bytes)
 
+    @cached_property
+    def unknown_operators(self) -> int:
+        """How many operators have no rule: the other quantities are without them."""
+        return sum(count for sample, count in self._samples if sample.is_unknown)
+
+    @property
+    def partial(self) -> str:
+        """What is to be said beside every quantity; empty where nothing is unknown."""
+        count = self.unknown_operators
+        plural = "" if count == 1 else "s"
+        return f"partial: {count} operator{plural} unknown" if count else ""
+
     def metric(self, name: str) -> Dim:
         """Return a quantity by its name."""
         if not isinstance(name, str) or name not in METRICS:
@@ -119,13 +137,22 @@ class Sums:
 
     def _sum(self, part: Callable[[Sample], Count]) -> Dim:
         """Add a part of every row, N times."""
-        counts = ((count, part(sample)) for sample, count in self._samples)
-        return added(counts, self._batch)
+        each: list[tuple[int, Count]] = []
+        once: list[tuple[int, Count]] = []
+        for sample, count in self._samples:
+            (once if sample.is_stored else each).append((count, part(sample)))
+        if not once:
+            return added(each, self._batch)
+        return as_dim(added(each, self._batch) + added(once))
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one operator costs a sample, still to be added."""
+    """What one operator costs a sample, still to be added.
+
+    ``is_stored``: it is made of stored tensors alone, and costs that once a batch.
+    ``is_unknown``: no rule says what it costs.
+    """
 
     tally: Tally
     parameters: Count
@@ -135,6 +162,8 @@ class Sample:
     weight_bytes: Count
     operand_bytes: Count
     output_bytes: Count
+    is_stored: bool = False
+    is_unknown: bool = False
 
 
 class Row(Sums):
@@ -165,6 +194,11 @@ class Cost(Sums):
         """Keep the rows."""
         self.rows = tuple(rows)
         super().__init__((row.sample for row in self.rows), batch)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The names of nodes that nobody has a rule for."""
+        return tuple(row.name for row in self.rows if row.sample.is_unknown)
 
     def flops(
         self, convention: str, *, written: Mapping[str, str] | None = None
@@ -238,10 +272,14 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
     rows = []
     for node in network.nodes:
         shapes = network.shapes_into(node)
-        key = (id(node.operator), *map(id, shapes))
+        stored = tuple(source in network.unbatched for source in node.inputs)
+        key = (id(node.operator), *map(id, shapes), *stored)
         if key not in known:
-            known[key] = _sample(node.operator, shapes, node.output, bytes_per_element)
-        rows.append(Row(node, known[key], network.batch))
+            known[key] = _sample(node, shapes, stored, bytes_per_element)
+        sample = known[key]
+        if node.name in network.shared:
+            sample = replace(sample, parameters=0, buffers=0)
+        rows.append(Row(node, sample, network.batch))
     return Cost(rows, network.batch)
 
 
@@ -262,14 +300,22 @@ def depth(network: Network) -> int:
 
 
 def _sample(
-    operator: Operator, inputs: tuple[Shape, ...], output: Shape, width: int
+    node: Node, inputs: tuple[Shape, ...], stored: tuple[bool, ...], width: int
 ) -> Sample:
+    """Return what a node costs; operands that are stored are read once a batch."""
+    operator = node.operator
     read = [counted(x) for x in inputs]
-    made = counted(output)
+    made = counted(node.output)
+    is_stored = isinstance(operator, (Parameter, Derived)) or (
+        bool(stored) and all(stored)
+    )
+    of_sample = [x for x, once in zip(read, stored) if is_stored or not once]
+    shared = [x for x, once in zip(read, stored) if once and not is_stored]
     weights = operator.weights(*read).values()
     # A scalar buffer (how many batches were seen) is stored, but never read here.
-    read_weights = sum(w.numel for w in weights if w.shape)
-    tally = operator.tally(made, *read)
+    read_weights = sum(w.numel for w in weights if w.shape) if inputs else 0
+    is_unknown = isinstance(operator, Opaque)
+    tally = Tally() if is_unknown else operator.tally(made, *read)
     moves = bool(inputs) and not operator.view
     return Sample(
         tally=tally,
@@ -277,10 +323,17 @@ def _sample(
         buffers=sum(w.numel for w in weights if not w.learnable),
         activations=made.numel if isinstance(operator, COMPUTING) else 0,
         connections=_connections(operator, tally),
-        weight_bytes=width * read_weights,
-        operand_bytes=width * sum(x.numel for x in read) if moves else 0,
+        weight_bytes=width * (read_weights + _elements(shared, moves=moves)),
+        operand_bytes=width * _elements(of_sample, moves=moves),
         output_bytes=width * made.numel if moves else 0,
+        is_stored=is_stored,
+        is_unknown=is_unknown,
     )
+
+
+def _elements(shapes: Iterable[Shape], *, moves: bool) -> Count:
+    """Return the elements of some operands; views move none."""
+    return sum(x.numel for x in shapes) if moves else 0
 
 
 def _connections(operator: Operator, tally: Tally) -> Count:

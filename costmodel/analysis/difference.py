@@ -16,7 +16,8 @@ import sympy
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.analysis.cost import Cost, Sums, cost
 from costmodel.errors import CostModelError
-from costmodel.network.graph import Network, check_symbols
+from costmodel.network.binding import check_symbols
+from costmodel.network.graph import Network
 
 
 By: TypeAlias = Literal["scope", "operator"]

@@ -14,10 +14,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from costmodel.analysis.saved import passes_gradient
+from costmodel.analysis.saved import is_repeated, passed_operands
 from costmodel.analysis.tensors import Run, Tensor
+from costmodel.errors import at
 from costmodel.network import operators as op
 from costmodel.network.node import Node
+
+
+def _require_known(run: Run, node: Node) -> None:
+    """Refuse a product that repeats a stored left operand for every sample."""
+    if isinstance(node.operator, op.MatMul):
+        left, right = node.inputs
+        stored = run.network.unbatched
+        if run.needs[left] and left in stored and right not in stored:
+            problem = "what the gradient of a stored left operand takes is not known"
+            raise at(node.operator.kind, node.name, problem)
 
 
 class Gradient(NamedTuple):
@@ -72,17 +83,21 @@ class Backward:
     ) -> Iterator[tuple[str, Gradient]]:
         """Give the operands their gradients: a new tensor each, or the node's own."""
         run = self.run
+        _require_known(run, node)
         names = [run.root[source] for source in node.inputs]
-        wanted = [name for name in names if run.needs[name]]
-        if not passes_gradient(run.call(node)[0]):
-            # A node adds up for itself what two operands that are one value get.
-            for name in dict.fromkeys(wanted):
-                yield name, self._make(name, time)
-            return
-        is_whole = mine.is_whole and not isinstance(node.operator, op.Concat)
-        self._holders[id(mine.tensor)] += len(wanted)
-        for name in wanted:
-            yield name, Gradient(mine.tensor, is_whole)
+        wanted = [(place, n) for place, n in enumerate(names) if run.needs[n]]
+        passed, stored = passed_operands(run.call(node)[0]), run.network.unbatched
+        # What every sample shares gets the sum of what they give it.
+        shared = stored if node.name not in stored else frozenset()
+        served = [n for place, n in wanted if place in passed and n not in shared]
+        is_part = isinstance(node.operator, op.Concat) or is_repeated(node.operator)
+        self._holders[id(mine.tensor)] += len(served)
+        for name in served:
+            yield name, Gradient(mine.tensor, mine.is_whole and not is_part)
+        # A node adds up for itself what two operands that are one value get.
+        made = (n for place, n in wanted if place not in passed or n in shared)
+        for name in dict.fromkeys(made):
+            yield name, self._make(name, time)
 
     def _accumulate(self, name: str, new: Gradient, time: int) -> None:
         """Add a gradient to what the node's result already has."""
@@ -102,7 +117,11 @@ class Backward:
 
     def _make(self, name: str, time: int) -> Gradient:
         """Make a gradient as large as a node's result."""
-        elements = self.run.network.by_name[name].output.numel
-        tensor = self.run.make(name, "gradient", elements, time)
+        node = self.run.network.by_name[name]
+        # Those of stored tensors are among the gradients of weights.
+        if isinstance(node.operator, (op.Parameter, op.Derived)):
+            tensor = self.run.outside(name, time)
+        else:
+            tensor = self.run.make(name, "gradient", node.output.numel, time)
         self._holders[id(tensor)] = 1
         return Gradient(tensor, is_fresh=True)

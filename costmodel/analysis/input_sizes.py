@@ -1,29 +1,31 @@
-"""Which input sizes a network takes: the smallest ones, and those that fit exactly.
+"""Which input sizes a network takes: the admissible ones, and those that fit exactly.
 
-Every extent is ⌊(H + c)/s⌋, so both questions are about remainders and bounds of H;
-no size is tried.
+Every extent is ⌊(H + c)/s⌋, and what code asks of a size is a condition on floors, so
+both questions are about remainders and bounds of H; no size is tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import sympy
 
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.residues import Residues, dividing, line
+from costmodel.algebra.residues import Residues, line
+from costmodel.algebra.sides import Sides
 from costmodel.algebra.symbols import Dim, M, as_int
-from costmodel.algebra.window import Window
-from costmodel.errors import CostModelError, at
+from costmodel.analysis.fitting import (
+    Condition,
+    evened,
+    exact_fit,
+    left_over,
+    window_of,
+)
+from costmodel.analysis.limits import Limits, limits
+from costmodel.errors import CostModelError
+from costmodel.network.constraint import Constraint
 from costmodel.network.graph import Network
-from costmodel.network.node import Node
-from costmodel.network.operators import AvgPool2d, MaxPool2d, Pad2d
-
-
-Condition: TypeAlias = tuple[str, Residues]
-"""The name of a node, and the sides at which its stride leaves no remainder."""
 
 
 AXES = ("height", "width")
@@ -34,18 +36,20 @@ class Side:
     """What is known of one side of the input, in the symbol that it has."""
 
     symbol: sympy.Symbol
+    admissible: Sides
+    """The values that leave every axis a position and meet every constraint."""
     smallest: int
-    """The least value at which every map has a position."""
+    """The least admissible value."""
     needed_by: str
-    """The node whose map is the first to be empty below it."""
+    """Who asks for it: the node whose map is empty below, or whose constraint fails."""
     exact: Residues
     """The values at which no stride leaves a remainder."""
     conflict: tuple[Condition, ...] = ()
     """The conditions that no value meets together; none, where there are values."""
 
     def is_legal(self, value: int) -> bool:
-        """Say whether the network can be made at a value."""
-        return value >= self.smallest
+        """Say whether the network can be made and run at a value."""
+        return value in self.admissible
 
     def is_exact(self, value: int) -> bool:
         """Say whether it can, and every stride divides what it steps over."""
@@ -53,8 +57,8 @@ class Side:
 
     @property
     def first_exact(self) -> int | None:
-        """The least value that fits exactly, if there is any."""
-        return self.exact.first(self.smallest)
+        """The least admissible value that fits exactly, if there is any."""
+        return (self.admissible & Sides.of(self.exact)).first
 
     @property
     def why(self) -> str:
@@ -79,25 +83,44 @@ class Remainder:
 def input_sizes(network: Network) -> tuple[Side, Side]:
     """Return what is known of the height and of the width that a network takes.
 
-    Legal is H ≥ s − c for every extent ⌊(H + c)/s⌋. It fits exactly where, for every
-    window, S divides n + before + after − R: then S·s divides H + c', and all such
-    congruences are joined by the Chinese remainder theorem. A layer in ceil_mode fits
-    where rounding up and down agree. Pooling to a fixed size asks for nothing.
+    Admissible is H ≥ s − c for every extent ⌊(H + c)/s⌋, and what the network's
+    constraints ask of H alone; those that involve both sides are
+    :func:`joint_conditions`. It fits exactly where, for every window, S divides
+    n + before + after − R: then S·s divides H + c', and all such congruences are joined
+    by the Chinese remainder theorem. A layer in ceil_mode fits where rounding up and
+    down agree. Pooling to a fixed size asks for nothing.
 
-    **Errors**: a side that is a number already.
+    **Errors**: a side that is a number already; constraints that no size meets.
 
     >>> from costmodel.network.registry import load
     >>> height, _ = input_sizes(load("inception_v3"))
-    >>> height.smallest, height.needed_by, str(height.exact), 299 in height.exact
-    (75, 'mixed_7a.conv2', 'H ≡ 11 (mod 32)', True)
+    >>> str(height.admissible), height.needed_by, str(height.exact), 299 in height.exact
+    ('H ≥ 75', 'mixed_7a.conv2', 'H ≡ 11 (mod 32)', True)
     """
-    sample = _sample(network)
-    symbols = [line(extent)[0] for extent in sample]
+    symbols = [line(extent)[0] for extent in _sample(network)]
+    found, _ = limits(network, symbols)
     height, width = (
-        _side(network, [a for a in (0, 1) if symbols[a] == symbol], symbol)
+        _side(network, [a for a in (0, 1) if symbols[a] == symbol], found[symbol])
         for symbol in symbols
     )
     return height, width
+
+
+def joint_conditions(network: Network) -> tuple[Constraint, ...]:
+    """Return the conditions that :func:`input_sizes` does not answer side by side.
+
+    Those that involve both sides or the batch, and those that cannot be decided.
+
+    >>> from costmodel.algebra.symbols import H, W
+    >>> from costmodel.network.build import image, network, relu
+    >>> square = Constraint(sympy.Eq(H, W), "attention", "one table for both axes")
+    >>> net = network(relu(image()))
+    >>> net = Network.from_graph(net.graph, constraints=[square])
+    >>> print(*joint_conditions(net))
+    "attention" needs H = W (one table for both axes)
+    """
+    symbols = [line(extent)[0] for extent in _sample(network)]
+    return limits(network, symbols)[1]
 
 
 def remainders(network: Network) -> tuple[Remainder, ...]:
@@ -109,12 +132,14 @@ def remainders(network: Network) -> tuple[Remainder, ...]:
     """
     found = []
     for node in network.nodes:
-        if node.operator.window is None or len(node.inputs) != 1:
+        if len(node.inputs) != 1:
             continue
         extents = network.shapes_into(node)[0].spatial
-        for axis, extent, window in zip(AXES, extents, node.operator.window):
-            even = _evened(node, window)
-            over = extent.value + even.before + even.after - even.size
+        for number, (axis, extent) in enumerate(zip(AXES, extents)):
+            window = window_of(node, number)
+            if window is None:
+                continue
+            over = left_over(extent, evened(node, window))
             if type(over) is not int or type(window.stride) is not int:
                 raise CostModelError(f'remainders: "{network.name}" has symbols')
             rows = over % window.stride
@@ -135,7 +160,7 @@ def admissible(build: Callable[[Dim], object], modulus: int = 32) -> Residues:
     ...     x = image(3, side, side)
     ...     return concat(conv(x, 8, 3, stride=2), max_pool(x, 2))
     >>> print(admissible(halved))
-    H mod 2 = 0
+    H even
     """
     fitting, problem = [], ""
     for rest in range(modulus):
@@ -164,106 +189,18 @@ def _sample(network: Network) -> tuple[Extent, Extent]:
     return shapes[0].require_map()
 
 
-def _side(network: Network, axes: list[int], symbol: sympy.Symbol) -> Side:
+def _side(network: Network, axes: list[int], asked: Limits) -> Side:
     """Return what all nodes ask of one symbol, along the axes whose side it is."""
-    smallest, who = 1, network.nodes[0].name
-    for node, extent, least in _bounds(network, axes):
-        if type(extent.base) is int:
-            continue
-        _, slope, offset, stride = _line_at(node, extent)
-        needed = -(-(least * stride - offset) // slope)
-        if needed > smallest:
-            smallest, who = needed, node.name
-    exact, conditions = Residues(1, (0,), symbol.name), list[Condition]()
-    for node, axis, window, extent in _windows(network):
-        if axis in axes:
-            needs = _exact(node, window, extent, symbol.name)
-            if needs.modulus == 1 and needs.values:
-                continue
-            exact = exact.meet(needs)
-            conditions.append((node.name, needs))
-            if not exact.values:
-                break
-    return Side(symbol, smallest, who, exact, _conflict(exact, conditions))
-
-
-def _bounds(network: Network, axes: list[int]) -> Iterator[tuple[Node, Extent, int]]:
-    """Give extents with the positions that they need at least, and by whom."""
-    for node in network.nodes:
-        if isinstance(node.operator, Pad2d):
-            extents = network.shapes_into(node)[0].require_map()
-            ends = zip(extents, node.operator.before, node.operator.after, strict=True)
-            for axis, (extent, *added) in enumerate(ends):
-                if axis in axes:
-                    yield node, extent, -sum(min(0, as_int(n)) for n in added)
-        for axis, extent in enumerate(node.output.spatial):
-            if axis in axes:
-                yield node, extent, 1
-
-
-def _windows(network: Network) -> Iterator[tuple[Node, int, Window, Extent]]:
-    """Give windows that stride, their axes, and the extents that they slide over.
-
-    The extents are those of layers that never round up: what ceil_mode pads at the end
-    is nothing where it fits exactly, but would be a remainder to the layers behind.
-    """
-    evened: dict[str, list[Extent]] = {}
-    for node in network.nodes:
-        extents = list(node.output.spatial)
-        shapes = network.shapes_into(node)
-        for axis, extent in enumerate(extents):
-            before = [evened[source][axis] for source in node.inputs if evened[source]]
-            if len(before) == 1 and node.operator.window is not None:
-                window = _evened(node, node.operator.window[axis])
-                extents[axis] = before[0].through(window)
-                if window.stride != 1:
-                    yield node, axis, window, before[0]
-            elif before and node.operator.window is not None:
-                # Operands of one position may be repeated: the others say how many.
-                known = zip(before, (shape.spatial[axis] for shape in shapes))
-                extents[axis] = next(even for even, real in known if real == extent)
-        evened[node.name] = extents
-
-
-def _evened(node: Node, window: Window) -> Window:
-    """Return a window without the padding that ceil_mode adds at the end."""
-    if isinstance(node.operator, (MaxPool2d, AvgPool2d)):
-        return Window(window.size, window.stride, window.before, window.before)
-    return window
-
-
-def _exact(node: Node, window: Window, extent: Extent, name: str) -> Residues:
-    """Return the sides that leave no remainder here, if none is left before.
-
-    n = (a·x + c)/s exactly, and S divides n + before + after − R.
-    """
-    try:
-        more = as_int(window.before + window.after - window.size)
-        step = as_int(window.stride)
-        if type(extent.base) is int:  # behind a layer of a fixed size
-            return dividing(0, extent.base + more, step, name)
-        _, slope, offset, stride = line(extent)
-    except CostModelError as error:
-        raise at(node.operator.kind, node.name, str(error)) from None
-    return dividing(slope, offset + stride * more, stride * step, name)
-
-
-def _line_at(node: Node, extent: Extent) -> tuple[sympy.Symbol, int, int, int]:
-    try:
-        return line(extent)
-    except CostModelError as error:
-        raise at(node.operator.kind, node.name, str(error)) from None
-
-
-def _conflict(exact: Residues, conditions: list[Condition]) -> tuple[Condition, ...]:
-    """Return the last condition, which emptied the set, and an earlier one against it.
-
-    Congruences that are pairwise compatible have a common solution.
-    """
-    if exact.values:
-        return ()
-    *earlier, last = conditions
-    if not last[1].values:
-        return (last,)
-    against = (c for c in earlier if not c[1].meet(last[1]).values)
-    return (next(against), last)
+    admissible = asked.admissible
+    first = admissible.first
+    if first is None:
+        reasons = " and ".join(f'"{name}" needs {needs}' for name, needs in asked.more)
+        raise CostModelError(
+            f'input_sizes: no {asked.symbol} fits "{network.name}" of at least '
+            f"{asked.smallest}: {reasons}"
+        )
+    who = asked.needed_by
+    if first > asked.smallest:
+        who = next(name for name, needs in asked.more if first - 1 not in needs)
+    exact, conflict = exact_fit(network, axes, asked.symbol)
+    return Side(asked.symbol, admissible, first, who, exact, conflict)

@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.algebra.symbols import as_int
+from costmodel.analysis.borders import bordered, sampled
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.operators import Operator
 from costmodel.network.operators.pooling import AdaptivePool
+from costmodel.network.operators.resampling import Resampling
 
 
 Blocks: TypeAlias = list[tuple[Sequence[int], int]]
@@ -53,6 +55,11 @@ def positions(operator: Operator, axis: int, inputs: int, outputs: int) -> Flags
             start, stop = i * inputs // outputs, -(-(i + 1) * inputs // outputs)
             seen[i, start:stop] = True
         return seen
+    if isinstance(operator, Resampling):
+        mode = operator.mode
+        return sampled(mode, inputs, outputs)
+    if isinstance(operator, op.ConvTranspose2d):
+        return _spread_out(operator, axis, inputs, outputs)
     if operator.window is None:
         raise CostModelError(f"{operator.kind}: has no positions along an axis")
     window, under = operator.window[axis], taps(operator, axis)
@@ -61,8 +68,23 @@ def positions(operator: Operator, axis: int, inputs: int, outputs: int) -> Flags
     stride, before = as_int(window.stride), as_int(window.before)
     for tap in under:
         at = np.arange(outputs) * stride - before + tap
+        if isinstance(operator, op.Conv2d):
+            at = bordered(operator.padding_mode, at, inputs)
         inside = (at >= 0) & (at < inputs)
         seen[np.flatnonzero(inside), at[inside]] = True
+    return seen
+
+
+def _spread_out(
+    operator: op.ConvTranspose2d, axis: int, inputs: int, outputs: int
+) -> Flags:
+    """Return what a transposed convolution looks at: i·s + d·u − p looks at i."""
+    seen = np.zeros((outputs, inputs), dtype=bool)
+    stride, before = as_int(operator.stride[axis]), as_int(operator.padding[axis])
+    for tap in taps(operator, axis):
+        at = np.arange(inputs) * stride - before + tap
+        inside = (at >= 0) & (at < outputs)
+        seen[at[inside], np.flatnonzero(inside)] = True
     return seen
 
 
@@ -89,7 +111,9 @@ def _all_to(features: str | None) -> Callable[[Any, int], Blocks]:
     return rule
 
 
-def _conv(operator: op.Conv2d, channels: int) -> Blocks:
+def _conv(
+    operator: op.Conv2d | op.Conv1d | op.ConvTranspose2d, channels: int
+) -> Blocks:
     groups = as_int(operator.groups)
     each, out = channels // groups, as_int(operator.channels) // groups
     return [([*range(g * each, (g + 1) * each)], out) for g in range(groups)]
@@ -134,14 +158,25 @@ CHANNELS: dict[type[Operator], Callable[[Any, int], Blocks | None]] = {
     op.PadChannels: _pad_channels,
     op.SelectChannels: _select,
     op.ChannelShuffle: _shuffle,
+    op.Conv1d: _conv,
+    op.ConvTranspose2d: _conv,
+    op.Upsample2d: _own,
+    op.Resize2d: _own,
 }  # fmt: skip
 """The channels that operators of one operand look at. An operator without a rule is an
 error; an activation looks at each element alone."""
 
 KERNELS = frozenset({
-    op.Conv2d, op.TableConv2d, op.MaxPool2d, op.AvgPool2d, op.Subsample2d
+    op.Conv2d, op.ConvTranspose2d, op.TableConv2d, op.MaxPool2d, op.AvgPool2d,
+    op.Subsample2d,
 })  # fmt: skip
 """Operators with a kernel; the others look at single positions, or at whole maps."""
 
 JOINS: frozenset[type[Operator]] = frozenset({op.Add, op.Multiply, op.Concat})
 """Operators of several operands."""
+
+PRODUCTS: frozenset[type[Operator]] = frozenset({op.MatMul, op.Attention, op.Einsum})
+"""Operators whose every result is taken to look at all of every operand."""
+
+UNFOLLOWED: frozenset[type[Operator]] = frozenset({op.LastLinear, op.Opaque})
+"""Operators of axes that may be anything: positions, or features."""

@@ -7,62 +7,17 @@ not listed, they exist anyway; nor are single numbers (a factor, an exponent).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from costmodel.algebra.symbols import Dim, is_equal
+from costmodel.algebra.window import Window
+from costmodel.analysis.call import Call, Extra, Role, Saved, element_width
+from costmodel.analysis.kept import KEPT
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
+from costmodel.network.axes import axes, elements
 from costmodel.network.graph import Network
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
-
-
-Role = Literal["result", "intermediate", "indices", "mask", "statistics", "gradient"]
-"""What a tensor is to the operator that makes it."""
-
-
-def element_width(role: Role, element_bytes: int) -> int:
-    """Return the bytes an element of a tensor, in a network of so many bytes each.
-
-    Indices are 64-bit, a mask is Boolean; statistics of half-precision batches are
-    float32. **Source**: PyTorch, ``max_pool2d_with_indices``, ``native_dropout`` and
-    ``native_batch_norm``.
-    """
-    fixed = {"indices": 8, "mask": 1, "statistics": max(4, element_bytes)}
-    return fixed.get(role, element_bytes)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An operator on its operands: which need a gradient, and whether it learns."""
-
-    operator: Operator
-    inputs: tuple[Shape, ...]
-    output: Shape
-    needs: tuple[bool, ...]
-    learns: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Extra:
-    """A tensor that is neither operand nor result, and is kept.
-
-    ``elements`` are those of one sample, or of the whole batch unless ``a_sample``.
-    """
-
-    role: Role
-    elements: Dim
-    a_sample: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What one operator keeps: operands by number, its result, and extra tensors."""
-
-    operands: tuple[int, ...] = ()
-    result: bool = False
-    extras: tuple[Extra, ...] = ()
 
 
 def saved_by(call: Call) -> Saved:
@@ -113,9 +68,18 @@ def is_view(operator: Operator, x: Shape, *, training: bool, repeated: bool) -> 
     if isinstance(operator, op.ChannelShuffle):
         # One group, or groups of one: the order stays.
         return repeated or operator.groups == 1 or is_equal(operator.groups, x.channels)
-    if isinstance(operator, op.SelectChannels):
+    if isinstance(operator, (op.SelectChannels, *VIEWS)):
         return True
     return is_idle(operator, training=training)
+
+
+VIEWS = (op.Reshape, op.Permute, op.Expand, op.Select, op.Slice, op.Crop)
+"""Operators that only rename elements of their operand.
+
+A reshape behind a permutation has to copy; see :mod:`costmodel.analysis.strides`.
+"""
+
+_PASSING = (op.Add, op.Concat, op.Flatten, op.Reshape, op.Permute, op.Copy)
 
 
 def stored_elements(operator: Operator, output: Shape) -> Dim:
@@ -123,13 +87,28 @@ def stored_elements(operator: Operator, output: Shape) -> Dim:
     return output.positions if isinstance(operator, op.Zeros) else output.numel
 
 
-def passes_gradient(call: Call) -> bool:
-    """Say whether the result's gradient, or a part of it, serves as the operands'."""
+def passed_operands(call: Call) -> tuple[int, ...]:
+    """Return the operands that the result's gradient, or a part of it, serves."""
+    if isinstance(call.operator, op.Binary):
+        alike = [n for n, x in enumerate(call.inputs) if x.same_as(call.output)]
+        first = {"add": 2, "subtract": 1}.get(call.operator.operation, 0)
+        return tuple(n for n in alike if n < first)
+    return tuple(range(len(call.inputs))) if _passes(call) else ()
+
+
+def is_repeated(operator: Operator) -> bool:
+    """Say whether an operand's gradient is the result's, each element many times."""
+    return isinstance(operator, op.Reduce) and operator.operation == "sum"
+
+
+def _passes(call: Call) -> bool:
     if isinstance(call.operator, op.ChannelShuffle):
         return is_view(call.operator, call.inputs[0], training=True, repeated=False)
     if isinstance(call.operator, op.SelectChannels):
         return is_equal(call.operator.channels, call.inputs[0].channels)
-    return isinstance(call.operator, (op.Add, op.Concat, op.Flatten))
+    if isinstance(call.operator, op.Scalar):
+        return call.operator.operation in ("add", "subtract")
+    return isinstance(call.operator, _PASSING) or is_repeated(call.operator)
 
 
 def _nothing(call: Call) -> Saved:  # noqa: ARG001 - a row of the table
@@ -208,9 +187,78 @@ def _table_conv(call: Call) -> Saved:
     return Saved(extras=tuple(extras))
 
 
+def _conv(call: Call) -> Saved:
+    """Keep the operand; what is no zero around it makes it a new tensor."""
+    conv, (x,) = call.operator.attributes, call.inputs
+    mode, (down, across) = conv["padding_mode"], conv["padding"]
+    if mode == "zeros" or (down, across) == (0, 0):
+        return _operand(call)
+    height, width = x.require_map()
+    rows = height.through(Window(before=down, after=down))
+    columns = width.through(Window(before=across, after=across))
+    padded = Extra("intermediate", Shape(x.channels, (rows, columns)).numel)
+    # How a mirrored or repeated border goes back is read off the operand.
+    own = (0,) if mode != "circular" and call.needs[0] else ()
+    return Saved(operands=own, extras=(padded,))
+
+
+def _attention(call: Call) -> Saved:
+    """Keep all operands, the result, and the logarithm of each row's sum.
+
+    That is what the fused kernels keep; scores are made once more on the way back.
+    Without them, on other devices or under some masks, PyTorch keeps the scores.
+    """
+    query, _, value = (axes(x) for x in call.inputs[:3])
+    if query[-1] != value[-1]:
+        raise CostModelError(
+            f"attention: PyTorch has no fused kernel for values of {value[-1]} and "
+            f"queries of {query[-1]} features; what it saves is not known"
+        )
+    rows = elements(call.output, axes(call.output)[:-1])
+    sums = Extra("statistics", rows)
+    return Saved(tuple(range(len(call.inputs))), result=True, extras=(sums,))
+
+
+def _einsum(call: Call) -> Saved:
+    """Keep each factor for the other's gradient, where PyTorch has them as they are.
+
+    It multiplies matrices: axes of one role have to lie side by side, in the order of
+    the result, or it copies the operand, or sums it up, and keeps that.
+    """
+    equation = call.operator.attributes["equation"]
+    before, _, made = equation.partition("->")
+    terms = before.split(",")
+    left, right = map(set, terms)
+    shared = [e for e in made if e in left & right]
+    summed = [e for e in terms[0] if e in right and e not in made]
+    kept = set(made) | set(summed)
+    plain = set(terms[0] + terms[1]) <= kept and all(
+        "".join(group) in term
+        for term in terms
+        for group in (shared, summed, [e for e in made if e in {*term} - {*shared}])
+    )
+    if plain or (not summed and set(terms[0] + terms[1]) <= kept):
+        return _other_operand(call)
+    raise CostModelError(
+        f"einsum {equation}: PyTorch copies operands of it or sums them first; what it "
+        "saves is not known"
+    )
+
+
+def _resampling(call: Call) -> Saved:
+    """Keep nothing but sizes; the mean over areas keeps its operand for its shape."""
+    is_area = call.operator.attributes["mode"] == "area"
+    return _operand(call) if is_area else _nothing(call)
+
+
+__all__ = [
+    "RULES", "VIEWS", "Call", "Extra", "Role", "Saved", "element_width", "is_idle",
+    "is_repeated", "is_view", "needs_gradient", "passed_operands", "saved_by", "stored_elements",
+]  # fmt: skip
+
 RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Input: _nothing,
-    op.Conv2d: _operand,
+    op.Conv2d: _conv,
     op.TableConv2d: _table_conv,
     op.Linear: _operand,
     op.RadialBasis: _radial_basis,
@@ -237,10 +285,22 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Multiply: _other_operand,
     op.Concat: _nothing,
     op.Flatten: _nothing,
-    op.Pad2d: _nothing,
     op.Zeros: _nothing,
     op.PadChannels: _nothing,
     op.SelectChannels: _nothing,
     op.ChannelShuffle: _nothing,
+    op.LastLinear: _operand,
+    op.Conv1d: _operand,
+    op.ConvTranspose2d: _operand,
+    op.MatMul: _other_operand,
+    op.Attention: _attention,
+    op.Einsum: _einsum,
+    op.Upsample2d: _resampling,
+    op.Resize2d: _resampling,
+    op.Parameter: _nothing,
+    op.Derived: _nothing,
+    **KEPT,
+    op.Derived: _nothing,
+    **KEPT,
 }
 """What each operator keeps, wherever a gradient flows through it or its weights."""

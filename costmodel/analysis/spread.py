@@ -16,7 +16,7 @@ import sympy
 from costmodel.algebra.extent import Extent, normal
 from costmodel.algebra.symbols import Dim, as_dim, as_int
 from costmodel.algebra.window import Window
-from costmodel.analysis.links import channel_blocks
+from costmodel.analysis.links import PRODUCTS, channel_blocks
 from costmodel.analysis.paths import Seen, Windows
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
@@ -81,15 +81,22 @@ def spread(
 
     ``towards`` leaves out the nodes that do not lead to that one.
     """
-    reading = _Reading(_drops_channels(network), ignore_gates, same)
+    arranged = _arranged(network)
+    reading = _Reading(_drops_channels(network), ignore_gates, same, arranged)
     wanted = _leading_to(network, towards)
     table, lanes = _Table(nothing), dict[str, Lanes]()
     for node in network.nodes:
         if isinstance(node.operator, op.Input):
             lanes[node.name] = (table.number(pixel),)
         elif node.name in wanted:
-            operands = [lanes[source] for source in node.inputs]
-            found = _read(table, node, operands, network.shapes_into(node), reading)
+            sources = _followed(network, node)
+            operands = [lanes[source] for source in sources]
+            shapes = [network.by_name[source].output for source in sources]
+            found = (
+                _read(table, node, operands, shapes, reading)
+                if operands
+                else (_NOTHING,)
+            )
             lanes[node.name] = found if len(set(found)) > 1 else found[:1]
     return {name: table.values[table.union(found)] for name, found in lanes.items()}
 
@@ -102,6 +109,32 @@ class _Reading:
     """Follow channels apart."""
     ignore_gates: bool
     same: bool
+    arranged: frozenset[str]
+    """Nodes behind a change of axes."""
+
+
+def _followed(network: Network, node: Node) -> tuple[str, ...]:
+    """Return the operands that may see something; stored ones see nothing.
+
+    A stored factor is no zero. In a concatenation it takes its place all the same.
+    """
+    stored = network.unbatched
+    if isinstance(node.operator, op.Concat) and node.name not in stored:
+        return node.inputs
+    return tuple(source for source in node.inputs if source not in stored)
+
+
+def _arranged(network: Network) -> frozenset[str]:
+    """Return the nodes at or behind a change of axes: which is which is not known."""
+    found: set[str] = set()
+    for node in network.nodes:
+        if node.operator.kind in _ARRANGING or found.intersection(node.inputs):
+            found.add(node.name)
+    return frozenset(found)
+
+
+_ARRANGING = {"permute", "reshape"}
+"""Kinds of operators behind which axes are others."""
 
 
 def _read(
@@ -116,12 +149,29 @@ def _read(
         return _concat(table, operands, shapes, apart=reading.apart)
     if isinstance(node.operator, op.Add):
         return tuple(map(table.union, _beside(operands)))
+    if isinstance(node.operator, op.Multiply) and len(operands) == 1:
+        return table.through(operands[0], _repeated(shapes[0], node.output), node.name)
     if isinstance(node.operator, op.Multiply):
         gates = reading.ignore_gates
         return _product(table, node, operands, shapes, ignore_gates=gates)
+    if type(node.operator) in PRODUCTS:
+        together = (table.union(lane for lanes in operands for lane in lanes),)
+        return table.through(together, (None, None), node.name)
+    _require_followed(node, reading)
     windows = _windows(node, shapes[0], same=reading.same)
     through = table.through(operands[0], windows, node.name)
     return _mixed(table, node, through, shapes[0], apart=reading.apart)
+
+
+def _require_followed(node: Node, reading: _Reading) -> None:
+    """Refuse a layer of the last axis where it is not known which one that is."""
+    if isinstance(node.operator, op.LastLinear) and node.name in reading.arranged:
+        raise at(
+            node.operator.kind,
+            node.name,
+            "whether the last axis is one of the image is not followed through a "
+            "permute or reshape",
+        )
 
 
 def _drops_channels(network: Network) -> bool:
@@ -159,18 +209,26 @@ def _windows(node: Node, x: Shape, *, same: bool) -> Windows:
     if isinstance(operator, AdaptivePool):
         height, width = x.require_map()
         return _copied(height, operator.size[0]), _copied(width, operator.size[1])
-    if operator.window is None:
-        raise at(operator.kind, node.name, "spread.py has no rule for what it sees")
-    if not (same and x.spatial and isinstance(operator, _PADDED)):
-        return operator.window
-    height, width = x.require_map()
+    if isinstance(operator, op.LastLinear):
+        return _last_axis(node, x)
     try:
-        return (
-            _as_tensorflow(operator.window[0], height),
-            _as_tensorflow(operator.window[1], width),
-        )
+        window = operator.window
+        if window is not None and same and x.spatial and isinstance(operator, _PADDED):
+            height, width = x.require_map()
+            return _as_tensorflow(window[0], height), _as_tensorflow(window[1], width)
     except CostModelError as error:
         raise at(operator.kind, node.name, str(error)) from None
+    if window is None:
+        raise at(operator.kind, node.name, "spread.py has no rule for what it sees")
+    return window
+
+
+def _last_axis(node: Node, x: Shape) -> Windows:
+    """Return the windows of a layer of the last axis: the whole of height or width."""
+    axis = len(x.spatial) - 1
+    if axis > 1:
+        raise at(node.operator.kind, node.name, f"{x} is no map")
+    return (None, Window()) if axis == 0 else (Window(), None)
 
 
 def _copied(extent: Extent, positions: Dim) -> Window | None:

@@ -22,6 +22,8 @@ from costmodel.analysis.saved import (
     saved_by,
     stored_elements,
 )
+from costmodel.errors import at
+from costmodel.analysis.strides import Layouts
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
@@ -68,11 +70,13 @@ class Run:
     """By block: the last node that reads any of its names so far."""
     _repeated: set[str] = field(default_factory=set)
     """Results of ``zeros``: one channel that stands for all."""
+    _layouts: Layouts = field(init=False)
     _calls: dict[tuple[object, ...], tuple[Call, Saved]] = field(default_factory=dict)
     _sizes: dict[tuple[Dim, int, bool], Dim] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Find the last reader of each result; the caller keeps the network's."""
+        self._layouts = Layouts(self.network)
         if self.training:
             self.needs = needs_gradient(self.network)
         nodes = self.network.nodes
@@ -85,6 +89,7 @@ class Run:
     ) -> Tensor:
         """Make a tensor at a step."""
         width = element_width(role, self.element_bytes)
+        a_sample = a_sample and node not in self.network.unbatched
         key = (elements, width, a_sample)
         if key not in self._sizes:
             batch = self.network.batch if a_sample else 1
@@ -92,6 +97,10 @@ class Run:
         tensor = Tensor(node, role, self._sizes[key], at, at)
         self.tensors.append(tensor)
         return tensor
+
+    def outside(self, node: str, at: int) -> Tensor:
+        """Return a stored tensor, or its gradient: there anyway, and no activation."""
+        return Tensor(node, "result", 0, at, at)
 
     def call(self, node: Node) -> tuple[Call, Saved]:
         """Return a node as a call, and what it saves; equal layers are one call."""
@@ -115,10 +124,14 @@ class Run:
     def _place(self, index: int, node: Node) -> None:
         """Give a result a block of its own, or another name to its operand's."""
         layer, name = node.operator, node.name
+        if isinstance(layer, op.Opaque):
+            raise at(layer.kind, name, "which memory it takes is not known")
         first = node.inputs[0] if node.inputs else name
         idle = first != name and is_idle(layer, training=self.training)
         self.root[name] = self.root[first] if idle else name
-        if self._is_view(node) or self._overwrites(index, node):
+        if isinstance(layer, (op.Parameter, op.Derived)):
+            self.home[name] = self.outside(name, index)
+        elif self._is_view(node) or self._overwrites(index, node):
             self.home[name] = self.home[first]
             self._repeated |= {name} if first in self._repeated else set()
         else:
@@ -129,7 +142,7 @@ class Run:
         self._readers[block] = max(self._readers.get(block, 0), self.last_reader[name])
 
     def _is_view(self, node: Node) -> bool:
-        if not node.inputs:
+        if not node.inputs or self._layouts.place(node):
             return False
         return is_view(
             node.operator,
@@ -151,7 +164,7 @@ class Run:
         is_all_of_it = block.node == source or isinstance(maker, op.ReLU)
         return (
             is_all_of_it
-            and not isinstance(maker, (op.Input, op.Zeros))
+            and not isinstance(maker, (op.Input, op.Zeros, op.Parameter, op.Derived))
             and self._readers[id(block)] == index
             and not block.is_saved
         )

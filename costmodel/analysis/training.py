@@ -8,7 +8,7 @@ are. Padded taps count, forward and backward.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.analysis.cost import Cost, Row, cost
 from costmodel.analysis.saved import needs_gradient
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.operators import Operator
@@ -36,6 +36,8 @@ class Learns(NamedTuple):
 
     weights: bool = True
     bias: bool = True
+    factors: bool = False
+    """True where both factors are operands, so that each may get a gradient."""
 
 
 PRODUCTS = {
@@ -44,6 +46,12 @@ PRODUCTS = {
     op.Linear: Learns(),
     # Its codes are fixed; ∂L/∂x_j = Σ_i 2(x_j − w_ij)·∂y_i.
     op.RadialBasis: Learns(weights=False, bias=False),
+    op.LastLinear: Learns(),
+    op.Conv1d: Learns(),
+    op.ConvTranspose2d: Learns(),
+    op.MatMul: Learns(weights=False, bias=False, factors=True),
+    op.Attention: Learns(weights=False, bias=False, factors=True),
+    op.Einsum: Learns(weights=False, bias=False, factors=True),
 }
 """Operators that multiply and accumulate. An addition for the bias is one backward."""
 
@@ -53,17 +61,27 @@ NO_PRODUCTS: frozenset[type[Operator]] = frozenset({
     op.Softmax, op.Identity, op.Dropout, op.MaxPool2d, op.AvgPool2d, op.Subsample2d,
     op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Add, op.Multiply, op.Concat,
     op.Flatten, op.Pad2d, op.Zeros, op.PadChannels, op.SelectChannels,
-    op.ChannelShuffle,
+    op.ChannelShuffle, op.Upsample2d, op.Resize2d, op.Parameter,
+    op.Derived, op.Derived,
+    op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.LayerNorm, op.RMSNorm,
+    op.GroupNorm, op.InstanceNorm2d, op.Reduce, op.Cumulate, op.Reshape, op.Permute,
+    op.Expand, op.Repeat, op.Select, op.Slice, op.Crop, op.PadTo, op.PadAxis, op.Roll,
+    op.Flip, op.Copy, op.Unfold2d, op.PixelShuffle, op.PixelUnshuffle,
 })  # fmt: skip
 """Operators without multiply–accumulates: work an element, in the tally."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """What one node costs; ``needs_input``: its operand gets a gradient."""
+    """What one node costs, and for how many factors its backward multiplies.
+
+    ``inputs`` are operands that get a gradient and are made of the sample; ``weights``
+    are what is learned, stored here or given as an operand.
+    """
 
     row: Row
-    needs_input: bool
+    inputs: int
+    weights: int
 
     @property
     def name(self) -> str:
@@ -78,12 +96,12 @@ class TrainingRow:
     @property
     def backward_input(self) -> Dim:
         """Those of the operand's gradient: none where nothing before it learns."""
-        return self.row.macs if self.needs_input else 0
+        return as_dim(self.inputs * self.row.macs)
 
     @property
     def backward_weight(self) -> Dim:
         """Those of the gradient of the weights."""
-        return self.row.macs if _learns(self.row).weights else 0
+        return as_dim(self.weights * self.row.macs)
 
     @property
     def bias_additions(self) -> Dim:
@@ -94,11 +112,12 @@ class TrainingRow:
 class TrainingCost:
     """The totals of a training step, and a row a node in network order."""
 
-    def __init__(self, costs: Cost, needs: dict[str, bool]) -> None:
+    def __init__(self, costs: Cost, network: Network) -> None:
         """Keep the rows; each total is added when first asked for."""
         self._costs = costs
+        needs = needs_gradient(network)
         self.rows = tuple(
-            TrainingRow(row, any(needs[source] for source in row.node.inputs))
+            TrainingRow(row, *_factors(row, needs, network.unbatched))
             for row in costs.rows
         )
 
@@ -110,12 +129,12 @@ class TrainingCost:
     @cached_property
     def backward_input(self) -> Dim:
         """Those of the gradients of activations; none for the first layer."""
-        return self._macs(lambda row: row.needs_input)
+        return self._macs(lambda row: row.inputs)
 
     @cached_property
     def backward_weight(self) -> Dim:
         """Those of the gradients of weights."""
-        return self._macs(lambda row: _learns(row.row).weights)
+        return self._macs(lambda row: row.weights)
 
     @cached_property
     def bias_additions(self) -> Dim:
@@ -133,8 +152,13 @@ class TrainingCost:
         """Multiply–accumulates of the whole step."""
         return as_dim(self.forward + self.backward)
 
-    def _macs(self, chosen: Callable[[TrainingRow], bool]) -> Dim:
-        return self._costs.of_nodes(row.name for row in self.rows if chosen(row)).macs
+    def _macs(self, times: Callable[[TrainingRow], int]) -> Dim:
+        """Return the sum of the forward products of all rows, each so many times."""
+        total: Dim = 0
+        for most in (1, 2):
+            names = [row.name for row in self.rows if times(row) >= most]
+            total = total + self._costs.of_nodes(names).macs
+        return as_dim(total)
 
 
 def training_cost(network: Network) -> TrainingCost:
@@ -154,7 +178,29 @@ def training_cost(network: Network) -> TrainingCost:
     costs = cost(network)
     for row in costs.rows:
         _learns(row)
-    return TrainingCost(costs, needs_gradient(network))
+    return TrainingCost(costs, network)
+
+
+def _factors(
+    row: Row, needs: Mapping[str, bool], stored: Container[str]
+) -> tuple[int, int]:
+    """Return of how many operands and weights the gradient is that multiplies.
+
+    Each gradient of a product of operands costs what the product does. Of attention's
+    products softmax(q·kᵀ)·v each has two gradients: all four cost it twice.
+    """
+    learns, sources = _learns(row), row.node.inputs
+    if not learns.factors:
+        return int(any(needs[source] for source in sources)), int(learns.weights)
+    wanted = [source for source in sources if needs[source]]
+    weights = sum(source in stored for source in wanted)
+    if not isinstance(row.node.operator, op.Attention):
+        return len(wanted) - weights, weights
+    if not all(needs[source] and source not in stored for source in sources[:3]):
+        if not wanted:
+            return 0, 0
+        raise at(row.kind, row.name, "only some of query, key and value get a gradient")
+    return 2, 0
 
 
 def _learns(row: Row) -> Learns:

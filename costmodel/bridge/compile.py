@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from keyword import iskeyword
@@ -11,7 +12,7 @@ import sympy
 
 from costmodel.algebra.extent import resolve
 from costmodel.algebra.symbols import as_int
-from costmodel.errors import MissingDependencyError, at
+from costmodel.errors import CostModelError, MissingDependencyError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
@@ -26,7 +27,8 @@ except ImportError as error:  # pragma: no cover - depends on the installation
         'this needs PyTorch; install it with: pip install "costmodel[torch]"'
     ) from error
 
-from costmodel.bridge import modules
+from costmodel.bridge import arranged, modules, products
+from costmodel.bridge.arrangements import Sized
 
 
 def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa: A001
@@ -43,11 +45,11 @@ def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa
     conv1 = self.conv1(x);  x = None
     """
     graph = fx.Graph()
-    leaves: dict[str, nn.Module] = {}
+    leaves: dict[str, nn.Module | torch.Tensor] = {}
     values: dict[str, fx.Node] = {}
     for node in network.nodes:
         _check_name(node)
-        arguments = tuple(values[source] for source in node.inputs)
+        arguments = _operands(graph, network, node, values)
         value = _emit(graph, network, node, arguments, leaves, device)
         value.meta["node"] = node.name
         values[node.name] = value
@@ -63,32 +65,79 @@ def _emit(
     network: Network,
     node: Node,
     arguments: tuple[fx.Node, ...],
-    leaves: dict[str, nn.Module],
+    leaves: dict[str, nn.Module | torch.Tensor],
     device: str,
 ) -> fx.Node:
     """Append one node: a placeholder, a function, or a call of a leaf module."""
     layer, name = node.operator, node.name.replace(".", "_")
     if isinstance(layer, op.Input):
         return graph.placeholder("x" if len(network.inputs) == 1 else f"x_{name}")
+    if isinstance(layer, op.Parameter):
+        _require_numbers(network, node)
+        shape, target = tuple(map(as_int, layer.shape.sizes)), f"{node.name}.data"
+        with torch.device(device):
+            leaves[target] = products.stored(shape, learnable=layer.learnable)
+        data = (graph.get_attr(target), 0)
+        return graph.create_node("call_function", torch.unsqueeze, data, name=name)
     if isinstance(layer, op.Concat):
-        return graph.create_node("call_function", torch.cat, (arguments, 1), name=name)
+        pair = (arguments, as_int(layer.axis))
+        return graph.create_node("call_function", torch.cat, pair, name=name)
     if type(layer) in FUNCTIONS:
         function, result = FUNCTIONS[type(layer)], arguments[0]
         for other in arguments[1:]:
             pair = (result, other)
             result = graph.create_node("call_function", function, pair, name=name)
         return result
+    if type(layer) in arranged.SIZED:
+        known = {value.meta.get("node"): value for value in graph.nodes}
+        sizes = arranged.sizes(network, node, known)
+        leaves[node.name] = Sized(arranged.SIZED[type(layer)], sizes)
+        images = [known[source.name] for source in network.inputs if sizes.places]
+        return graph.call_module(node.name, (*arguments, *images))
+    leaves[node.name] = _leaf(network, node, device)
+    return graph.call_module(node.name, arguments)
+
+
+def _leaf(network: Network, node: Node, device: str) -> nn.Module:
+    """Return the module of a node, or say why PyTorch has none."""
+    layer = node.operator
     if type(layer) not in LEAVES:
         raise at(layer.kind, node.name, "has no PyTorch module; add it to LEAVES")
     _require_numbers(network, node)
     try:
         with torch.device(device):
-            leaf = LEAVES[type(layer)](layer, *network.shapes_into(node))
+            return LEAVES[type(layer)](layer, *network.shapes_into(node))
     except (RuntimeError, ValueError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise at(layer.kind, node.name, f"PyTorch refuses it: {reason}") from None
-    leaves[node.name] = leaf
-    return graph.call_module(node.name, arguments)
+    except CostModelError as error:
+        raise at(layer.kind, node.name, str(error)) from None
+
+
+def _operands(
+    graph: fx.Graph, network: Network, node: Node, values: dict[str, fx.Node]
+) -> tuple[fx.Node, ...]:
+    """Return what a node reads; stored operands as it needs them beside a batch."""
+    arguments = [values[source] for source in node.inputs]
+    stored = [source in network.unbatched for source in node.inputs]
+    if all(stored) or not any(stored):
+        return tuple(arguments)
+    like = arguments[stored.index(False)]
+    for place, is_stored in enumerate(stored):
+        if is_stored and type(node.operator) in _ALIGNING:
+            given = (arguments[place],)
+            arguments[place] = graph.call_function(products.without_batch, given)
+        elif is_stored and place < _REPEATING.get(type(node.operator), 0):
+            pair = (arguments[place], like)
+            arguments[place] = graph.call_function(products.for_every_sample, pair)
+    return tuple(arguments)
+
+
+_ALIGNING = {op.MatMul, op.Einsum}
+"""Operators that align axes; a stored operand has none for the batch."""
+
+_REPEATING = {op.Concat: math.inf, op.Attention: 3}
+"""So many operands that have to have the same batch; the others are repeated."""
 
 
 def _check_name(node: Node) -> None:
@@ -112,8 +161,8 @@ def _require_numbers(network: Network, node: Node) -> None:
     sizes += [size for w in network.weights_of(node).values() for size in w.shape]
     while sizes:
         size = sizes.pop()
-        if isinstance(size, tuple):
-            sizes.extend(size)
+        if isinstance(size, (tuple, Shape)):
+            sizes.extend(size.sizes if isinstance(size, Shape) else size)
         elif isinstance(size, sympy.Expr):
             formula = sympy.sympify(resolve(size))
             names = ", ".join(sorted(map(str, formula.free_symbols)))
@@ -140,7 +189,39 @@ def _conv(layer: op.Conv2d, x: Shape) -> nn.Module:
         layer.dilation,
         as_int(layer.groups),
         layer.bias,
+        layer.padding_mode,
     )
+
+
+def _conv1d(layer: op.Conv1d, x: Shape) -> nn.Module:
+    return nn.Conv1d(
+        as_int(x.channels),
+        as_int(layer.channels),
+        as_int(layer.kernel),
+        as_int(layer.stride),
+        as_int(layer.padding),
+        as_int(layer.dilation),
+        as_int(layer.groups),
+        layer.bias,
+    )
+
+
+def _conv_transpose(layer: op.ConvTranspose2d, x: Shape) -> nn.Module:
+    return nn.ConvTranspose2d(
+        as_int(x.channels),
+        as_int(layer.channels),
+        layer.kernel,
+        layer.stride,
+        layer.padding,
+        layer.output_padding,
+        as_int(layer.groups),
+        layer.bias,
+        layer.dilation,
+    )
+
+
+def _last_linear(layer: op.LastLinear, x: Shape) -> nn.Module:
+    return nn.Linear(as_int(x.sizes[-1]), as_int(layer.features), layer.bias)
 
 
 FUNCTIONS: dict[type[op.Operator], Callable[..., Any]] = {
@@ -154,7 +235,7 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.TableConv2d: lambda o, x: modules.TableConv2d(o.table, o.kernel),
     op.Linear: lambda o, x: nn.Linear(as_int(x.channels), o.features, o.bias),
     op.RadialBasis: lambda o, x: modules.RadialBasis(as_int(x.channels), o.features),
-    op.BatchNorm2d: lambda o, x: nn.BatchNorm2d(as_int(x.channels), affine=o.affine),
+    op.BatchNorm2d: arranged.batch_norm,
     # The paper's constants (section 3.3): k = 2, n = 5, α = 10⁻⁴ (times n), β = 0.75.
     op.LocalResponseNorm: lambda o, x: nn.LocalResponseNorm(o.size, 5e-4, 0.75, 2.0),
     op.ReLU: lambda o, x: nn.ReLU(),
@@ -166,7 +247,7 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.HardSigmoid: lambda o, x: nn.Hardsigmoid(),
     op.HardSwish: lambda o, x: nn.Hardswish(),
     op.HardTanh: lambda o, x: nn.Hardtanh(),
-    op.Softmax: lambda o, x: nn.Softmax(dim=1),
+    op.Softmax: arranged.softmax,
     op.Identity: lambda o, x: nn.Identity(),
     op.Dropout: lambda o, x: nn.Dropout(o.percent / 100),
     op.MaxPool2d: lambda o, x: nn.MaxPool2d(
@@ -179,12 +260,19 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.AdaptiveAvgPool2d: lambda o, x: nn.AdaptiveAvgPool2d(o.size),
     op.AdaptiveMaxPool2d: lambda o, x: nn.AdaptiveMaxPool2d(o.size),
     op.Flatten: lambda o, x: nn.Flatten(),
-    op.Pad2d: lambda o, x: nn.ZeroPad2d(
-        (o.before[1], o.after[1], o.before[0], o.after[0])
-    ),
+    op.Pad2d: arranged.pad,
     op.Zeros: lambda o, x: modules.Zeros(o.channels, o.stride),
     op.PadChannels: lambda o, x: modules.PadChannels(o.before, o.after),
     op.SelectChannels: lambda o, x: modules.SelectChannels(o.start, o.channels),
     op.ChannelShuffle: lambda o, x: modules.ChannelShuffle(o.groups),
+    **arranged.LEAVES,
+    op.LastLinear: _last_linear,
+    op.Conv1d: _conv1d,
+    op.ConvTranspose2d: _conv_transpose,
+    op.MatMul: lambda o, *x: products.MatMul(),
+    op.Attention: lambda o, *x: products.Attention(),
+    op.Einsum: lambda o, *x: products.Einsum(o.equation),
+    op.Upsample2d: lambda o, x: products.upsample(o.mode, scale=o.scale),
+    op.Resize2d: lambda o, x: products.upsample(o.mode, size=o.shape.sizes[1:]),
 }
 """Operators that are modules: from the operator and its input shape."""

@@ -10,6 +10,7 @@ from typing import Any
 import sympy
 import torch
 from torch import fx, nn
+from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from costmodel.errors import CostModelError, MissingDependencyError
@@ -53,8 +54,12 @@ def flop_counter_macs(module: nn.Module, size: tuple[int, ...]) -> Mapping[str, 
 
     It counts every multiply–accumulate as two; the module may be on ``meta``.
     """
+    # Even without gradients a view of a parameter asks for one, which the counter takes
+    # for an operand of a backward pass; a detached parameter does not.
+    detached = {name: p.detach() for name, p in module.named_parameters()}
+    sample = torch.zeros(size, device=_device(module))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(torch.zeros(size, device=_device(module)))
+        functional_call(module, detached, (sample,))
     counts = counter.get_flop_counts().get("Global", {})
     return {str(name): count // 2 for name, count in counts.items()}
 

@@ -13,6 +13,7 @@ from costmodel.cli.program import (
     JSON,
     RESOLUTION,
     SET,
+    counted,
     main,
     open_network,
     plain,
@@ -85,12 +86,11 @@ def _limit(
     settings: tuple[str, ...], resolution: str | None, batch: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Ask a network for a limit; every size of its tensors has to be whole there."""
-    from costmodel.analysis.cost import cost
-    from costmodel.analysis.sizes import sizes
+    from costmodel.analysis.tensor_sizes import tensor_sizes
 
     net, symbol = open_for(name, settings, resolution, batch, knob)
     asked = {bound: _read_count(bound, text)}
-    law, whole = cost(net).metric(metric), sizes(net)
+    law, whole = counted(net).metric(metric), tensor_sizes(net)
     found = find(law, symbol, asked[bound], whole=whole, step=step, upto=upto)
     _print_limit(word, name, knob, metric, asked, found, as_json=as_json)
 
@@ -135,10 +135,10 @@ def elasticity(
 ) -> None:  # fmt: skip
     """Say by how many percent a cost grows where an option grows by one percent."""
     from costmodel.algebra.queries import elasticity as slope
-    from costmodel.analysis.cost import METRICS, cost
+    from costmodel.analysis.cost import METRICS
 
     net, symbol = open_for(name, settings, resolution, batch, knob)
-    found = slope(cost(net).metric(metric), symbol)
+    found = slope(counted(net).metric(metric), symbol)
     if as_json:
         print_json("costmodel.elasticity/1", {metric: METRICS[metric]}, name=name,
                    metric=metric, symbol=knob, elasticity=plain(found))  # fmt: skip
@@ -170,6 +170,7 @@ def share(
     from costmodel.analysis.difference import parts
 
     net, symbol = open_for(name, settings, resolution, batch, knob)
+    counted(net)
     found = parts(net, metric, by=by, depth=depth)
     found = {part: value for part, value in found.items() if value != 0}
     if symbol is None:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel.cli.ask import BY, DEPTH, METRIC, open_for
-from costmodel.cli.program import BATCH, JSON, RESOLUTION, SET, main, plain
+from costmodel.cli.program import (
+    BATCH,
+    JSON,
+    RESOLUTION,
+    SET,
+    counted,
+    main,
+    partial,
+    plain,
+)
 from costmodel.terminal import exact_number, note, print_json, print_table
 
 
@@ -50,16 +59,18 @@ def compare(
 ) -> None:  # fmt: skip
     """Divide one network's cost by another's; say where they are equal."""
     from costmodel.algebra.dominance import compare as divide
-    from costmodel.analysis.cost import METRICS, cost
+    from costmodel.analysis.cost import METRICS
 
     sides = (first, of_first), (second, of_second)
     nets, symbol = _open_two(sides, settings, resolution, batch, knob)
-    one, other = (cost(net).metric(metric) for net in nets)
+    costs = [counted(net) for net in nets]
+    one, other = (totals.metric(metric) for totals in costs)
     found = divide(one, other, symbol)
     if as_json:
         print_json("costmodel.compare/1", {metric: METRICS[metric]}, first=first,
                    second=second, metric=metric, symbol=knob, ratio=plain(found.ratio),
-                   crossovers=list(map(str, found.crossovers)))  # fmt: skip
+                   crossovers=list(map(str, found.crossovers)),
+                   **partial(*costs))  # fmt: skip
         return
     click.echo(f"{metric} of {first} / {second} = {_ratio(found.ratio)}")
     if knob is not None:
@@ -83,7 +94,7 @@ def diff(
 
     sides = (first, of_first), (second, of_second)
     nets, _ = _open_two(sides, settings, resolution, batch, None)
-    found = subtract(*nets)
+    costs, found = [counted(net) for net in nets], subtract(*nets)
     lines, total = found.table(by, depth), [found.delta(metric) for metric in SHOWN]
     if as_json:
         rows = [{"part": line.name, "count": line.count, "only_in": line.only_in,
@@ -91,7 +102,8 @@ def diff(
                 for line in lines]  # fmt: skip
         print_json("costmodel.diff/1", {m: METRICS[m] for m in SHOWN}, first=first,
                    second=second, rows=rows,
-                   total=dict(zip(SHOWN, map(plain, total))))  # fmt: skip
+                   total=dict(zip(SHOWN, map(plain, total))),
+                   **partial(*costs))  # fmt: skip
         return
     cells = [[line.title, line.only_in or "", *map(_signed, line.deltas)]
              for line in lines]  # fmt: skip

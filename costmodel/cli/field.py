@@ -162,11 +162,15 @@ def _windows(found: ReceptiveField, layer: str | None) -> list[dict[str, str]]:
 def sizes(
     name: str, settings: tuple[str, ...], resolution: str | None, *, as_json: bool
 ) -> None:
-    """Show which input sizes fit: the smallest, and those without a remainder.
+    """Show which input sizes fit: all admissible ones, and those without a remainder.
 
     With a --resolution, also what strides leave over there.
     """
-    from costmodel.analysis.input_sizes import input_sizes, remainders
+    from costmodel.analysis.input_sizes import (
+        input_sizes,
+        joint_conditions,
+        remainders,
+    )
 
     free = ("resolution", "batch")
     _, net, used = open_network(name, settings, resolution, None, free)
@@ -175,22 +179,27 @@ def sizes(
         left = remainders(net)
         _, net, used = open_network(name, settings, None, None, free)
     sides = dict(zip(("height", "width"), input_sizes(net)))
+    joint = [str(condition) for condition in joint_conditions(net)]
     if as_json:
         print_json("costmodel.sizes/1", {"smallest": "pixels", "rows": "pixels"},
                    name=name, options=used,
                    sides={axis: _known(side) for axis, side in sides.items()},
+                   joint=joint,
                    remainders=left and [_left(r) for r in left])  # fmt: skip
         return
     _print_sides(sides)
+    for condition in joint:
+        click.echo(f"both: {condition}")
     if left is not None:
         _print_remainders(left, str(resolution))
 
 
 def _print_sides(sides: dict[str, Side]) -> None:
-    header = ("side", "smallest", "needed by", "fits exactly", "first such")
+    header = ("side", "admissible", "smallest", "needed by", "fits exactly",
+              "first such")  # fmt: skip
     print_table(header, [
-        [axis, str(side.smallest), side.needed_by, str(side.exact),
-         "—" if side.first_exact is None else str(side.first_exact)]
+        [axis, str(side.admissible), str(side.smallest), side.needed_by,
+         str(side.exact), "—" if side.first_exact is None else str(side.first_exact)]
         for axis, side in sides.items()
     ])  # fmt: skip
     for axis, side in sides.items():
@@ -200,6 +209,7 @@ def _print_sides(sides: dict[str, Side]) -> None:
 
 def _known(side: Side) -> dict[str, Any]:
     return {
+        "admissible": str(side.admissible),
         "smallest": side.smallest, "needed_by": side.needed_by,
         "exact": str(side.exact), "first_exact": side.first_exact,
         "modulus": side.exact.modulus, "remainders": list(side.exact.values),

@@ -17,8 +17,10 @@ from costmodel.cli.program import (
     RESOLUTION,
     SET,
     UNITS,
+    counted,
     main,
     open_network,
+    partial,
     plain,
 )
 from costmodel.errors import CostModelError
@@ -79,14 +81,13 @@ def show(
     depth: int, *, conventions: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Show a network layer by layer, with its costs."""
-    from costmodel.analysis.cost import cost
     from costmodel.network.outline import outline, summary
 
     chosen, net, used = open_network(name, settings, resolution, batch)
     if conventions:
         print_conventions(chosen, net, used, as_json=as_json)
         return
-    totals = cost(net)
+    totals = counted(net)
     rows = []
     for block in outline(net, depth):
         sums = totals.of_nodes(n.name for nodes in block.repeats for n in nodes)
@@ -98,12 +99,13 @@ def show(
     whole = {metric: plain(totals.metric(metric)) for metric in SHOWN}
     if as_json:
         print_json("costmodel.show/1", UNITS, name=name, options=used,
-                   batch=plain(net.batch), rows=rows, totals=whole)  # fmt: skip
+                   batch=plain(net.batch), rows=rows, totals=whole,
+                   **partial(totals))  # fmt: skip
         return
     size, options = net.inputs[0].output, ", ".join(map(_setting, used.items()))
     click.echo(f"{chosen.name} ({chosen.year}, {chosen.paper}): {chosen.summary}")
     click.echo(f"input {size}, batch {net.batch}; options: {options}\n")
-    _print_show(rows, whole)
+    _print_show(rows, whole, totals.partial)
 
 
 def _setting(option: tuple[str, Any]) -> str:
@@ -112,14 +114,16 @@ def _setting(option: tuple[str, Any]) -> str:
     return f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
 
 
-def _print_show(rows: list[dict[str, Any]], whole: dict[str, Any]) -> None:
+def _print_show(
+    rows: list[dict[str, Any]], whole: dict[str, Any], partial: str
+) -> None:
     header = ("layer", "operators", "output", "parameters", "MACs", "activations")
     cells = [
         [row["layer"], "; ".join(row["operators"]), "×".join(map(str, row["output"])),
          *(exact_number(row[metric]) for metric in SHOWN)]
         for row in rows
     ]  # fmt: skip
-    cells.append(["total", "", "", *map(exact_number, whole.values())])
+    cells.append(["total", partial, "", *map(exact_number, whole.values())])
     print_table(header, cells, right=(3, 4, 5))
 
 
@@ -186,9 +190,7 @@ def formula(
 
 def _formulas(net: Network, metric: str, *, by_stage: bool) -> dict[str, Any]:
     """Return the formula of each stage that has any, if asked for, and the total."""
-    from costmodel.analysis.cost import cost
-
-    totals = cost(net)
+    totals = counted(net)
     sums = totals.by_scope(1) if by_stage else {}
     formulas = {stage: part.metric(metric) for stage, part in sums.items()}
     formulas = {stage: value for stage, value in formulas.items() if value != 0}

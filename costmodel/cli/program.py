@@ -16,6 +16,7 @@ from costmodel.terminal import note
 
 
 if TYPE_CHECKING:
+    from costmodel.analysis.cost import Cost
     from costmodel.network.graph import Network
     from costmodel.network.registry import Architecture
 
@@ -142,6 +143,22 @@ def chosen_architectures(names: tuple[str, ...]) -> list[Architecture]:
     return [find(name) for name in dict.fromkeys(names)] or list(
         architectures().values()
     )
+
+
+def counted(net: Network) -> Cost:
+    """Return the costs of a network; say so where some of its operators are unknown."""
+    from costmodel.analysis.cost import cost
+
+    totals = cost(net)
+    if totals.unknown:
+        note(f"{net.name} is {totals.partial}: {', '.join(totals.unknown)}")
+    return totals
+
+
+def partial(*costs: Cost) -> dict[str, list[str]]:
+    """Return what JSON says of operators that are in no total; nothing if none are."""
+    names = [name for totals in costs for name in totals.unknown]
+    return {"unknown": names} if names else {}
 
 
 def plain(value: Any) -> Any:

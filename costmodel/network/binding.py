@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import sympy
 
 from costmodel.algebra.parse import exact
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError, at
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
@@ -39,6 +39,26 @@ def bound(node: Node, values: Mapping[sympy.Symbol, Dim]) -> Operator:
         chosen = ", ".join(f"{name} = {value}" for name, value in values.items())
         message = f"{error}, with {chosen}{_legal_step(node.operator, values)}"
         raise at(node.operator.kind, node.name, message) from None
+
+
+def check_symbols(symbols: Iterable[sympy.Symbol]) -> None:
+    """Refuse two symbols of one name: nobody could tell which one a value is for."""
+    named: dict[str, sympy.Symbol] = {}
+    for symbol in symbols:
+        if named.setdefault(symbol.name, symbol) != symbol:
+            raise CostModelError(
+                f'two different symbols are named "{symbol.name}"; make both with '
+                f'costmodel.symbol("{symbol.name}")'
+            )
+
+
+def check_batch(batch: Dim) -> Dim:
+    """Return the batch if it is a positive integer or an expression."""
+    batch = as_dim(batch, "batch")
+    count = sympy.sympify(batch)
+    if count.is_positive is False or count.is_integer is False:
+        raise CostModelError(f"batch {batch} is not a positive integer")
+    return batch
 
 
 def _legal_step(operator: Operator, values: Mapping[sympy.Symbol, Dim]) -> str:

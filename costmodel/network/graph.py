@@ -12,11 +12,13 @@ import networkx as nx
 import sympy
 
 from costmodel.algebra.extent import resolve, substitute
-from costmodel.algebra.symbols import Dim, N, as_dim
+from costmodel.algebra.symbols import Dim, N
 from costmodel.errors import CostModelError
-from costmodel.network.binding import bound, chosen_values
-from costmodel.network.node import Inference, Node, check_names, make_node
-from costmodel.network.operators import Input, Operator, Weights
+from costmodel.network.binding import bound, check_batch, check_symbols, chosen_values
+from costmodel.network.constraint import Constraint, settled
+from costmodel.network.node import Inference, Node, check_names, check_shared, make_node
+from costmodel.network.operators import Derived, Input, Operator, Parameter, Weights
+from costmodel.network.ordering import layers_in_order
 from costmodel.network.shape import Shape
 
 
@@ -32,6 +34,9 @@ class Network:
     outputs: tuple[str, ...]
     name: str = "network"
     batch: Dim = field(default=N)
+    constraints: tuple[Constraint, ...] = ()
+    shared: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Nodes that use the weights of an earlier one, and store none of their own."""
 
     @classmethod
     def assemble(
@@ -40,10 +45,13 @@ class Network:
         outputs: Iterable[str] | None = None,
         name: str = "network",
         batch: Dim = N,
+        constraints: Iterable[Constraint] = (),
+        shared: Mapping[str, str] | None = None,
     ) -> Network:
         """Infer and check every shape of (name, operator, inputs) in topological order.
 
-        ``outputs`` are by default the nodes that no other node reads.
+        ``outputs`` are by default the nodes that no other node reads. Constraints that
+        hold at every size are left out; one that holds at none is an error.
         """
         nodes: dict[str, Node] = {}
         inference = Inference()
@@ -53,9 +61,9 @@ class Network:
             if isinstance(layer, str) and layer in nodes:
                 raise CostModelError(f'node "{layer}": the name is used twice')
             is_known = isinstance(operator, Operator)
-            shared = same.setdefault(operator, operator) if is_known else operator
-            nodes[layer] = make_node(layer, shared, inputs, nodes, inference)
-        return cls.of_nodes(nodes, outputs, name, batch)
+            one = same.setdefault(operator, operator) if is_known else operator
+            nodes[layer] = make_node(layer, one, inputs, nodes, inference)
+        return cls.of_nodes(nodes, outputs, name, batch, constraints, shared)
 
     @classmethod
     def of_nodes(
@@ -64,6 +72,8 @@ class Network:
         outputs: Iterable[str] | None,
         name: str,
         batch: Dim,
+        constraints: Iterable[Constraint] = (),
+        shared: Mapping[str, str] | None = None,
     ) -> Network:
         """Return the network of nodes that were made in topological order."""
         check_names(nodes)
@@ -82,7 +92,11 @@ class Network:
                 raise CostModelError(f'network "{name}": output "{output}" is no node')
         if not outputs:
             raise CostModelError(f'network "{name}": no output node')
-        made = cls(tuple(nodes.values()), outputs, name, check_batch(batch))
+        kinds = {layer: node.operator.kind for layer, node in nodes.items()}
+        needed = settled(constraints, {}, name, kinds)
+        known = check_shared(shared or {}, nodes, name)
+        count = check_batch(batch)
+        made = cls(tuple(nodes.values()), outputs, name, count, needed, known)
         check_symbols(made.free_symbols)
         return made
 
@@ -93,6 +107,7 @@ class Network:
         outputs: Iterable[str] | None = None,
         name: str | None = None,
         batch: Dim | None = None,
+        constraints: Iterable[Constraint] | None = None,
     ) -> Network:
         """Return the network of a networkx graph.
 
@@ -101,33 +116,17 @@ class Network:
         edges and does not order operands, so ``inputs`` is the truth. What is not
         given is read from the graph's own attributes, as :attr:`graph` writes them.
         """
-        if not isinstance(graph, nx.DiGraph):
-            kind = type(graph).__name__
-            raise CostModelError(f"from_graph: needs a networkx.DiGraph, got {kind}")
-        operands = {node: _operands(graph, node) for node in graph.nodes}
-        edges = [(source, node) for node, read in operands.items() for source in read]
-        order = nx.DiGraph()
-        order.add_nodes_from(graph.nodes)
-        order.add_edges_from(edges)
-        try:
-            names = list(
-                nx.lexicographical_topological_sort(
-                    order, key={node: i for i, node in enumerate(graph.nodes)}.get
-                )
-            )
-        except nx.NetworkXUnfeasible:
-            cycle = [edge[0] for edge in nx.find_cycle(order)]
-            path = " → ".join(map(str, [*cycle, cycle[0]]))
-            raise CostModelError(f'node "{cycle[0]}": is on the cycle {path}') from None
-        layers = [
-            (node, graph.nodes[node]["operator"], operands[node]) for node in names
-        ]
+        layers = layers_in_order(graph)
         about = {"name": "network", "outputs": None, "batch": N} | graph.graph
+        if constraints is None:
+            constraints = about.get("constraints", ())
         return cls.assemble(
             layers,
             about["outputs"] if outputs is None else outputs,
             about["name"] if name is None else name,
             about["batch"] if batch is None else batch,
+            constraints,
+            about.get("shared"),
         )
 
     @cached_property
@@ -137,7 +136,10 @@ class Network:
         It is frozen and apart from the network; change a copy and give it to
         :meth:`from_graph`.
         """
-        graph = nx.DiGraph(name=self.name, outputs=self.outputs, batch=self.batch)
+        graph = nx.DiGraph(
+            name=self.name, outputs=self.outputs, batch=self.batch,
+            constraints=self.constraints, shared=dict(self.shared),
+        )  # fmt: skip
         for node in self.nodes:
             graph.add_node(
                 node.name,
@@ -165,8 +167,20 @@ class Network:
         return tuple(self.by_name[source].output for source in node.inputs)
 
     def weights_of(self, node: Node) -> Weights:
-        """Return the tensors that a node stores."""
+        """Return the tensors that a node stores; none where it shares another's."""
+        if node.name in self.shared:
+            return {}
         return node.operator.weights(*self.shapes_into(node))
+
+    @cached_property
+    def unbatched(self) -> frozenset[str]:
+        """Nodes made of stored tensors alone: one result serves every sample."""
+        found: set[str] = set()
+        for node in self.nodes:
+            is_stored = isinstance(node.operator, (Parameter, Derived))
+            if is_stored or (node.inputs and found.issuperset(node.inputs)):
+                found.add(node.name)
+        return frozenset(found)
 
     @property
     def inputs(self) -> tuple[Node, ...]:
@@ -188,6 +202,7 @@ class Network:
                     values.extend(value)
                 elif isinstance(value, Shape):
                     values.extend(size for size in value.sizes)
+        found = found.union(*(constraint.symbols for constraint in self.constraints))
         batch = self.batch
         return frozenset(found | sympy.sympify(batch).free_symbols)
 
@@ -203,13 +218,17 @@ class Network:
         free = {symbol.name: symbol for symbol in self.free_symbols}
         exact_values = chosen_values(given, free, self.name)
         self._check_smallest(exact_values)
+        kinds = {node.name: node.operator.kind for node in self.nodes}
+        needed = settled(self.constraints, exact_values, self.name, kinds)
         batch = substitute(self.batch, exact_values)
         known: dict[int, Operator] = {}
         for node in self.nodes:
             if id(node.operator) not in known:
                 known[id(node.operator)] = bound(node, exact_values)
         layers = ((n.name, known[id(n.operator)], n.inputs) for n in self.nodes)
-        return Network.assemble(layers, self.outputs, self.name, batch)
+        return Network.assemble(
+            layers, self.outputs, self.name, batch, needed, self.shared
+        )
 
     def _check_smallest(self, values: Mapping[sympy.Symbol, Dim]) -> None:
         for side, value in values.items():
@@ -255,26 +274,6 @@ class Network:
         return table(self)
 
 
-def check_symbols(symbols: Iterable[sympy.Symbol]) -> None:
-    """Refuse two symbols of one name: nobody could tell which one a value is for."""
-    named: dict[str, sympy.Symbol] = {}
-    for symbol in symbols:
-        if named.setdefault(symbol.name, symbol) != symbol:
-            raise CostModelError(
-                f'two different symbols are named "{symbol.name}"; make both with '
-                f'costmodel.symbol("{symbol.name}")'
-            )
-
-
-def check_batch(batch: Dim) -> Dim:
-    """Return the batch if it is a positive integer or an expression."""
-    batch = as_dim(batch, "batch")
-    count = sympy.sympify(batch)
-    if count.is_positive is False or count.is_integer is False:
-        raise CostModelError(f"batch {batch} is not a positive integer")
-    return batch
-
-
 def parameters_by_name(network: Network) -> dict[str, tuple[Dim, ...]]:
     """Return the shape of every stored tensor by its ``state_dict`` name."""
     return {
@@ -282,27 +281,3 @@ def parameters_by_name(network: Network) -> dict[str, tuple[Dim, ...]]:
         for node in network.nodes
         for key, weight in network.weights_of(node).items()
     }
-
-
-def _operands(graph: nx.DiGraph, node: object) -> tuple[str, ...]:
-    attributes = graph.nodes[node]
-    if "operator" not in attributes:
-        raise CostModelError(f'node "{node}": has no attribute "operator"')
-    before = list(graph.predecessors(node))
-    inputs = attributes.get("inputs", before if len(before) < 2 else None)
-    if inputs is None:
-        raise CostModelError(
-            f'node "{node}": give its operands in order, as the attribute "inputs"'
-        )
-    if isinstance(inputs, str) or not isinstance(inputs, Iterable):
-        raise CostModelError(f'node "{node}": inputs {inputs!r} is no tuple of names')
-    inputs = tuple(inputs)
-    if missing := [source for source in inputs if source not in graph]:
-        raise CostModelError(
-            f'node "{node}": input "{missing[0]}" is missing from the graph'
-        )
-    if set(inputs) != set(before):
-        raise CostModelError(
-            f'node "{node}": inputs {inputs} differ from its edges from {tuple(before)}'
-        )
-    return inputs

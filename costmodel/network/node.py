@@ -98,4 +98,22 @@ def check_names(nodes: Mapping[str, Node]) -> None:
             raise CostModelError(f'node "{name}": a scope has the same name')
 
 
+def check_shared(
+    shared: Mapping[str, str], nodes: Mapping[str, Node], network: str
+) -> dict[str, str]:
+    """Refuse weights that are shared with no earlier node of the same kind."""
+    order = {name: place for place, name in enumerate(nodes)}
+    for name, owner in shared.items():
+        known = name in nodes and owner in nodes and owner not in shared
+        if not known or order[owner] >= order[name]:
+            raise CostModelError(
+                f'network "{network}": node "{name}" cannot share the weights of '
+                f'"{owner}": no earlier node that stores weights'
+            )
+        one, other = nodes[name].operator, nodes[owner].operator
+        if other.kind not in {one.kind, "parameter", "derived"}:
+            raise at(one.kind, name, f'shares the weights of {other.kind} "{owner}"')
+    return dict(shared)
+
+
 _NAME = re.compile(r"\w+(\.\w+)*")

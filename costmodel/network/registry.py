@@ -8,104 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 import sympy
 
 from costmodel.algebra.parse import exact
-from costmodel.algebra.symbols import Dim, H, N, Rational, W, symbol
+from costmodel.algebra.symbols import Dim, H, W
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
+from costmodel.network.options import Default, Option, options_of
 from costmodel.network.published import Published, read_table
 
 
 GROUP = "costmodel.architectures"
 """The entry-point group under which packages offer architectures."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """A keyword of an architecture: a count, a switch, or one of a few words."""
-
-    name: str
-    default: Any
-    choices: tuple[Any, ...] | None
-    is_structural: bool = False
-    """True where it decides which layers there are: no symbol can."""
-    is_whole: bool = False
-    """True where it is a number of repetitions, or one for each stage."""
-
-    @property
-    def can_be_symbol(self) -> bool:
-        """Say whether formulas may keep the option as a symbol."""
-        return self.choices is None and not self.is_structural
-
-    def read(self, architecture: str, value: object) -> Any:
-        """Return a user's value as the option's kind, or say what is allowed."""
-        where = f"{architecture}: option {self.name}"
-        if self.choices is not None:
-            by_text = {str(choice).lower(): choice for choice in self.choices}
-            if str(value).lower() not in by_text:
-                allowed = ", ".join(map(str, self.choices))
-                raise CostModelError(f"{where} = {value!r}; allowed are {allowed}")
-            return by_text[str(value).lower()]
-        if not isinstance(self.default, tuple):
-            return self._number(value, where)
-        parts = value.split(",") if isinstance(value, str) else value
-        if not isinstance(parts, (tuple, list)) or len(parts) != len(self.default):
-            raise CostModelError(
-                f"{where} = {value!r}; give {len(self.default)} numbers, such as "
-                + ",".join(map(str, self.default))
-            )
-        return tuple(self._number(part, where) for part in parts)
-
-    def _number(self, value: object, where: str) -> Dim:
-        number = _count(value, where)
-        if self.is_structural and sympy.sympify(number).free_symbols:
-            raise CostModelError(
-                f"{where} = {number}: a number is needed, it decides which layers "
-                "there are"
-            )
-        if self.is_whole and type(number) is not int:
-            raise CostModelError(f"{where} = {number} is no whole number")
-        return number
-
-    @property
-    def symbol(self) -> Any:
-        """The symbol that stands for the option, or one for each of its numbers."""
-        if isinstance(self.default, tuple):
-            letter = _SYMBOLS.get(self.name, self.name[0])
-            numbers = range(1, len(self.default) + 1)
-            return tuple(symbol(f"{letter}{number}") for number in numbers)
-        return symbol(_SYMBOLS.get(self.name, self.name))
-
-    @property
-    def symbols(self) -> tuple[sympy.Symbol, ...]:
-        """The symbols that stand for the option, also if there is one."""
-        found = self.symbol
-        return found if isinstance(found, tuple) else (found,)
-
-
-def _count(value: object, where: str) -> Dim:
-    """Return a positive number or an expression; N, H and W mean other things."""
-    number = exact(value, where)
-    if isinstance(number, sympy.Expr) and number.free_symbols & {N, H, W}:
-        raise CostModelError(f"{where} = {number}: N, H and W are batch and input size")
-    if sympy.sympify(number).is_positive is False:
-        raise CostModelError(f"{where} = {number} is not positive")
-    return number
-
-
-_SYMBOLS = {"width": "alpha", "growth_rate": "k", "compression": "theta",
-            "repeats": "n", "blocks": "n", "layers": "L"}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Default:
-    """A member's own default of a keyword that stays an option."""
-
-    value: Any
 
 
 @dataclass(frozen=True)
@@ -169,7 +86,7 @@ def architecture(
         for name, preset in (members or {family: {}}).items():
             if name in _REGISTRY:
                 raise CostModelError(f'architecture "{name}" is registered twice')
-            options = _options(build, preset)
+            options = options_of(build, preset)
             fixed = preset.keys() - options.keys()
             rows = read_table(published, departures, name, options, fixed)
             _REGISTRY[name] = Architecture(
@@ -289,28 +206,6 @@ def _build(name: str, options: tuple[tuple[str, Any], ...]) -> Network:
     return network(*([result] if isinstance(result, Value) else result), name=name)
 
 
-def _options(build: Callable[..., Any], preset: Mapping[str, Any]) -> dict[str, Option]:
-    """Read options off the function's keywords, except those that a member presets."""
-    hints = get_type_hints(build)
-    options = {}
-    for key, parameter in inspect.signature(build).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            continue
-        default = preset.get(key, Default(parameter.default))
-        if not isinstance(default, Default):
-            continue
-        if default.value is inspect.Parameter.empty:
-            raise CostModelError(f"{build.__name__}: {key} has no default")
-        hint = hints[key]
-        choices: tuple[Any, ...] | None = (True, False) if hint is bool else None
-        if get_origin(hint) is Literal:
-            choices = get_args(hint)
-        whole = hint in (int, tuple[int, ...])
-        structural = whole or hint == Rational
-        options[key] = Option(key, default.value, choices, structural, whole)
-    return options
-
-
 _REGISTRY: dict[str, Architecture] = {}
 
 
@@ -324,3 +219,9 @@ def _discover() -> None:
             "no architectures are found: costmodel is not installed, or a folder named "
             "architectures in the current directory hides them"
         )
+
+
+__all__ = [
+    "GROUP", "Architecture", "Default", "Option", "architecture", "architectures",
+    "find", "load",
+]  # fmt: skip

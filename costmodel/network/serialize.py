@@ -11,6 +11,7 @@ import sympy
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.parse import parse
 from costmodel.errors import CostModelError, at
+from costmodel.network.constraint import Constraint, read_relation, write_relation
 from costmodel.network.graph import Network
 from costmodel.network.operators import OPERATORS, Input, Operator
 from costmodel.network.shape import Shape
@@ -38,6 +39,13 @@ def to_json(network: Network) -> str:
         ],
         "outputs": list(network.outputs),
     }
+    if network.shared:
+        document["shared"] = dict(network.shared)
+    if network.constraints:
+        document["constraints"] = [
+            {"relation": write_relation(c.relation), "node": c.node, "why": c.why}
+            for c in network.constraints
+        ]
     text = json.dumps(document, indent=1, ensure_ascii=False)
     _check_readable(text, network)
     return text
@@ -80,12 +88,20 @@ def from_json(text: str) -> Network:
         ]
         outputs, name = document["outputs"], document["name"]
         batch = _read(document["batch"], names)
+        constraints = [
+            Constraint(read_relation(c["relation"], names), c["node"], c["why"])
+            for c in document.get("constraints", [])
+        ]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"{type(error).__name__}: {error}"
         raise CostModelError(f"network JSON: malformed ({what})") from None
     if not (isinstance(name, str) and isinstance(outputs, list)):
         raise CostModelError("network JSON: name is no text or outputs is no list")
-    return Network.assemble(layers, map(str, outputs), name, batch)
+    shared = document.get("shared", {})
+    if not isinstance(shared, dict):
+        raise CostModelError(f"network JSON: shared {shared!r} is no object")
+    outputs = map(str, outputs)
+    return Network.assemble(layers, outputs, name, batch, constraints, shared)
 
 
 def _symbol(name: str, known: dict[str, bool]) -> sympy.Symbol:
@@ -103,6 +119,8 @@ def _fields(operator: Operator) -> dict[str, Any]:
 
 
 def _write(value: Any) -> Any:
+    if isinstance(value, Shape):
+        return [_write(size) for size in value.sizes]
     if isinstance(value, tuple):
         return [_write(part) for part in value]
     return str(value) if isinstance(value, sympy.Expr) else value
@@ -120,7 +138,11 @@ def _operator(node: dict[str, Any], names: dict[str, sympy.Symbol]) -> Operator:
         if known[key]:
             raise at(kind, name, f"attribute {key!r} is missing")
     try:
-        values = {key: _read(value, names) for key, value in given.items()}
+        types = {f.name: f.type for f in fields(OPERATORS[kind])}  # type: ignore[arg-type]
+        values = {
+            key: _read_field(types.get(key), value, names)
+            for key, value in given.items()
+        }
         if kind != Input.kind:
             return OPERATORS[kind](**values)
         sides = tuple(Extent(side) for side in values["spatial"])
@@ -141,6 +163,18 @@ def _inputs(node: dict[str, Any]) -> tuple[Any, ...]:
     if not isinstance(node["inputs"], list):
         raise CostModelError(f'node "{node["name"]}": inputs are no list of names')
     return tuple(node["inputs"])
+
+
+def _read_field(kind: Any, value: Any, names: dict[str, sympy.Symbol]) -> Any:
+    """Return an attribute of that type: text stays text, a shape is its sizes."""
+    if kind == "str":
+        return value
+    read = _read(value, names)
+    if kind != "Shape":
+        return read
+    if not (isinstance(read, tuple) and read):
+        raise CostModelError(f"a shape is a list of sizes, got {value!r}")
+    return Shape(read[0], tuple(Extent(size) for size in read[1:]))
 
 
 def _read(value: Any, names: dict[str, sympy.Symbol]) -> Any:

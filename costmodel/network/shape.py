@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sympy
 
 from costmodel.algebra.amount import Count, amount, product
-from costmodel.algebra.extent import Extent, resolve
+from costmodel.algebra.extent import Extent, resolve, substitute
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.errors import CostModelError
 
@@ -16,6 +16,9 @@ from costmodel.errors import CostModelError
 @dataclass(frozen=True, slots=True)
 class Shape:
     """``channels × height × width`` of a feature map, or ``channels`` of a vector.
+
+    Any number of axes may follow the first: tokens are ``length × channels``, so that
+    ``channels`` is what stands at PyTorch's axis 1, the batch being axis 0.
 
     >>> print(Shape(64, (Extent(56), Extent(56))))
     64×56×56
@@ -45,17 +48,16 @@ class Shape:
     def require_map(self) -> tuple[Extent, Extent]:
         """Return height and width, or say that there are none."""
         if len(self.spatial) != 2:
+            found = f"axes {self}" if self.spatial else f"vector {self}"
             raise CostModelError(
                 "needs a feature map channels × height × width, "
-                f"got the vector {self}; is it behind a flatten?"
+                f"got the {found}; is it behind a flatten?"
             )
         return self.spatial[0], self.spatial[1]
 
     def checked(self) -> Shape:
         """Return the shape itself if every known size is a positive integer."""
-        for name, size in zip(
-            ("channels", "height", "width"), self.known, strict=False
-        ):
+        for name, size in zip(names_of(self), self.known, strict=True):
             if isinstance(size, sympy.Expr) and (size.is_number or size.is_negative):
                 problem = "is not an integer" if size.is_number else "is negative"
                 raise CostModelError(f"{name} {size} {problem}")
@@ -71,13 +73,22 @@ class Shape:
         """Sizes with unknown extents left opaque: cheap to look at."""
         return (self.channels, *(extent.atom for extent in self.spatial))
 
+    def bind(self, values: dict[sympy.Symbol, Dim]) -> Shape:
+        """Return the shape with symbols replaced; opaque extents become plain ones."""
+        channels = substitute(resolve(self.channels), values)
+        return Shape(channels, tuple(extent.bind(values) for extent in self.spatial))
+
     def map_extents(self, change: Callable[[Extent], Extent]) -> Shape:
         """Return the shape with every extent changed."""
         return Shape(self.channels, tuple(change(extent) for extent in self.spatial))
 
     def same_as(self, other: Shape) -> bool:
         """Say whether two shapes are equal for every value of their symbols."""
-        return self.spatial == other.spatial and is_equal(self.channels, other.channels)
+        if self.spatial != other.spatial:
+            return False
+        return self.channels == other.channels or is_equal(
+            resolve(self.channels), resolve(other.channels)
+        )
 
     def __str__(self) -> str:
         """Write the shape as the papers do."""
@@ -85,6 +96,13 @@ class Shape:
         if self.spatial and isinstance(self.channels, sympy.Add):
             channels = f"({channels})"
         return "×".join([channels, *map(str, self.spatial)])
+
+
+def names_of(shape: Shape) -> tuple[str, ...]:
+    """Return what the axes of a shape are called, the batch left out."""
+    if len(shape.spatial) in (0, 2):
+        return ("channels", "height", "width")[: 1 + len(shape.spatial)]
+    return tuple(f"axis {number}" for number in range(1, len(shape.spatial) + 2))
 
 
 class Counted(Shape):

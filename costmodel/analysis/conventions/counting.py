@@ -42,6 +42,14 @@ class Sampled(Protocol):
     def tally(self) -> Tally:
         """Every primitive operation, by kind."""
 
+    @property
+    def is_stored(self) -> bool:
+        """Say whether it costs that once, however large the batch."""
+
+    @property
+    def is_unknown(self) -> bool:
+        """Say whether no rule says what it costs; it is in nobody's count."""
+
 
 class CountedRow(Protocol):
     """A row of a cost, as far as it matters here."""
@@ -81,7 +89,7 @@ def itemize(
         for rule in convention.of(layer.operator.kind):
             if form in rule.seen or rule is convention.rules[0]:
                 amount = times * evaluate(rule.amount, layer)
-                ledger.add(rule, layer.operator.kind, amount, seen=form in rule.seen)
+                ledger.add(rule, layer, amount, seen=form in rule.seen)
     return tuple(ledger.items())
 
 
@@ -96,12 +104,13 @@ class _Ledger:
         }
         self.parts |= {(NOT_SEEN, ""): [], (self.one_sample, ""): []}
 
-    def add(self, rule: Rule, kind: str, amount: Count, *, seen: bool) -> None:
+    def add(self, rule: Rule, layer: Layer, amount: Count, *, seen: bool) -> None:
         """Note an amount, and what the tool does with it."""
-        item = "" if rule.is_joint else kind
-        self.parts[rule, item].append((amount, rule.is_whole))
+        item = "" if rule.is_joint else layer.operator.kind
+        is_whole = rule.is_whole or layer.is_stored
+        self.parts[rule, item].append((amount, is_whole))
         if not seen:
-            self.parts[NOT_SEEN, ""].append((-1 * amount, False))
+            self.parts[NOT_SEEN, ""].append((-1 * amount, is_whole))
         elif rule.seen in self.convention.one_sample:
             change = [(amount, True), (-1 * amount, False)]
             self.parts[self.one_sample, ""].extend(change)
@@ -124,11 +133,16 @@ def _layers(
     forms = _forms([row.node for row in rows], written)
     found: dict[tuple[object, ...], tuple[Layer, str, int]] = {}
     for row in rows:
+        if row.sample.is_unknown:
+            continue
         node, form = row.node, forms[row.node.name]
         inputs = tuple(outputs[source] for source in node.inputs)
         # Equal layers of a network are one operator and the same shapes.
-        key = (form, id(node.operator), *map(id, inputs))
-        layer = Layer(node.operator, inputs, node.output, row.sample.tally, batch)
+        key = (form, row.sample.is_stored, id(node.operator), *map(id, inputs))
+        is_stored = row.sample.is_stored
+        many = 1 if is_stored else batch
+        tally = row.sample.tally
+        layer = Layer(node.operator, inputs, node.output, tally, many, is_stored)
         times = found[key][2] if key in found else 0
         found[key] = layer, form, times + 1
     yield from found.values()

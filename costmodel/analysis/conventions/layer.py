@@ -9,12 +9,13 @@ from typing import Any
 import sympy
 
 from costmodel.algebra.amount import Count, product
-from costmodel.algebra.doubles import counted_in_doubles
+from costmodel.algebra.doubles import counted_in_doubles, printed_digits
 from costmodel.algebra.extent import Extent, normal
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
-from costmodel.network.operators import Conv2d, Operator
+from costmodel.network.axes import axes
+from costmodel.network.operators import Conv1d, Conv2d, ConvTranspose2d, Operator
 from costmodel.network.shape import Shape
 
 
@@ -27,6 +28,8 @@ class Layer:
     output: Shape
     tally: Tally
     batch: Dim
+    is_stored: bool = False
+    """True where it costs that once, however large the batch."""
 
     @property
     def weights(self) -> Count:
@@ -39,14 +42,61 @@ class Layer:
         return sum(w.numel for n, w in self._weights.items() if n.endswith("bias"))
 
     @property
+    def kernels(self) -> Count:
+        """Learnable scalars that are multiplied by."""
+        return self.weights - self.biases
+
+    @property
     def padding(self) -> Count:
-        """MACs on padding: taps outside of the input, times channels."""
-        operator = self.operator
-        if not isinstance(operator, Conv2d):
+        """MACs on padding: taps outside of the input, times channels.
+
+        Of a transposed convolution, which is a convolution from its output to its
+        input, they are the taps that its padding cuts off.
+        """
+        operator, small, large = self.operator, self.output, self.inputs[0]
+        if not isinstance(operator, (Conv2d, Conv1d, ConvTranspose2d)):
             return 0
+        if operator.attributes.get("padding_mode", "zeros") != "zeros":
+            return 0
+        if isinstance(operator, ConvTranspose2d):
+            _require_whole_strides(operator)
+            small, large = large, small
         fan_out, fan_in, *_ = self._weights["weight"].shape
-        down, across = (_taps(operator, self.inputs[0], axis) for axis in (0, 1))
-        return self.tally.mac - fan_out * fan_in * (down * across)
+        inside: Count = 1
+        for axis, (after, before) in enumerate(zip(small.spatial, large.spatial)):
+            inside = inside * _taps(operator, before, after, axis)
+        return self.tally.mac - fan_out * fan_in * inside
+
+    @property
+    def left_columns(self) -> Count:
+        """Elements of the left operand times columns of the right one."""
+        columns = axes(self.inputs[1])[-1]
+        return _numel(self.inputs[0]) * product(1, (columns,))
+
+    @property
+    def path(self) -> Count:
+        """Twice the sizes of all letters of a batch; once where none is summed over."""
+        sizes = self.operator.attributes["equation"]
+        before, _, after = sizes.partition("->")
+        left, right = before.split(",")
+        known = dict(zip(left[::-1], axes(self.inputs[0])[::-1], strict=False))
+        known |= dict(zip(right[::-1], axes(self.inputs[1])[::-1], strict=False))
+        summed = set(left + right) - set(after)
+        count = self.batch * (2 if summed else 1)
+        for extent in known.values():
+            count = count * extent.atom
+        return as_dim(count)
+
+    @property
+    def einsum_half(self) -> Count:
+        """Half of that, as fvcore reads it; two equations it counts itself."""
+        terms = self.operator.attributes["equation"]
+        order = dict.fromkeys(letter for letter in terms if letter.isalpha())
+        named = {letter: chr(97 + place) for place, letter in enumerate(order)}
+        alike = "".join(named.get(letter, letter) for letter in terms)
+        if alike in ("abc,abd->acd", "abc,adc->adb"):
+            return self.batch * self.tally.mac
+        return as_dim(sympy.floor(sympy.sympify(printed_digits(self.path)) / 2))
 
     @property
     def doubles(self) -> Count:
@@ -61,6 +111,16 @@ class Layer:
     @property
     def _weights(self) -> Mapping[str, Any]:
         return self.operator.weights(*self.inputs)
+
+
+def _mode(*names: str) -> Callable[[Layer], Count]:
+    """Return 1 for interpolation of that kind, else 0."""
+    return lambda x: int(x.operator.attributes["mode"] in names)
+
+
+def _function(*names: str) -> Callable[[Layer], Count]:
+    """Return 1 for one of these functions, else 0."""
+    return lambda x: int(x.operator.attributes["function"] in names)
 
 
 QUANTITIES: dict[str, Callable[[Layer], Count]] = {
@@ -79,6 +139,18 @@ QUANTITIES: dict[str, Callable[[Layer], Count]] = {
     "size": lambda x: x.operator.attributes["size"],
     "padding": lambda x: x.padding,
     "doubles": lambda x: x.doubles,
+    "kernels": lambda x: x.kernels,
+    "left_columns": lambda x: x.left_columns,
+    "einsum_half": lambda x: x.einsum_half,
+    "einsum_whole": lambda x: printed_digits(x.path),
+    "plane": lambda x: product(1, x.output.spatial),
+    "nearest": _mode("nearest"),
+    "bilinear": _mode("bilinear", "bilinear_corners"),
+    "bicubic": _mode("bicubic", "bicubic_corners"),
+    "area": _mode("area"),
+    "elu_or_gelu": _function("elu", "gelu", "gelu_tanh"),
+    "leaky_relu": _function("leaky_relu"),
+    "plain": lambda x: int(not x.operator.attributes["log"]),
 }
 """What the amounts of rules are made of, a sample, by name."""
 
@@ -99,7 +171,17 @@ def _numel(shape: Shape) -> Count:
     return product(shape.channels, shape.spatial)
 
 
-def _taps(conv: Conv2d, x: Shape, axis: int) -> Count:
+def _require_whole_strides(conv: ConvTranspose2d) -> None:
+    """Refuse output padding of a stride or more, which no convolution undoes."""
+    if any(more and more >= s for more, s in zip(conv.output_padding, conv.stride)):
+        raise CostModelError(
+            f"xla: taps of {conv} with output_padding of a stride or more are not known"
+        )
+
+
+def _taps(
+    conv: Conv2d | Conv1d | ConvTranspose2d, extent: Extent, after: Extent, axis: int
+) -> Count:
     """Return how many taps of all windows along an axis lie inside of the input.
 
     Tap u of window i reads position s·i − r with r = p − d·u, which is one of n where
@@ -110,12 +192,10 @@ def _taps(conv: Conv2d, x: Shape, axis: int) -> Count:
     read inside by tap u; a floor of a floor is one floor, so this stays exact for
     every n = ⌊(H + offset)/stride⌋.
     """
-    k, s, p, d = (
-        pair[axis] for pair in (conv.kernel, conv.stride, conv.padding, conv.dilation)
-    )
-    extent = x.spatial[axis]
+    sizes = (conv.kernel, conv.stride, conv.padding, conv.dilation)
+    k, s, p, d = (size[axis] if isinstance(size, tuple) else size for size in sizes)
     if p == 0:
-        return k * product(1, (conv.output(x).spatial[axis],))
+        return k * product(1, (after,))
     if not (type(k) is type(s) is type(p) is type(d) is int):
         raise CostModelError(
             f"xla counts the taps of {conv} that fall on padding, which takes a known "

@@ -20,19 +20,30 @@ from costmodel.analysis.conventions.rule import (
 )
 
 
-LAYERS = "conv table_conv linear"
+LAYERS = "conv table_conv linear last_linear conv1d conv_transpose"
 """Where every tool counts multiply–accumulates."""
+TENSORS = "matmul einsum attention"
+"""Products of operands, which most tools count apart or miss."""
+SCALES = "upsample resize"
 POOLS = "max_pool avg_pool adaptive_avg_pool adaptive_max_pool"
-CHEAP = "sigmoid tanh scaled_tanh hardsigmoid hardswish hardtanh add multiply"
+CHEAP = """
+    sigmoid tanh scaled_tanh hardsigmoid hardswish hardtanh add multiply
+    scalar binary reduce cumulate
+"""
 """What only this package counts; most tools warn of it, or leave it out in silence."""
 MOVES = """
     input identity dropout flatten concat pad zeros pad_channels select_channels
-    channel_shuffle
+    channel_shuffle parameter derived reshape permute expand repeat select slice crop
+    pad_to pad_axis roll flip copy unfold pixel_shuffle pixel_unshuffle
 """
 """What moves or renames elements, which nobody counts."""
+FUNCTIONS = "pointwise prelu"
+NORMS = "layer_norm group_norm instance_norm"
+"""Normalizations by the sample's own statistics."""
 NO_LAYERS = f"""
-    batch_norm local_response_norm relu relu6 silu softmax subsample radial_basis
-    {POOLS} {CHEAP} {MOVES}
+    {FUNCTIONS} {NORMS} rms_norm batch_norm local_response_norm relu relu6 silu softmax
+    subsample radial_basis
+    {POOLS} {SCALES} {CHEAP} {MOVES}
 """
 
 PRODUCTS = Rule(LAYERS, "macs", "conv and linear MACs", is_joint=True)
@@ -41,9 +52,16 @@ ADDITIONS = Rule(LAYERS, "macs", "their additions, counted apart", is_joint=True
 BIASES = "an addition a bias"
 SCALED = "an operation an element, one more if scaled"
 ELEMENTS = "an operation an element"
+ESTIMATED = "four operations an element, one more if scaled"
+ESTIMATE = "4*inputs + affine*inputs"
+"""Of a normalization by the sample's own statistics."""
 PARTS = "a square, two scalings, a mean over padded channels"
 PARTS_AMOUNT = "4*inputs + size*positions - positions"
 """Of a local response normalization, which PyTorch composes of functions."""
+LEFT = "the left one's elements times the right one's columns"
+OF_TENSORS = "MACs of tensors with each other"
+TEXT = "It reads the count off a text of four digits."
+ON_OUTPUTS = "It takes every tap to be at every output, as of a plain convolution."
 IMAGE = "The figure is that of one image."
 
 FVCORE = Convention(
@@ -51,11 +69,17 @@ FVCORE = Convention(
     rules=(
         PRODUCTS,
         Rule("batch_norm", "inputs + affine*inputs", SCALED),
+        Rule(NORMS, ESTIMATE, ESTIMATED),
         Rule("adaptive_avg_pool", "inputs", ELEMENTS),
+        Rule("matmul", "left_columns", LEFT),
+        Rule("einsum", "einsum_half", OF_TENSORS, TEXT, is_whole=True),
+        Rule(SCALES, "nearest*outputs + 4*bilinear*outputs + area*inputs",
+             "1 (nearest) or 4 (bilinear) an output; an element of areas"),
     ),
     zero=f"""
         local_response_norm relu relu6 silu softmax subsample radial_basis
-        max_pool avg_pool adaptive_max_pool {CHEAP} {MOVES}
+        max_pool avg_pool adaptive_max_pool attention rms_norm
+        {FUNCTIONS} {CHEAP} {MOVES}
     """,
 )  # fmt: skip
 
@@ -64,6 +88,9 @@ TORCH = Convention(
     rules=(
         PRODUCTS,
         ADDITIONS,
+        Rule("matmul einsum", "2*macs", "products and sums of tensors"),
+        Rule("attention", "2*macs", "products and sums of both products",
+             "That is on a GPU; the fused kernel of a CPU is not counted."),
     ),
     zero=NO_LAYERS,
 )  # fmt: skip
@@ -76,13 +103,28 @@ PTFLOPS = Convention(
         Rule("batch_norm", "inputs + affine*inputs", SCALED, seen=MODULE),
         Rule("relu6", "inputs", ELEMENTS, seen=MODULE),
         Rule("relu6", "inputs", ELEMENTS, seen=FUNCTION),
-        Rule(f"relu silu softmax subsample {POOLS}", "inputs", ELEMENTS),
+        Rule("group_norm instance_norm", "inputs + affine*inputs", SCALED,
+             seen=MODULE),
+        Rule("layer_norm", "inputs", ELEMENTS, seen=MODULE),
+        Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS),
+        Rule("softmax", "plain*inputs", ELEMENTS),
+        Rule("pointwise", "elu_or_gelu*inputs", ELEMENTS),
+        Rule("pointwise", "leaky_relu*inputs", ELEMENTS, seen=MODULE),
+        Rule("pointwise", "elu_or_gelu*inputs", "once more",
+             "It hooks the module, and replaces the function that the module calls.",
+             seen=MODULE),
         Rule("local_response_norm", PARTS_AMOUNT, PARTS),
-        Rule(f"relu {POOLS}", "inputs", "once more",
+        Rule("matmul", "left_columns", LEFT),
+        Rule(SCALES, "outputs", "an operation an output"),
+        Rule(SCALES, "area*inputs", "an operation an element of areas"),
+        Rule(f"relu prelu {POOLS}", "inputs", "once more",
+             "It hooks the module, and replaces the function that the module calls.",
+             seen=MODULE),
+        Rule(SCALES, "outputs", "once more",
              "It hooks the module, and replaces the function that the module calls.",
              seen=MODULE),
     ),
-    zero=f"radial_basis {CHEAP} {MOVES}",
+    zero=f"radial_basis einsum attention rms_norm {CHEAP} {MOVES}",
     one_sample=(MODULE,),
     batch_quirk="What hooks count is divided by the batch; what functions do is not.",
 )  # fmt: skip
@@ -92,17 +134,19 @@ PTFLOPS_ATEN = Convention(
     rules=(
         PRODUCTS,
         Rule(LAYERS, "adds", BIASES),
+        Rule("matmul einsum", "macs", OF_TENSORS),
     ),
-    zero=NO_LAYERS,
+    zero=f"attention {NO_LAYERS}",
 )  # fmt: skip
 
 THOP = Convention(
     "thop", "thop 0.1.1.post2209072238, profile", MAC,
     rules=(
         replace(PRODUCTS, seen=MODULE),
-        Rule("batch_norm", "2*inputs + 2*affine*inputs",
+        Rule("batch_norm layer_norm instance_norm", "2*inputs + 2*affine*inputs",
              "two operations an element, two more if scaled", seen=MODULE),
-        Rule("softmax", "exps + divs + compares",
+        Rule("prelu", "inputs", ELEMENTS, seen=MODULE),
+        Rule("softmax", "plain*exps + divs + plain*compares",
              "exponentials, divisions, additions but the first", seen=MODULE),
         Rule("avg_pool", "outputs", "a division an output", seen=MODULE),
         Rule("adaptive_avg_pool", "inputs + outputs",
@@ -110,10 +154,14 @@ THOP = Convention(
         Rule("adaptive_avg_pool", "doubles", "a unit lost",
              "It divides in doubles, and cuts the product to a whole number.",
              seen=MODULE, is_whole=True),
+        Rule("conv_transpose", "kernels*positions - macs", "taps at outputs",
+             ON_OUTPUTS, seen=MODULE),
+        Rule(SCALES, "nearest*outputs + 11*bilinear*outputs + 259*bicubic*outputs",
+             "1 (nearest), 11 (bilinear) or 259 (bicubic) an output", seen=MODULE),
     ),
     zero=f"""
-        local_response_norm relu relu6 silu subsample radial_basis
-        max_pool adaptive_max_pool {CHEAP} {MOVES}
+        local_response_norm relu relu6 silu subsample radial_basis pointwise group_norm
+        rms_norm max_pool adaptive_max_pool {TENSORS} {CHEAP} {MOVES}
     """,
 )  # fmt: skip
 
@@ -122,13 +170,19 @@ TORCHINFO = Convention(
     rules=(
         replace(PRODUCTS, seen=MODULE),
         Rule(LAYERS, "adds", BIASES, seen=MODULE),
-        Rule("batch_norm subsample", "weights", "an operation a weight",
+        Rule(f"batch_norm subsample prelu rms_norm {NORMS}", "weights",
+             "an operation a weight",
              "It takes a weight to be used once a sample, not at every position.",
              seen=MODULE),
+        Rule("last_linear", "weights - macs - adds", "a MAC a weight",
+             "It takes a weight to be used once a sample, not at every position.",
+             seen=MODULE),
+        Rule("conv_transpose", "kernels*positions - macs", "taps at outputs",
+             ON_OUTPUTS, seen=MODULE),
     ),
     zero=f"""
-        local_response_norm relu relu6 silu softmax radial_basis
-        {POOLS} {CHEAP} {MOVES}
+        local_response_norm relu relu6 silu softmax radial_basis pointwise
+        {POOLS} {TENSORS} {SCALES} {CHEAP} {MOVES}
     """,
 )  # fmt: skip
 
@@ -137,13 +191,23 @@ DEEPSPEED = Convention(
     rules=(
         PRODUCTS,
         ADDITIONS,
-        Rule("conv table_conv", "adds", BIASES),
+        Rule("conv table_conv conv1d conv_transpose", "adds", BIASES),
+        Rule("matmul", "2*left_columns", f"{LEFT}, and sums"),
+        Rule("attention", "2*macs", "products and sums of both products"),
+        Rule("einsum", "einsum_whole", "products and sums", TEXT, is_whole=True),
+        Rule("upsample", "outputs", "an operation an output"),
+        Rule("resize", "plane", "an operation an output of one map",
+             "Of a size that is given it forgets channels and batch.", is_whole=True),
+        Rule(SCALES, "area*inputs", "an operation an element of areas"),
         Rule("batch_norm", "inputs + affine*inputs", SCALED),
-        Rule(f"relu silu softmax subsample {POOLS}", "inputs", ELEMENTS),
+        Rule(NORMS, ESTIMATE, ESTIMATED),
+        Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS),
+        Rule("softmax", "plain*inputs", ELEMENTS),
+        Rule("pointwise", "elu_or_gelu*inputs + leaky_relu*inputs", ELEMENTS),
         Rule("relu6", "inputs", ELEMENTS, seen=FUNCTION),
         Rule("local_response_norm", PARTS_AMOUNT, PARTS),
     ),
-    zero=f"radial_basis {CHEAP} {MOVES}",
+    zero=f"radial_basis rms_norm {CHEAP} {MOVES}",
 )  # fmt: skip
 
 XLA = Convention(
@@ -151,15 +215,18 @@ XLA = Convention(
     rules=(
         PRODUCTS,
         ADDITIONS,
-        Rule("conv", "-2*padding", "taps on padding",
+        Rule("conv conv1d conv_transpose", "-2*padding", "taps on padding",
              "A tap that falls on padding multiplies nothing, and does not count."),
+        Rule(TENSORS, "2*macs", "products and sums of tensors"),
+        Rule("einsum", "2*muls", "sums of single products",
+             "A product without a sum counts as one with a sum."),
     ),
     zero=NO_LAYERS,
 )  # fmt: skip
 
 TORCHVISION = Convention(
     "torchvision", "torchvision 0.28, weights.meta['_ops'] (in units of 10⁹)", MAC,
-    rules=(PRODUCTS,),
+    rules=(PRODUCTS, Rule(TENSORS, "macs", OF_TENSORS)),
     zero=NO_LAYERS,
     one_sample=(CALLED,),
     batch_quirk=IMAGE,
@@ -169,9 +236,10 @@ PYCLS = Convention(
     "pycls", "pycls 0.1.1, pycls.core.net.complexity", MAC,
     rules=(
         PRODUCTS,
-        Rule("linear", "adds", BIASES),
-        Rule("conv table_conv", "biases", "an addition a bias",
+        Rule("linear last_linear", "adds", BIASES),
+        Rule("conv table_conv conv1d conv_transpose", "biases", "an addition a bias",
              "A bias of a convolution counts once, not at every position."),
+        Rule(TENSORS, "macs", OF_TENSORS),
     ),
     zero=NO_LAYERS,
     one_sample=(CALLED,),
@@ -185,9 +253,11 @@ ALL = Convention(
         replace(ADDITIONS, seen=ANYHOW),
         Rule(LAYERS, "adds", BIASES, seen=ANYHOW),
         Rule("radial_basis", "2*macs + adds", "every operation", seen=ANYHOW),
+        Rule(TENSORS, "2*macs + adds + muls + divs + exps", "every operation",
+             seen=ANYHOW),
         Rule(f"""
              batch_norm local_response_norm relu relu6 silu softmax subsample
-             {POOLS} {CHEAP}
+             {POOLS} {SCALES} {CHEAP} {FUNCTIONS} {NORMS} rms_norm
              """, "adds + muls + divs + exps + compares", "every operation",
              seen=ANYHOW),
     ),

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+from costmodel.network.operators.arithmetic import Binary, Pointwise, PReLU, Scalar
+from costmodel.network.operators.arranging import (
+    Copy,
+    Crop,
+    Expand,
+    Flip,
+    PadAxis,
+    PadTo,
+    Permute,
+    Repeat,
+    Reshape,
+    Roll,
+    Select,
+    Slice,
+)
 from costmodel.network.operators.base import (
     Input,
     Operator,
@@ -10,6 +25,8 @@ from costmodel.network.operators.base import (
     Weights,
     by,
 )
+from costmodel.network.operators.convolutions import Conv1d, ConvTranspose2d
+from costmodel.network.operators.folding import PixelShuffle, PixelUnshuffle, Unfold2d
 from costmodel.network.operators.joining import (
     Add,
     ChannelShuffle,
@@ -20,6 +37,12 @@ from costmodel.network.operators.joining import (
     PadChannels,
     SelectChannels,
     Zeros,
+)
+from costmodel.network.operators.normalizing import (
+    GroupNorm,
+    InstanceNorm2d,
+    LayerNorm,
+    RMSNorm,
 )
 from costmodel.network.operators.pointwise import (
     Activation,
@@ -45,6 +68,15 @@ from costmodel.network.operators.pooling import (
     MaxPool2d,
     Subsample2d,
 )
+from costmodel.network.operators.products import (
+    Attention,
+    Einsum,
+    LastLinear,
+    MatMul,
+)
+from costmodel.network.operators.reducing import Cumulate, Reduce
+from costmodel.network.operators.resampling import Resize2d, Upsample2d
+from costmodel.network.operators.stored import Derived, Opaque, Parameter
 from costmodel.network.operators.weighted import (
     Conv2d,
     Linear,
@@ -59,37 +91,73 @@ __all__ = [
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
     "Add",
+    "Attention",
     "AvgPool2d",
     "BatchNorm2d",
+    "Binary",
     "ChannelShuffle",
     "Concat",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose2d",
+    "Copy",
+    "Crop",
+    "Cumulate",
+    "Derived",
     "Dropout",
+    "Einsum",
+    "Expand",
     "Flatten",
+    "Flip",
+    "GroupNorm",
     "HardSigmoid",
     "HardSwish",
     "HardTanh",
     "Identity",
     "Input",
+    "InstanceNorm2d",
+    "LastLinear",
+    "LayerNorm",
     "Linear",
     "LocalResponseNorm",
+    "MatMul",
     "MaxPool2d",
     "Multiply",
+    "Opaque",
     "Operator",
+    "PReLU",
     "Pad2d",
+    "PadAxis",
     "PadChannels",
+    "PadTo",
     "Pair",
+    "Parameter",
+    "Permute",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "Pointwise",
+    "RMSNorm",
     "RadialBasis",
     "ReLU",
     "ReLU6",
+    "Reduce",
+    "Repeat",
+    "Reshape",
+    "Resize2d",
+    "Roll",
+    "Scalar",
     "ScaledTanh",
+    "Select",
     "SelectChannels",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "Softmax",
     "Subsample2d",
     "TableConv2d",
     "Tanh",
+    "Unfold2d",
+    "Upsample2d",
     "Weight",
     "Weights",
     "Zeros",
@@ -104,6 +172,11 @@ OPERATORS: dict[str, type[Operator]] = {
         Softmax, Identity, Dropout, MaxPool2d, AvgPool2d, Subsample2d,
         AdaptiveAvgPool2d, AdaptiveMaxPool2d, Add, Multiply, Concat, Flatten, Pad2d,
         Zeros, PadChannels, SelectChannels, ChannelShuffle,
+        LastLinear, Conv1d, ConvTranspose2d, MatMul, Attention, Einsum, Upsample2d,
+        Resize2d, Parameter, Derived, Opaque,
+        Pointwise, Scalar, Binary, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm2d,
+        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Select, Slice, Crop, PadTo,
+        PadAxis, Roll, Flip, Copy, Unfold2d, PixelShuffle, PixelUnshuffle,
     )
 }  # fmt: skip
 """Every operator by its kind. A new one goes here; tests name what it still lacks."""

@@ -14,12 +14,12 @@ from typing import Any, ClassVar, Self, TypeAlias, final
 
 import sympy
 
-from costmodel.algebra.extent import Extent, normal, substitute
+from costmodel.algebra.extent import Extent, normal, resolve, substitute
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.shape import Shape
+from costmodel.network.shape import Shape, names_of
 
 
 Pair: TypeAlias = tuple[Dim, Dim]
@@ -73,8 +73,14 @@ class Operator(ABC):
                 least = -math.inf if field.name in self.signed else least
                 clean = _clean(field.name, value, least, pair=field.type == "Pair")
                 object.__setattr__(self, field.name, clean)
+            elif field.type == "Shape":
+                object.__setattr__(self, field.name, _clean_shape(field.name, value))
             elif field.type == "bool" and type(value) is not bool:
                 raise CostModelError(f"{field.name} {value!r} is not True or False")
+            elif field.type == "str" and type(value) is not str:
+                raise CostModelError(f"{field.name} {value!r} is no text")
+            elif field.type == "tuple[int, ...]":
+                object.__setattr__(self, field.name, _clean_axes(field.name, value))
 
     @abstractmethod
     def output(self, *inputs: Shape) -> Shape:
@@ -102,7 +108,7 @@ class Operator(ABC):
         changes = {
             field.name: _substitute(getattr(self, field.name), values)
             for field in fields(self)  # type: ignore[arg-type]
-            if field.type in ("Dim", "Pair")
+            if field.type in ("Dim", "Pair", "Shape")
         }
         return replace(self, **changes) if changes else self  # type: ignore[type-var]
 
@@ -127,7 +133,33 @@ def _clean(name: str, value: Any, least: float, *, pair: bool) -> Any:
     return count
 
 
+def _clean_shape(name: str, value: Any) -> Shape:
+    """Return a shape of plain expressions: opaque extents are for shapes in between."""
+    if not isinstance(value, Shape):
+        raise CostModelError(f"{name} {value!r} is no Shape")
+    if not all(isinstance(extent, Extent) for extent in value.spatial):
+        raise CostModelError(f"{name} {value.spatial!r}: every axis needs an Extent")
+    channels = _clean("channels", value.channels, 1, pair=False)
+    extents = tuple(
+        normal(resolve(_clean(side, e.base, 1, pair=False)), e.offset, e.stride)
+        for side, e in zip(names_of(value)[1:], value.spatial, strict=True)
+    )
+    return Shape(resolve(channels), extents)
+
+
+def _clean_axes(name: str, value: Any) -> tuple[int, ...]:
+    """Return different axes, numbered from 1: the batch, axis 0, stays where it is."""
+    axes = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if not axes or any(type(axis) is not int or axis < 1 for axis in axes):
+        raise CostModelError(f"{name} {value!r} are no axes, counted from 1")
+    if len(set(axes)) != len(axes):
+        raise CostModelError(f"{name} {value!r} name an axis twice")
+    return axes
+
+
 def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
+    if isinstance(value, Shape):
+        return value.bind(values)
     if isinstance(value, tuple):
         return tuple(substitute(part, values) for part in value)
     return substitute(value, values)
@@ -192,7 +224,7 @@ class Elementwise(Operator):
 @final
 @dataclass(frozen=True, slots=True)
 class Input(Operator):
-    """Where a sample enters: ``channels × height × width``, or a vector of channels."""
+    """Where a sample enters: ``channels × height × width``, a vector, or any shape."""
 
     kind: ClassVar[str] = "input"
     arity: ClassVar[tuple[int, int | None]] = (0, 0)
@@ -201,18 +233,16 @@ class Input(Operator):
     def __post_init__(self) -> None:
         """Normalise the sample's sizes, and refuse what no sample can have."""
         shape = self.shape
-        if (
-            not isinstance(shape, Shape)
-            or len(shape.spatial) not in (0, 2)
-            or not all(isinstance(extent, Extent) for extent in shape.spatial)
+        if not isinstance(shape, Shape) or not all(
+            isinstance(extent, Extent) for extent in shape.spatial
         ):
             raise CostModelError(
-                f"the sample {shape} is neither a vector nor channels × height × width"
+                f"the sample {shape} is no Shape such as channels × height × width"
             )
         channels = _clean("channels", shape.channels, 1, pair=False)
         extents = tuple(
             normal(_clean(side, e.base, 1, pair=False), e.offset, e.stride)
-            for side, e in zip(("height", "width"), shape.spatial, strict=False)
+            for side, e in zip(names_of(shape)[1:], shape.spatial, strict=True)
         )
         object.__setattr__(self, "shape", Shape(channels, extents))
 

@@ -12,6 +12,7 @@ from costmodel.algebra.symbols import Dim, as_dim, exact_div, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.operators.axes import along, replaced, total
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,
@@ -79,23 +80,36 @@ class Multiply(Elementwise):
 @final
 @dataclass(frozen=True, slots=True)
 class Concat(Elementwise):
-    """Tensors of one height and width, stacked by channels: a copy."""
+    """Tensors stacked along an axis, by default by channels: a copy.
+
+    All other axes are equal. PyTorch numbers the axes, the batch is axis 0.
+    """
 
     kind: ClassVar[str] = "concat"
     arity: ClassVar[tuple[int, int | None]] = (2, None)
+    axis: Dim = 1
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See one position of channels; other axes are stacked where each is."""
+        return POINT if self.axis == 1 else None
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return the sum of the channels."""
+        """Return the sum along the axis."""
+        first, one = inputs[0], Extent(1)
+        common = replaced(first, self.axis, one)
         for other in inputs[1:]:
-            if other.spatial != inputs[0].spatial:
+            if len(other.spatial) != len(first.spatial) or not common.same_as(
+                replaced(other, self.axis, one)
+            ):
                 raise CostModelError(
-                    f"branches differ in size: {inputs[0]} and {other}; "
+                    f"branches differ in size: {first} and {other}; "
                     "did one use a stride?"
                 )
-        channels: Dim = 0
-        for x in inputs:
-            channels = channels + x.channels
-        return Shape(as_dim(channels), inputs[0].spatial)
+        if self.axis == 1:
+            channels = sum(x.channels for x in inputs)
+            return Shape(as_dim(channels), first.spatial)
+        return replaced(first, self.axis, total([along(x, self.axis) for x in inputs]))
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
         """Return no operations."""
@@ -125,12 +139,26 @@ class Pad2d(Elementwise):
     """Zeros around a feature map, as many before and after as each axis asks for.
 
     Below zero it takes rows and columns away: −1 before and 1 after shift the map.
+    Other modes repeat what is there: reflect mirrors the map at its border, replicate
+    repeats the border, circular goes on at the other end.
     """
 
     kind: ClassVar[str] = "pad"
     signed: ClassVar[frozenset[str]] = frozenset({"before", "after"})
     before: Pair
     after: Pair
+    mode: str = "constant"
+
+    def __post_init__(self) -> None:
+        """Check the mode; only zeros may be fewer than none."""
+        super(Pad2d, self).__post_init__()
+        if self.mode not in _REACH:
+            raise CostModelError(
+                f'mode "{self.mode}" is unknown; known are {", ".join(_REACH)}'
+            )
+        added = (*self.before, *self.after)
+        if self.mode != "constant" and any(type(n) is int and n < 0 for n in added):
+            raise CostModelError(f"{self}: a mode other than constant adds only")
 
     @property
     def window(self) -> tuple[Window, Window] | None:
@@ -148,6 +176,14 @@ class Pad2d(Elementwise):
             taken = -sum(min(n, 0) for n in added if type(n) is int)
             if type(extent.base) is int and taken > extent.base:
                 raise CostModelError(f"{self} takes more than there is of {inputs[0]}")
+            most = max((n for n in added if type(n) is int), default=0)
+            reach = _REACH[self.mode]
+            if reach is None or type(extent.base) is not int:
+                continue
+            if extent.base < most + reach:
+                raise CostModelError(
+                    f"{self} needs a side of {most + reach}, not {extent}"
+                )
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
@@ -155,8 +191,13 @@ class Pad2d(Elementwise):
         return Tally()
 
     def __str__(self) -> str:
-        """Write pad 1×1 before, 0×0 after."""
-        return f"pad {by(self.before)} before, {by(self.after)} after"
+        """Write pad 1×1 before, 0×0 after, reflect."""
+        mode = "" if self.mode == "constant" else f", {self.mode}"
+        return f"pad {by(self.before)} before, {by(self.after)} after{mode}"
+
+
+_REACH = {"constant": None, "reflect": 1, "replicate": None, "circular": 0}
+"""How much longer than the padding a side has to be; None where any side will do."""
 
 
 @final

@@ -7,8 +7,10 @@ from typing import ClassVar, final
 
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
+from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.base import Elementwise, Weight, Weights
+from costmodel.network.operators.axes import others, require_axis
+from costmodel.network.operators.base import POINT, Elementwise, Weight, Weights
 from costmodel.network.shape import Shape
 
 
@@ -28,6 +30,7 @@ class Activation(Elementwise):
 class BatchNorm2d(Elementwise):
     """Batch normalization, y = γ·(x − μ)/√(σ² + ε) + β a channel.
 
+    It takes a feature map, and a vector or tokens as well; channels are axis 1.
     In evaluation μ and σ are constants, so it is one multiplication and one addition
     an element; scale and shift of a channel are folded beforehand.
 
@@ -36,16 +39,15 @@ class BatchNorm2d(Elementwise):
 
     kind: ClassVar[str] = "batch_norm"
     affine: bool = True
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the input's shape; it must be a feature map."""
-        inputs[0].require_map()
-        return inputs[0]
+    running: bool = True
+    """Whether it keeps running statistics; without them it takes each batch's own."""
 
     def weights(self, *inputs: Shape) -> Weights:
         """Return γ and β, and the running statistics, which are buffers."""
         each = (inputs[0].channels,)
         learned = {"weight": Weight(each), "bias": Weight(each)} if self.affine else {}
+        if not self.running:
+            return learned
         return learned | {
             "running_mean": Weight(each, learnable=False),
             "running_var": Weight(each, learnable=False),
@@ -173,16 +175,42 @@ class HardTanh(Activation):
 @final
 @dataclass(frozen=True, slots=True)
 class Softmax(Elementwise):
-    """e^x_i / Σ_j e^x_j over channels, the largest x taken off first."""
+    """e^x_i / Σ_j e^x_j along an axis, by default channels, the largest x taken off.
+
+    ``log`` gives its logarithm, x_i − max x − log Σ_j e^(x_j − max x).
+    """
 
     kind: ClassVar[str] = "softmax"
+    axis: Dim = 1
+    log: bool = False
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See one position of channels, or the whole of another axis."""
+        return POINT if self.axis == 1 else None
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's shape; it has that axis."""
+        require_axis(inputs[0], self.axis)
+        return inputs[0]
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """For C channels a position: 2C−1 additions, C−1 comparisons, C exp and div."""
-        every, places = output.numel, output.positions
+        """For C elements a place: 2C−1 additions, C−1 comparisons, C exp and div.
+
+        The logarithm takes one more ``exp`` a place, and subtracts where it divided.
+        """
+        every, places = output.numel, others(output, (self.axis,))
+        if self.log:
+            add, exp = 3 * every - places, every + places
+            return Tally(add=add, compare=every - places, exp=exp)
         return Tally(
             add=2 * every - places, compare=every - places, exp=every, div=every
         )
+
+    def __str__(self) -> str:
+        """Write softmax, or log softmax, axis 2."""
+        name = "log softmax" if self.log else "softmax"
+        return name if self.axis == 1 else f"{name}, axis {self.axis}"
 
 
 @final

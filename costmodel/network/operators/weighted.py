@@ -22,6 +22,10 @@ from costmodel.network.operators.base import (
 from costmodel.network.shape import Shape
 
 
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+"""What a convolution may put around a map."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Conv2d(Operator):
@@ -42,6 +46,16 @@ class Conv2d(Operator):
     dilation: Pair = (1, 1)
     groups: Dim = 1
     bias: bool = True
+    padding_mode: str = "zeros"
+
+    def __post_init__(self) -> None:
+        """Check how it pads as well as the numbers."""
+        super(Conv2d, self).__post_init__()
+        if self.padding_mode not in PADDING_MODES:
+            known = ", ".join(PADDING_MODES)
+            raise CostModelError(
+                f"padding_mode {self.padding_mode!r} is none of {known}"
+            )
 
     @property
     def window(self) -> tuple[Window, Window] | None:
@@ -53,14 +67,22 @@ class Conv2d(Operator):
 
     def output(self, *inputs: Shape) -> Shape:
         """Return ``channels × H_out × W_out``; groups divide both channel counts."""
-        for count, side in ((inputs[0].channels, "input"), (self.channels, "output")):
-            try:
-                exact_div(count, self.groups)
-            except CostModelError:
-                raise CostModelError(
-                    f"groups {self.groups} do not divide the {count} {side} channels"
-                ) from None
+        check_groups(inputs[0].channels, self.channels, self.groups)
+        self._check_border(inputs[0])
         return slide(inputs[0], self.channels, self.window or POINT)
+
+    def _check_border(self, x: Shape) -> None:
+        """Refuse a border of more than there is to mirror, or to go round."""
+        least = {"reflect": 1, "circular": 0}.get(self.padding_mode)
+        if least is None:
+            return
+        for extent, padding in zip(x.require_map(), self.padding, strict=True):
+            known = type(extent.base) is int and type(padding) is int
+            if known and padding + least > extent.base:
+                raise CostModelError(
+                    f"input {x} is too small: {self.padding_mode} padding "
+                    f"{by(self.padding)} takes more than there is"
+                )
 
     def weights(self, *inputs: Shape) -> Weights:
         """Return ``weight`` C_out × C_in/groups × k_h × k_w, and ``bias`` C_out."""
@@ -79,7 +101,19 @@ class Conv2d(Operator):
         name = "depthwise conv" if depthwise else "conv"
         groups = 1 if depthwise else self.groups
         extras = suffix(self.stride, groups, self.dilation)
+        extras += "" if self.padding_mode == "zeros" else f", {self.padding_mode}"
         return f"{by(self.kernel)} {name}, {self.channels}{extras}"
+
+
+def check_groups(read: Dim, made: Dim, groups: Dim) -> None:
+    """Refuse groups that do not divide the channels on both sides."""
+    for count, side in ((read, "input"), (made, "output")):
+        try:
+            exact_div(count, groups)
+        except CostModelError:
+            raise CostModelError(
+                f"groups {groups} do not divide the {count} {side} channels"
+            ) from None
 
 
 @final

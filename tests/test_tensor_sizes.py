@@ -21,7 +21,7 @@ def exists(net: cm.Network, **values: object) -> bool:
 
 
 def all_whole(net: cm.Network, at: dict[sympy.Symbol, object]) -> bool:
-    found = [sympy.sympify(size).subs(at) for size in cm.sizes(net)]
+    found = [sympy.sympify(size).subs(at) for size in cm.tensor_sizes(net)]
     return all(size.is_integer and size.is_positive for size in found)
 
 
@@ -43,7 +43,7 @@ def test_a_width_is_legal_exactly_where_sizes_are_whole(name: str) -> None:
 
 
 def test_each_size_stands_once() -> None:
-    sizes = cm.sizes(cm.load("resnet50"))
+    sizes = cm.tensor_sizes(cm.load("resnet50"))
     assert len(set(sizes)) == len(sizes)
     assert {3, 64, 2048, 1000, 7} <= set(sizes)
     assert sympy.floor((H + 31) / 32) in sizes

@@ -7,7 +7,7 @@ from costmodel.algebra.symbols import Dim
 from costmodel.network.graph import Network
 
 
-def sizes(network: Network) -> tuple[Dim, ...]:
+def tensor_sizes(network: Network) -> tuple[Dim, ...]:
     """Return every size of every tensor, weights included, each once and in order.
 
     A network exists where all of them are positive whole numbers: ``largest`` and
@@ -16,7 +16,7 @@ def sizes(network: Network) -> tuple[Dim, ...]:
     **Units**: channels and positions.
 
     >>> from costmodel.network.registry import load
-    >>> sizes(load("mobilenet_v1", width="alpha", resolution=32))[:4]
+    >>> tensor_sizes(load("mobilenet_v1", width="alpha", resolution=32))[:4]
     (3, 32, 32*alpha, 16)
     """
     found: dict[Dim, None] = {}

@@ -1,0 +1,160 @@
+"""Stairs: whole-number functions of one side that repeat themselves, one step higher.
+
+Whatever floors, remainders, sums and multiples make of a side n, f(n + L) = f(n) + G
+holds for every n with a period L and a gain G: looking at one period is looking at
+every size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import pairwise
+from math import gcd, lcm
+
+import sympy
+
+from costmodel.errors import CostModelError
+
+
+LONGEST_PERIOD = 20_000
+"""Functions of a longer period are not looked through."""
+
+
+class UndecidedError(CostModelError):
+    """A function or a condition that is not of the kind that can be decided."""
+
+
+@dataclass(frozen=True)
+class Stair:
+    """(slope·n + constant + Σ factor·⌊stair⌋) / divisor, all whole numbers.
+
+    >>> from costmodel.algebra.symbols import H
+    >>> half = stair(sympy.floor((H + 1) / 2), H)
+    >>> half.over(range(1, 6)), half.period, half.gain
+    ([1, 1, 2, 2, 3], 2, 1)
+    """
+
+    slope: int
+    constant: int
+    floors: tuple[tuple[int, Stair], ...] = ()
+    divisor: int = 1
+
+    def over(self, sides: Sequence[int]) -> list[int]:
+        """Return ⌊the function⌋ at every one of some sides."""
+        slope, constant, divisor = self.slope, self.constant, self.divisor
+        sums = [slope * n + constant for n in sides]
+        for factor, floor in self.floors:
+            parts = floor.over(sides)
+            sums = [total + factor * part for total, part in zip(sums, parts)]
+        return sums if divisor == 1 else [total // divisor for total in sums]
+
+    @cached_property
+    def rise(self) -> Fraction:
+        """How much it gains a pixel, in the long run."""
+        total = self.slope + sum(factor * floor.rise for factor, floor in self.floors)
+        return Fraction(total) / self.divisor
+
+    @cached_property
+    def period(self) -> int:
+        """A number of pixels after which ⌊the function⌋ is as before, and a gain."""
+        inner = lcm(1, *(floor.period for _, floor in self.floors))
+        gain = int(self.rise * self.divisor * inner)
+        period = inner * (self.divisor // gcd(gain, self.divisor))
+        if period > LONGEST_PERIOD:
+            raise UndecidedError(f"it repeats itself after {period} pixels only")
+        return period
+
+    @property
+    def gain(self) -> int:
+        """What it gains in a period."""
+        return int(self.rise * self.period)
+
+    @property
+    def one_period(self) -> list[int]:
+        """Its values at the sides from 1 on, up to its period."""
+        return self.over(range(1, self.period + 1))
+
+
+def stair(expression: sympy.Expr, side: sympy.Symbol) -> Stair:
+    """Return an expression of one whole-number symbol as a function of it.
+
+    **Errors**: what is no sum of multiples of n, of floors, ceilings and remainders of
+    such sums, and of numbers; a largest or smallest value that is not always the same
+    one of its operands.
+    """
+    if not side.is_integer:
+        raise UndecidedError(f"{side} is no whole number")
+    slope, constant = Fraction(0), Fraction(0)
+    floors: list[tuple[Fraction, Stair]] = []
+    for term, factor in sympy.expand(expression).as_coefficients_dict().items():
+        if not factor.is_Rational:
+            raise UndecidedError(f"{factor} is no exact number")
+        times = Fraction(int(factor.p), int(factor.q))
+        if term.is_Rational:
+            constant += times * Fraction(int(term.p), int(term.q))
+        elif term == side:
+            slope += times
+        else:
+            more = _step(term, side)
+            slope += times * Fraction(more.slope, more.divisor)
+            constant += times * Fraction(more.constant, more.divisor)
+            floors += [(times * f / more.divisor, part) for f, part in more.floors]
+    numbers = [slope, constant, *(factor for factor, _ in floors)]
+    common = lcm(*(number.denominator for number in numbers))
+    whole = [(int(factor * common), part) for factor, part in floors if factor]
+    return Stair(int(slope * common), int(constant * common), tuple(whole), common)
+
+
+def _step(term: sympy.Expr, side: sympy.Symbol) -> Stair:
+    """Return one term that is not the side itself."""
+    if isinstance(term, sympy.floor):
+        return Stair(0, 0, ((1, stair(term.args[0], side)),))
+    if isinstance(term, sympy.ceiling):
+        return Stair(0, 0, ((-1, stair(-term.args[0], side)),))
+    if isinstance(term, sympy.Mod):
+        number, modulus = term.args
+        return stair(number - modulus * sympy.floor(number / modulus), side)
+    if isinstance(term, (sympy.Max, sympy.Min)):
+        return stair(_extreme(term, side), side)
+    raise UndecidedError(f"{term} is no floor of multiples of {side}")
+
+
+def _extreme(term: sympy.Expr, side: sympy.Symbol) -> sympy.Expr:
+    """Return the operand that is the largest, or smallest, at every side from 1 on."""
+    sign = 1 if isinstance(term, sympy.Max) else -1
+    for operand in term.args:
+        others = (sign * (operand - other) for other in term.args if other != operand)
+        if side.is_positive and all(_is_never_negative(o, side) for o in others):
+            return operand
+    raise UndecidedError(f"{term} is not always one of its operands")
+
+
+def _is_never_negative(expression: sympy.Expr, side: sympy.Symbol) -> bool:
+    function = stair(expression, side)
+    return function.gain >= 0 and min(function.one_period) >= 0
+
+
+def linear_form(function: Stair) -> tuple[int, int, int, int, int] | None:
+    """Return (m, a, c, s, k) with f(n) = m·⌊(a·n + c)/s⌋ + k, if there are such.
+
+    They are unique with 0 ≤ k < m and a/s in lowest terms: s·g ≤ a·n + c < s·g + s for
+    g = (f − k)/m at every n leaves one c.
+
+    >>> from costmodel.algebra.symbols import H
+    >>> linear_form(stair(2 * sympy.floor(sympy.floor(H / 2) / 2) + 3, H))
+    (2, 1, 4, 4, 1)
+    """
+    values = function.over(range(1, function.period + 2))
+    steps = [after - before for before, after in pairwise(values)]
+    multiple = gcd(*steps)
+    if multiple == 0:
+        return (1, 0, values[0], 1, 0)
+    rest = values[0] % multiple
+    rise = Fraction(function.gain, function.period * multiple)
+    a, s = rise.numerator, rise.denominator
+    needed = [s * (v // multiple) - a * n for n, v in enumerate(values, start=1)]
+    low, high = max(needed), min(needed) + s - 1
+    return (multiple, a, low, s, rest) if low <= high else None

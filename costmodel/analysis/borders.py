@@ -1,0 +1,66 @@
+"""Where interpolation looks, and what stands for positions outside of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.errors import CostModelError
+
+
+def bordered(mode: str, at: npt.NDArray[Any], inputs: int) -> npt.NDArray[Any]:
+    """Return the positions of a map that stand for those beside it.
+
+    Zeros are no position, and stay outside.
+
+    >>> bordered("reflect", np.arange(-2, 6), 4).tolist()
+    [2, 1, 0, 1, 2, 3, 2, 1]
+    """
+    if mode == "reflect":
+        at = inputs - 1 - np.abs(inputs - 1 - np.abs(at))
+    elif mode == "replicate":
+        at = np.clip(at, 0, inputs - 1)
+    return at % inputs if mode == "circular" else at
+
+
+def sampled(mode: str, inputs: int, outputs: int) -> npt.NDArray[np.bool_]:
+    """Return which input positions (columns) each output position (row) looks at.
+
+    Those of weight zero are not looked at.
+
+    **Source**: PyTorch, ``aten/src/ATen/native/UpSample.h``.
+
+    >>> sampled("bilinear", 2, 4).astype(int).tolist()
+    [[1, 0], [1, 1], [1, 1], [0, 1]]
+    """
+    seen = np.zeros((outputs, inputs), dtype=bool)
+    for place in range(outputs):
+        for at in _samples(mode, inputs, outputs, place):
+            seen[place, min(max(at, 0), inputs - 1)] = True
+    return seen
+
+
+def _samples(mode: str, inputs: int, outputs: int, place: int) -> Iterator[int]:
+    """Give the positions that one output reads; those outside stand for the border."""
+    ratio, (name, _, corners) = Fraction(inputs, outputs), mode.partition("_")
+    if name == "nearest":
+        yield int((place + (Fraction(1, 2) if corners else 0)) * ratio)
+    elif name == "area":
+        yield from range(place * inputs // outputs, -(-(place + 1) * inputs // outputs))
+    elif name in _REACH:
+        centre = (place + Fraction(1, 2)) * ratio - Fraction(1, 2)
+        if corners:
+            centre = Fraction(place * (inputs - 1), max(1, outputs - 1))
+        first = centre // 1
+        reach = range(1) if centre == first else _REACH[name]
+        yield from (int(first) + step for step in reach)
+    else:
+        raise CostModelError(f"interpolation {mode!r}: where it looks is not known")
+
+
+_REACH = {"bilinear": range(2), "bicubic": range(-1, 3)}
+"""What is read around a position between two others."""

@@ -1,0 +1,125 @@
+"""Which module or function stands for each operator that combines or arranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any
+
+import sympy
+import torch
+from torch import nn
+
+from costmodel.algebra.symbols import as_int
+from costmodel.bridge import arrangements as arrange
+from costmodel.bridge import functions
+from costmodel.bridge.arrangements import Function, Sizes
+from costmodel.errors import at
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
+from costmodel.network.operators.normalizing import last_sizes
+from costmodel.network.shape import Shape
+
+
+SIZED: dict[type[op.Operator], Callable[..., torch.Tensor]] = {
+    op.Reshape: arrange.reshape,
+    op.Expand: arrange.expand,
+    op.Repeat: arrange.repeat,
+    op.Crop: arrange.crop,
+    op.PadTo: arrange.pad_to,
+}
+"""Functions of a tensor and of sizes, which may depend on the image's."""
+
+
+def sizes(network: Network, node: Node, known: Collection[str]) -> Sizes:
+    """Return the sizes that an operator's shape names, and where they are read.
+
+    ``known`` are the nodes whose tensors are there by now.
+    """
+    shape: Shape = node.operator.attributes["shape"]
+    wanted = set().union(*(sympy.sympify(size).free_symbols for size in shape.sizes))
+    places: dict[sympy.Symbol, tuple[int, int]] = {}
+    for number, source in enumerate(network.inputs):
+        for axis, size in enumerate(source.output.sizes, start=1):
+            if size in wanted and source.name in known:
+                places.setdefault(size, (number, axis))
+    if missing := sorted(map(str, wanted - places.keys())):
+        names = ", ".join(missing)
+        raise at(
+            node.operator.kind,
+            node.name,
+            f"no axis of the input is {names}, which {shape} depends on; "
+            f"bind {names} first",
+        )
+    return Sizes(shape.sizes, places)
+
+
+def batch_norm(layer: op.BatchNorm2d, x: Shape) -> nn.Module:
+    """Return the normalization for as many axes as there are."""
+    kinds = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+    return kinds[len(x.spatial)](as_int(x.channels), affine=layer.affine)
+
+
+def softmax(layer: op.Softmax, x: Shape) -> nn.Module:  # noqa: ARG001 - of a table
+    """Return the softmax, or its logarithm."""
+    axis = as_int(layer.axis)
+    return nn.LogSoftmax(axis) if layer.log else nn.Softmax(axis)
+
+
+def pad(layer: op.Pad2d, x: Shape) -> nn.Module:  # noqa: ARG001
+    """Return the padding of that mode."""
+    kinds: dict[str, Callable[..., nn.Module]] = {
+        "constant": nn.ZeroPad2d,
+        "reflect": nn.ReflectionPad2d,
+        "replicate": nn.ReplicationPad2d,
+        "circular": nn.CircularPad2d,
+    }
+    (top, left), (bottom, right) = layer.before, layer.after
+    return kinds[layer.mode]((left, right, top, bottom))
+
+
+def _last(count: Any, x: Shape) -> tuple[int, ...]:
+    return tuple(map(as_int, last_sizes(x, count)))
+
+
+def _select(layer: op.Select) -> nn.Module:
+    start, length, step = map(as_int, (layer.start, layer.length, layer.step))
+    chosen = slice(start, start + step * (length - 1) + 1, step)
+    return Function(arrange.part, axis=as_int(layer.axis), chosen=chosen)
+
+
+LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
+    op.Pointwise: lambda o, _: functions.pointwise(o),
+    op.Scalar: lambda o, _: functions.scalar(o),
+    op.Binary: lambda o, *_: functions.binary(o),
+    op.PReLU: lambda o, _: nn.PReLU(as_int(o.parameters)),
+    op.LayerNorm: lambda o, x: nn.LayerNorm(
+        _last(o.axes, x), elementwise_affine=o.affine, bias=o.bias
+    ),
+    op.RMSNorm: lambda o, x: nn.RMSNorm(_last(o.axes, x), elementwise_affine=o.affine),
+    op.GroupNorm: lambda o, x: nn.GroupNorm(
+        as_int(o.groups), as_int(x.channels), affine=o.affine
+    ),
+    op.InstanceNorm2d: lambda o, x: nn.InstanceNorm2d(
+        as_int(x.channels), affine=o.affine
+    ),
+    op.Reduce: lambda o, _: functions.reduce(o),
+    op.Cumulate: lambda o, _: Function(torch.cumsum, dim=as_int(o.axis)),
+    op.Permute: lambda o, _: Function(torch.permute, dims=(0, *o.order)),
+    op.Select: lambda o, _: _select(o),
+    op.Slice: lambda o, _: Function(
+        arrange.without_ends, axis=o.axis, start=o.start, end=o.end, step=o.step
+    ),
+    op.PadAxis: lambda o, _: Function(
+        arrange.pad_axis, axis=o.axis, before=o.before, after=o.after
+    ),
+    # How far is not kept: any distance costs the same.
+    op.Roll: lambda *_: Function(partial(torch.roll, shifts=1, dims=-1)),
+    op.Flip: lambda *_: Function(partial(torch.flip, dims=(-1,))),
+    op.Copy: lambda *_: Function(torch.clone),
+    op.Unfold2d: lambda o, _: nn.Unfold(o.kernel, o.dilation, o.padding, o.stride),
+    op.PixelShuffle: lambda o, _: nn.PixelShuffle(as_int(o.factor)),
+    op.PixelUnshuffle: lambda o, _: nn.PixelUnshuffle(as_int(o.factor)),
+}
+"""Operators that are modules: from the operator and its input shapes."""

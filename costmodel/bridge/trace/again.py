@@ -1,0 +1,101 @@
+"""The second run at another size: the same operators, of the sizes foretold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sympy
+
+from costmodel.algebra.size import Size, size
+from costmodel.algebra.symbols import H, N, W
+from costmodel.bridge.trace.sizes import Record
+from costmodel.bridge.trace.tracer import Tracer
+from costmodel.errors import CostModelError
+from costmodel.network.constraint import Constraint
+from costmodel.network.node import Node
+from costmodel.network.shape import Shape
+
+
+SECOND = ((2, 289, 231), (2, 320, 448), (2, 448, 352), (2, 288, 288), (2, 512, 384),
+          (2, 384, 512), (2, 224, 224), (2, 256, 256), (2, 448, 448), (2, 97, 131))  # fmt: skip
+"""Batch, height and width of second runs: odd ones first."""
+
+Values = Mapping[sympy.Symbol, int]
+
+
+def check_again(
+    rerun: Callable[[Values], Tracer],
+    first: Tracer,
+    needed: Sequence[Constraint],
+    title: str,
+) -> None:
+    """Hold a trace against a second one at another admissible size.
+
+    **Errors**: an operator or a size that comes out otherwise, with its module: then
+    the network's code took a size as a plain number, or branches on what no condition
+    tells.
+    """
+    for values in _others(first.record.values, needed):
+        try:
+            second = rerun(values)
+        except CostModelError:
+            raise
+        except Exception:  # noqa: BLE001, S112 - the module itself refuses this size
+            continue
+        _compare(first, second, values, title)
+        return
+
+
+def _others(values: Values, needed: Sequence[Constraint]) -> Iterator[Values]:
+    """Return other sizes that fit the constraints, as many sizes changed as can be."""
+    for count, height, width in SECOND:
+        known = {N: count, H: height, W: width}
+        changed = {s: known.get(s, height) for s in values}
+        if changed != values and admits(needed, changed):
+            yield changed
+    batch_only = {s: 2 if s == N else v for s, v in values.items()}
+    if batch_only != values and admits(needed, batch_only):
+        yield batch_only
+
+
+def admits(needed: Sequence[Constraint], values: Values) -> bool:
+    """Say whether sizes fit every constraint that they decide."""
+    return not any(constraint.bind(values).is_false for constraint in needed)
+
+
+def _compare(first: Tracer, second: Tracer, values: Values, title: str) -> None:
+    theirs = second.nodes
+    for name, node in first.nodes.items():
+        other = theirs.get(name)
+        if other is None or other.operator.kind != node.operator.kind:
+            kind = "nothing" if other is None else other.operator.kind
+            raise _differs(first, title, values, node, f"it is {kind} there")
+        foretold = _numbers(node.output, values)
+        if foretold != _numbers(other.output, values):
+            there = "×".join(map(str, _numbers(other.output, values)))
+            reason = f"{node.output} is {there} there"
+            raise _differs(first, title, values, node, reason)
+    if len(theirs) > len(first.nodes):
+        name = next(name for name in theirs if name not in first.nodes)
+        raise _differs(first, title, values, theirs[name], "it is nothing here")
+
+
+def _numbers(shape: Shape, values: Values) -> tuple[int, ...]:
+    return tuple(_size(part).at(values) for part in (shape.channels, *shape.spatial))
+
+
+def _size(part: Any) -> Size:
+    return size(part)
+
+
+def _differs(
+    first: Tracer, title: str, values: Values, node: Node, reason: str
+) -> CostModelError:
+    sample = ", ".join(f"{s} = {v}" for s, v in values.items())
+    record: Record = first.record
+    lost = f"; sizes lost their formula: {'; '.join(dict.fromkeys(record.lost))}"
+    return CostModelError(
+        f'trace: {title} runs otherwise at {sample}: {node.operator.kind} "{node.name}", '
+        f"{reason}{lost if record.lost else ''}"
+    )

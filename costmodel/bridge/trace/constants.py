@@ -1,0 +1,51 @@
+"""Sizes of tensors that no input reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from costmodel.algebra.size import Size
+from costmodel.bridge.trace.sizes import SizeInt, formula_of
+from costmodel.bridge.trace.tracer import Tracer
+
+
+def sizes_of(
+    tracer: Tracer,
+    name: str,
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+    result: torch.Tensor,
+) -> tuple[Size, ...]:
+    """Return the sizes of a result: formulas where the arguments have them.
+
+    Every length that equals that of a formula among the arguments, or of an operand's
+    axis, is taken to be that; a trace at another size tells where that was chance.
+    """
+    given: list[Size] = []
+    operands: list[tuple[Size, ...]] = []
+    for value in (*args, *options.values()):
+        for one in value if isinstance(value, Sequence) else (value,):
+            if isinstance(one, SizeInt):
+                given.append(one.formula)
+            known = tracer.tensor(one) if isinstance(one, torch.Tensor) else None
+            if known is not None:
+                operands.append(known.sizes)
+    values, rank, found = tracer.record.values, result.dim(), []
+    for axis, length in enumerate(result.shape):
+        back = axis - rank
+        there = [sizes[back] for sizes in operands if len(sizes) >= -back]
+        anywhere = [s for sizes in operands for s in sizes]
+        same = [
+            f
+            for f in (*given, *there, *anywhere)
+            if f.constant is None and f.at(values) == length
+        ]
+        found.append(same[0] if same else _number(int(length)))
+    return tuple(found)
+
+
+def _number(length: int) -> Size:
+    return formula_of(length)

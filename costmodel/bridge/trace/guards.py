@@ -1,0 +1,43 @@
+"""What a network's code asked of its sizes, as constraints of the network."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import sympy
+
+from costmodel.algebra.conditions import decided
+from costmodel.algebra.sides import Sides
+from costmodel.algebra.size import Size
+from costmodel.bridge.trace.sizes import Record
+from costmodel.network.constraint import Constraint
+
+
+RELATIONS = {"==": sympy.Eq, "!=": sympy.Ne, ">=": sympy.Ge, "<": sympy.Lt}
+
+
+@lru_cache(maxsize=4096)
+def always(relation: str, difference: Size) -> bool:
+    """Say whether a relation of a size to 0 holds at every size of the input.
+
+    What cannot be decided is not taken to hold.
+    """
+    if difference.constant is not None:
+        return bool(RELATIONS[relation](difference.constant, 0))
+    sides = decided(RELATIONS[relation](sympy.sympify(difference.value), 0))
+    return isinstance(sides, Sides) and sides.is_always
+
+
+def constraints(
+    record: Record, demands: dict[Size, tuple[str, str]]
+) -> tuple[Constraint, ...]:
+    """Return the conditions under which the code does what it did for the sample."""
+    found = []
+    for (relation, difference), where in record.guards.items():
+        if always(relation, difference):
+            continue
+        node, why = demands.get(difference, (where, "its code asks for the size"))
+        value = sympy.sympify(difference.value)
+        made = RELATIONS[relation](value, 0)
+        found.append(Constraint(made, node or "forward", why))
+    return tuple(found)

@@ -1,0 +1,74 @@
+"""What a torch function is called, whichever way it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def canonical(func: Callable[..., Any]) -> str:
+    """Return one name for a function, its method, its operator and its in-place twin.
+
+    >>> import torch
+    >>> [canonical(f) for f in (torch.add, torch.Tensor.__iadd__, torch.Tensor.relu_)]
+    ['add', 'add', 'relu']
+    """
+    name = getattr(func, "__name__", type(func).__name__)
+    if name == "__get__":
+        return getattr(func.__self__, "__name__", "property")  # type: ignore[attr-defined]
+    if hasattr(func, "overloadpacket"):
+        # A kernel, such as aten.add.Tensor.
+        name = func.overloadpacket.__name__
+    if name.startswith("__") and name.endswith("__"):
+        name = name.strip("_")
+        return DUNDERS.get(name, name)
+    name = name.lstrip("_") if name not in KEPT else name
+    name = name[:-1] if name.endswith("_") else name
+    return ALIASES.get(name, name)
+
+
+def is_question(name: str) -> bool:
+    """Say whether a function tells something of a tensor and makes none."""
+    return name in QUESTIONS
+
+
+DUNDERS = {
+    "bool": "truth", "int": "number", "float": "number", "index": "number",
+    "complex": "number", "array": "numpy",
+    "iadd": "add", "radd": "add", "isub": "sub", "rsub": "rsub", "imul": "mul",
+    "rmul": "mul", "truediv": "div", "itruediv": "div", "rtruediv": "rdiv",
+    "rdiv": "rdiv", "idiv": "div", "ipow": "pow", "rpow": "rpow",
+    "floordiv": "floor_divide", "matmul": "matmul", "rmatmul": "rmatmul",
+    "and": "logical_and", "or": "logical_or", "invert": "logical_not",
+}  # fmt: skip
+
+KEPT = {"_assert"}
+
+ALIASES = {
+    "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
+    "concat": "cat", "concatenate": "cat", "swapaxes": "transpose", "moveaxis": "movedim",
+    "swapdims": "transpose", "negative": "neg", "absolute": "abs", "clip": "clamp",
+    "arctan": "atan", "max_pool2d_with_indices": "max_pool2d", "special_erf": "erf",
+    "adaptive_max_pool2d_with_indices": "adaptive_max_pool2d",
+    "fractional_max_pool2d_with_indices": "fractional_max_pool2d",
+    "upsample_nearest": "interpolate", "upsample_bilinear": "interpolate",
+    "upsample": "interpolate", "type_as": "to", "float": "to", "half": "to",
+    "bfloat16": "to", "double": "to", "cuda": "to", "cpu": "to", "type": "to",
+    "special_softmax": "softmax", "special_expit": "sigmoid", "expit": "sigmoid",
+    "reshape_as": "view_as", "greater": "gt", "less": "lt", "clamp_min": "clamp",
+    "clamp_max": "clamp", "conv_transpose": "conv_transpose2d",
+    "adaptive_avg_pool2d": "adaptive_avg_pool2d", "linalg_vector_norm": "norm",
+    "vector_norm": "norm", "frobenius_norm": "norm",
+}  # fmt: skip
+
+QUESTIONS = {
+    "shape", "size", "numel", "nelement", "len", "dim", "ndimension", "ndim", "dtype",
+    "device", "requires_grad", "is_floating_point", "is_complex", "is_contiguous",
+    "stride", "layout", "is_cuda", "is_meta", "is_quantized", "is_sparse", "is_mkldnn",
+    "is_leaf", "grad", "grad_fn", "names", "data_ptr", "element_size", "itemsize",
+    "storage_offset", "get_device", "truth", "item", "tolist", "number",
+    "numpy", "is_nested", "is_same_size", "is_inference", "is_cpu", "is_xla", "type_name",
+    "is_tensor", "is_conj", "is_neg", "is_signed", "untyped_storage", "is_xpu", "is_mps",
+    "is_vulkan", "is_ipu", "is_maia", "is_ort", "is_mtia", "is_sparse_csr", "retains_grad",
+    "requires_grad_", "format", "repr", "hash", "setattr",
+}  # fmt: skip

@@ -1,0 +1,281 @@
+"""Readers of layers with weights, and of normalization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from costmodel.algebra.size import size
+from costmodel.algebra.symbols import Dim
+from costmodel.bridge.trace.calls import Call, Undone
+from costmodel.bridge.trace.sizes import formula_of, formula_value
+from costmodel.bridge.trace.tracer import Constant, Traced
+from costmodel.network import operators as op
+from costmodel.network.operators import Operator
+
+
+def pair(value: Any) -> tuple[Any, Any]:
+    """Return one number for both axes, or the two."""
+    if isinstance(value, Sequence):
+        return (value[0], value[-1])
+    return (value, value)
+
+
+def formulas(value: Any) -> tuple[Dim, Dim]:
+    """Return two numbers as formulas."""
+    first, second = pair(value)
+    return formula_value(first), formula_value(second)
+
+
+def weights(call: Call, *places: tuple[int, str]) -> list[torch.Tensor | None]:
+    """Return a layer's weights; none of them may depend on the input."""
+    found = []
+    for place, name in places:
+        value = call.get(place, name)
+        if value is not None and call.is_traced(value):
+            raise call.refuse(
+                f"its {name} depends on the input: a layer with computed weights has "
+                "no rule"
+            )
+        found.append(value)
+    return found
+
+
+def sources(call: Call, *values: torch.Tensor | None) -> tuple[str, ...]:
+    """Return the paths of the stored tensors that weights are, or come from."""
+    found: list[str] = []
+    for value in values:
+        known = call.tracer.tensor(value) if value is not None else None
+        if isinstance(known, Constant):
+            found += known.sources
+    return tuple(dict.fromkeys(found))
+
+
+def weighted(
+    call: Call,
+    operator: Operator,
+    x: Traced,
+    *values: torch.Tensor | None,
+    statistics: Sequence[torch.Tensor | None] = (),
+    result: Any = ...,
+) -> Traced:
+    """Append a layer; one whose weights are stored already stores none.
+
+    Weights computed from stored tensors (standardized, scaled by a gain, a fixed
+    filter) are the layer's where one of those has the weight's shape; the others are
+    nodes of their own.
+    """
+    if result is ...:
+        made = call.result
+        result = made[0] if isinstance(made, tuple) else made
+    tracer = call.tracer
+    name = tracer.name(operator.kind)
+    owner = ""
+    for value in values:
+        if value is not None:
+            owner = _stored(call, value, name) or owner
+    for path in sources(call, *statistics):
+        tracer.own(path, name)
+        counter = path.rpartition(".")[0] + ".num_batches_tracked"
+        if counter.lstrip(".") in tracer.by_path:
+            tracer.used.add(counter.lstrip("."))
+    return call.put_named(operator, x, name, owner, result)
+
+
+def _stored(call: Call, value: torch.Tensor, name: str) -> str:
+    """Say where a weight is stored: the layer's own, or another node's, by its name."""
+    tracer = call.tracer
+    paths = sources(call, value)
+    if not paths:
+        return tracer.operand(value).node
+    mine = [p for p in paths if _fits(tracer.by_path[p], value)]
+    known = tracer.owner(mine[0]) if mine else None
+    if mine and known is None:
+        tracer.own(mine[0], name)
+    others = [tracer.store(p) for p in paths if p not in mine[:1]]
+    if mine:
+        return known or ""
+    return others[0]
+
+
+def _fits(stored: tuple[torch.Tensor, bool], value: torch.Tensor) -> bool:
+    tensor, learnable = stored
+    return learnable and tensor.numel() == value.numel()
+
+
+def conv2d(call: Call) -> None:
+    """Read a two-dimensional convolution."""
+    x = call.x()
+    weight, bias = weights(call, (1, "weight"), (2, "bias"))
+    assert weight is not None  # noqa: S101 - PyTorch has run it
+    stride = formulas(call.get(3, "stride", 1))
+    dilation = formulas(call.get(5, "dilation", 1))
+    groups = call.get(6, "groups", 1)
+    padding: Any = call.get(4, "padding", 0)
+    kernel = (int(weight.shape[2]), int(weight.shape[3]))
+    if padding == "valid":
+        padding = 0
+    if padding == "same":
+        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        before = tuple(t // 2 for t in total)
+        after = tuple(t - b for t, b in zip(total, before, strict=True))
+        if before != after:
+            x = call.put(op.Pad2d(before, after), x)  # type: ignore[arg-type]
+            before = (0, 0)
+        padding = before
+    x = fitting(call, x, 1, int(weight.shape[1]) * int(groups))
+    layer = op.Conv2d(
+        int(weight.shape[0]), kernel, stride, formulas(padding), dilation,
+        int(groups), bias is not None,
+    )  # fmt: skip
+    weighted(call, layer, x, weight, bias)
+
+
+def fitting(call: Call, x: Traced, axis: int, length: int) -> Traced:
+    """Return an operand whose axis has the length that weights ask for."""
+    there = x.sizes[axis]
+    if there.constant == length:
+        return x
+    sizes = list(x.sizes)
+    sizes[axis] = size(length)
+    return call.restated(x, sizes, f"its weights are for {length}")
+
+
+def conv1d(call: Call) -> None:
+    """Read a convolution along one axis."""
+    x = call.x()
+    weight, bias = weights(call, (1, "weight"), (2, "bias"))
+    assert weight is not None  # noqa: S101
+    padding: Any = call.get(4, "padding", 0)
+    one = (formulas(call.get(p, n, 1))[0] for p, n in ((3, "stride"), (5, "dilation")))
+    stride, dilation = one
+    kernel = int(weight.shape[2])
+    if padding == "same":
+        total = dilation * (kernel - 1)
+        if total % 2:
+            raise Undone
+        padding = total // 2
+    padding = 0 if padding == "valid" else formulas(padding)[0]
+    groups = int(call.get(6, "groups", 1))
+    x = fitting(call, x, 1, int(weight.shape[1]) * groups)
+    layer = op.Conv1d(
+        int(weight.shape[0]), kernel, stride, padding, dilation, groups,
+        bias is not None,
+    )  # fmt: skip
+    weighted(call, layer, x, weight, bias)
+
+
+def conv_transpose2d(call: Call) -> None:
+    """Read a transposed convolution."""
+    x = call.x()
+    weight, bias = weights(call, (1, "weight"), (2, "bias"))
+    assert weight is not None  # noqa: S101
+    groups = int(call.get(6, "groups", 1))
+    x = fitting(call, x, 1, int(weight.shape[0]))
+    layer = op.ConvTranspose2d(
+        int(weight.shape[1]) * groups,
+        (int(weight.shape[2]), int(weight.shape[3])),
+        formulas(call.get(3, "stride", 1)),
+        formulas(call.get(4, "padding", 0)),
+        formulas(call.get(5, "output_padding", 0)),
+        formulas(call.get(7, "dilation", 1)),
+        groups,
+        bias is not None,
+    )
+    weighted(call, layer, x, weight, bias)
+
+
+def linear(call: Call) -> None:
+    """Read a linear layer, of vectors or of the last axis."""
+    x = call.x()
+    weight, bias = weights(call, (1, "weight"), (2, "bias"))
+    assert weight is not None  # noqa: S101
+    x = fitting(call, x, len(x.sizes) - 1, int(weight.shape[1]))
+    kind = op.LastLinear if x.shape.spatial else op.Linear
+    layer = kind(int(weight.shape[0]), bias is not None)
+    weighted(call, layer, x, weight, bias)
+
+
+def batch_norm(call: Call) -> None:
+    """Read batch normalization, with running statistics or without."""
+    x = call.x()
+    mean, var, weight, bias = weights(
+        call, (1, "running_mean"), (2, "running_var"), (3, "weight"), (4, "bias")
+    )
+    if (weight is None) != (bias is None) or (mean is None) != (var is None):
+        raise Undone
+    layer = op.BatchNorm2d(affine=weight is not None, running=mean is not None)
+    weighted(call, layer, x, weight, bias, statistics=(mean, var))
+
+
+def layer_norm(call: Call) -> None:
+    """Read normalization over the last axes."""
+    x = call.x()
+    weight, bias = weights(call, (2, "weight"), (3, "bias"))
+    shape = call.get(1, "normalized_shape")
+    axes = len(shape) if isinstance(shape, Sequence) else 1
+    if weight is None and bias is not None:
+        raise Undone
+    layer = op.LayerNorm(axes, weight is not None, bias is not None)
+    weighted(call, layer, x, weight, bias)
+
+
+def rms_norm(call: Call) -> None:
+    """Read normalization by the root mean square of the last axes."""
+    x = call.x()
+    (weight,) = weights(call, (2, "weight"))
+    shape = call.get(1, "normalized_shape")
+    axes = len(shape) if isinstance(shape, Sequence) else 1
+    weighted(call, op.RMSNorm(axes, weight is not None), x, weight)
+
+
+def group_norm(call: Call) -> None:
+    """Read normalization over groups of channels."""
+    x = call.x()
+    weight, bias = weights(call, (2, "weight"), (3, "bias"))
+    if (weight is None) != (bias is None):
+        raise Undone
+    layer = op.GroupNorm(int(call.get(1, "num_groups")), weight is not None)
+    weighted(call, layer, x, weight, bias)
+
+
+def instance_norm(call: Call) -> None:
+    """Read normalization of each map."""
+    x = call.x()
+    mean, weight, bias = weights(call, (1, "running_mean"), (3, "weight"), (4, "bias"))
+    if (weight is None) != (bias is None) or mean is not None or len(x.sizes) != 4:
+        raise Undone
+    layer = op.InstanceNorm2d(affine=weight is not None)
+    weighted(call, layer, x, weight, bias)
+
+
+def local_response_norm(call: Call) -> None:
+    """Read normalization over neighbouring channels."""
+    size_ = int(call.get(1, "size"))
+    call.put(op.LocalResponseNorm(size_), call.x(), result=call.result)
+
+
+def prelu(call: Call) -> None:
+    """Read a rectifier with learned slopes."""
+    x = call.x()
+    (weight,) = weights(call, (1, "weight"))
+    assert weight is not None  # noqa: S101
+    weighted(call, op.PReLU(int(weight.numel())), x, weight)
+
+
+LAYERS = {
+    "conv2d": conv2d,
+    "conv1d": conv1d,
+    "conv_transpose2d": conv_transpose2d,
+    "linear": linear,
+    "batch_norm": batch_norm,
+    "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+    "group_norm": group_norm,
+    "instance_norm": instance_norm,
+    "local_response_norm": local_response_norm,
+    "prelu": prelu,
+}
+__all__ = ["LAYERS", "formula_of", "formulas", "pair"]

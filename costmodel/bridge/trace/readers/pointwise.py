@@ -1,0 +1,261 @@
+"""Readers of functions of each element, of one tensor, a number, or two tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from costmodel.algebra.size import Size, size
+from costmodel.bridge.trace.calls import Call, Undone
+from costmodel.bridge.trace.layout import Layout
+from costmodel.bridge.trace.tracer import Constant, Traced, number_of
+from costmodel.network import operators as op
+from costmodel.network.operators import Operator
+from costmodel.network.operators.arithmetic import FUNCTIONS
+
+
+Reader = Callable[[Call], None]
+
+
+def each(operator: Operator) -> Reader:
+    """Return a reader of a function of each element."""
+
+    def reader(call: Call) -> None:
+        call.put(operator, call.x(), result=call.result)
+
+    return reader
+
+
+def function(name: str) -> Reader:
+    """Return a reader of a function in the table of functions."""
+    return each(op.Pointwise(name))
+
+
+def gelu(call: Call) -> None:
+    """Read the Gaussian error linear unit, exact or by tanh."""
+    approximate = call.get(1, "approximate", "none")
+    name = "gelu_tanh" if approximate == "tanh" else "gelu"
+    call.put(op.Pointwise(name), call.x(), result=call.result)
+
+
+def hardtanh(call: Call) -> None:
+    """Read a clamp; from 0 to 6 it is ReLU6."""
+    limits = (call.get(1, "min_val", -1.0), call.get(2, "max_val", 1.0))
+    operator: Operator = op.ReLU6() if limits == (0, 6) else op.HardTanh()
+    call.put(operator, call.x(), result=call.result)
+
+
+def dropout(call: Call) -> None:
+    """Read dropout; in evaluation it hands its operand on, as a node of its own."""
+    percent = round(100 * float(call.get(1, "p", 0.5)))
+    if percent == 0 and not call.tracer.keeps_identities:
+        call.same(call.x(), call.result)
+    else:
+        call.put(op.Dropout(percent), call.x(), result=call.result)
+
+
+def same(call: Call) -> None:
+    """Read a function that hands its operand on."""
+    call.same(call.x(), call.result)
+
+
+def copy(call: Call) -> None:
+    """Read a copy; there is none where the very tensor is handed on."""
+    if call.result is call.tracer.twin(call.args[0]):
+        return
+    call.same(call.x(), call.result)
+
+
+def softmax(call: Call) -> None:
+    """Read a softmax along an axis."""
+    x = call.x()
+    dim = call.get(1, "dim")
+    if dim is None:
+        dim = 1 if len(x.sizes) in (2, 4) else 0
+    log = call.name == "log_softmax"
+    call.put(op.Softmax(call.axis(x, dim), log), x, result=call.result)
+
+
+def binary(operation: str, *, is_reversed: bool = False) -> Reader:
+    """Return a reader of an operation on two tensors, or on one and a number."""
+
+    def reader(call: Call) -> None:
+        left, right = call.get(0, "input"), call.get(1, "other")
+        if call.get(2, "rounding_mode") is not None:
+            raise Undone
+        if is_reversed:
+            left, right = right, left
+        combine(call, operation, left, right)
+
+    return reader
+
+
+def combine(call: Call, operation: str, left: Any, right: Any) -> None:
+    """Append the node of two operands, each a tensor or a number."""
+    if number_of(right) or _is_single(call, right):
+        scalar(call, operation, left, right)
+    elif number_of(left) or _is_single(call, left):
+        scalar(call, _REVERSED.get(operation, operation), right, left)
+    else:
+        tensors(call, operation, left, right)
+
+
+_REVERSED = {
+    "subtract": "reverse_subtract",
+    "divide": "reverse_divide",
+    "power": "reverse_power",
+}
+
+
+def _is_single(call: Call, value: Any) -> bool:
+    """Say whether a tensor is one number that no module stores."""
+    if not isinstance(value, torch.Tensor) or value.dim() or call.is_traced(value):
+        return False
+    known = call.tracer.tensor(value)
+    return not (isinstance(known, Constant) and known.sources)
+
+
+def scalar(call: Call, operation: str, x: Any, value: Any) -> None:
+    """Append an operation with a number."""
+    operand = call.tracer.operand(x)
+    number = 0 if isinstance(value, torch.Tensor) else value
+    text = repr(float(number)) if isinstance(number, float) else str(int(number))
+    call.put(op.Scalar(operation, text), operand, result=call.result)
+
+
+def tensors(call: Call, operation: str, left: Any, right: Any) -> None:
+    """Append an operation on two tensors."""
+    a, b = call.tracer.operand(left), call.tracer.operand(right)
+    a, b = aligned(call, a, b)
+    operator = _joined(operation, a, b)
+    call.put(operator, a, b, layout=_wider(a, b).layout, result=call.result)
+
+
+def _joined(operation: str, a: Traced, b: Traced) -> Operator:
+    both = a.layout == b.layout and a.layout.has_batch
+    if operation == "add" and both and a.sizes == b.sizes:
+        return op.Add()
+    rank = len(a.shape.spatial) == len(b.shape.spatial)
+    if operation == "multiply" and both and rank and len(a.sizes) == 4:
+        return op.Multiply()
+    return op.Binary(operation)
+
+
+def _wider(a: Traced, b: Traced) -> Traced:
+    if not a.layout.has_batch:
+        return b
+    if not b.layout.has_batch:
+        return a
+    return a if len(a.sizes) >= len(b.sizes) else b
+
+
+def aligned(call: Call, a: Traced, b: Traced) -> tuple[Traced, Traced]:
+    """Return operands whose sizes are equal or 1, demanded where they are not."""
+    ours, other = list(a.sizes), list(b.sizes)
+    for back in range(1, min(len(ours), len(other)) + 1):
+        mine, theirs = ours[-back], other[-back]
+        if mine == theirs or 1 in (mine.constant, theirs.constant):
+            continue
+        # What is stored has its size once and for all, and so has what is known.
+        if not b.layout.has_batch or theirs.constant is not None:
+            ours[-back] = theirs
+        else:
+            other[-back] = mine
+    why = "the operands' sizes have to be equal"
+    return call.restated(a, ours, why), call.restated(b, other, why)
+
+
+def add(call: Call) -> None:
+    """Read a sum; a factor of the second operand is a product before it."""
+    alpha = call.options.get("alpha", 1)
+    if alpha != 1:
+        raise Undone
+    binary("add")(call)
+
+
+def addcmul(call: Call) -> None:
+    """Read x + value·a·b."""
+    x, a, b = (call.get(i, n) for i, n in enumerate(("input", "tensor1", "tensor2")))
+    one, two = aligned(call, call.tracer.operand(a), call.tracer.operand(b))
+    product = call.put(op.Binary("multiply"), one, two, layout=_wider(one, two).layout)
+    value = call.options.get("value", 1)
+    if value != 1:
+        product = call.put(op.Scalar("multiply", repr(float(value))), product)
+    left = call.tracer.operand(x)
+    operator = op.Binary("add")
+    lay = _wider(left, product).layout
+    call.put(operator, left, product, layout=lay, result=call.result)
+
+
+def power(call: Call) -> None:
+    """Read a power; a square is a product."""
+    exponent = call.get(1, "exponent")
+    if exponent == 2:
+        call.put(op.Pointwise("square"), call.x(), result=call.result)
+    else:
+        combine(call, "power", call.get(0, "input"), exponent)
+
+
+def clamp(call: Call) -> None:
+    """Read a clamp to numbers."""
+    bounds = [call.get(1, "min"), call.get(2, "max")]
+    if any(isinstance(bound, torch.Tensor) for bound in bounds):
+        raise Undone
+    call.put(op.Pointwise("clamp"), call.x(), result=call.result)
+
+
+def where(call: Call) -> None:
+    """Read a choice between two tensors, as a comparison and a choice."""
+    raise Undone
+
+
+def unit(count: int) -> Size:
+    """Return a number as a size."""
+    return size(count)
+
+
+POINTWISE: dict[str, Reader] = {
+    "relu": each(op.ReLU()),
+    "relu6": each(op.ReLU6()),
+    "sigmoid": each(op.Sigmoid()),
+    "silu": each(op.SiLU()),
+    "tanh": each(op.Tanh()),
+    "hardsigmoid": each(op.HardSigmoid()),
+    "hardswish": each(op.HardSwish()),
+    "hardtanh": hardtanh,
+    "gelu": gelu,
+    **{
+        name: function(name)
+        for name in FUNCTIONS
+        if name not in {"gelu", "gelu_tanh", "clamp"}
+    },
+    "clamp": clamp,
+    "dropout": dropout,
+    "alpha_dropout": dropout,
+    "feature_dropout": dropout,
+    "feature_alpha_dropout": dropout,
+    "dropout1d": dropout,
+    "dropout2d": dropout,
+    "dropout3d": dropout,
+    "softmax": softmax,
+    "log_softmax": softmax,
+    "detach": same,
+    "requires_grad": same,
+    "contiguous": copy,
+    "clone": copy,
+    "to": copy,
+    "add": add,
+    "sub": binary("subtract"),
+    "rsub": binary("subtract", is_reversed=True),
+    "mul": binary("multiply"),
+    "div": binary("divide"),
+    "rdiv": binary("divide", is_reversed=True),
+    "maximum": binary("maximum"),
+    "minimum": binary("minimum"),
+    "pow": power,
+    "rpow": binary("power", is_reversed=True),
+    "addcmul": addcmul,
+}
+__all__ = ["POINTWISE", "Layout", "aligned", "tensors"]

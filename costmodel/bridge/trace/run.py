@@ -1,0 +1,258 @@
+"""The trace itself: the sample, the run, the second run, and the network."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import sympy
+import torch
+from torch import fx, nn
+from torch.utils._pytree import tree_flatten
+
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.size import size
+from costmodel.algebra.symbols import Dim, H, N, W, as_dim
+from costmodel.bridge.trace.again import admits, check_again
+from costmodel.bridge.trace.guards import constraints
+from costmodel.bridge.trace.layout import split
+from costmodel.bridge.trace.leaves import MODULES
+from costmodel.bridge.trace.sizes import Record, symbolic_builtins
+from costmodel.bridge.trace.tracer import Constant, Traced, Tracer
+from costmodel.errors import CostModelError
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+from costmodel.network.shape import Shape
+
+
+SAMPLES = ((3, 256, 320), (3, 224, 224), (3, 256, 256), (3, 299, 299), (3, 384, 384),
+           (3, 512, 512), (3, 32, 32), (3, 28, 28), (3, 160, 160), (3, 240, 240))  # fmt: skip
+"""Batch, height and width to run at: all three different, where the module allows it."""
+
+
+def trace(
+    module: nn.Module | torch.export.ExportedProgram,
+    input: Sequence[Any] = (3, H, W),  # noqa: A002 - the name that users know
+    *,
+    batch: Dim = N,
+    name: str | None = None,
+    on_unknown: str = "raise",
+    check: bool = True,
+) -> Network:
+    """Return the network that a module runs, symbolic in the sizes of its input.
+
+    ``input`` is the shape of one sample, channels first; sizes are symbols or numbers.
+    The module runs as it is, in its own mode, on tensors without memory: nothing is
+    copied or changed. With ``check`` it runs a second time at another size, which
+    shows whether a size has been lost on the way.
+
+    **Errors**: operators without a rule, all of them with their modules, unless
+    ``on_unknown="mark"`` keeps them as opaque nodes; control flow that depends on data;
+    sizes that lose their formula.
+
+    >>> net = trace(nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU()))
+    >>> [node.name for node in net.nodes], str(net["0"].output)
+    (['input', '0', '1'], '8×⌊(H-1)/2⌋×⌊(W-1)/2⌋')
+    """
+    if isinstance(module, torch.export.ExportedProgram):
+        module = module.module()
+    if not isinstance(module, nn.Module):
+        kind = type(module).__name__
+        raise CostModelError(f"trace: needs a torch.nn.Module, got {kind}")
+    if on_unknown not in {"raise", "mark"}:
+        raise CostModelError(
+            f'trace: on_unknown {on_unknown!r} is not "raise" or "mark"'
+        )
+    shape = tuple(as_dim(s, "input") for s in input)
+    title = name or _title(module)
+    tried: list[str] = []
+    fallback: Network | None = None
+    for values in _samples(shape, batch):
+        run = partial(_run, module, shape, batch, marks=on_unknown == "mark")
+        try:
+            tracer, outputs = run(values)
+        except CostModelError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the module raises
+            tried.append(f"{_at(values)}: {_first_line(error)}")
+            continue
+        network = _network(tracer, outputs, title, batch)
+        if check:
+            check_again(lambda other: run(other)[0], tracer, network.constraints, title)
+        if admits(network.constraints, _USUAL):
+            break
+        # Code may branch on sizes: the usual one is the one that is asked for.
+        fallback = fallback or network
+    else:
+        if fallback is None:
+            reasons = "; ".join(tried[:3])
+            raise CostModelError(f"trace: {title} runs at no size tried: {reasons}")
+        network = fallback
+    _warn_unused(module, tracer)
+    return network
+
+
+_USUAL = {H: 224, W: 224}
+
+
+def _title(module: nn.Module) -> str:
+    return type(module).__name__
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else ''}"
+
+
+def _at(values: Mapping[sympy.Symbol, int]) -> str:
+    return ", ".join(f"{symbol} = {value}" for symbol, value in values.items())
+
+
+def _samples(shape: Sequence[Dim], batch: Dim) -> Iterator[dict[sympy.Symbol, int]]:
+    """Return numbers for the symbols of an input, one set after the other."""
+    symbols = sorted(
+        {
+            s
+            for d in (*shape, batch)
+            if isinstance(d, sympy.Expr)
+            for s in d.free_symbols
+        },
+        key=str,
+    )
+    seen = []
+    for count, height, width in SAMPLES:
+        known: dict[Any, int] = {N: count, H: height, W: width}
+        values = {s: known.get(s, height) for s in symbols}
+        if values not in seen:
+            seen.append(values)
+            yield values
+
+
+def _run(
+    module: nn.Module,
+    shape: Sequence[Dim],
+    batch: Dim,
+    values: Mapping[sympy.Symbol, int],
+    *,
+    marks: bool,
+) -> tuple[Tracer, list[str]]:
+    """Run the module once; return what was written down, and the outputs' nodes."""
+    stored: dict[str, tuple[torch.Tensor, bool]] = {
+        path: (value, learnable)
+        for learnable, group in (
+            (True, module.named_parameters()),
+            (False, module.named_buffers()),
+        )
+        for path, value in group
+    }
+    tracer = Tracer(
+        size(batch), Record(values), stored,
+        keeps_identities=isinstance(module, fx.GraphModule), marks_unknown=marks,
+    )  # fmt: skip
+    image = _image(tracer, shape, batch)
+    with _stack(tracer, module), symbolic_builtins(tracer.record), tracer:
+        result = module(image)
+    outputs = []
+    for value in tree_flatten(_plain(result))[0]:
+        if isinstance(value, torch.Tensor):
+            known = tracer.tensor(value)
+            if isinstance(known, Traced):
+                outputs.append(known.node)
+    if not outputs:
+        raise CostModelError("trace: no output depends on the input")
+    return tracer, list(dict.fromkeys(outputs))
+
+
+def _plain(result: Any) -> Any:
+    """Return the tensors of a result of any class."""
+    if hasattr(result, "to_tuple"):
+        return result.to_tuple()
+    return result
+
+
+def _image(tracer: Tracer, shape: Sequence[Dim], batch: Dim) -> torch.Tensor:
+    """Return the input, without memory, and write its node down."""
+    sizes = (size(batch), *map(size, shape))
+    numbers = [s.at(tracer.record.values) for s in sizes]
+    image = torch.empty(numbers, device="meta")
+    operator = op.Input(Shape(shape[0], tuple(Extent(s) for s in shape[1:])))
+    node = tracer.emit(operator, ())
+    layout, _ = split(sizes, size(batch))
+    tracer.know(image, Traced(node.name, node.output, sizes, layout))
+    return image
+
+
+@contextmanager
+def _stack(tracer: Tracer, module: nn.Module) -> Iterator[None]:
+    """Say which module runs while it runs, without touching the modules."""
+    paths: dict[int, str] = {}
+    for path, part in module.named_modules(remove_duplicate=False):
+        paths.setdefault(id(part), path)
+    original = nn.Module.__call__
+
+    def call(part: nn.Module, *args: Any, **options: Any) -> Any:
+        path = paths.get(id(part), tracer.path)
+        with tracer.inside(path, part):
+            made = _leaf(tracer, part, args)
+            return original(part, *args, **options) if made is None else made
+
+    nn.Module.__call__ = call
+    state = torch.random.get_rng_state()
+    try:
+        yield
+    finally:
+        nn.Module.__call__ = original
+        torch.random.set_rng_state(state)
+
+
+def _leaf(tracer: Tracer, part: nn.Module, args: tuple[Any, ...]) -> Any:
+    """Read a module that is one operator; None where its code has to run."""
+    is_identity = tracer.keeps_identities and type(part) is nn.Identity
+    if type(part) not in MODULES and not is_identity:
+        return None
+    known = tracer.tensor(args[0])
+    if isinstance(known, Constant) or known is None:
+        return None
+    operator = op.Identity() if is_identity else MODULES[type(part)](part)
+    path = tracer.path
+    tracer.used.update(
+        f"{path}.{key}" for key, _ in (*part.named_parameters(), *part.named_buffers())
+    )
+    node = tracer.emit(operator, (known.node,))
+    sizes = known.layout.sizes(node.output, tracer.batch, len(node.output.spatial) + 2)
+    numbers = [s.at(tracer.record.values) for s in sizes]
+    value = torch.empty(numbers, device="meta")
+    tracer.know(value, Traced(node.name, node.output, sizes, known.layout))
+    return value
+
+
+def _network(tracer: Tracer, outputs: list[str], name: str, batch: Dim) -> Network:
+    if tracer.unknown and not tracer.marks_unknown:
+        many = "; ".join(
+            f"{kind} ({len(places)}×) in {', '.join(dict.fromkeys(places))}"
+            for kind, places in tracer.unknown.items()
+        )
+        raise CostModelError(
+            f"trace: {name} calls operators without a rule: {many}; "
+            'on_unknown="mark" keeps them as opaque nodes'
+        )
+    needed = constraints(tracer.record, tracer.demands)
+    return Network.of_nodes(tracer.nodes, outputs, name, batch, needed, tracer.shared)
+
+
+def _warn_unused(module: nn.Module, tracer: Tracer) -> None:
+    unused = [
+        path
+        for path, (value, learnable) in tracer.by_path.items()
+        if learnable and path not in tracer.used and value.numel()
+    ]
+    if unused:
+        names = sorted({path.partition(".")[0] for path in unused})
+        warnings.warn(
+            f"{_title(module)}: {len(unused)} parameters are never used in this mode, "
+            f"and left out: those in {', '.join(names)}",
+            stacklevel=3,
+        )

@@ -1,0 +1,122 @@
+"""Operators that move elements between channels and positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from costmodel.algebra.extent import normal, resolve
+from costmodel.algebra.symbols import Dim, as_dim, exact_div
+from costmodel.algebra.window import Window, sliding
+from costmodel.errors import CostModelError
+from costmodel.network.operators.arranging import Movement
+from costmodel.network.operators.axes import divided, scaled
+from costmodel.network.operators.base import POINT, Pair, by, slide, suffix
+from costmodel.network.shape import Shape
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Unfold2d(Movement):
+    """The elements under each window as a column: channels·k_h·k_w × windows.
+
+    A convolution is a product of these columns with its weights (im2col).
+
+    **Source**: Chellapilla, Puri, Simard 2006, "High performance convolutional
+    neural networks for document processing", section 3.
+
+    >>> from costmodel.algebra.extent import Extent
+    >>> print(Unfold2d((3, 3)).output(Shape(8, (Extent(6), Extent(5)))))
+    72×12
+    """
+
+    kind: ClassVar[str] = "unfold"
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """Slide the dilated kernel."""
+        height, width = map(
+            sliding, self.kernel, self.stride, self.padding, self.dilation
+        )
+        return height, width
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return a column for each window."""
+        slid = slide(inputs[0], inputs[0].channels, self.window or POINT)
+        column = as_dim(inputs[0].channels * self.kernel[0] * self.kernel[1])
+        return Shape(column, (normal(resolve(slid.positions), 0, 1),))
+
+    def __str__(self) -> str:
+        """Write unfold 3×3, /2."""
+        return f"unfold {by(self.kernel)}{suffix(self.stride, 1, self.dilation)}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PixelShuffle(Movement):
+    """r² channels become r × r positions: C·r² × H × W → C × r·H × r·W, a copy.
+
+    **Source**: Shi et al. 2016, arXiv:1609.05158, equation 4.
+
+    >>> from costmodel.algebra.extent import Extent
+    >>> print(PixelShuffle(2).output(Shape(12, (Extent(5), Extent(5)))))
+    3×10×10
+    """
+
+    kind: ClassVar[str] = "pixel_shuffle"
+    factor: Dim
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return r times as many rows and columns, of r² times fewer channels."""
+        inputs[0].require_map()
+        r = self.factor
+        try:
+            channels = exact_div(inputs[0].channels, r * r)
+        except CostModelError:
+            raise CostModelError(
+                f"factor {r}: {r}² does not divide the {inputs[0].channels} channels"
+            ) from None
+        return Shape(channels, tuple(scaled(e, r) for e in inputs[0].spatial))
+
+    def __str__(self) -> str:
+        """Write pixel shuffle, 2."""
+        return f"pixel shuffle, {self.factor}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PixelUnshuffle(Movement):
+    """r × r positions become r² channels: C × r·H × r·W → C·r² × H × W, a copy.
+
+    The factor divides height and width; PyTorch refuses other sizes.
+
+    **Source**: Shi et al. 2016, arXiv:1609.05158, equation 4, the other way round.
+
+    >>> from costmodel.algebra.extent import Extent
+    >>> print(PixelUnshuffle(2).output(Shape(3, (Extent(10), Extent(10)))))
+    12×5×5
+    """
+
+    kind: ClassVar[str] = "pixel_unshuffle"
+    factor: Dim
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See r × r positions."""
+        each = sliding(self.factor, self.factor)
+        return each, each
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return r times fewer rows and columns, of r² times as many channels."""
+        inputs[0].require_map()
+        r = self.factor
+        sides = (divided(e, r, "the side") for e in inputs[0].spatial)
+        return Shape(as_dim(inputs[0].channels * r * r), tuple(sides))
+
+    def __str__(self) -> str:
+        """Write pixel unshuffle, 2."""
+        return f"pixel unshuffle, {self.factor}"

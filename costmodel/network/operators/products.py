@@ -1,0 +1,299 @@
+"""Products of tensors: linear layers of an axis, matrices, attention, einsum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.symbols import Dim
+from costmodel.algebra.tally import Tally
+from costmodel.algebra.window import Window
+from costmodel.errors import CostModelError
+from costmodel.network.axes import axes, elements, shape_of
+from costmodel.network.operators.base import POINT, Operator, Weight, Weights
+from costmodel.network.shape import Shape
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LastLinear(Operator):
+    """A fully connected layer of the last axis, y = W·x + b at every position.
+
+    MACs = positions · in · out, for tokens L×C and for maps H×W×C alike.
+
+    **Source**: PyTorch, ``torch.nn.Linear``.
+
+    >>> layer, x = LastLinear(3072), Shape(197, (Extent(768),))
+    >>> layer.tally(layer.output(x), x).mac
+    464781312
+    """
+
+    kind: ClassVar[str] = "last_linear"
+    features: Dim
+    bias: bool = True
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See one position: the last axis is as channels are."""
+        return POINT
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the same positions of ``features``."""
+        x = inputs[0]
+        if not x.spatial:
+            raise CostModelError(f"needs two axes or more, got the vector {x}")
+        return Shape(x.channels, (*x.spatial[:-1], Extent(self.features)))
+
+    def weights(self, *inputs: Shape) -> Weights:
+        """Return ``weight`` out × in, and ``bias`` out."""
+        weights = {"weight": Weight((self.features, inputs[0].spatial[-1].atom))}
+        return weights | ({"bias": Weight((self.features,))} if self.bias else {})
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return a MAC a weight and position, an addition an output for the bias."""
+        mac = inputs[0].numel * self.features
+        return Tally(mac=mac, add=output.numel if self.bias else 0)
+
+    def __str__(self) -> str:
+        """Write linear of the last axis, 768."""
+        return f"linear of the last axis, {self.features}"
+
+
+class Product(Operator):
+    """A product of operands that are all computed: nothing is stored."""
+
+    __slots__ = ()
+
+    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+        """Return no tensors."""
+        return {}
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See the whole input."""
+        return None
+
+    def __str__(self) -> str:
+        """Write the operator's name."""
+        return self.kind.replace("_", " ")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MatMul(Product):
+    """Products of matrices, …×a×b times …×b×c; leading axes broadcast.
+
+    MACs = … · a · b · c. One axis alone is a row on the left, and a column on the
+    right; only a stored tensor may have fewer axes than the other operand.
+
+    **Source**: PyTorch, ``torch.matmul``.
+
+    >>> q = Shape(12, (Extent(197), Extent(64)))
+    >>> k = Shape(12, (Extent(64), Extent(197)))
+    >>> print(MatMul().output(q, k), MatMul().tally(MatMul().output(q, k), q, k).mac)
+    12×197×197 29805312
+    """
+
+    kind: ClassVar[str] = "matmul"
+    arity: ClassVar[tuple[int, int | None]] = (2, 2)
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return …×a×c, or say which axes do not fit."""
+        left, right = (axes(x) for x in inputs)
+        inner = right[-2] if len(right) > 1 else right[-1]
+        if left[-1] != inner:
+            raise CostModelError(
+                f"inner sizes differ: {inputs[0]} times {inputs[1]}; "
+                "is one to be transposed?"
+            )
+        leading = _broadcast(left[:-2], right[:-2], inputs)
+        rows, columns = left[:-1][-1:], right[1:][-1:]
+        if not (leading or rows or columns):
+            raise CostModelError(f"nothing is left of {inputs[0]} times {inputs[1]}")
+        return shape_of([*leading, *rows, *columns])
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return a MAC for each element of a row, an output."""
+        return Tally(mac=output.numel * elements(output, axes(inputs[0])[-1:]))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Attention(Product):
+    """Scaled dot-product attention, softmax(q·kᵀ/√E + mask)·v, of every head.
+
+    Of q …×L×E, k …×S×E and v …×S×V, MACs = heads · L · S · (E + V); a mask is an
+    optional fourth operand. A causal mask saves nothing here: all scores are made.
+
+    **Source**: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1, equation 1.
+
+    >>> q = k = v = Shape(12, (Extent(197), Extent(64)))
+    >>> Attention().tally(Attention().output(q, k, v), q, k, v).mac
+    59610624
+    """
+
+    kind: ClassVar[str] = "attention"
+    arity: ClassVar[tuple[int, int | None]] = (3, 4)
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return …×L×V, or say which axes do not fit."""
+        query, key, value = (axes(x) for x in inputs[:3])
+        if min(map(len, (query, key, value))) < 2:
+            raise CostModelError(
+                f"needs positions × features, got {_listed(inputs[:3])}"
+            )
+        if query[-1] != key[-1] or key[-2] != value[-2]:
+            raise CostModelError(
+                f"query, key and value do not fit: {_listed(inputs[:3])}"
+            )
+        leading = _broadcast(query[:-2], key[:-2], inputs)
+        leading = _broadcast(leading, value[:-2], inputs)
+        if len(inputs) > 3:
+            scores = (*leading, query[-2], key[-2])
+            if _broadcast(scores, axes(inputs[3]), inputs) != scores:
+                raise CostModelError(f"the mask {inputs[3]} does not fit the scores")
+        return shape_of([*leading, query[-2], value[-1]])
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return both products, and scaling, mask and softmax of every score."""
+        query, value = axes(inputs[0]), axes(inputs[2])
+        rows = elements(output, axes(output)[:-1])
+        scores = rows * elements(output, value[-2:-1])
+        features = elements(output, query[-1:]) + elements(output, value[-1:])
+        return Tally(
+            mac=scores * features,
+            add=scores - rows + (scores if len(inputs) > 3 else 0),
+            mul=scores,
+            div=scores,
+            exp=scores,
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Einsum(Product):
+    """The product of two tensors in letters: ``bhqd,bhkd->bhqk``.
+
+    The first letter of an operand is its batch; a stored tensor has no batch, and a
+    letter for each of its axes. What one operand alone sums over is added up first.
+    MACs are the product of the sizes of all other letters; where none is summed over,
+    they are plain multiplications.
+
+    **Source**: PyTorch, ``aten/src/ATen/native/Linear.cpp`` (``sumproduct_pair``).
+
+    >>> q = k = Shape(12, (Extent(197), Extent(64)))
+    >>> scores = Einsum("bhqd,bhkd->bhqk")
+    >>> print(scores.output(q, k), scores.tally(scores.output(q, k), q, k).mac)
+    12×197×197 29805312
+    """
+
+    kind: ClassVar[str] = "einsum"
+    arity: ClassVar[tuple[int, int | None]] = (2, 2)
+    equation: str
+
+    def __post_init__(self) -> None:
+        """Write the equation without blanks, and refuse what has no two operands."""
+        super(Einsum, self).__post_init__()
+        if not isinstance(self.equation, str):
+            raise CostModelError(f"equation {self.equation!r} is no text")
+        text = "".join(self.equation.split())
+        object.__setattr__(self, "equation", text)
+        terms = self._terms()
+        if len(terms) != 3:
+            raise CostModelError(f'equation "{text}" is not of the form ab,bc->ac')
+        for term in terms:
+            if not term.isalpha() or len(set(term)) != len(term):
+                raise CostModelError(
+                    f'equation "{text}": "{term}" is no row of different letters'
+                )
+        if not set(terms[2]) <= set(terms[0] + terms[1]):
+            raise CostModelError(f'equation "{text}": the result has a new letter')
+
+    def _terms(self) -> list[str]:
+        """Return the letters of both operands and of the result."""
+        before, arrow, after = self.equation.partition("->")
+        return [*before.split(","), after] if arrow else []
+
+    def _own(self, inputs: tuple[Shape, ...]) -> list[tuple[str, tuple[Extent, ...]]]:
+        """Return each operand's letters without its batch, and their extents."""
+        found, batches = [], set()
+        for letters, x in zip(self._terms(), inputs, strict=False):
+            extents = axes(x)
+            batches |= {letters[0]} if len(extents) == len(letters) - 1 else set()
+            own = letters[len(letters) - len(extents) :]
+            if len(letters) - len(extents) not in (0, 1):
+                raise CostModelError(f'"{letters}" does not name the axes of {x}')
+            found.append((own, extents))
+        if len(batches) != 1:
+            raise CostModelError(f"{self}: no one letter is the batch of both operands")
+        if self._terms()[2][0] != batches.pop():
+            raise CostModelError(f"{self}: the batch is not first in the result")
+        return found
+
+    def _sizes(self, inputs: tuple[Shape, ...]) -> dict[str, Extent]:
+        """Return the extent of every letter but the batch."""
+        sizes: dict[str, Extent] = {}
+        for letters, extents in self._own(inputs):
+            for letter, extent in zip(letters, extents, strict=True):
+                if sizes.setdefault(letter, extent) != extent:
+                    raise CostModelError(
+                        f'{self}: "{letter}" is {sizes[letter]} and {extent}'
+                    )
+        return sizes
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the axes that the equation names, behind the batch."""
+        sizes = self._sizes(inputs)
+        kept = self._terms()[2][1:]
+        if not kept:
+            raise CostModelError(f"{self}: nothing but the batch is left")
+        if not set(kept) <= set(sizes):
+            raise CostModelError(
+                f"{self}: the batch of one operand is an axis of another"
+            )
+        return shape_of([sizes[letter] for letter in kept])
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return additions of what one operand sums alone, then the products."""
+        sizes, (left, right) = self._sizes(inputs), self._own(inputs)
+        kept = set(self._terms()[2])
+        shared = set(left[0]) & set(right[0])
+        added: Dim = 0
+        for letters, _ in (left, right):
+            rest = [e for e in letters if e in kept | shared]
+            if len(rest) < len(letters):
+                whole = elements(output, (sizes[e] for e in letters))
+                added = whole - elements(output, (sizes[e] for e in rest)) + added
+        used = [e for e in sizes if e in kept | shared]
+        products = elements(output, (sizes[letter] for letter in used))
+        if shared - kept:
+            return Tally(mac=products, add=added)
+        return Tally(mul=products, add=added)
+
+    def __str__(self) -> str:
+        """Write einsum bhqd,bhkd->bhqk."""
+        return f"einsum {self.equation}"
+
+
+def _broadcast(
+    left: tuple[Extent, ...], right: tuple[Extent, ...], inputs: tuple[Shape, ...]
+) -> tuple[Extent, ...]:
+    """Return axes that fit both, aligned at the last; a size of 1 is repeated."""
+    most = max(len(left), len(right))
+    one = Extent(1)
+    pairs = zip(
+        (one,) * (most - len(left)) + left,
+        (one,) * (most - len(right)) + right,
+        strict=True,
+    )
+    found = []
+    for mine, other in pairs:
+        if mine != other and one not in (mine, other):
+            raise CostModelError(f"leading axes do not broadcast: {_listed(inputs)}")
+        found.append(other if mine == one else mine)
+    return tuple(found)
+
+
+def _listed(shapes: tuple[Shape, ...]) -> str:
+    return ", ".join(map(str, shapes))

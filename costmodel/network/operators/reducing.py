@@ -1,0 +1,123 @@
+"""Operators that add up, or otherwise reduce, whole axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.symbols import Dim
+from costmodel.algebra.tally import Tally
+from costmodel.algebra.window import Window
+from costmodel.errors import CostModelError
+from costmodel.network.operators.axes import extents, others, require_axis, shaped
+from costmodel.network.operators.base import POINT, Elementwise
+from costmodel.network.shape import Shape
+
+
+REDUCTIONS: dict[str, Callable[[Dim, Dim], Tally]] = {
+    "sum": lambda n, m: Tally(add=n - m),
+    "mean": lambda n, m: Tally(add=n - m, div=m),
+    "max": lambda n, m: Tally(compare=n - m),
+    "min": lambda n, m: Tally(compare=n - m),
+    "prod": lambda n, m: Tally(mul=n - m),
+    "norm": lambda n, m: Tally(mul=n, add=n - m, exp=m),
+    "var": lambda n, m: Tally(add=3 * n - 2 * m, mul=n, div=2 * m),
+    "std": lambda n, m: Tally(add=3 * n - 2 * m, mul=n, div=2 * m, exp=m),
+}
+"""Operations that n elements, reduced to m, take by the definition.
+
+A sum of n/m elements has an addition less. The variance takes the mean, centres,
+squares, and takes the mean again; the norm is Euclid's.
+"""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reduce(Elementwise):
+    """The sum, mean, largest, … of all elements along some axes.
+
+    ``keep`` leaves a size of 1 in their place. ``everywhere`` says that an axis of
+    the image is among them, so that every result sees all of it.
+
+    >>> x = Shape(8, (Extent(7), Extent(7)))
+    >>> print(Reduce("mean", axes=(2, 3), keep=True, everywhere=True).output(x))
+    8×1×1
+    """
+
+    kind: ClassVar[str] = "reduce"
+    operation: str
+    axes: tuple[int, ...]
+    keep: bool = False
+    everywhere: bool = True
+
+    def __post_init__(self) -> None:
+        """Check that the operation has a rule."""
+        super(Reduce, self).__post_init__()
+        if self.operation not in REDUCTIONS:
+            raise CostModelError(
+                f'operation "{self.operation}" is unknown; '
+                f"known are {', '.join(sorted(REDUCTIONS))}"
+            )
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See one position, or the whole image where one of its axes is reduced."""
+        return None if self.everywhere else POINT
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the shape without the reduced axes, or with 1 in their place."""
+        x = inputs[0]
+        taken = {require_axis(x, axis) for axis in self.axes}
+        left = [
+            Extent(1) if axis in taken else extent
+            for axis, extent in enumerate(extents(x), start=1)
+            if self.keep or axis not in taken
+        ]
+        if not left:
+            raise CostModelError(
+                f"nothing but the batch is left of {x}; keep an axis, of size 1"
+            )
+        return shaped(left)
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return the operations that reduce the input's elements to the output's."""
+        return REDUCTIONS[self.operation](inputs[0].numel, output.numel)
+
+    def __str__(self) -> str:
+        """Write mean of axes 2, 3."""
+        word = "axis" if len(self.axes) == 1 else "axes"
+        return f"{self.operation} of {word} {', '.join(map(str, self.axes))}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Cumulate(Elementwise):
+    """Running sums along an axis, y_i = Σ_{j ≤ i} x_j.
+
+    >>> tokens = Shape(10, (Extent(4),))
+    >>> Cumulate(axis=1).tally(tokens, tokens).add
+    36
+    """
+
+    kind: ClassVar[str] = "cumulate"
+    axis: Dim = 1
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See one position if channels are added up, else the whole axis."""
+        return POINT if self.axis == 1 else None
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's shape; it has that axis."""
+        require_axis(inputs[0], self.axis)
+        return inputs[0]
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return an addition an element, but for the first ones."""
+        return Tally(add=output.numel - others(output, (self.axis,)))
+
+    def __str__(self) -> str:
+        """Write running sum of axis 1."""
+        return f"running sum of axis {self.axis}"

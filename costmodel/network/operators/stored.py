@@ -1,0 +1,132 @@
+"""Stored tensors that are operands, and operators that nobody has a rule for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NoReturn, final
+
+from costmodel.algebra.tally import Tally
+from costmodel.algebra.window import Window
+from costmodel.errors import CostModelError
+from costmodel.network.operators.base import POINT, Operator, Weight, Weights
+from costmodel.network.shape import Shape
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Parameter(Operator):
+    """A stored tensor that is an operand: a class token, a scale, an embedding.
+
+    It has no batch: the same numbers serve every sample, and are stored once. What
+    is made of such tensors alone has no batch either, and is counted once a batch.
+
+    >>> from costmodel.algebra.extent import Extent
+    >>> token = Parameter(Shape(1, (Extent(768),)))
+    >>> token.weights()["data"].numel
+    768
+    """
+
+    kind: ClassVar[str] = "parameter"
+    arity: ClassVar[tuple[int, int | None]] = (0, 0)
+    shape: Shape
+    learnable: bool = True
+
+    def output(self, *inputs: Shape) -> Shape:  # noqa: ARG002
+        """Return the stored tensor's shape; all of its axes, none is a batch."""
+        return self.shape
+
+    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+        """Return the tensor itself."""
+        return {"data": Weight(self.shape.sizes, self.learnable)}
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return no operations: the numbers are there."""
+        return Tally()
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See nothing of the input; there is no operand to look at."""
+        return POINT
+
+    def __str__(self) -> str:
+        """Write parameter 1×768."""
+        return f"{'parameter' if self.learnable else 'buffer'} {self.shape}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Opaque(Operator):
+    """An operator without a rule: its result's shape is known, its cost is not.
+
+    It stores nothing itself; tensors that it is given are operands. Totals of a
+    network that has one are partial, and say so: an unknown cost is never zero.
+
+    **Errors**: asking for its operations, or for what it looks at.
+    """
+
+    kind: ClassVar[str] = "opaque"
+    arity: ClassVar[tuple[int, int | None]] = (0, None)
+    name: str
+    shape: Shape
+
+    def __post_init__(self) -> None:
+        """Check the name as well as the shape."""
+        super(Opaque, self).__post_init__()
+        if not isinstance(self.name, str) or not self.name:
+            raise CostModelError(f"name {self.name!r} is no text")
+
+    def output(self, *inputs: Shape) -> Shape:  # noqa: ARG002
+        """Return the shape that was given."""
+        return self.shape
+
+    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+        """Return no tensors."""
+        return {}
+
+    def tally(self, output: Shape, *inputs: Shape) -> NoReturn:  # noqa: ARG002
+        """Refuse: what it does is not known."""
+        raise CostModelError(f"{self.name}: no rule says what it costs")
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """Refuse: what it looks at is not known."""
+        raise CostModelError(f"{self.name}: no rule says what it looks at")
+
+    def __str__(self) -> str:
+        """Write unknown operator foo."""
+        return f"unknown operator {self.name}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Derived(Operator):
+    """A tensor computed from stored ones alone, such as a position bias looked up.
+
+    It is the same for every sample and every batch, and is worked out once; what that
+    costs is no cost of a sample and is not counted, as no counter of samples does.
+    """
+
+    kind: ClassVar[str] = "derived"
+    arity: ClassVar[tuple[int, int | None]] = (0, None)
+    shape: Shape
+
+    def output(self, *inputs: Shape) -> Shape:  # noqa: ARG002
+        """Return its shape."""
+        return self.shape
+
+    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+        """Return no tensors: what it is made of stores them."""
+        return {}
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+        """Return no operations a sample."""
+        return Tally()
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See nothing of the input."""
+        return POINT
+
+    def __str__(self) -> str:
+        """Write derived, 49×49."""
+        return f"derived, {self.shape}"

@@ -1,0 +1,169 @@
+"""Values: tensors of a network that is being built, from its sample to its outputs.
+
+What every verb needs: nodes in order, their names, and the blocks that they stand in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from costmodel.algebra.extent import Extent, resolve
+from costmodel.algebra.symbols import Dim, H, N, W, as_dim
+from costmodel.errors import CostModelError, at
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+from costmodel.network.node import Inference, Node, make_node
+from costmodel.network.shape import Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor of the network that is being built: what verbs take and return."""
+
+    builder: Builder
+    node: Node
+
+    @property
+    def shape(self) -> Shape:
+        """The tensor's shape, batch left out."""
+        return self.node.output
+
+    @property
+    def channels(self) -> Dim:
+        """The tensor's channels: a number or a plain expression."""
+        return resolve(self.shape.channels)
+
+    def __str__(self) -> str:
+        """Write the node's name and shape."""
+        return f"{self.node.name}: {self.shape}"
+
+
+@dataclass
+class Builder:
+    """The nodes so far, and how often each name was given."""
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    operators: dict[object, op.Operator] = field(default_factory=dict)
+    inference: Inference = field(default_factory=Inference)
+
+    def add(
+        self,
+        operator: type[op.Operator],
+        fields: tuple[object, ...],
+        inputs: list[Value],
+        name: str | None,
+    ) -> Value:
+        """Append a node; every problem names it."""
+        full = self._name(operator.kind, name)
+        try:
+            layer = self._operator(operator, fields)
+        except CostModelError as error:
+            raise at(operator.kind, full, str(error)) from None
+        names = tuple(value.node.name for value in inputs)
+        node = make_node(full, layer, names, self.nodes, self.inference)
+        self.nodes[full] = node
+        return Value(self, node)
+
+    def _operator(
+        self, operator: type[op.Operator], fields: tuple[object, ...]
+    ) -> op.Operator:
+        """Return the operator; one that was made before is the same object again."""
+        # True equals 1: what is refused as a number must not pass for one.
+        kinds = [tuple(map(type, f)) if type(f) is tuple else type(f) for f in fields]
+        key = (operator, fields, *kinds)
+        try:
+            known = self.operators.get(key)
+        except TypeError:  # a list, say: the operator says what is wrong with it
+            return operator(*fields)
+        if known is None:
+            known = self.operators[key] = operator(*fields)
+        return known
+
+    def _name(self, kind: str, name: str | None) -> str:
+        """Return the node's full name: as given, or its kind and a number."""
+        if name is not None:
+            if not isinstance(name, str):
+                raise CostModelError(f"{kind}: name {name!r} is no text")
+            full = scoped(name)
+            if full in self.nodes:
+                raise at(kind, full, "the name is used twice")
+            return full
+        stem = scoped(_SHORT.get(kind, kind))
+        while True:
+            self.counts[stem] += 1
+            full = f"{stem}{self.counts[stem]}"
+            if full not in self.nodes:
+                return full
+
+
+def image(channels: Dim = 3, height: Dim = H, width: Dim = W) -> Value:
+    """Start a network: the sample ``channels × height × width``."""
+    shape = Shape(as_dim(channels, "channels"), (Extent(height), Extent(width)))
+    return Builder().add(op.Input, (shape,), [], "input")
+
+
+def sample(shape: Shape) -> Value:
+    """Start a network: a sample of any shape, such as tokens ``length × channels``."""
+    return Builder().add(op.Input, (shape,), [], "input")
+
+
+def network(*outputs: Value, name: str = "network", batch: Dim = N) -> Network:
+    """Finish a network: everything that was built from the sample of the outputs.
+
+    >>> from costmodel.network.build import conv, relu
+    >>> net = network(relu(conv(image(), 8, kernel=3)))
+    >>> [node.name for node in net.nodes]
+    ['input', 'conv1', 'relu1']
+    """
+    builder = common(outputs, "network")
+    names = [value.node.name for value in outputs]
+    return Network.of_nodes(builder.nodes, names, name, batch)
+
+
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Name a block: nodes made inside are called ``name.…``, in modules and tables."""
+    token = _SCOPE.set((*_SCOPE.get(), name))
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
+
+
+def scoped(name: str) -> str:
+    """Return the name with the blocks around it, outermost first."""
+    return ".".join(map(str, (*_SCOPE.get(), name)))
+
+
+def apply(
+    operator: type[op.Operator], values: list[Value], name: str | None, *fields: object
+) -> Value:
+    """Append a node that reads the values."""
+    builder = common(tuple(values), operator.kind)
+    return builder.add(operator, fields, values, name)
+
+
+def common(values: tuple[Value, ...], what: str) -> Builder:
+    """Return the builder that the values share."""
+    if not values or not all(isinstance(value, Value) for value in values):
+        raise CostModelError(f"{what}: takes values that other verbs returned")
+    if any(value.builder is not values[0].builder for value in values):
+        raise CostModelError(f"{what}: values belong to different networks")
+    return values[0].builder
+
+
+_SCOPE: ContextVar[tuple[str, ...]] = ContextVar("scope", default=())
+_SHORT = {
+    "batch_norm": "bn",
+    "channel_shuffle": "shuffle",
+    "local_response_norm": "norm",
+    "dropout": "drop",
+    "adaptive_avg_pool": "avg_pool",
+    "adaptive_max_pool": "max_pool",
+    "select_channels": "split",
+}

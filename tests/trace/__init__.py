@@ -1,0 +1,1 @@
+"""Traced networks against modules that run: what is compared, and with whom."""
