@@ -131,12 +131,12 @@ def _conv_transpose(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
     pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
     kernel, stride, dilation = draw(pairs), draw(pairs), draw(pairs)
     most = [d * (k - 1) // 2 for k, d in zip(kernel, dilation)]
-    padding = tuple(draw(st.integers(0, p)) for p in most)
-    more = tuple(draw(st.integers(0, s - 1)) for s in stride)
+    padding = draw(st.tuples(*(st.integers(0, p) for p in most)))
+    more = draw(st.tuples(*(st.integers(0, s - 1) for s in stride)))
     made = groups * draw(st.integers(1, 2))
     layer = op.ConvTranspose2d(
         made, kernel, stride, padding, more, dilation, groups, draw(st.booleans())
-    )  # type: ignore[arg-type]
+    )
     return [(layer, "x")]
 
 

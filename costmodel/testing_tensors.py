@@ -10,7 +10,7 @@ axes where they like. Each is legal wherever both sides are ``ROOMY`` or more.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from hypothesis import strategies as st
 

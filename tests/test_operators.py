@@ -43,6 +43,8 @@ class Case:
 
 IMAGE = maps(4, 6, 5)  # 4·6·5 = 120 elements
 VECTOR = Shape(10)
+TOKENS = Shape(6, (Extent(4),))
+VECTORS = Shape(4, (Extent(3), Extent(5)))
 
 CASES = [
     Case(op.Input(IMAGE), (), IMAGE, Tally()),
@@ -235,6 +237,70 @@ CASES = [
     Case(op.SelectChannels(0, 10), (VECTOR,), VECTOR, Tally()),  # all of them
     Case(op.ChannelShuffle(2), (IMAGE,), IMAGE, Tally()),
     Case(op.ChannelShuffle(5), (VECTOR,), VECTOR, Tally()),
+    Case(op.Pad2d((1, 0), (2, 3), "reflect"), (IMAGE,), maps(4, 9, 8), Tally(),
+         (Window(before=1, after=2), Window(before=0, after=3))),
+    Case(op.BatchNorm2d(affine=False), (VECTOR,), VECTOR, Tally(mul=10, add=10), POINT,
+         {"running_mean": (10,), "running_var": (10,), "num_batches_tracked": ()},
+         frozenset({"running_mean", "running_var", "num_batches_tracked"})),
+    Case(op.Concat(2), (IMAGE, maps(4, 1, 5)), maps(4, 7, 5), Tally(), EVERYTHING),
+    Case(op.Softmax(3), (IMAGE,), IMAGE,  # 24 rows of 5
+         Tally(add=24 * 9, compare=24 * 4, exp=120, div=120), EVERYTHING),
+    Case(op.Softmax(1, log=True), (VECTOR,), VECTOR,  # shift, sum, take the log off
+         Tally(add=10 + 9 + 10, compare=9, exp=10 + 1)),
+    Case(op.Pointwise("gelu"), (IMAGE,), IMAGE, Tally(exp=120, add=120, mul=3 * 120)),
+    Case(op.Pointwise("mish"), (VECTOR,), VECTOR,  # exp, log; tanh takes a third
+         Tally(exp=30, add=30, mul=20, div=10)),
+    Case(op.Scalar("reverse_divide", "1"), (IMAGE,), IMAGE, Tally(div=120)),
+    Case(op.Scalar("power", "2"), (IMAGE,), IMAGE, Tally(mul=120)),
+    Case(op.Scalar("power", "0.5"), (IMAGE,), IMAGE, Tally(exp=120)),
+    Case(op.Binary("subtract"), (maps(1, 6, 1), maps(4, 1, 5)), IMAGE, Tally(add=120)),
+    Case(op.Binary("multiply"), (TOKENS, Shape(4)), TOKENS, Tally(mul=24)),
+    Case(op.PReLU(4), (IMAGE,), IMAGE, Tally(compare=120, mul=120), POINT,
+         {"weight": (4,)}),
+    # 24 rows: 120 centred, squared, scaled, shifted; 4 + 4 additions a row and ε.
+    Case(op.LayerNorm(1), (IMAGE,), IMAGE,
+         Tally(add=2 * 120 + 24 * 9, mul=3 * 120, div=3 * 24, exp=24), POINT,
+         {"weight": (5,), "bias": (5,)}),
+    Case(op.LayerNorm(3, affine=False), (IMAGE,), IMAGE,
+         Tally(add=120 + 119 + 119 + 1, mul=2 * 120, div=3, exp=1)),
+    Case(op.RMSNorm(1), (TOKENS,), TOKENS,  # 6 rows of 4: 3 additions and ε
+         Tally(add=6 * 4, mul=3 * 24, div=2 * 6, exp=6), POINT, {"weight": (4,)}),
+    Case(op.GroupNorm(2), (IMAGE,), IMAGE,  # 59 + 59 + 1 additions a group
+         Tally(add=2 * 120 + 2 * 119, mul=3 * 120, div=6, exp=2), POINT,
+         {"weight": (4,), "bias": (4,)}),
+    Case(op.InstanceNorm2d(), (IMAGE,), IMAGE,  # 29 + 29 + 1 additions a channel
+         Tally(add=120 + 4 * 59, mul=2 * 120, div=12, exp=4)),
+    Case(op.Reduce("mean", (2, 3), keep=True), (IMAGE,), maps(4, 1, 1),
+         Tally(add=4 * 29, div=4), EVERYTHING),
+    Case(op.Reduce("max", (1,), everywhere=False), (VECTORS,), Shape(3, (Extent(5),)),
+         Tally(compare=15 * 3)),
+    Case(op.Reduce("var", (1,), everywhere=False), (TOKENS,), Shape(4),
+         Tally(add=4 * (5 + 6 + 5), mul=24, div=8)),
+    Case(op.Reduce("norm", (2,), everywhere=False), (TOKENS,), Shape(6),
+         Tally(mul=24, add=6 * 3, exp=6)),
+    Case(op.Cumulate(2), (TOKENS,), TOKENS, Tally(add=6 * 3), EVERYTHING),
+    Case(op.Reshape(Shape(2, (Extent(60),))), (IMAGE,), Shape(2, (Extent(60),)),
+         Tally()),
+    Case(op.Permute((3, 1, 2)), (maps(4, 3, 2),), Shape(2, (Extent(4), Extent(3))),
+         Tally()),
+    Case(op.Expand(maps(4, 3, 2)), (maps(4, 1, 1),), maps(4, 3, 2), Tally(),
+         EVERYTHING),
+    Case(op.Repeat(maps(8, 3, 2)), (maps(4, 3, 1),), maps(8, 3, 2), Tally(),
+         EVERYTHING),
+    Case(op.Select(3, 1, 2, 2), (IMAGE,), maps(4, 6, 2), Tally(),
+         (Window(), Window(stride=2, before=-1))),
+    Case(op.Slice(2, 1, 2, 2), (IMAGE,), maps(4, 2, 5), Tally(),  # ⌈(6 − 3)/2⌉
+         (Window(stride=2, before=-1, after=-2), Window())),
+    Case(op.Crop(maps(4, 2, 1)), (maps(4, 3, 2),), maps(4, 2, 1), Tally()),
+    Case(op.PadTo(maps(4, 7, 8)), (IMAGE,), maps(4, 7, 8), Tally()),
+    Case(op.PadAxis(1, 1, 2), (IMAGE,), maps(7, 6, 5), Tally()),
+    Case(op.Roll(), (IMAGE,), IMAGE, Tally(), EVERYTHING),
+    Case(op.Flip(), (VECTOR,), VECTOR, Tally(), EVERYTHING),
+    Case(op.Copy(), (IMAGE,), IMAGE, Tally()),
+    Case(op.Unfold2d((3, 2), (1, 3)), (IMAGE,), Shape(24, (Extent(8),)), Tally(),
+         (Window(3), Window(2, 3))),  # 4 · 3 · 2 rows; 4 · 2 windows
+    Case(op.PixelUnshuffle(2), (maps(4, 6, 6),), maps(16, 3, 3), Tally(),
+         (Window(2, 2), Window(2, 2))),
 ]  # fmt: skip
 
 
@@ -251,6 +317,14 @@ def check(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.operator))
 def test_the_four_facts(case: Case) -> None:
     check(case)
+
+
+def test_a_pixel_shuffle_has_positions_but_no_window() -> None:
+    x = maps(12, 3, 2)
+    assert maps(3, 6, 4) == op.PixelShuffle(2).output(x)
+    assert Tally() == op.PixelShuffle(2).tally(maps(3, 6, 4), x)
+    with pytest.raises(CostModelError, match=r"^pixel shuffle is no one window"):
+        _ = op.PixelShuffle(2).window
 
 
 def test_every_operator_has_a_case() -> None:
@@ -337,6 +411,22 @@ BAD = [
     ("start -1 is below 0", op.SelectChannels, (-1, 2)),
     ("channels 0 is below 1", op.SelectChannels, (0, 0)),
     ("groups 0 is below 1", op.ChannelShuffle, (0,)),
+    ('function "gello" is unknown; known are abs', op.Pointwise, ("gello",)),
+    ("function 7 is no text", op.Pointwise, (7,)),
+    ('operation "plus" is unknown; known are add', op.Binary, ("plus",)),
+    ('operation "plus" is unknown; known are add', op.Scalar, ("plus", "1")),
+    ("add: the number is missing", op.Scalar, ("add", " ")),
+    ('operation "median" is unknown', op.Reduce, ("median", (1,))),
+    ("axes (0, 1) are no axes, counted from 1", op.Reduce, ("sum", (0, 1))),
+    ("axes (1, 1) name an axis twice", op.Reduce, ("sum", (1, 1))),
+    ("order () are no axes, counted from 1", op.Permute, ((),)),
+    ("shape (3, 4) is no Shape", op.Reshape, ((3, 4),)),
+    ("height 0 is below 1", op.Crop, (maps(3, 0, 4),)),
+    ('mode "mirror" is unknown', op.Pad2d, (TWO, TWO, "mirror")),
+    ("pad -1×0 before, 0×0 after, circular: a mode other", op.Pad2d,
+     ((-1, 0), (0, 0), "circular")),
+    ("axes 0 is below 1", op.LayerNorm, (0,)),
+    (f"log 1 {SWITCH}", op.Softmax, (1, 1)),
     (f"groups 1.5 {COUNT}", op.ChannelShuffle, (1.5,)),
     ("table: each map needs a row", op.TableConv2d, ((), TWO)),
     ("table: each map needs a row", op.TableConv2d, (((),), TWO)),
@@ -385,7 +475,7 @@ MISFITS = [
         op.Conv2d(6, TWO),
         VECTOR,
     ),
-    ("needs a feature map", op.BatchNorm2d(), VECTOR),
+    ("needs a feature map", op.InstanceNorm2d(), VECTOR),
     ("needs a feature map", op.LocalResponseNorm(), VECTOR),
     ("needs a feature map", op.MaxPool2d(TWO, TWO), VECTOR),
     ("needs a feature map", op.AdaptiveAvgPool2d(), VECTOR),
@@ -413,6 +503,26 @@ MISFITS = [
         IMAGE,
     ),
     ("groups 3 do not divide the 4 channels", op.ChannelShuffle(3), IMAGE),
+    ("groups 3 do not divide the 4 channels", op.GroupNorm(3), IMAGE),
+    ("the last 4 axes of 4×6×5, which has 3", op.LayerNorm(4), IMAGE),
+    ("the last 2 axes of 10, which has 1", op.RMSNorm(2), VECTOR),
+    ("3 slopes do not fit 4 channels", op.PReLU(3), IMAGE),
+    ("axis 4 is none of the axes 1 to 3 of 4×6×5", op.Softmax(4), IMAGE),
+    ("axis 2 is none of the axes 1 to 1 of 10", op.Cumulate(2), VECTOR),
+    ("nothing but the batch is left of 10", op.Reduce("sum", (1,)), VECTOR),
+    ("4×6×5 has 120 elements, 7×9 has 63", op.Reshape(Shape(7, (Extent(9),))), IMAGE),
+    ("order (1, 2) does not name each axis of 4×6×5", op.Permute((1, 2)), IMAGE),
+    ("4×6×5 cannot be expanded to 4×6×6", op.Expand(maps(4, 6, 6)), IMAGE),
+    ("4×6×5 cannot be repeated to 4×6×6", op.Repeat(maps(4, 6, 6)), IMAGE),
+    ("2 of axis 2 from 5 are not all among those", op.Select(2, 5, 2), IMAGE),
+    ("axis 3 without 2 first, 3 last leaves nothing", op.Slice(3, 2, 3), IMAGE),
+    ("crop to 4×7×5 does not fit 4×6×5", op.Crop(maps(4, 7, 5)), IMAGE),
+    ("pad to 4×5×5 does not fit 4×6×5", op.PadTo(maps(4, 5, 5)), IMAGE),
+    ("the size 10 has other axes than 4×6×5", op.Crop(VECTOR), IMAGE),
+    ("factor 3: 3² does not divide the 4 channels", op.PixelShuffle(3), IMAGE),
+    ("the side 5 is not divisible by 2", op.PixelUnshuffle(2), maps(4, 6, 5)),
+    ("pad 6×0 before, 0×0 after, reflect needs a side of 7, not 6",
+     op.Pad2d((6, 0), (0, 0), "reflect"), IMAGE),
     ("the table lists map 4 of only 4 maps", op.TableConv2d(((4,),), TWO), IMAGE),
     (
         "needs a vector, got the feature map 4×6×5; flatten it first",

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from math import prod
 
-import pytest
 import sympy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
 from costmodel.algebra.symbols import H, N, W, is_equal
 from costmodel.algebra.tally import KINDS
 from costmodel.bridge import oracles
-from costmodel.network import operators as op
 from costmodel.network.graph import Network, parameters_by_name
 from costmodel.testing import ROOMY
 from costmodel.testing_tensors import tensor_networks

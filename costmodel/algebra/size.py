@@ -157,9 +157,9 @@ class Size:
         if self.constant is not None:
             return self.constant
         rest = {m for m in self.by_monomial if m}
-        if len(rest) == 1 and self.by_monomial[(only := rest.pop())] == 1:
-            if len(only) == 1:
-                return self.extent.value
+        only = rest.pop() if len(rest) == 1 else ()
+        if len(only) == 1 and self.by_monomial[only] == 1:
+            return self.extent.value
         return as_dim(self._sum)
 
     @property
@@ -170,9 +170,7 @@ class Size:
         """Return the number that it is for some values of its symbols."""
         total = 0
         for monomial, coefficient in self.terms:
-            for extent in monomial:
-                coefficient *= number(extent, values)
-            total += coefficient
+            total += coefficient * math.prod(number(e, values) for e in monomial)
         return total
 
 
@@ -223,33 +221,32 @@ def _read(expression: sympy.Expr) -> Size:
     """Return an expanded expression of symbols, numbers and floors as a size."""
     if expression.is_Integer:
         return _made({(): int(expression)})
-    if expression.is_Symbol:
-        return _made({(Extent(expression),): 1})
     if expression.is_Add:
         return sum(map(_read, expression.args), start=_made({}))
     if expression.is_Mul:
-        product = _made({(): 1})
-        for factor in expression.args:
-            product = product * _read(factor)
-        return product
+        return math.prod(map(_read, expression.args), start=_made({(): 1}))
     if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
-        return _read(
-            sympy.Mul(*[expression.base] * int(expression.exp), evaluate=False)
-        )
+        base = _read(expression.base)
+        return math.prod([base] * int(expression.exp), start=_made({(): 1}))
+    return _read_rounded(expression)
+
+
+def _read_rounded(expression: sympy.Expr) -> Size:
+    """Return a symbol, a floor, a ceiling or another whole number as a size."""
+    if isinstance(expression, sympy.ceiling):
+        return -_read(sympy.floor(-expression.args[0]))
     if isinstance(expression, sympy.floor):
         numerator, denominator = sympy.together(expression.args[0]).as_numer_denom()
         if denominator.is_Integer:
             return _read(sympy.expand(numerator)) // int(denominator)
-    if isinstance(expression, sympy.ceiling):
-        return -_read(sympy.floor(-expression.args[0]))
     if expression.is_integer:
-        # Max, Min and what else is whole: a base of its own.
+        # A symbol; Max, Min and what else is whole: a base of its own.
         return _made({(Extent(expression),): 1})
     raise CostModelError(f"{expression} is no size: not a whole number of positions")
 
 
 def _floor(rest: dict[Monomial, int], constant: int, divisor: int) -> Size:
-    """Return ⌊(rest + constant)/divisor⌋ of terms that have nothing in common with it."""
+    """Return ⌊(rest + constant)/divisor⌋, of terms with nothing in common with it."""
     ((monomial, coefficient), *more) = rest.items()
     if not more and coefficient == 1 and len(monomial) == 1:
         (x,) = monomial
@@ -257,6 +254,10 @@ def _floor(rest: dict[Monomial, int], constant: int, divisor: int) -> Size:
         stride = x.stride * divisor
     else:
         base, offset, stride = as_dim(_made(rest)._sum), constant, divisor  # noqa: SLF001
+    if not isinstance(base, sympy.Symbol):
+        found = normal(base, offset, stride)
+        if found != Extent(base, offset, stride):
+            return _extent_size(found)
     beyond, left = divmod(offset, stride)
     return _made({(Extent(base, left, stride),): 1, (): beyond})
 

@@ -97,6 +97,24 @@ def taps(operator: Operator, axis: int) -> range:
     return range(0, kernel * dilation, dilation)
 
 
+def _select_axis(operator: op.Select, _channels: int) -> Blocks | None:
+    start, step = as_int(operator.start), as_int(operator.step)
+    own: Blocks = [([start + step * c], 1) for c in range(as_int(operator.length))]
+    return own if operator.axis == 1 else None
+
+
+def _slice_axis(operator: op.Slice, channels: int) -> Blocks | None:
+    start, step = as_int(operator.start), as_int(operator.step)
+    kept = range(start, channels - as_int(operator.end), step)
+    own: Blocks = [([c], 1) for c in kept]
+    return own if operator.axis == 1 else None
+
+
+def _pad_first_axis(operator: op.PadAxis, channels: int) -> Blocks | None:
+    blocks = _pad_channels(op.PadChannels(operator.before, operator.after), channels)
+    return blocks if operator.axis == 1 else None
+
+
 def _own(_operator: Any, _channels: int) -> None:
     return None
 
@@ -162,6 +180,11 @@ CHANNELS: dict[type[Operator], Callable[[Any, int], Blocks | None]] = {
     op.ConvTranspose2d: _conv,
     op.Upsample2d: _own,
     op.Resize2d: _own,
+    op.Select: _select_axis,
+    op.Slice: _slice_axis,
+    op.PadAxis: _pad_first_axis,
+    **dict.fromkeys((op.Pointwise, op.Scalar, op.PReLU, op.Copy), _own),
+    op.InstanceNorm2d: _own,
 }  # fmt: skip
 """The channels that operators of one operand look at. An operator without a rule is an
 error; an activation looks at each element alone."""
@@ -172,11 +195,20 @@ KERNELS = frozenset({
 })  # fmt: skip
 """Operators with a kernel; the others look at single positions, or at whole maps."""
 
-JOINS: frozenset[type[Operator]] = frozenset({op.Add, op.Multiply, op.Concat})
+JOINS: frozenset[type[Operator]] = frozenset({
+    op.Add, op.Multiply, op.Concat, op.Binary
+})  # fmt: skip
 """Operators of several operands."""
 
 PRODUCTS: frozenset[type[Operator]] = frozenset({op.MatMul, op.Attention, op.Einsum})
 """Operators whose every result is taken to look at all of every operand."""
+
+ARRANGING: frozenset[type[Operator]] = frozenset({
+    op.Reshape, op.Permute, op.Expand, op.Repeat, op.Crop, op.PadTo, op.Roll, op.Flip,
+    op.Unfold2d, op.PixelShuffle, op.PixelUnshuffle, op.LayerNorm, op.RMSNorm,
+    op.GroupNorm, op.Reduce, op.Cumulate,
+})  # fmt: skip
+"""Operators of any axes: channels are followed through them while all see the same."""
 
 UNFOLLOWED: frozenset[type[Operator]] = frozenset({op.LastLinear, op.Opaque})
 """Operators of axes that may be anything: positions, or features."""

@@ -7,7 +7,7 @@ dropped ones saw is lost; everywhere else one answer for all channels is exact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
@@ -16,8 +16,15 @@ import sympy
 from costmodel.algebra.extent import Extent, normal
 from costmodel.algebra.symbols import Dim, as_dim, as_int
 from costmodel.algebra.window import Window
-from costmodel.analysis.links import PRODUCTS, channel_blocks
+from costmodel.analysis.links import ARRANGING, PRODUCTS, channel_blocks
 from costmodel.analysis.paths import Seen, Windows
+from costmodel.analysis.places import (
+    HOME,
+    Places,
+    places,
+    require_apart,
+    windows_along,
+)
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
@@ -81,8 +88,8 @@ def spread(
 
     ``towards`` leaves out the nodes that do not lead to that one.
     """
-    arranged = _arranged(network)
-    reading = _Reading(_drops_channels(network), ignore_gates, same, arranged)
+    where = places(network)
+    reading = _Reading(_drops_channels(network), ignore_gates, same, where)
     wanted = _leading_to(network, towards)
     table, lanes = _Table(nothing), dict[str, Lanes]()
     for node in network.nodes:
@@ -109,8 +116,13 @@ class _Reading:
     """Follow channels apart."""
     ignore_gates: bool
     same: bool
-    arranged: frozenset[str]
-    """Nodes behind a change of axes."""
+    places: Mapping[str, Places]
+    """Results whose height and width are elsewhere than a map's."""
+
+    def before(self, node: Node) -> Places:
+        """Return where they are in what a node reads."""
+        moved = (self.places[s] for s in node.inputs if s in self.places)
+        return next(moved, HOME)
 
 
 def _followed(network: Network, node: Node) -> tuple[str, ...]:
@@ -124,19 +136,6 @@ def _followed(network: Network, node: Node) -> tuple[str, ...]:
     return tuple(source for source in node.inputs if source not in stored)
 
 
-def _arranged(network: Network) -> frozenset[str]:
-    """Return the nodes at or behind a change of axes: which is which is not known."""
-    found: set[str] = set()
-    for node in network.nodes:
-        if node.operator.kind in _ARRANGING or found.intersection(node.inputs):
-            found.add(node.name)
-    return frozenset(found)
-
-
-_ARRANGING = {"permute", "reshape"}
-"""Kinds of operators behind which axes are others."""
-
-
 def _read(
     table: _Table[S],
     node: Node,
@@ -146,6 +145,7 @@ def _read(
 ) -> Lanes:
     """Return what a node's channels see, from what those of its operands see."""
     if isinstance(node.operator, op.Concat):
+        require_apart(node, reading.before(node))
         return _concat(table, operands, shapes, apart=reading.apart)
     if isinstance(node.operator, op.Add):
         return tuple(map(table.union, _beside(operands)))
@@ -157,21 +157,23 @@ def _read(
     if type(node.operator) in PRODUCTS:
         together = (table.union(lane for lanes in operands for lane in lanes),)
         return table.through(together, (None, None), node.name)
-    _require_followed(node, reading)
-    windows = _windows(node, shapes[0], same=reading.same)
+    if isinstance(node.operator, op.Binary) and len(operands) == 2:
+        return _united(table, node, operands, shapes)
+    along = windows_along(node, shapes[0], reading.before(node))
+    windows = along or _windows(node, shapes[0], same=reading.same)
     through = table.through(operands[0], windows, node.name)
     return _mixed(table, node, through, shapes[0], apart=reading.apart)
 
 
-def _require_followed(node: Node, reading: _Reading) -> None:
-    """Refuse a layer of the last axis where it is not known which one that is."""
-    if isinstance(node.operator, op.LastLinear) and node.name in reading.arranged:
-        raise at(
-            node.operator.kind,
-            node.name,
-            "whether the last axis is one of the image is not followed through a "
-            "permute or reshape",
-        )
+def _united(
+    table: _Table[S], node: Node, operands: Sequence[Lanes], shapes: Sequence[Shape]
+) -> Lanes:
+    """Unite what both operands see, sizes of 1 repeated."""
+    repeated = [
+        table.through(lanes, _repeated(x, node.output), node.name)
+        for lanes, x in zip(operands, shapes, strict=True)
+    ]
+    return tuple(map(table.union, _beside(repeated)))
 
 
 def _drops_channels(network: Network) -> bool:
@@ -180,7 +182,7 @@ def _drops_channels(network: Network) -> bool:
     They are not read, or they are multiplied by zeros.
     """
     kinds = {type(node.operator) for node in network.nodes}
-    some = kinds & {op.SelectChannels, op.TableConv2d} or (
+    some = kinds & {op.SelectChannels, op.TableConv2d, op.Select, op.Slice} or (
         op.Multiply in kinds and kinds & {op.Zeros, op.PadChannels}
     )
     return bool(some) and all(type(n.output.channels) is int for n in network.nodes)
@@ -209,8 +211,6 @@ def _windows(node: Node, x: Shape, *, same: bool) -> Windows:
     if isinstance(operator, AdaptivePool):
         height, width = x.require_map()
         return _copied(height, operator.size[0]), _copied(width, operator.size[1])
-    if isinstance(operator, op.LastLinear):
-        return _last_axis(node, x)
     try:
         window = operator.window
         if window is not None and same and x.spatial and isinstance(operator, _PADDED):
@@ -221,14 +221,6 @@ def _windows(node: Node, x: Shape, *, same: bool) -> Windows:
     if window is None:
         raise at(operator.kind, node.name, "spread.py has no rule for what it sees")
     return window
-
-
-def _last_axis(node: Node, x: Shape) -> Windows:
-    """Return the windows of a layer of the last axis: the whole of height or width."""
-    axis = len(x.spatial) - 1
-    if axis > 1:
-        raise at(node.operator.kind, node.name, f"{x} is no map")
-    return (None, Window()) if axis == 0 else (Window(), None)
 
 
 def _copied(extent: Extent, positions: Dim) -> Window | None:
@@ -331,6 +323,11 @@ def _mixed(
         each = as_int(node.output.channels) // as_int(x.channels)
         alike = len(lanes) == 1
         return lanes if alike else tuple(lane for lane in lanes for _ in range(each))
+    if type(operator) in ARRANGING:
+        if len(lanes) > 1:
+            raise at(operator.kind, node.name, "channels that see different things "
+                     "are not followed through it")  # fmt: skip
+        return lanes
     blocks = channel_blocks(operator, as_int(x.channels))
     if blocks is None or (len(lanes) == 1 and all(read for read, _ in blocks)):
         return lanes

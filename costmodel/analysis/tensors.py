@@ -22,8 +22,8 @@ from costmodel.analysis.saved import (
     saved_by,
     stored_elements,
 )
-from costmodel.errors import at
 from costmodel.analysis.strides import Layouts
+from costmodel.errors import at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node

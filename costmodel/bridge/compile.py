@@ -94,6 +94,9 @@ def _emit(
         leaves[node.name] = Sized(arranged.SIZED[type(layer)], sizes)
         images = [known[source.name] for source in network.inputs if sizes.places]
         return graph.call_module(node.name, (*arguments, *images))
+    owner = network.shared.get(node.name)
+    if owner is not None and isinstance(leaves.get(owner), nn.Module):
+        return graph.call_module(owner, arguments)
     leaves[node.name] = _leaf(network, node, device)
     return graph.call_module(node.name, arguments)
 
@@ -233,6 +236,7 @@ FUNCTIONS: dict[type[op.Operator], Callable[..., Any]] = {
 LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Conv2d: _conv,
     op.TableConv2d: lambda o, x: modules.TableConv2d(o.table, o.kernel),
+    op.Derived: lambda o, *_: modules.Derived(tuple(map(as_int, o.shape.sizes))),
     op.Linear: lambda o, x: nn.Linear(as_int(x.channels), o.features, o.bias),
     op.RadialBasis: lambda o, x: modules.RadialBasis(as_int(x.channels), o.features),
     op.BatchNorm2d: arranged.batch_norm,

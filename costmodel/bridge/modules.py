@@ -116,3 +116,18 @@ class ChannelShuffle(nn.Module):
         """Return the channels, the first of every group before the second ones."""
         grouped = x.unflatten(1, (self.groups, -1))
         return grouped.transpose(1, 2).flatten(1, 2)
+
+
+class Derived(nn.Module):
+    """A tensor worked out once from stored ones; how is not kept, so it is zeros."""
+
+    value: torch.Tensor
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        """Make it, beside what is stored."""
+        super().__init__()
+        self.register_buffer("value", torch.zeros(shape), persistent=False)
+
+    def forward(self, *_: torch.Tensor) -> torch.Tensor:
+        """Return ``1 × shape``, which serves every sample."""
+        return self.value[None]

@@ -13,6 +13,7 @@ from costmodel.cli.program import (
     JSON,
     RESOLUTION,
     SET,
+    TARGET,
     counted,
     main,
     open_network,
@@ -55,7 +56,7 @@ DEPTH = click.option(
 def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what both limits take: a network, a symbol, a quantity, and its settings."""
     for decorate in (JSON, BATCH, RESOLUTION, SET, UPTO, STEP, METRIC, SYMBOL,
-                     click.argument("name")):  # fmt: skip
+                     TARGET):  # fmt: skip
         command = decorate(command)
     return command
 
@@ -122,7 +123,7 @@ def _print_limit(
 
 
 @main.command()
-@click.argument("name")
+@TARGET
 @SYMBOL
 @METRIC
 @SET
@@ -147,7 +148,7 @@ def elasticity(
 
 
 @main.command()
-@click.argument("name")
+@TARGET
 @METRIC
 @BY
 @DEPTH

@@ -14,10 +14,14 @@ from costmodel.cli.program import (
     RESOLUTION,
     SET,
     counted,
+    registered,
+    how_traced,
     main,
+    options_of,
     partial,
     plain,
 )
+from costmodel.cli.target import is_target
 from costmodel.terminal import exact_number, note, print_json, print_table
 
 
@@ -40,6 +44,7 @@ def two_networks(command: Callable[..., Any]) -> Callable[..., Any]:
         SET,
         click.argument("second"),
         click.argument("first"),
+        how_traced,
     ):  # fmt: skip
         command = decorate(command)
     return command
@@ -116,28 +121,37 @@ def _open_two(
     resolution: str | None, batch: str | None, knob: str | None,
 ) -> tuple[list[Network], sympy.Symbol | None]:  # fmt: skip
     """Load two networks at one size; what only one of them knows is for it alone."""
-    from costmodel.network.registry import find
-
-    chosen = [find(name) for name, _ in sides]
     if resolution is None and knob != "resolution":
-        # The larger one, whichever network is named first.
-        larger = max(chosen, key=lambda architecture: architecture.resolution)
-        resolution = str(larger.resolution)
-        if len({architecture.resolution for architecture in chosen}) > 1:
-            note(f"both at {resolution}, the resolution of {larger.name}")
-    known = {key for architecture in chosen for key in architecture.options}
+        resolution = _one_resolution([name for name, _ in sides])
+    options = [options_of(name) for name, _ in sides]
+    known = {key for own in options for key in own}
     nets, symbols = [], []
-    for architecture, (_, own) in zip(chosen, sides):
+    for (name, own), knows in zip(sides, options):
         # What neither knows is left in, and is an error of the first one.
-        fitting = [s for s in settings if _key(s) in {*architecture.options}
-                   or _key(s) not in known]  # fmt: skip
-        is_knob = knob in {*architecture.options, "resolution", "batch"}
+        fitting = [s for s in settings if _key(s) in knows or _key(s) not in known]
+        is_knob = knob in {*knows, "resolution", "batch"}
         wanted = knob if is_knob or knob not in known else None
         every = [*fitting, *own]
-        net, symbol = open_for(architecture.name, every, resolution, batch, wanted)
+        net, symbol = open_for(name, every, resolution, batch, wanted)
         nets.append(net)
         symbols.append(symbol)
     return nets, next((symbol for symbol in symbols if symbol is not None), None)
+
+
+def _one_resolution(names: Sequence[str]) -> str | None:
+    """Return the larger of the registered networks' resolutions, if there are any.
+
+    It does not matter which network is named first.
+    """
+    chosen = [registered(name) for name in names if not is_target(name)]
+    if not chosen:
+        return None
+    larger = max(chosen, key=lambda architecture: architecture.resolution)
+    if len({architecture.resolution for architecture in chosen}) > 1 or (
+        len(chosen) < len(names)
+    ):
+        note(f"both at {larger.resolution}, the resolution of {larger.name}")
+    return str(larger.resolution)
 
 
 def _key(setting: str) -> str:

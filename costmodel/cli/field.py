@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.program import JSON, RESOLUTION, SET, main, open_network, plain
+from costmodel.cli.program import (
+    JSON,
+    RESOLUTION,
+    SET,
+    TARGET,
+    main,
+    open_network,
+    plain,
+)
 from costmodel.errors import CostModelError
 from costmodel.terminal import note, print_json, print_table
 
@@ -33,7 +41,7 @@ WINDOW = ("size", "stride", "padding", "padding after")
 
 
 @main.command()
-@click.argument("name")
+@TARGET
 @SET
 @RESOLUTION
 @click.option("--depth", default=1, show_default=True, type=click.IntRange(1),
@@ -155,7 +163,7 @@ def _windows(found: ReceptiveField, layer: str | None) -> list[dict[str, str]]:
 
 
 @main.command()
-@click.argument("name")
+@TARGET
 @SET
 @RESOLUTION
 @JSON
@@ -183,18 +191,18 @@ def sizes(
     if as_json:
         print_json("costmodel.sizes/1", {"smallest": "pixels", "rows": "pixels"},
                    name=name, options=used,
-                   sides={axis: _known(side) for axis, side in sides.items()},
+                   sides={axis: known_of(side) for axis, side in sides.items()},
                    joint=joint,
                    remainders=left and [_left(r) for r in left])  # fmt: skip
         return
-    _print_sides(sides)
+    print_sides(sides)
     for condition in joint:
         click.echo(f"both: {condition}")
     if left is not None:
         _print_remainders(left, str(resolution))
 
 
-def _print_sides(sides: dict[str, Side]) -> None:
+def print_sides(sides: dict[str, Side]) -> None:
     header = ("side", "admissible", "smallest", "needed by", "fits exactly",
               "first such")  # fmt: skip
     print_table(header, [
@@ -207,7 +215,7 @@ def _print_sides(sides: dict[str, Side]) -> None:
             note(f"no {axis} fits exactly: {side.why}")
 
 
-def _known(side: Side) -> dict[str, Any]:
+def known_of(side: Side) -> dict[str, Any]:
     return {
         "admissible": str(side.admissible),
         "smallest": side.smallest, "needed_by": side.needed_by,

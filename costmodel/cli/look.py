@@ -16,10 +16,13 @@ from costmodel.cli.program import (
     JSON,
     RESOLUTION,
     SET,
+    TARGET,
     UNITS,
     counted,
+    heading,
     main,
     open_network,
+    options_of,
     partial,
     plain,
 )
@@ -67,7 +70,7 @@ def list_(family: str | None, *, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("name")
+@TARGET
 @SET
 @RESOLUTION
 @BATCH
@@ -103,8 +106,9 @@ def show(
                    **partial(totals))  # fmt: skip
         return
     size, options = net.inputs[0].output, ", ".join(map(_setting, used.items()))
-    click.echo(f"{chosen.name} ({chosen.year}, {chosen.paper}): {chosen.summary}")
-    click.echo(f"input {size}, batch {net.batch}; options: {options}\n")
+    click.echo(heading(chosen))
+    told = f"; options: {options}" if options else ""
+    click.echo(f"input {size}, batch {net.batch}{told}\n")
     _print_show(rows, whole, totals.partial)
 
 
@@ -128,7 +132,7 @@ def _print_show(
 
 
 @main.command()
-@click.argument("name")
+@TARGET
 @click.option(
     "--metric",
     default="macs",
@@ -202,9 +206,8 @@ def _by_repetitions(
 ) -> tuple[dict[str, Any], Any]:
     """Derive formulas; find those in numbers of repetitions by interpolation."""
     from costmodel.algebra.interpolation import interpolate
-    from costmodel.network.registry import find
 
-    options = find(name).options
+    options = options_of(name)
     counted = [key for key in kept if key in options and options[key].is_whole]
     if not counted:
         return derive()

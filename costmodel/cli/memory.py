@@ -11,6 +11,8 @@ from costmodel.cli.program import (
     JSON,
     RESOLUTION,
     SET,
+    TARGET,
+    heading,
     main,
     open_network,
     plain,
@@ -28,7 +30,7 @@ SHOWN_TENSORS = 8
 
 
 @main.command()
-@click.argument("name")
+@TARGET
 @click.option("--training", is_flag=True, help="A training step, not an inference.")
 @click.option("--dtype", default="float32", show_default=True,
               help="float64, float32, bfloat16, float16, float8 or int8.")  # fmt: skip
@@ -65,7 +67,7 @@ def memory(
                    in_place=in_place, **_contents(found), **steps)  # fmt: skip
         return
     size, what = net.inputs[0].output, "training step" if training else "inference"
-    click.echo(f"{chosen.name} ({chosen.year}, {chosen.paper}): {chosen.summary}")
+    click.echo(heading(chosen))
     click.echo(f"{what}, input {size}, batch {net.batch}, {dtype}\n")
     _print_totals(found)
     _print_peak(found)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from costmodel import __version__
+from costmodel.cli import target
 from costmodel.cli.process import open_streams, silence_stdout, stoppable
 from costmodel.errors import CostModelError, MissingDependencyError
 from costmodel.terminal import note
@@ -18,7 +21,12 @@ from costmodel.terminal import note
 if TYPE_CHECKING:
     from costmodel.analysis.cost import Cost
     from costmodel.network.graph import Network
+    from costmodel.network.options import Option
     from costmodel.network.registry import Architecture
+    from costmodel.network.unregistered import Unregistered
+
+
+_TRACEBACK = "costmodel.traceback"
 
 
 class Program(click.Group):
@@ -44,6 +52,15 @@ class Program(click.Group):
             note(f"costmodel: {line}")
         sys.exit(code if isinstance(code, int) else 0)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; --traceback shows where an error comes from."""
+        try:
+            return super().invoke(ctx)
+        except CostModelError as error:
+            if ctx.meta.get(_TRACEBACK):
+                note("".join(traceback.format_exception(error)).rstrip())
+            raise
+
 
 def _last_word(error: BaseException) -> tuple[str, int]:
     """Return what to say of an error, and the exit code."""
@@ -64,13 +81,65 @@ def _last_word(error: BaseException) -> tuple[str, int]:
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 SET = click.option(
-    "--set", "settings", multiple=True, metavar="OPTION=VALUE",
-    help="Set an option of the architecture, e.g. --set width=0.5 (repeatable).",
+    "--set", "--option", "settings", multiple=True, metavar="OPTION=VALUE",
+    help="Set an option of the architecture, e.g. --set width=0.5, or an argument of "
+    "a TARGET that is called (repeatable).",
 )  # fmt: skip
-RESOLUTION = click.option(
+_SIZE = click.option(
     "--resolution", metavar="SIZE",
     help="Input size: 224, 224x320 (height x width), or an expression such as 32*M.",
 )  # fmt: skip
+_INPUT = click.option(
+    "--input", "sample", metavar="SHAPE",
+    help="The shape of one sample, e.g. 3x224x224 (channels x height x width).",
+)  # fmt: skip
+
+
+def _sized(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the size of the input, or its whole shape; a command takes either."""
+
+    @wraps(command)
+    def run(*, resolution: str | None, sample: str | None, **given: Any) -> Any:
+        if resolution is not None and sample is not None:
+            raise click.UsageError("--input and --resolution do not go together")
+        size = resolution if sample is None else target.read_sample(sample)
+        return command(resolution=size, **given)
+
+    return _INPUT(_SIZE(run))
+
+
+RESOLUTION = _sized
+
+
+def _kept(key: str, flag: str, text: str) -> Callable[..., Any]:
+    """Return a flag that is kept with the command's context, for :mod:`target`."""
+
+    def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        ctx.meta[key] = value
+
+    return click.option(flag, is_flag=True, expose_value=False, callback=keep, help=text)
+
+
+def how_traced(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add how a user's module is traced, and how much is said of its errors."""
+    for decorate in (
+        _kept(_TRACEBACK, "--traceback", "Show where an error comes from, in full."),
+        _kept(target.MARK, "--mark-unknown",
+              "Keep operators without a rule: totals are then partial."),
+        _kept(target.TRAIN, "--train",
+              "Trace a module in training mode, not in evaluation mode."),
+    ):  # fmt: skip
+        command = decorate(command)
+    return command
+
+
+def _named(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the name of a network: a registered one, or a module, file or model."""
+    return click.argument("name", metavar="TARGET")(how_traced(command))
+
+
+TARGET = _named
+
 BATCH = click.option("--batch", metavar="N", help="Samples in a batch.")
 
 
@@ -90,32 +159,100 @@ def main() -> None:
 
 
 def open_network(
-    name: str, settings: Sequence[str], resolution: str | None, batch: str | None,
+    name: str, settings: Sequence[str], resolution: Any, batch: str | None,
     kept: Sequence[str] = (),
-) -> tuple[Architecture, Network, dict[str, Any]]:  # fmt: skip
+) -> tuple[Architecture | Unregistered, Network, dict[str, Any]]:  # fmt: skip
     """Load a network as the options ask; ``kept`` names what stays a symbol.
 
-    Return it with its architecture, and the options in use as plain values.
+    Return it with its architecture, and the options in use as plain values. The name
+    is registered, or leads to a network of the user's: :mod:`costmodel.cli.target`.
     """
-    from costmodel.network.registry import find, load
+    if target.is_target(name):
+        return _open_target(name, settings, resolution, batch, kept)
+    from costmodel.network.registry import load
 
-    chosen = find(name)
+    chosen = registered(name)
     options = _read_settings(chosen, settings)
     for key in kept:
         if key in chosen.options and chosen.options[key].can_be_symbol:
             options.setdefault(key, chosen.options[key].symbol)
         elif key not in ("batch", "resolution"):
-            words = [o.name for o in chosen.options.values()
-                     if o.can_be_symbol or o.is_whole]  # fmt: skip
-            known = ", ".join([*words, "resolution", "batch"])
-            raise CostModelError(f'{name}: "{key}" cannot be a symbol; {known} can')
+            raise _no_symbol(name, key, chosen.options)
     size: Any = _size(resolution)
+    if isinstance(resolution, target.Sample):
+        if len(resolution) != 3 or resolution[0] != chosen.channels:
+            shape = f"{chosen.channels}×height×width"
+            raise CostModelError(f"{name}: its input is {shape}, not {resolution}")
+        size = resolution[1:]
     if size is None and "resolution" not in kept:
         size = chosen.resolution
-    count: Any = 1 if batch is None and "batch" not in kept else batch
-    net = load(name, resolution=size, batch=count, **options)
+    net = load(name, resolution=size, batch=_count(batch, kept), **options)
     used = {k: plain(options.get(k, o.default)) for k, o in chosen.options.items()}
     return chosen, net, used
+
+
+def registered(name: str) -> Architecture:
+    """Return a registered architecture; say what else names a network."""
+    from costmodel.network.registry import find
+
+    try:
+        return find(name)
+    except CostModelError as error:
+        if not set(name) & set("./\\"):
+            raise
+        raise CostModelError(
+            f"{error}; a network of your own is named as {target.FORMS}"
+        ) from None
+
+
+def options_of(name: str) -> Mapping[str, Option]:
+    """Return the options of a registered architecture; a user's network has none."""
+    return {} if target.is_target(name) else registered(name).options
+
+
+def _open_target(
+    name: str, settings: Sequence[str], resolution: Any, batch: str | None,
+    kept: Sequence[str],
+) -> tuple[Unregistered, Network, dict[str, Any]]:  # fmt: skip
+    """Open a user's network at a size, or in symbols where no size is given."""
+    from costmodel.network.unregistered import Unregistered
+
+    for key in kept:
+        if key not in ("batch", "resolution"):
+            raise _no_symbol(name, key, {})
+    sample = resolution if isinstance(resolution, target.Sample) else None
+    opened = target.open_target(name, settings, sample)
+    net = opened.network
+    channels = net.inputs[0].output.channels
+    if sample is None and (size := _size(resolution)) is not None:
+        pair = size if isinstance(size, tuple) else (size, size)
+        where = f"{name}: resolution"
+        sides = (target.read_size(side, where) for side in pair)
+        sample = target.Sample((channels, *sides))
+    if sample is not None:
+        net = target.at_sample(net, sample)
+    count = _count(batch, kept)
+    if count is not None and not isinstance(net.batch, int):
+        net = net.bind({net.batch: target.read_size(count, f"{name}: batch")})
+    used = dict(map(str.strip, setting.split("=", 1)) for setting in settings)
+    return Unregistered(name, opened.title, opened.warnings), net, used
+
+
+def _no_symbol(name: str, key: str, options: Mapping[str, Option]) -> CostModelError:
+    words = [o.name for o in options.values() if o.can_be_symbol or o.is_whole]
+    known = ", ".join([*words, "resolution", "batch"])
+    return CostModelError(f'{name}: "{key}" cannot be a symbol; {known} can')
+
+
+def _count(batch: str | None, kept: Sequence[str]) -> Any:
+    """Return the samples in a batch: one, unless they are given or stay a symbol."""
+    return 1 if batch is None and "batch" not in kept else batch
+
+
+def heading(chosen: Architecture | Unregistered) -> str:
+    """Return a network's name, its source where it has one, and what it is."""
+    source = f" ({chosen.year}, {chosen.paper})" if chosen.paper else ""
+    return f"{chosen.name}{source}: {chosen.summary}"
 
 
 def _read_settings(chosen: Architecture, settings: Sequence[str]) -> dict[str, Any]:
@@ -130,17 +267,19 @@ def _read_settings(chosen: Architecture, settings: Sequence[str]) -> dict[str, A
     return given
 
 
-def _size(text: str | None) -> Any:
+def _size(text: Any) -> Any:
     """Read 224, 224x320 or an expression."""
+    if isinstance(text, target.Sample):
+        return text
     sides = re.fullmatch(r"(\d{1,9})[x×](\d{1,9})", (text or "").strip())
     return (int(sides[1]), int(sides[2])) if sides else text
 
 
 def chosen_architectures(names: tuple[str, ...]) -> list[Architecture]:
     """Return the named architectures, or all."""
-    from costmodel.network.registry import architectures, find
+    from costmodel.network.registry import architectures
 
-    return [find(name) for name in dict.fromkeys(names)] or list(
+    return [registered(name) for name in dict.fromkeys(names)] or list(
         architectures().values()
     )
 

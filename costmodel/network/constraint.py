@@ -106,6 +106,7 @@ def settled(
     **Errors**: a constraint that holds no more, with the sizes that would do.
     """
     kept: dict[Boolean, Constraint] = {}
+    constraints = tuple(constraints)
     for constraint in constraints:
         if not isinstance(constraint, Constraint):
             raise CostModelError(
@@ -115,10 +116,23 @@ def settled(
         if now.is_false:
             kind = kinds.get(constraint.node)
             who = f"{kind} {constraint}" if kind else str(constraint)
-            raise CostModelError(f"{network}: {_chosen(constraint, values)}: {who}")
+            chosen = _chosen(constraint, values)
+            others = _all_needs(constraint, constraints)
+            raise CostModelError(f"{network}: {chosen}: {who}{others}")
         if not now.is_true:
             kept.setdefault(now.relation, now)
     return tuple(kept.values())
+
+
+def _all_needs(constraint: Constraint, constraints: Iterable[Constraint]) -> str:
+    """Say what all constraints on a side need together, where that is more."""
+    together = constraint.sides
+    for other in constraints:
+        sides = other.sides if other.symbols == constraint.symbols else together
+        if isinstance(together, Sides) and isinstance(sides, Sides):
+            together &= sides
+    is_more = isinstance(together, Sides) and together != constraint.sides
+    return f"; all in all, {together}" if is_more else ""
 
 
 def _chosen(constraint: Constraint, values: Mapping[sympy.Symbol, Dim]) -> str:

@@ -75,7 +75,10 @@ class Layer:
 
     @property
     def path(self) -> Count:
-        """Twice the sizes of all letters of a batch; once where none is summed over."""
+        """Twice the sizes of all letters of a batch, and 1, as numpy counts it.
+
+        Once where none is summed over. **Source**: numpy, ``einsum_path``.
+        """
         sizes = self.operator.attributes["equation"]
         before, _, after = sizes.partition("->")
         left, right = before.split(",")
@@ -85,7 +88,7 @@ class Layer:
         count = self.batch * (2 if summed else 1)
         for extent in known.values():
             count = count * extent.atom
-        return as_dim(count)
+        return as_dim(count + 1)
 
     @property
     def einsum_half(self) -> Count:

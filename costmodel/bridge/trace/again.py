@@ -18,7 +18,8 @@ from costmodel.network.shape import Shape
 
 
 SECOND = ((2, 289, 231), (2, 320, 448), (2, 448, 352), (2, 288, 288), (2, 512, 384),
-          (2, 384, 512), (2, 224, 224), (2, 256, 256), (2, 448, 448), (2, 97, 131))  # fmt: skip
+          (2, 384, 512), (2, 224, 224), (2, 256, 256), (2, 448, 448),
+          (2, 97, 131))  # fmt: skip
 """Batch, height and width of second runs: odd ones first."""
 
 Values = Mapping[sympy.Symbol, int]
@@ -96,6 +97,7 @@ def _differs(
     record: Record = first.record
     lost = f"; sizes lost their formula: {'; '.join(dict.fromkeys(record.lost))}"
     return CostModelError(
-        f'trace: {title} runs otherwise at {sample}: {node.operator.kind} "{node.name}", '
+        f"trace: {title} runs otherwise at {sample}: "
+        f'{node.operator.kind} "{node.name}", '
         f"{reason}{lost if record.lost else ''}"
     )

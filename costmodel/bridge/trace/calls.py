@@ -1,4 +1,4 @@
-"""One call of a torch function: its arguments, what it gives, and the node it becomes."""
+"""One call of a torch function: its arguments, its result, and the node it becomes."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ class Call:
         """Say whether a value depends on the input."""
         known = self.tracer.tensor(value) if isinstance(value, torch.Tensor) else None
         return isinstance(known, Traced)
+
+    def has_batch(self, value: torch.Tensor) -> bool:
+        """Say whether a tensor has a part for every sample."""
+        known = self.tracer.tensor(value)
+        return isinstance(known, Traced) and known.layout.has_batch
 
     def axis(self, x: Traced, dim: int) -> int:
         """Return an axis of a sample's shape for an axis of the tensor."""
@@ -131,7 +136,7 @@ class Call:
             )
 
     def equal(self, left: Size, right: Size, why: str) -> None:
-        """Demand that two sizes are equal: a condition on the input where they differ."""
+        """Demand that two sizes are equal, a condition where their formulas differ."""
         if left != right:
             self.tracer.record.hold("==", left - right)
             self.tracer.demands.setdefault(left - right, (self.tracer.path, why))
@@ -162,12 +167,12 @@ def read(
     call = Call(tracer, name, args, options, result)
     try:
         reader(call)
-    except Undone:
+    except UndoneError:
         return descend(tracer, name, func, args, options)
     return result
 
 
-class Undone(Exception):  # noqa: N818 - it is no error: others may read the call
+class UndoneError(Exception):
     """A reader has no rule for these arguments."""
 
 
@@ -220,4 +225,4 @@ def _word(name: str) -> str:
     return "".join(c if c.isalnum() else "_" for c in name) or "opaque"
 
 
-__all__ = ["Call", "Constant", "Layout", "Undone", "read", "shaped", "unknown"]
+__all__ = ["Call", "Constant", "Layout", "UndoneError", "read", "shaped", "unknown"]

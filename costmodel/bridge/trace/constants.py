@@ -14,7 +14,6 @@ from costmodel.bridge.trace.tracer import Tracer
 
 def sizes_of(
     tracer: Tracer,
-    name: str,
     args: tuple[Any, ...],
     options: dict[str, Any],
     result: torch.Tensor,

@@ -8,7 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from costmodel.bridge.trace.calls import Call, Undone, unknown
+from costmodel.bridge.trace.calls import Call, UndoneError, unknown
 from costmodel.bridge.trace.names import canonical
 from costmodel.bridge.trace.tracer import Traced, Tracer
 from costmodel.errors import CostModelError
@@ -28,7 +28,7 @@ class Kernels(TorchDispatchMode):
         func: Any,
         types: Any,
         args: Any = (),
-        kwargs: Any = None,  # noqa: ARG002
+        kwargs: Any = None,
     ) -> Any:
         """Read one kernel."""
         from costmodel.bridge.trace.readers import READERS
@@ -64,7 +64,7 @@ def by_kernels(
     try:
         with Kernels(tracer):
             return tracer.run(func, args, options)
-    except (_MissingError, Undone, CostModelError):
+    except (_MissingError, UndoneError, CostModelError):
         tracer.nodes = before
     result = tracer.run(func, args, options)
     return unknown(tracer, name, args, options, result)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 
+@lru_cache(maxsize=4096)
 def canonical(func: Callable[..., Any]) -> str:
     """Return one name for a function, its method, its operator and its in-place twin.
 
@@ -23,7 +25,7 @@ def canonical(func: Callable[..., Any]) -> str:
         name = name.strip("_")
         return DUNDERS.get(name, name)
     name = name.lstrip("_") if name not in KEPT else name
-    name = name[:-1] if name.endswith("_") else name
+    name = name.removesuffix("_")
     return ALIASES.get(name, name)
 
 
@@ -46,7 +48,8 @@ KEPT = {"_assert"}
 
 ALIASES = {
     "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
-    "concat": "cat", "concatenate": "cat", "swapaxes": "transpose", "moveaxis": "movedim",
+    "concat": "cat", "concatenate": "cat", "swapaxes": "transpose",
+    "moveaxis": "movedim",
     "swapdims": "transpose", "negative": "neg", "absolute": "abs", "clip": "clamp",
     "arctan": "atan", "max_pool2d_with_indices": "max_pool2d", "special_erf": "erf",
     "adaptive_max_pool2d_with_indices": "adaptive_max_pool2d",
@@ -67,8 +70,35 @@ QUESTIONS = {
     "stride", "layout", "is_cuda", "is_meta", "is_quantized", "is_sparse", "is_mkldnn",
     "is_leaf", "grad", "grad_fn", "names", "data_ptr", "element_size", "itemsize",
     "storage_offset", "get_device", "truth", "item", "tolist", "number",
-    "numpy", "is_nested", "is_same_size", "is_inference", "is_cpu", "is_xla", "type_name",
-    "is_tensor", "is_conj", "is_neg", "is_signed", "untyped_storage", "is_xpu", "is_mps",
-    "is_vulkan", "is_ipu", "is_maia", "is_ort", "is_mtia", "is_sparse_csr", "retains_grad",
+    "numpy", "is_nested", "is_same_size", "is_inference", "is_cpu", "is_xla",
+    "type_name",
+    "is_tensor", "is_conj", "is_neg", "is_signed", "untyped_storage", "is_xpu",
+    "is_mps",
+    "is_vulkan", "is_ipu", "is_maia", "is_ort", "is_mtia", "is_sparse_csr",
+    "retains_grad",
     "requires_grad_", "format", "repr", "hash", "setattr",
+}  # fmt: skip
+
+NEVER_IN_PLACE = {"batch_norm", "layer_norm", "group_norm", "instance_norm"}
+OF_TWO = {"add", "mul", "sub", "div"}
+KEEPS_SIZES = NEVER_IN_PLACE | OF_TWO | {
+    "relu", "relu6", "hardtanh", "sigmoid", "silu", "tanh", "gelu", "hardswish",
+    "hardsigmoid", "leaky_relu", "elu", "softmax", "dropout", "mish",
+}  # fmt: skip
+"""Functions whose result has their first operand's sizes, as PyTorch documents."""
+
+PRODUCTS = {
+    "linear", "matmul", "bmm", "mm", "addmm", "baddbmm", "einsum", "conv2d", "conv1d",
+}  # fmt: skip
+
+MADE_ANEW = {
+    "new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "zeros_like",
+    "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
+}  # fmt: skip
+"""Functions that take no number from their operand: only its kind, or its sizes."""
+
+VIEWS = {
+    "view", "reshape", "unsqueeze", "squeeze", "flatten", "permute", "transpose", "to",
+    "contiguous", "t", "type", "float", "expand_as_itself", "detach", "clone",
+    "unflatten",
 }  # fmt: skip

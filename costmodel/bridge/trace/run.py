@@ -17,10 +17,12 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.size import size
 from costmodel.algebra.symbols import Dim, H, N, W, as_dim
 from costmodel.bridge.trace.again import admits, check_again
+from costmodel.bridge.trace.extremes import symbolic_builtins
 from costmodel.bridge.trace.guards import constraints
 from costmodel.bridge.trace.layout import split
 from costmodel.bridge.trace.leaves import MODULES
-from costmodel.bridge.trace.sizes import Record, symbolic_builtins
+from costmodel.bridge.trace.sizes import Record
+from costmodel.bridge.trace.tidy import tidied
 from costmodel.bridge.trace.tracer import Constant, Traced, Tracer
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
@@ -29,8 +31,9 @@ from costmodel.network.shape import Shape
 
 
 SAMPLES = ((3, 256, 320), (3, 224, 224), (3, 256, 256), (3, 299, 299), (3, 384, 384),
-           (3, 512, 512), (3, 32, 32), (3, 28, 28), (3, 160, 160), (3, 240, 240))  # fmt: skip
-"""Batch, height and width to run at: all three different, where the module allows it."""
+           (3, 512, 512), (3, 32, 32), (3, 28, 28), (3, 160, 160),
+           (3, 240, 240))  # fmt: skip
+"""Batch, height and width to run at: all three different, where a module allows it."""
 
 
 def trace(
@@ -70,8 +73,8 @@ def trace(
     title = name or _title(module)
     tried: list[str] = []
     fallback: Network | None = None
+    run = partial(_run, module, shape, batch, marks=on_unknown == "mark")
     for values in _samples(shape, batch):
-        run = partial(_run, module, shape, batch, marks=on_unknown == "mark")
         try:
             tracer, outputs = run(values)
         except CostModelError:
@@ -240,7 +243,8 @@ def _network(tracer: Tracer, outputs: list[str], name: str, batch: Dim) -> Netwo
             'on_unknown="mark" keeps them as opaque nodes'
         )
     needed = constraints(tracer.record, tracer.demands)
-    return Network.of_nodes(tracer.nodes, outputs, name, batch, needed, tracer.shared)
+    nodes = tidied(tracer.nodes, outputs)
+    return Network.of_nodes(nodes, outputs, name, batch, needed, tracer.shared)
 
 
 def _warn_unused(module: nn.Module, tracer: Tracer) -> None:

@@ -6,13 +6,11 @@ it computes from them keeps its formula, and what it asks of them is written dow
 
 from __future__ import annotations
 
-import builtins
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Self
 
 import sympy
 
@@ -49,7 +47,7 @@ class SizeInt(int):
     formula: Size
     record: Record
 
-    def __new__(cls, formula: Size, record: Record) -> SizeInt:
+    def __new__(cls, formula: Size, record: Record) -> Self:
         """Return the number that a formula is for the sample."""
         made = super().__new__(cls, formula.at(record.values))
         made.formula, made.record = formula, record
@@ -155,7 +153,7 @@ class SizeInt(int):
 
     __ceil__ = __trunc__ = __floor__
 
-    def __round__(self, digits: Any = None) -> SizeInt:  # noqa: ARG002
+    def __round__(self, digits: Any = None) -> SizeInt:
         return self
 
     def __int__(self) -> int:
@@ -201,7 +199,7 @@ class SizeRatio(float):
     denominator: int
     record: Record
 
-    def __new__(cls, numerator: Size, denominator: int, record: Record) -> SizeRatio:
+    def __new__(cls, numerator: Size, denominator: int, record: Record) -> Self:
         """Return numerator/denominator for the sample."""
         made = super().__new__(cls, numerator.at(record.values) / denominator)
         made.numerator, made.denominator, made.record = numerator, denominator, record
@@ -276,53 +274,6 @@ def formula_of(value: int) -> Size:
 def formula_value(value: int) -> Dim:
     """Return the formula of a whole number as a number or a sympy expression."""
     return formula_of(value).value
-
-
-@contextmanager
-def symbolic_builtins(record: Record) -> Iterator[None]:
-    """Let ``max`` and ``min`` keep formulas while a network's code runs."""
-    kept = builtins.max, builtins.min
-
-    def either(plain: Any, pick: Any, is_max: bool) -> Any:  # noqa: FBT001
-        def chosen(*values: Any, **options: Any) -> Any:
-            if options or len(values) != 2 or not _any_size(values):
-                return plain(*values, **options)
-            left, right = (formula_of(v) for v in values)
-            return pick(left, right, is_max, record)
-
-        return chosen
-
-    builtins.max = either(kept[0], _extreme, True)
-    builtins.min = either(kept[1], _extreme, False)
-    try:
-        yield
-    finally:
-        builtins.max, builtins.min = kept
-
-
-def _extreme(left: Size, right: Size, is_max: bool, record: Record) -> int:  # noqa: FBT001
-    function = sympy.Max if is_max else sympy.Min
-    if left == right:
-        return whole(left, record)
-    bounds = _sign(left - right)
-    if bounds is not None:
-        return whole(left if (bounds >= 0) == is_max else right, record)
-    return whole(size(function(left.value, right.value)), record)
-
-
-def _sign(difference: Size) -> int | None:
-    """Return 1 or −1 where a size is never below, or never above, 0."""
-    from costmodel.bridge.trace.guards import always
-
-    if always(">=", difference):
-        return 1
-    return -1 if always(">=", -difference) else None
-
-
-def _any_size(values: tuple[Any, ...]) -> bool:
-    return any(isinstance(v, SizeInt) for v in values) and all(
-        isinstance(v, int) for v in values
-    )
 
 
 def _divided(dividend: Any, divisor: Any, record: Record) -> Any:

@@ -70,6 +70,13 @@ class PixelShuffle(Movement):
     kind: ClassVar[str] = "pixel_shuffle"
     factor: Dim
 
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """Refuse: neighbouring positions see the same pixel, the stride is 1/r."""
+        raise CostModelError(
+            "pixel shuffle is no one window: neighbouring positions look at one pixel"
+        )
+
     def output(self, *inputs: Shape) -> Shape:
         """Return r times as many rows and columns, of r² times fewer channels."""
         inputs[0].require_map()

@@ -6,17 +6,19 @@ from collections.abc import Callable
 
 from costmodel.bridge.trace.calls import Call
 from costmodel.bridge.trace.readers.layers import LAYERS
-from costmodel.bridge.trace.readers.movement import MOVEMENT
+from costmodel.bridge.trace.readers.parts import PARTS
 from costmodel.bridge.trace.readers.pointwise import POINTWISE
 from costmodel.bridge.trace.readers.pooling import POOLING
 from costmodel.bridge.trace.readers.products import PRODUCTS
+from costmodel.bridge.trace.readers.views import VIEWS
 
 
 READERS: dict[str, Callable[[Call], None]] = {
     **LAYERS,
     **POINTWISE,
     **POOLING,
-    **MOVEMENT,
+    **VIEWS,
+    **PARTS,
     **PRODUCTS,
 }
 """A function that is not here is read by the kernels that it calls."""

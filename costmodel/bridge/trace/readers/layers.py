@@ -9,7 +9,7 @@ import torch
 
 from costmodel.algebra.size import size
 from costmodel.algebra.symbols import Dim
-from costmodel.bridge.trace.calls import Call, Undone
+from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.sizes import formula_of, formula_value
 from costmodel.bridge.trace.tracer import Constant, Traced
 from costmodel.network import operators as op
@@ -29,18 +29,20 @@ def formulas(value: Any) -> tuple[Dim, Dim]:
     return formula_value(first), formula_value(second)
 
 
-def weights(call: Call, *places: tuple[int, str]) -> list[torch.Tensor | None]:
-    """Return a layer's weights; none of them may depend on the input."""
-    found = []
-    for place, name in places:
-        value = call.get(place, name)
-        if value is not None and call.is_traced(value):
-            raise call.refuse(
-                f"its {name} depends on the input: a layer with computed weights has "
-                "no rule"
-            )
-        found.append(value)
-    return found
+def weight_of(call: Call, place: int, name: str = "weight") -> torch.Tensor:
+    """Return a layer's weight; it may not depend on the input."""
+    value = optional(call, place, name)
+    if value is None:
+        raise UndoneError
+    return value
+
+
+def optional(call: Call, place: int, name: str) -> torch.Tensor | None:
+    """Return a weight that a layer may be without."""
+    value: torch.Tensor | None = call.get(place, name)
+    if value is not None and call.has_batch(value):
+        raise UndoneError
+    return value
 
 
 def sources(call: Call, *values: torch.Tensor | None) -> tuple[str, ...]:
@@ -108,8 +110,7 @@ def _fits(stored: tuple[torch.Tensor, bool], value: torch.Tensor) -> bool:
 def conv2d(call: Call) -> None:
     """Read a two-dimensional convolution."""
     x = call.x()
-    weight, bias = weights(call, (1, "weight"), (2, "bias"))
-    assert weight is not None  # noqa: S101 - PyTorch has run it
+    weight, bias = weight_of(call, 1), optional(call, 2, "bias")
     stride = formulas(call.get(3, "stride", 1))
     dilation = formulas(call.get(5, "dilation", 1))
     groups = call.get(6, "groups", 1)
@@ -146,8 +147,7 @@ def fitting(call: Call, x: Traced, axis: int, length: int) -> Traced:
 def conv1d(call: Call) -> None:
     """Read a convolution along one axis."""
     x = call.x()
-    weight, bias = weights(call, (1, "weight"), (2, "bias"))
-    assert weight is not None  # noqa: S101
+    weight, bias = weight_of(call, 1), optional(call, 2, "bias")
     padding: Any = call.get(4, "padding", 0)
     one = (formulas(call.get(p, n, 1))[0] for p, n in ((3, "stride"), (5, "dilation")))
     stride, dilation = one
@@ -155,7 +155,7 @@ def conv1d(call: Call) -> None:
     if padding == "same":
         total = dilation * (kernel - 1)
         if total % 2:
-            raise Undone
+            raise UndoneError
         padding = total // 2
     padding = 0 if padding == "valid" else formulas(padding)[0]
     groups = int(call.get(6, "groups", 1))
@@ -170,8 +170,7 @@ def conv1d(call: Call) -> None:
 def conv_transpose2d(call: Call) -> None:
     """Read a transposed convolution."""
     x = call.x()
-    weight, bias = weights(call, (1, "weight"), (2, "bias"))
-    assert weight is not None  # noqa: S101
+    weight, bias = weight_of(call, 1), optional(call, 2, "bias")
     groups = int(call.get(6, "groups", 1))
     x = fitting(call, x, 1, int(weight.shape[0]))
     layer = op.ConvTranspose2d(
@@ -190,8 +189,7 @@ def conv_transpose2d(call: Call) -> None:
 def linear(call: Call) -> None:
     """Read a linear layer, of vectors or of the last axis."""
     x = call.x()
-    weight, bias = weights(call, (1, "weight"), (2, "bias"))
-    assert weight is not None  # noqa: S101
+    weight, bias = weight_of(call, 1), optional(call, 2, "bias")
     x = fitting(call, x, len(x.sizes) - 1, int(weight.shape[1]))
     kind = op.LastLinear if x.shape.spatial else op.Linear
     layer = kind(int(weight.shape[0]), bias is not None)
@@ -201,11 +199,10 @@ def linear(call: Call) -> None:
 def batch_norm(call: Call) -> None:
     """Read batch normalization, with running statistics or without."""
     x = call.x()
-    mean, var, weight, bias = weights(
-        call, (1, "running_mean"), (2, "running_var"), (3, "weight"), (4, "bias")
-    )
+    mean, var = optional(call, 1, "running_mean"), optional(call, 2, "running_var")
+    weight, bias = optional(call, 3, "weight"), optional(call, 4, "bias")
     if (weight is None) != (bias is None) or (mean is None) != (var is None):
-        raise Undone
+        raise UndoneError
     layer = op.BatchNorm2d(affine=weight is not None, running=mean is not None)
     weighted(call, layer, x, weight, bias, statistics=(mean, var))
 
@@ -213,11 +210,11 @@ def batch_norm(call: Call) -> None:
 def layer_norm(call: Call) -> None:
     """Read normalization over the last axes."""
     x = call.x()
-    weight, bias = weights(call, (2, "weight"), (3, "bias"))
+    weight, bias = optional(call, 2, "weight"), optional(call, 3, "bias")
     shape = call.get(1, "normalized_shape")
     axes = len(shape) if isinstance(shape, Sequence) else 1
     if weight is None and bias is not None:
-        raise Undone
+        raise UndoneError
     layer = op.LayerNorm(axes, weight is not None, bias is not None)
     weighted(call, layer, x, weight, bias)
 
@@ -225,7 +222,7 @@ def layer_norm(call: Call) -> None:
 def rms_norm(call: Call) -> None:
     """Read normalization by the root mean square of the last axes."""
     x = call.x()
-    (weight,) = weights(call, (2, "weight"))
+    weight = optional(call, 2, "weight")
     shape = call.get(1, "normalized_shape")
     axes = len(shape) if isinstance(shape, Sequence) else 1
     weighted(call, op.RMSNorm(axes, weight is not None), x, weight)
@@ -234,9 +231,9 @@ def rms_norm(call: Call) -> None:
 def group_norm(call: Call) -> None:
     """Read normalization over groups of channels."""
     x = call.x()
-    weight, bias = weights(call, (2, "weight"), (3, "bias"))
+    weight, bias = optional(call, 2, "weight"), optional(call, 3, "bias")
     if (weight is None) != (bias is None):
-        raise Undone
+        raise UndoneError
     layer = op.GroupNorm(int(call.get(1, "num_groups")), weight is not None)
     weighted(call, layer, x, weight, bias)
 
@@ -244,9 +241,10 @@ def group_norm(call: Call) -> None:
 def instance_norm(call: Call) -> None:
     """Read normalization of each map."""
     x = call.x()
-    mean, weight, bias = weights(call, (1, "running_mean"), (3, "weight"), (4, "bias"))
+    mean = optional(call, 1, "running_mean")
+    weight, bias = optional(call, 3, "weight"), optional(call, 4, "bias")
     if (weight is None) != (bias is None) or mean is not None or len(x.sizes) != 4:
-        raise Undone
+        raise UndoneError
     layer = op.InstanceNorm2d(affine=weight is not None)
     weighted(call, layer, x, weight, bias)
 
@@ -260,8 +258,7 @@ def local_response_norm(call: Call) -> None:
 def prelu(call: Call) -> None:
     """Read a rectifier with learned slopes."""
     x = call.x()
-    (weight,) = weights(call, (1, "weight"))
-    assert weight is not None  # noqa: S101
+    weight = weight_of(call, 1)
     weighted(call, op.PReLU(int(weight.numel())), x, weight)
 
 

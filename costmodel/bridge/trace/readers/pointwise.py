@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from costmodel.algebra.size import Size, size
-from costmodel.bridge.trace.calls import Call, Undone
+from costmodel.algebra.extent import Extent
+from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.layout import Layout
 from costmodel.bridge.trace.tracer import Constant, Traced, number_of
 from costmodel.network import operators as op
@@ -17,6 +17,7 @@ from costmodel.network.operators.arithmetic import FUNCTIONS
 
 
 Reader = Callable[[Call], None]
+_ONE = Extent(1)
 
 
 def each(operator: Operator) -> Reader:
@@ -84,7 +85,7 @@ def binary(operation: str, *, is_reversed: bool = False) -> Reader:
     def reader(call: Call) -> None:
         left, right = call.get(0, "input"), call.get(1, "other")
         if call.get(2, "rounding_mode") is not None:
-            raise Undone
+            raise UndoneError
         if is_reversed:
             left, right = right, left
         combine(call, operation, left, right)
@@ -130,6 +131,9 @@ def tensors(call: Call, operation: str, left: Any, right: Any) -> None:
     a, b = call.tracer.operand(left), call.tracer.operand(right)
     a, b = aligned(call, a, b)
     operator = _joined(operation, a, b)
+    if isinstance(operator, op.Multiply) and a.shape.spatial != b.shape.spatial:
+        # The map first, its gate second.
+        a, b = (b, a) if all(e == _ONE for e in a.shape.spatial) else (a, b)
     call.put(operator, a, b, layout=_wider(a, b).layout, result=call.result)
 
 
@@ -171,7 +175,7 @@ def add(call: Call) -> None:
     """Read a sum; a factor of the second operand is a product before it."""
     alpha = call.options.get("alpha", 1)
     if alpha != 1:
-        raise Undone
+        raise UndoneError
     binary("add")(call)
 
 
@@ -202,18 +206,8 @@ def clamp(call: Call) -> None:
     """Read a clamp to numbers."""
     bounds = [call.get(1, "min"), call.get(2, "max")]
     if any(isinstance(bound, torch.Tensor) for bound in bounds):
-        raise Undone
+        raise UndoneError
     call.put(op.Pointwise("clamp"), call.x(), result=call.result)
-
-
-def where(call: Call) -> None:
-    """Read a choice between two tensors, as a comparison and a choice."""
-    raise Undone
-
-
-def unit(count: int) -> Size:
-    """Return a number as a size."""
-    return size(count)
 
 
 POINTWISE: dict[str, Reader] = {

@@ -6,14 +6,14 @@ import math
 from typing import Any
 
 from costmodel.algebra.size import Size, size
-from costmodel.bridge.trace.calls import Call, Undone
+from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.readers.layers import formulas, pair
 from costmodel.bridge.trace.sizes import formula_of
 from costmodel.bridge.trace.tracer import Traced
 from costmodel.network import operators as op
 
 
-def _is_whole_map(call: Call, x: Traced, kernel: Any, padding: Any) -> bool:
+def _is_whole_map(x: Traced, kernel: Any, padding: Any) -> bool:
     """Say whether a window is as large as the map: global pooling."""
     sizes = tuple(formula_of(k) for k in pair(kernel))
     return (
@@ -27,7 +27,7 @@ def max_pool2d(call: Call) -> None:
     kernel = call.get(1, "kernel_size")
     stride = call.get(2, "stride") or kernel
     padding = call.get(3, "padding", 0)
-    if _is_whole_map(call, x, kernel, padding):
+    if _is_whole_map(x, kernel, padding):
         call.put(op.AdaptiveMaxPool2d((1, 1)), x, result=first(call))
         return
     layer = op.MaxPool2d(
@@ -49,8 +49,8 @@ def avg_pool2d(call: Call) -> None:
     stride = call.get(2, "stride") or kernel
     padding = call.get(3, "padding", 0)
     if call.get(6, "divisor_override") is not None:
-        raise Undone
-    if _is_whole_map(call, x, kernel, padding):
+        raise UndoneError
+    if _is_whole_map(x, kernel, padding):
         call.put(op.AdaptiveAvgPool2d((1, 1)), x, result=call.result)
         return
     layer = op.AvgPool2d(
@@ -85,7 +85,7 @@ def interpolate(call: Call) -> None:
     """Read resampling by a factor, or to a size."""
     x = call.x()
     if len(x.sizes) != 4:
-        raise Undone
+        raise UndoneError
     wanted, scale = call.get(1, "size"), call.get(2, "scale_factor")
     mode = call.get(3, "mode", "nearest")
     if wanted is None:
@@ -110,7 +110,7 @@ def _scaled(length: Size, factor: float) -> Size:
         if math.isclose(1 / near, factor):
             numerator, denominator = 1, near
         else:
-            raise Undone
+            raise UndoneError
     return (length * numerator) // denominator
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from costmodel.algebra.size import size
-from costmodel.bridge.trace.calls import Call, Undone
+from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.layout import Layout
 from costmodel.bridge.trace.readers.layers import sources, weighted
-from costmodel.bridge.trace.readers.movement import part, reshape
+from costmodel.bridge.trace.readers.parts import part
 from costmodel.bridge.trace.tracer import Traced
 from costmodel.network import operators as op
 
@@ -33,10 +33,10 @@ def reduction(operation: str, dim_place: int = 1, keep_place: int = 2) -> Reader
         x = call.x()
         dims = call.get(dim_place, "dim")
         if dims is not None and isinstance(dims, torch.Tensor):
-            raise Undone
+            raise UndoneError
         keep = bool(call.get(keep_place, "keepdim", False))
         result = call.result[0] if isinstance(call.result, tuple) else call.result
-        reduce(call, operation, x, _dims(dims, len(x.sizes)), keep, result)
+        reduce(call, operation, x, _dims(dims, len(x.sizes)), result, keep=keep)
 
     return reader
 
@@ -46,8 +46,9 @@ def reduce(
     operation: str,
     x: Traced,
     dims: list[int],
-    keep: bool,  # noqa: FBT001
     result: Any,
+    *,
+    keep: bool,
 ) -> Traced:
     """Append a reduction; the mean over the whole map is global pooling."""
     rank = len(x.sizes)
@@ -72,7 +73,7 @@ def var_mean(operation: str) -> Reader:
         keep = bool(call.options.get("keepdim", False))
         dims = _dims(call.get(1, "dim"), len(x.sizes))
         for name, result in zip((operation, "mean"), call.result, strict=True):
-            reduce(call, name, x, dims, keep, result)
+            reduce(call, name, x, dims, result, keep=keep)
 
     return reader
 
@@ -82,19 +83,19 @@ def norm(call: Call) -> None:
     x = call.x()
     order = call.get(1, "p", call.options.get("ord", 2))
     if order not in (2, 2.0, None, "fro"):
-        raise Undone
+        raise UndoneError
     dims = _dims(call.get(2, "dim"), len(x.sizes))
     keep = bool(call.get(3, "keepdim", False))
-    reduce(call, "norm", x, dims, keep, call.result)
+    reduce(call, "norm", x, dims, call.result, keep=keep)
 
 
 def normalize(call: Call) -> None:
     """Read a division by the norm: x / max(‖x‖, ε)."""
     x = call.x()
     if call.get(1, "p", 2.0) != 2.0:
-        raise Undone
+        raise UndoneError
     dims = _dims(call.get(2, "dim", 1), len(x.sizes))
-    length = reduce(call, "norm", x, dims, True, None)
+    length = reduce(call, "norm", x, dims, None, keep=True)
     length = call.put(op.Scalar("maximum", repr(call.get(3, "eps", 1e-12))), length)
     call.put(op.Binary("divide"), x, length, result=call.result)
 
@@ -155,7 +156,7 @@ def addmm(call: Call) -> None:
     """Read bias + x·w."""
     bias, x, weight = (call.get(i, n) for i, n in enumerate(("input", "mat1", "mat2")))
     if any(call.is_traced(v) for v in (bias, weight)) or bias.dim() != 1:
-        raise Undone
+        raise UndoneError
     a = call.tracer.operand(x)
     weighted(call, op.Linear(int(weight.shape[1])), a, weight, bias)
 
@@ -183,7 +184,7 @@ def einsum(call: Call) -> None:
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     if len(operands) != 2 or not isinstance(equation, str) or "..." in equation:
-        raise Undone
+        raise UndoneError
     a, b = (call.tracer.operand(v) for v in operands)
     lead = a if a.layout.has_batch else b
     call.put(op.Einsum(equation.replace(" ", "")), a, b, layout=lead.layout,
@@ -212,7 +213,7 @@ def multi_head_attention(call: Call) -> None:
     extra += [call.options.get("attn_mask"), call.options.get("key_padding_mask")]
     same = query.node == key.node == value.node
     if weight is None or not same or any(e is not None for e in extra):
-        raise Undone
+        raise UndoneError
     width = query.sizes[-1].constant or 0
     projected = weighted(
         call, op.LastLinear(3 * width, bias is not None), query, weight, bias,
@@ -271,4 +272,3 @@ PRODUCTS: dict[str, Reader] = {
     "scaled_dot_product_attention": attention,
     "multi_head_attention_forward": multi_head_attention,
 }
-__all__ = ["PRODUCTS", "reduce", "reshape"]

@@ -1,0 +1,8 @@
+"""ONNX files: the network of a graph, symbolic in N, H and W."""
+
+from __future__ import annotations
+
+from costmodel.bridge.onnx.run import read
+
+
+__all__ = ["read"]

@@ -1,0 +1,208 @@
+"""Nodes that no input reaches: worked out where they are small, else known by size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from costmodel.algebra.size import size
+from costmodel.bridge.onnx.call import Call
+from costmodel.bridge.onnx.file import LARGE
+from costmodel.bridge.onnx.tensors import (
+    Constant,
+    Tensor,
+    has_formula,
+    is_small,
+    objects,
+    plain,
+    plain_number,
+)
+from costmodel.bridge.onnx.values import VALUES, Arguments, LostError
+from costmodel.bridge.trace.layout import Sizes
+from costmodel.bridge.trace.sizes import SizeInt, formula_of, whole
+
+
+VIEWS = {
+    "Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Flatten",
+    "DequantizeLinear",
+}  # fmt: skip
+"""Operators that give a stored tensor another shape or type, and no other numbers."""
+
+
+def constant(call: Call) -> None:
+    """Write down what a node makes of constants alone."""
+    if call.kind == "Constant" and call.get("value") is not None:
+        call.graph.store(call.node.output[0], call.get("value"), learnable=False)
+        return
+    inputs = [call.tensor(i) for i in range(call.count)]
+    known = [value for value in inputs if value is not None]
+    sources = tuple(
+        dict.fromkeys(
+            source
+            for value in known
+            if isinstance(value, Constant)
+            for source in value.sources
+        )
+    )
+    stored = [v for v in known if isinstance(v, Constant) and v.sources]
+    is_itself = call.kind in VIEWS and len(stored) == 1 and stored[0].is_itself
+    made = _arrays(call, inputs)
+    for place, name in enumerate(call.node.output):
+        array = made[place] if made is not None and place < len(made) else None
+        sizes = _sizes(call, place, array)
+        if name and sizes is not None:
+            dtype = call.dtypes[place] if place < len(call.dtypes) else 1
+            call.graph.tensors[name] = Constant(
+                sizes, dtype, sources, is_itself, _given(array)
+            )
+
+
+def _given(array: Any) -> Any:
+    return None if array is None else lambda: array
+
+
+def _sizes(call: Call, place: int, array: Any) -> Sizes | None:
+    if array is not None:
+        return tuple(size(int(n)) for n in array.shape)
+    exact = _exact(call)
+    if exact is not None:
+        return exact
+    expected = call.expected[place] if place < len(call.expected) else None
+    return None if expected is None else guessed(call, expected)
+
+
+def guessed(call: Call, expected: Sequence[int]) -> Sizes:
+    """Return sizes that agree with an operand's wherever the numbers do."""
+    operands: list[Sizes] = []
+    for i in range(call.count):
+        value = call.tensor(i)
+        if value is not None:
+            operands.append(value.sizes)
+            operands.append(_formulas(value))
+    found = []
+    for axis, length in enumerate(expected):
+        there = [s[axis] for s in operands if axis < len(s)]
+        anywhere = [one for sizes in operands for one in sizes]
+        same = [
+            s
+            for s in (*there, *anywhere)
+            if s.constant is None and call.graph.number(s) == length
+        ]
+        found.append(same[0] if same else size(int(length)))
+    return tuple(found)
+
+
+def _formulas(value: Tensor) -> Sizes:
+    """Return the sizes that a small array holds."""
+    array = value.array if isinstance(value, Constant) else None
+    if array is None or array.dtype != object:
+        return ()
+    return tuple(formula_of(v) for v in array.ravel() if isinstance(v, int))
+
+
+def _exact(call: Call) -> Sizes | None:
+    """Return the sizes of what is as large as numbers say."""
+    if call.kind == "ConstantOfShape":
+        return tuple(formula_of(v) for v in objects(call.values(0)).ravel())
+    if call.kind == "Range":
+        start, end, step = (objects(call.values(i))[()] for i in range(3))
+        if all(isinstance(v, int) for v in (start, end, step)) and step == 1:
+            return (formula_of(end) - formula_of(start),)
+    return None
+
+
+def _arrays(call: Call, inputs: Sequence[Tensor | None]) -> list[Any] | None:
+    """Return what a node makes, worked out; None where that is too much."""
+    if call.kind in {"Shape", "Size"}:
+        return [_shape(call, inputs[0])]
+    if call.kind == "Constant":
+        return [_literal(call)]
+    arrays = []
+    for value in inputs:
+        array = value.array if isinstance(value, Constant) else None
+        if value is not None and array is None:
+            return None
+        arrays.append(array)
+    if call.kind == "ConstantOfShape" or not _is_small(call):
+        return _filled(call, arrays) if call.kind == "ConstantOfShape" else None
+    if any(a is not None and has_formula(a) for a in arrays):
+        return _with_formulas(call, arrays)
+    return _by_reference(call, arrays)
+
+
+def _is_small(call: Call) -> bool:
+    return all(e is None or is_small(e, LARGE) for e in call.expected)
+
+
+def _shape(call: Call, value: Tensor | None) -> Any:
+    if value is None:
+        raise call.refuse("it reads nothing")
+    record = call.graph.record
+    numbers = [whole(s, record) for s in value.sizes]
+    if call.kind == "Size":
+        product: Any = 1
+        for one in numbers:
+            product = product * one
+        numbers, shape = [product], ()
+    else:
+        numbers = numbers[call.get("start", 0) : call.get("end")]
+        shape = (len(numbers),)  # type: ignore[assignment]
+    made = np.empty(len(numbers), dtype=object)
+    made[:] = numbers
+    return made.reshape(shape)
+
+
+def _literal(call: Call) -> Any:
+    """Return the numbers of a Constant node."""
+    for attribute in call.node.attribute:
+        value = call.graph.onnx.helper.get_attribute_value(attribute)
+        if attribute.name in {"value_int", "value_ints"}:
+            return np.array(value, dtype=np.int64)
+        if attribute.name in {"value_float", "value_floats"}:
+            return np.array(value, dtype=np.float32)
+    raise call.refuse("a constant of this kind has no rule")
+
+
+def _filled(call: Call, arrays: Sequence[Any]) -> list[Any] | None:
+    """Return an array of one value, where its shape is known and small."""
+    lengths = [] if arrays[0] is None else list(objects(arrays[0]).ravel())
+    if any(isinstance(n, SizeInt) for n in lengths) or not is_small(lengths, LARGE):
+        return None
+    given = call.get("value")
+    value = 0.0 if given is None else call.graph.onnx.numpy_helper.to_array(given)
+    return [np.full([plain_number(n) for n in lengths], value)]
+
+
+def _with_formulas(call: Call, arrays: Sequence[Any]) -> list[Any] | None:
+    rule = VALUES.get(call.kind)
+    if rule is None:
+        return None
+    try:
+        made = rule(Arguments(arrays, call.get))
+    except LostError:
+        raise call.refuse("a size loses its formula: it becomes a fraction") from None
+    except (TypeError, ValueError, KeyError, IndexError):
+        return None
+    return made if isinstance(made, list) else [made]
+
+
+def _by_reference(call: Call, arrays: Sequence[Any]) -> list[Any] | None:
+    """Return what ONNX's own reference makes of plain numbers."""
+    onnx = call.graph.onnx
+    names = list(call.node.input)
+    feeds = {n: plain(a) for n, a in zip(names, arrays, strict=True) if n}
+    helper = onnx.helper
+    typed = [helper.make_empty_tensor_value_info(name) for name in feeds]
+    made = [helper.make_empty_tensor_value_info(n) for n in call.node.output if n]
+    graph = helper.make_graph([call.node], "one", typed, made)
+    versions = [helper.make_opsetid(d, v) for d, v in call.graph.versions.items()]
+    model = helper.make_model(graph, opset_imports=versions)
+    try:
+        found = onnx.reference.ReferenceEvaluator(model).run(None, feeds)
+    except Exception:  # noqa: BLE001 - then its numbers are unknown, not its size
+        return None
+    return [np.asarray(one) for one in found]
+
+

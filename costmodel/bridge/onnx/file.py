@@ -1,0 +1,120 @@
+"""The file itself: loaded without what its weights hold, functions written out."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from costmodel.errors import CostModelError, MissingDependencyError
+
+
+LARGE = 1 << 14
+"""Tensors of more elements than this are weights: their numbers are let go."""
+
+
+def library() -> Any:
+    """Return the package onnx.
+
+    **Errors**: :class:`MissingDependencyError` where it is not installed.
+    """
+    try:
+        import onnx
+        import onnx.inliner
+        import onnx.reference
+        import onnx.shape_inference
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"reading ONNX files needs {error.name}: "
+            'pip install "costmodel[onnx]"'
+        ) from None
+    return onnx
+
+
+def load(path: Path) -> Any:
+    """Return a file's model; weights beside it are not opened."""
+    onnx = library()
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except FileNotFoundError:
+        raise CostModelError(f"{path}: there is no such file") from None
+    except (DecodeError, ValueError) as error:
+        raise CostModelError(f"{path}: no ONNX file: {error}") from None
+    if not model.graph.node:
+        raise CostModelError(f"{path}: the graph has no nodes")
+    _let_go(model.graph)
+    if model.functions:
+        return onnx.inliner.inline_local_functions(model)
+    return model
+
+
+def _let_go(graph: Any) -> None:
+    """Drop the numbers of large tensors; their sizes are what is read."""
+    for tensor in graph.initializer:
+        if math.prod(tensor.dims) > LARGE:
+            for field in _NUMBERS:
+                tensor.ClearField(field)
+
+
+_NUMBERS = (
+    "raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data",
+)  # fmt: skip
+
+
+def written_out(model: Any, kinds: set[tuple[str, str]]) -> Any:
+    """Return the model with operators replaced by what they are defined as.
+
+    ONNX defines some operators by others. Those of ``kinds``, (domain, name), that it
+    does are replaced; the rest stay.
+    """
+    onnx = library()
+    versions = opsets(model)
+    defined = [
+        kind for kind in sorted(kinds) if _has_definition(onnx, kind, versions)
+    ]
+    if not defined:
+        return model
+    return onnx.inliner.inline_selected_functions(
+        model, defined, inline_schema_functions=True
+    )
+
+
+def _has_definition(
+    onnx: Any, kind: tuple[str, str], versions: dict[str, int]
+) -> bool:
+    schema = schema_of(onnx, kind[1], kind[0], versions)
+    return schema is not None and bool(schema.has_function)
+
+
+def opsets(model: Any) -> dict[str, int]:
+    """Return the version of every set of operators that a model uses."""
+    return {one.domain: one.version for one in model.opset_import}
+
+
+def schema_of(onnx: Any, name: str, domain: str, versions: dict[str, int]) -> Any:
+    """Return the definition of an operator; None where ONNX has none."""
+    try:
+        return onnx.defs.get_schema(name, versions.get(domain, 1), domain)
+    except onnx.defs.SchemaError:
+        return None
+
+
+def numbers(tensor: Any, folder: Path) -> Any:
+    """Return a tensor's numbers; of one kept beside the file, this one alone is read."""
+    onnx = library()
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        from onnx.external_data_helper import load_external_data_for_tensor
+
+        copy = onnx.TensorProto()
+        copy.CopyFrom(tensor)
+        try:
+            load_external_data_for_tensor(copy, str(folder))
+        except (OSError, ValueError, onnx.checker.ValidationError) as error:
+            raise CostModelError(
+                f'tensor "{tensor.name}": its numbers lie beside the file and cannot '
+                f"be read: {error}"
+            ) from None
+        tensor = copy
+    return onnx.numpy_helper.to_array(tensor)

@@ -1,0 +1,161 @@
+"""The reader's state: what is known of each tensor, and the nodes so far."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from costmodel.algebra.size import Size, size
+from costmodel.bridge.onnx.file import LARGE, library, numbers, opsets
+from costmodel.bridge.onnx.names import Names, clean, path_of
+from costmodel.bridge.onnx.tensors import Constant, Tensor, Traced
+from costmodel.bridge.trace.layout import Sizes, shaped, split
+from costmodel.bridge.trace.sizes import Record
+from costmodel.errors import CostModelError
+from costmodel.network import operators as op
+from costmodel.network.node import Inference, Node, make_node
+from costmodel.network.operators import Operator
+
+
+class SampleError(CostModelError):
+    """The sizes of the sample do not fit; others may."""
+
+
+@dataclass
+class Graph:
+    """One reading of a model at a sample size."""
+
+    model: Any
+    folder: Path
+    batch: Size
+    record: Record
+    literal_batch: int | None = None
+    """The batch that is written into the file as a number, where it has no name."""
+    marks_unknown: bool = False
+    nodes: dict[str, Node] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    unknown: dict[str, list[str]] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
+    demands: dict[Size, tuple[str, str]] = field(default_factory=dict)
+    where: str = "graph"
+
+    def __post_init__(self) -> None:
+        """Write down what is stored, and who reads what."""
+        self.onnx = library()
+        self.versions = opsets(self.model)
+        self.inference = Inference()
+        self._operators: dict[Operator, Operator] = {}
+        self._owners: dict[tuple[str, ...], str] = {}
+        self._parameters: dict[tuple[Any, ...], str] = {}
+        self.record.where = lambda: self.where
+        graph = self.model.graph
+        self.readers = Counter(name for node in graph.node for name in node.input)
+        self.readers.update(value.name for value in graph.output)
+        self.names = Names(_paths(graph))
+        for tensor in graph.initializer:
+            self.store(tensor.name, tensor, learnable=True)
+
+    # Stored tensors.
+
+    def store(self, name: str, tensor: Any, *, learnable: bool) -> None:
+        """Write down a tensor of the file."""
+        sizes = tuple(size(int(d)) for d in tensor.dims)
+        is_float = tensor.data_type in _FLOATS
+        many = 1
+        for d in tensor.dims:
+            many *= int(d)
+
+        def load() -> Any:
+            if many > LARGE:
+                return None
+            return numbers(tensor, self.folder)
+
+        source = ((name, learnable and is_float),)
+        self.tensors[name] = Constant(sizes, tensor.data_type, source, True, load)  # noqa: FBT003
+
+    def operand(self, tensor: Tensor) -> Traced:
+        """Return a tensor as an operand: a constant one becomes a node of its own."""
+        if isinstance(tensor, Traced):
+            return tensor
+        layout, shape = split(tensor.sizes, self.batch)
+        key = (tensor.sizes, tensor.sources, tensor.is_itself)
+        name = self._parameters.get(key) if tensor.sources else None
+        if name is None:
+            if tensor.is_itself and len(tensor.sources) == 1:
+                name = self._stored(tensor)
+            else:
+                made_of = tuple(self._source(*source) for source in tensor.sources)
+                name = self.names.node("", "", "derived")
+                self.emit(op.Derived(shape), made_of, name)
+            self._parameters[key] = name
+        return Traced(name, shape, tensor.sizes, layout, tensor.dtype)
+
+    def _stored(self, tensor: Constant) -> str:
+        """Return a node for a stored tensor; another view of one is made of it."""
+        ((source, learnable),) = tensor.sources
+        _, shape = split(tensor.sizes, self.batch)
+        if (source,) in self._owners:
+            name = self.names.node("", "", "derived")
+            owner = (self._owners[(source,)],)
+            owner = owner if owner[0] in self.nodes else ()
+            return self.emit(op.Derived(shape), owner, name)
+        name = self.names.stored(source)
+        self._owners[(source,)] = name
+        return self.emit(op.Parameter(shape, learnable), (), name)
+
+    def _source(self, source: str, learnable: bool) -> str:  # noqa: FBT001
+        """Return the node of a stored tensor that others are computed from."""
+        if (source,) not in self._owners:
+            tensor = self.tensors[source]
+            name = self.names.stored(source)
+            self.emit(op.Parameter(shaped(tensor.sizes), learnable), (), name)
+            self._owners[(source,)] = name
+        return self._owners[(source,)]
+
+    def owner(self, sources: tuple[str, ...], name: str) -> str:
+        """Return the node that stores those tensors already, or write down this one."""
+        return self._owners.setdefault(sources, name) if sources else name
+
+    # Nodes.
+
+    def emit(self, operator: Operator, inputs: tuple[str, ...], name: str) -> str:
+        """Append a node, and return its name."""
+        operator = self._operators.setdefault(operator, operator)
+        self.nodes[name] = make_node(name, operator, inputs, self.nodes, self.inference)
+        return name
+
+    def number(self, length: Size) -> int:
+        """Return what a size is for the sample."""
+        return length.at(self.record.values)
+
+    def numbers(self, sizes: Sizes) -> tuple[int, ...]:
+        """Return what sizes are for the sample."""
+        return tuple(self.number(s) for s in sizes)
+
+
+_FLOATS = {1, 10, 11, 16}
+"""ONNX's numbers of float32, float16, float64 and bfloat16."""
+
+SILENT = {"Identity", "Cast", "CastLike", "Shape", "Size", "Constant"}
+"""Operators that become no nodes."""
+
+
+def _paths(graph: Any) -> dict[str, str]:
+    """Return the path of every node that becomes an operator, by its first output."""
+    reached = {value.name for value in graph.input} - {t.name for t in graph.initializer}
+    found = {}
+    for node in graph.node:
+        if node.op_type in {"Shape", "Size"} or reached.isdisjoint(node.input):
+            continue
+        reached.update(node.output)
+        if node.op_type not in SILENT:
+            found[node.output[0]] = path_of(node)
+    return found
+
+
+def own_name(node: Any) -> str:
+    """Return a node's own name, as far as it says more than what it is."""
+    name = clean(node.name)
+    return name.removeprefix("node_")

@@ -1,0 +1,76 @@
+"""What ONNX itself infers for a node's outputs, at the sample's sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from costmodel.bridge.onnx.call import Call
+from costmodel.bridge.onnx.file import schema_of
+from costmodel.bridge.onnx.tensors import Constant, Tensor, is_small, plain
+
+
+FEW = 64
+"""Arrays of at most so many numbers are given to the inference: targets of views."""
+
+
+def infer(call: Call) -> Call:
+    """Return the call with the sizes and types that ONNX infers for its outputs."""
+    graph = call.graph
+    onnx = graph.onnx
+    schema = schema_of(onnx, call.kind, call.node.domain, graph.versions)
+    if schema is None:
+        return _declared(call)
+    types, data = {}, {}
+    for place, name in enumerate(call.node.input):
+        value = call.tensor(place)
+        if value is None:
+            continue
+        numbers = graph.numbers(value.sizes)
+        types[name] = onnx.helper.make_tensor_type_proto(value.dtype, numbers)
+        array = _few(value)
+        if array is not None:
+            data[name] = onnx.numpy_helper.from_array(array, name)
+            types[name] = onnx.helper.make_tensor_type_proto(
+                data[name].data_type, numbers
+            )
+    versions = [onnx.helper.make_opsetid(d, v) for d, v in graph.versions.items()]
+    try:
+        found = onnx.shape_inference.infer_node_outputs(
+            schema, call.node, types, data, opset_imports=versions
+        )
+    except (onnx.shape_inference.InferenceError, RuntimeError):
+        return call
+    outputs = [found.get(name) for name in call.node.output]
+    call.expected = [_lengths(one) for one in outputs]
+    call.dtypes = [0 if one is None else one.tensor_type.elem_type for one in outputs]
+    return call
+
+
+def _few(value: Tensor) -> Any:
+    if not isinstance(value, Constant) or value.load is None:
+        return None
+    lengths = [s.constant for s in value.sizes]
+    if None in lengths or not is_small(lengths, FEW):
+        return None
+    array = value.array
+    return None if array is None else plain(array)
+
+
+def _lengths(kind: Any) -> tuple[int, ...] | None:
+    """Return the lengths of a type; None where one of them is open."""
+    if kind is None or not kind.tensor_type.HasField("shape"):
+        return None
+    dims = kind.tensor_type.shape.dim
+    if not all(d.HasField("dim_value") for d in dims):
+        return None
+    return tuple(int(d.dim_value) for d in dims)
+
+
+def _declared(call: Call) -> Call:
+    """Return the call with the sizes that the file itself declares."""
+    graph = call.graph.model.graph
+    declared = {v.name: v.type for v in (*graph.value_info, *graph.output)}
+    outputs = [declared.get(name) for name in call.node.output]
+    call.expected = [_lengths(one) for one in outputs]
+    call.dtypes = [0 if one is None else one.tensor_type.elem_type for one in outputs]
+    return call

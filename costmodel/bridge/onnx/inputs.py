@@ -1,0 +1,106 @@
+"""The inputs of an ONNX graph: which axes are N, H and W."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+from costmodel.algebra.size import size
+from costmodel.algebra.symbols import H, N, W, symbol
+from costmodel.bridge.onnx.names import clean
+from costmodel.bridge.trace.layout import Sizes
+from costmodel.errors import CostModelError
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The sizes of every input, and the batch where the file writes a number."""
+
+    sizes: Mapping[str, Sizes]
+    symbols: tuple[sympy.Symbol, ...]
+    literal_batch: int | None = None
+
+    def sample(self, count: int, height: int, width: int) -> dict[sympy.Symbol, int]:
+        """Return numbers for the symbols; a batch that was written is that number."""
+        known = {N: self.literal_batch or count, H: height, W: width}
+        others = {s: height + 8 * i for i, s in enumerate(self.symbols) if s not in known}
+        return {s: known[s] for s in (N, *self.symbols) if s in known} | others
+
+
+def inputs_of(model: Any) -> list[Any]:
+    """Return the inputs of a graph; older files list their weights among them."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in stored]
+
+
+def axes_of(model: Any) -> Axes:
+    """Return the sizes of all inputs: one symbol for each name the file gives an axis.
+
+    **Errors**: no input; one without axes, or with none for a batch.
+    """
+    known: dict[str, sympy.Symbol] = {}
+    found: dict[str, list[Any]] = {}
+    inputs = inputs_of(model)
+    if not inputs:
+        raise CostModelError("onnx: the graph has no input")
+    for value in inputs:
+        if not value.type.tensor_type.HasField("shape"):
+            raise CostModelError(f'onnx: input "{value.name}" has no shape in the file')
+        found[value.name] = _lengths(value, known)
+    literal = {n[0] for n in found.values() if n and isinstance(n[0], int)}
+    first = next(iter(found.values()))
+    if not first:
+        raise CostModelError(f'onnx: input "{inputs[0].name}" has no axis for a batch')
+    batch = first[0] if isinstance(first[0], int) else None
+    if batch is not None and literal == {batch}:
+        found = {name: [N, *lengths[1:]] for name, lengths in found.items() if lengths}
+    elif first[0] != N:
+        raise CostModelError(f'onnx: inputs have different batches: {found}')
+    sizes = {name: tuple(size(n) for n in lengths) for name, lengths in found.items()}
+    used = {s for lengths in found.values() for s in lengths if not isinstance(s, int)}
+    symbols = tuple(sorted(used - {N}, key=str))
+    return Axes(sizes, symbols, batch)
+
+
+def _lengths(value: Any, known: dict[str, sympy.Symbol]) -> list[Any]:
+    """Return an input's sizes: numbers, and symbols for what is open."""
+    dims = list(value.type.tensor_type.shape.dim)
+    numbers = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None
+               for d in dims]  # fmt: skip
+    usual = _usual(numbers)
+    found: list[Any] = []
+    for axis, (dim, number) in enumerate(zip(dims, numbers, strict=True)):
+        if number is not None:
+            found.append(int(number))
+            continue
+        key = dim.dim_param or f"{value.name}_axis_{axis}"
+        if key not in known:
+            known[key] = _fresh(key, usual.get(axis), known)
+        found.append(known[key])
+    return found
+
+
+def _usual(numbers: list[int | None]) -> dict[int, sympy.Symbol]:
+    """Return what axes are called: of a map N × C × H × W, or N × H × W × C."""
+    if len(numbers) != 4:
+        return {0: N}
+    is_last = numbers[3] is not None and numbers[1] is None and numbers[2] is None
+    return {0: N, 1: H, 2: W} if is_last else {0: N, 2: H, 3: W}
+
+
+def _fresh(
+    key: str, usual: sympy.Symbol | None, known: dict[str, sympy.Symbol]
+) -> sympy.Symbol:
+    """Return a symbol that no other axis has."""
+    taken = set(known.values())
+    if usual is not None and usual not in taken:
+        return usual
+    base = clean(key).replace(".", "_") or "size"
+    base = f"_{base}" if base[0].isdigit() else base
+    name = base
+    while symbol(name) in taken | {N, H, W}:
+        name = f"{name}_"
+    return symbol(name)

@@ -1,0 +1,227 @@
+"""The reading itself: the input, node by node, and the network."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import sympy
+
+from costmodel.algebra.size import size
+from costmodel.algebra.symbols import Dim, N
+from costmodel.bridge.onnx.call import Call, Undone
+from costmodel.bridge.onnx.constants import constant, guessed
+from costmodel.bridge.onnx.file import load, written_out
+from costmodel.bridge.onnx.graph import Graph, SampleError, own_name
+from costmodel.bridge.onnx.inference import infer
+from costmodel.bridge.onnx.inputs import Axes, axes_of, inputs_of
+from costmodel.bridge.onnx.names import clean, path_of
+from costmodel.bridge.onnx.readers import READERS
+from costmodel.bridge.onnx.tensors import Constant, Traced
+from costmodel.bridge.trace.guards import constraints
+from costmodel.bridge.trace.layout import shaped, split
+from costmodel.bridge.trace.sizes import Record
+from costmodel.errors import CostModelError
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+
+
+SAMPLES = ((3, 256, 320), (3, 224, 224), (3, 299, 299), (3, 384, 384), (3, 512, 512),
+           (3, 32, 32), (3, 28, 28), (3, 160, 160), (3, 240, 240))  # fmt: skip
+"""Batch, height and width that formulas are checked at: all different, where they may be."""
+
+
+def read(path: str | Path, *, on_unknown: str = "raise") -> Network:
+    """Return the network of an ONNX file, symbolic in the sizes it leaves open.
+
+    Of an input N × C × H × W, the axes without a number become N, H and W; other open
+    axes have the file's own names. Sizes of weights are read, not their numbers.
+    Every formula is held against what ONNX itself infers at a sample size.
+
+    **Errors**: operators without a rule, all of them with their nodes, unless
+    ``on_unknown="mark"`` keeps them as opaque nodes; sizes that lose their formula; a
+    file that is none; :class:`MissingDependencyError` without the package onnx.
+    """
+    if on_unknown not in {"raise", "mark"}:
+        raise CostModelError(f'onnx: on_unknown {on_unknown!r} is not "raise" or "mark"')
+    file = Path(path)
+    model = load(file)
+    kinds = {(n.domain, n.op_type) for n in model.graph.node}
+    missing = {kind for kind in kinds if kind[1] not in READERS and kind[1] not in _OWN}
+    model = written_out(model, missing)
+    axes = axes_of(model)
+    marks = on_unknown == "mark"
+    if axes.literal_batch is None:
+        return _read(model, file, axes, N, marks=marks)
+    try:
+        network = _read(model, file, axes, N, marks=marks)
+    except CostModelError:
+        if axes.literal_batch != 1:
+            raise
+        return _read(model, file, replace(axes, literal_batch=None), 1, marks=marks)
+    warnings.warn(
+        f"{file.name}: the batch is {axes.literal_batch} in the file; it is read as N",
+        stacklevel=2,
+    )
+    return network
+
+
+_OWN = {"Constant", "Shape", "Size", "ConstantOfShape", "If"}
+"""Operators that need no reader."""
+
+
+def _read(model: Any, file: Path, axes: Axes, batch: Dim, *, marks: bool) -> Network:
+    """Read the model at the first sample size that fits it."""
+    first: SampleError | None = None
+    for values in _samples(axes):
+        graph = Graph(
+            model, file.parent, size(batch), Record(values), axes.literal_batch, marks
+        )
+        try:
+            _walk(graph, axes)
+        except SampleError as error:
+            first = first or error
+            continue
+        return _network(graph, file.stem, batch)
+    raise CostModelError(f"{file.name}: {first}") from None
+
+
+def _samples(axes: Axes) -> Iterator[Mapping[sympy.Symbol, int]]:
+    """Return numbers for the symbols of the inputs, one set after the other."""
+    seen = []
+    for count, height, width in SAMPLES:
+        values = axes.sample(count, height, width)
+        if values not in seen:
+            seen.append(values)
+            yield values
+
+
+def _walk(graph: Graph, axes: Axes) -> None:
+    """Read every node, in the file's order, which is a topological one."""
+    several = len(inputs_of(graph.model)) > 1
+    for value in inputs_of(graph.model):
+        sizes = axes.sizes[value.name]
+        layout, shape = split(sizes, graph.batch)
+        if layout.is_folded or not layout.has_batch:
+            shape = shaped(sizes)
+        name = graph.names.node("", clean(value.name) if several else "input", "input")
+        graph.emit(op.Input(shape), (), name)
+        dtype = value.type.tensor_type.elem_type
+        graph.tensors[value.name] = Traced(
+            name, graph.nodes[name].output, sizes, layout, dtype
+        )
+    walk(graph, graph.model.graph.node)
+
+
+def walk(graph: Graph, nodes: Any) -> None:
+    """Read nodes one by one."""
+    for node in nodes:
+        graph.where = path_of(node) or own_name(node) or node.op_type
+        if node.op_type == "If":
+            _branch(graph, node)
+            continue
+        if node.output and all(name in graph.tensors for name in node.output if name):
+            # Read together with the node before it.
+            continue
+        call = infer(Call(graph, node))
+        if _is_reached(call):
+            _read_node(call)
+        else:
+            constant(call)
+
+
+def _is_reached(call: Call) -> bool:
+    if call.kind in {"Shape", "Size"}:
+        return False
+    return any(call.is_traced(i) for i in range(call.count))
+
+
+def _read_node(call: Call) -> None:
+    reader = READERS.get(call.kind) if call.node.domain in {"", "ai.onnx"} else None
+    try:
+        if reader is None:
+            raise Undone
+        reader(call)
+    except Undone:
+        _unknown(call)
+
+
+def _unknown(call: Call) -> None:
+    """Write down an operator without a rule; its outputs go on as ONNX infers them."""
+    graph, kind = call.graph, call.kind
+    graph.unknown.setdefault(kind, []).append(call.label)
+    operands = [call.x(i) for i in range(call.count) if call.tensor(i) is not None]
+    for place, name in enumerate(call.node.output):
+        expected = call.expected[place] if place < len(call.expected) else None
+        if not name or (place and not graph.readers[name]):
+            continue
+        if expected is None:
+            raise _unknown_error(graph, _rest(graph, call))
+        sizes = guessed(call, expected)
+        layout, shape = split(sizes, graph.batch)
+        node = graph.emit(
+            op.Opaque(kind, shape), tuple(x.node for x in operands),
+            call.name(clean(kind)),
+        )  # fmt: skip
+        call.give(Traced(node, shape, sizes, layout), place)
+
+
+def _rest(graph: Graph, call: Call) -> dict[str, list[str]]:
+    """Return what is unknown, and what else will be behind an unknown size."""
+    found = {kind: list(nodes) for kind, nodes in graph.unknown.items()}
+    for node in graph.model.graph.node:
+        known = node.op_type in READERS or node.op_type in _OWN
+        label = node.name or node.output[0]
+        if (not known or node.domain not in {"", "ai.onnx"}) and label != call.label:
+            if label not in found.setdefault(node.op_type, []):
+                found[node.op_type].append(label)
+    return found
+
+
+def _unknown_error(graph: Graph, unknown: dict[str, list[str]]) -> CostModelError:
+    many = "; ".join(
+        f"{kind} ({len(nodes)}×) at {', '.join(nodes)}" for kind, nodes in unknown.items()
+    )
+    hint = (
+        "the file does not say how large their results are"
+        if graph.marks_unknown
+        else 'on_unknown="mark" keeps them as opaque nodes'
+    )
+    return CostModelError(f"onnx: operators without a rule: {many}; {hint}")
+
+
+def _branch(graph: Graph, node: Any) -> None:
+    """Read the branch of a condition on sizes; one on data has no one cost."""
+    call = Call(graph, node)
+    condition = call.tensor(0)
+    array = condition.array if isinstance(condition, Constant) else None
+    if array is None:
+        raise call.refuse("the branch depends on data, so the cost depends on the image")
+    chosen = call.get("then_branch" if bool(array.ravel()[0]) else "else_branch")
+    for tensor in chosen.initializer:
+        graph.store(tensor.name, tensor, learnable=True)
+    walk(graph, chosen.node)
+    for outer, inner in zip(node.output, chosen.output, strict=True):
+        graph.tensors[outer] = graph.tensors[inner.name]
+
+
+def _network(graph: Graph, name: str, batch: Dim) -> Network:
+    if graph.unknown and not graph.marks_unknown:
+        raise _unknown_error(graph, graph.unknown)
+    outputs = []
+    for value in graph.model.graph.output:
+        known = graph.tensors.get(value.name)
+        if isinstance(known, Traced):
+            outputs.append(known.node)
+    if not outputs:
+        raise CostModelError(f"onnx: {name}: no output depends on the input")
+    needed = constraints(graph.record, graph.demands)
+    return Network.of_nodes(
+        graph.nodes, list(dict.fromkeys(outputs)), name, batch, needed, graph.shared
+    )
+
+
+__all__ = ["read"]

@@ -1,0 +1,108 @@
+"""What is known of the tensors of an ONNX graph: traced ones, and constant ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from costmodel.bridge.trace.layout import Layout, Sizes
+from costmodel.bridge.trace.sizes import SizeInt, SizeRatio
+from costmodel.network.shape import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A tensor that depends on the input: who makes it, and the sizes of its axes."""
+
+    node: str
+    shape: Shape
+    sizes: Sizes
+    layout: Layout
+    dtype: int = 1
+    """ONNX's number of the type of its elements; 1 is float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A tensor that depends on stored ones alone, or on sizes.
+
+    ``sources`` are the stored tensors that it comes from, with their learnability.
+    """
+
+    sizes: Sizes
+    dtype: int = 1
+    sources: tuple[tuple[str, bool], ...] = ()
+    is_itself: bool = False
+    """Whether it is the stored tensor itself, or its view."""
+    load: Callable[[], Any] | None = None
+    """Gives its numbers, as an array that may hold sizes with their formulas."""
+
+    @property
+    def array(self) -> Any:
+        """The numbers; None where they are too many, or unknown."""
+        return None if self.load is None else self.load()
+
+    @property
+    def is_learnable(self) -> bool:
+        """Whether it comes from a tensor that may be learned."""
+        return any(learnable for _, learnable in self.sources)
+
+
+Tensor = Traced | Constant
+
+
+def plain(array: Any) -> Any:
+    """Return an array of sizes as numbers: those of the sample.
+
+    >>> plain(np.array([2, 3], dtype=object)).dtype.name
+    'int64'
+    """
+    if array.dtype != object:
+        return array
+    flat = [plain_number(v) for v in array.ravel()]
+    kinds = {type(v) for v in flat}
+    dtype: Any = np.int64
+    if float in kinds:
+        dtype = np.float32
+    elif kinds == {bool}:
+        dtype = np.bool_
+    return np.array(flat, dtype=dtype).reshape(array.shape)
+
+
+def plain_number(value: Any) -> Any:
+    """Return a size as the number that it is for the sample."""
+    if isinstance(value, SizeInt):
+        return int.__add__(value, 0)
+    if isinstance(value, SizeRatio):
+        return float.__add__(value, 0.0)
+    return value
+
+
+def has_formula(array: Any) -> bool:
+    """Say whether an array holds sizes that depend on the input's."""
+    return array.dtype == object and any(
+        isinstance(v, (SizeInt, SizeRatio)) for v in array.ravel()
+    )
+
+
+def objects(array: Any) -> Any:
+    """Return an array whose elements are Python's own numbers.
+
+    >>> objects(np.array([1, 2])).dtype.name
+    'object'
+    """
+    if array.dtype == object:
+        return array
+    made = np.empty(array.shape, dtype=object)
+    for place in np.ndindex(array.shape):
+        made[place] = array[place].item()
+    return made
+
+
+def is_small(shape: Any, most: int) -> bool:
+    """Say whether there are at most so many elements."""
+    return math.prod(shape) <= most

@@ -1,0 +1,59 @@
+"""``max`` and ``min`` of sizes, which Python would decide for the sample alone."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sympy
+
+from costmodel.algebra.size import Size, size
+from costmodel.bridge.trace.guards import always
+from costmodel.bridge.trace.sizes import Record, SizeInt, formula_of, whole
+
+
+@contextmanager
+def symbolic_builtins(record: Record) -> Iterator[None]:
+    """Let ``max`` and ``min`` keep formulas while a network's code runs."""
+    kept = builtins.max, builtins.min
+
+    def either(plain: Any, *, is_max: bool) -> Any:
+        def chosen(*values: Any, **options: Any) -> Any:
+            if options or len(values) != 2 or not _any_size(values):
+                return plain(*values, **options)
+            left, right = (formula_of(v) for v in values)
+            return _extreme(left, right, record, is_max=is_max)
+
+        return chosen
+
+    builtins.max = either(kept[0], is_max=True)
+    builtins.min = either(kept[1], is_max=False)
+    try:
+        yield
+    finally:
+        builtins.max, builtins.min = kept
+
+
+def _extreme(left: Size, right: Size, record: Record, *, is_max: bool) -> int:
+    function = sympy.Max if is_max else sympy.Min
+    if left == right:
+        return whole(left, record)
+    bounds = _sign(left - right)
+    if bounds is not None:
+        return whole(left if (bounds >= 0) == is_max else right, record)
+    return whole(size(function(left.value, right.value)), record)
+
+
+def _sign(difference: Size) -> int | None:
+    """Return 1 or −1 where a size is never below, or never above, 0."""
+    if always(">=", difference):
+        return 1
+    return -1 if always(">=", -difference) else None
+
+
+def _any_size(values: tuple[Any, ...]) -> bool:
+    return any(isinstance(v, SizeInt) for v in values) and all(
+        isinstance(v, int) for v in values
+    )

@@ -1,0 +1,298 @@
+"""From what a user names to a network: modules, files of Python, ONNX and JSON."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from costmodel.cli.importing import imported, user_code
+from costmodel.errors import CostModelError
+from costmodel.terminal import note
+
+
+if TYPE_CHECKING:
+    from costmodel.network.graph import Network
+
+TRAIN = "costmodel.train"
+MARK = "costmodel.mark_unknown"
+_OPENED = "costmodel.opened"
+"""Where a command's context keeps what was asked for, and what was opened already."""
+
+FORMS = (
+    "package.module:attribute, path/to/file.py:attribute, model.onnx or net.json"
+)
+"""How a network that is not registered is named."""
+
+_QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+"""What Python itself does not show of code that is not the program."""
+
+
+class Sample(tuple[Any, ...]):
+    """The shape of one sample, channels first: numbers or expressions."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Write it as shapes are written: 3×224×224."""
+        return "×".join(map(str, self))
+
+    @property
+    def is_known(self) -> bool:
+        """Say whether every size is a number."""
+        return all(type(size) is int for size in self)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A network of a user's, symbolic where its input is, and what was said of it."""
+
+    network: Network
+    title: str
+    warnings: tuple[str, ...] = ()
+
+
+def is_target(name: str) -> bool:
+    """Say whether a name leads to a user's network, not into the registry."""
+    return ":" in name or name.endswith((".py", ".onnx", ".json"))
+
+
+def read_sample(text: str) -> Sample:
+    """Read the shape of an input, such as 3x224x224.
+
+    >>> print(read_sample("3x224x32*M"))
+    3×224×32*M
+    """
+    return Sample(read_size(part, f"--input {text}") for part in re.split("[x×]", text))
+
+
+def read_size(value: Any, where: str) -> Any:
+    """Read one size: a number from 1, or an expression in symbols."""
+    from costmodel.algebra.parse import exact
+
+    size = exact(value.strip() if isinstance(value, str) else value, where)
+    if getattr(size, "free_symbols", None) or (type(size) is int and size > 0):
+        return size
+    raise CostModelError(f"{where}: {size} is not a positive integer")
+
+
+def open_target(name: str, settings: Sequence[str], sample: Sample | None) -> Opened:
+    """Return the network that a user names; a command opens each but once."""
+    meta = click.get_current_context().meta
+    known = meta.setdefault(_OPENED, {})
+    key = (name, tuple(settings))
+    if key not in known:
+        with _heard() as heard:
+            network, title = _opened(
+                name, _options(settings), sample,
+                train=meta.get(TRAIN, False), marks=meta.get(MARK, False),
+            )  # fmt: skip
+        known[key] = Opened(network, title, tuple(dict.fromkeys(heard)))
+        for warning in known[key].warnings:
+            note(f"{name}: {warning}")
+    found: Opened = known[key]
+    return found
+
+
+def at_sample(network: Network, sample: Sample) -> Network:
+    """Return a network whose input has this shape."""
+    import sympy
+
+    shape = network.inputs[0].output
+    problem = f"{network.name}: its input is {shape}, not {sample}"
+    if len(shape.sizes) != len(sample):
+        raise CostModelError(problem)
+    values: dict[Any, Any] = {}
+    for have, want in zip(shape.sizes, sample):
+        if values.setdefault(have, want) != want:
+            raise CostModelError(problem)
+        if have != want and not isinstance(have, sympy.Symbol):
+            raise CostModelError(problem)
+    values = {h: w for h, w in values.items() if isinstance(h, sympy.Symbol)}
+    return network.bind(values) if values else network
+
+
+def _opened(
+    name: str, options: dict[str, Any], sample: Sample | None,
+    *, train: bool, marks: bool,
+) -> tuple[Network, str]:  # fmt: skip
+    """Read a file, or import what builds the network; say what it is."""
+    if name.endswith((".onnx", ".json")) and options:
+        raise CostModelError(f"{name}: a file takes no options, got {', '.join(options)}")
+    if name.endswith(".json"):
+        return _read_json(name), "a network in a file"
+    if name.endswith(".onnx"):
+        return _read_onnx(name), "an ONNX model"
+    if name.endswith(".py"):
+        raise CostModelError(f"{name}: name what builds the network: {name}:NAME")
+    with imported(name) as attribute:
+        made = _made(name, attribute, options)
+        if not _is_module(made):
+            return _network(name, made), "a network of its own code"
+        mode = "training" if train else "evaluation"
+        with user_code(name):
+            network = _traced(name, made, sample, train=train, marks=marks)
+        return network, f"{type(made).__name__}, traced in {mode} mode"
+
+
+def _read_json(name: str) -> Network:
+    from costmodel.network.graph import Network
+
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise CostModelError(f"{name}: is no text, and so no JSON") from None
+    try:
+        return Network.from_json(text)
+    except CostModelError as error:
+        raise CostModelError(f"{name}: {error}") from error
+
+
+def _read_onnx(name: str) -> Network:
+    if not Path(name).is_file():
+        raise CostModelError(f"{name}: there is no such file")
+    with user_code(name):
+        from costmodel.bridge.onnx import read
+
+        network: Network = read(name)
+        return network
+
+
+def _made(name: str, attribute: Any, options: dict[str, Any]) -> Any:
+    """Return a module or a network as it is; call anything else that can be called."""
+    if _is_module(attribute) or _is_network(attribute) or not callable(attribute):
+        if options:
+            kind = type(attribute).__name__
+            raise CostModelError(
+                f"{name}: a {kind} takes no options, got {', '.join(options)}"
+            )
+        return attribute
+    signature = _signature(attribute)
+    if str(getattr(attribute, "__module__", "")).partition(".")[0] == "torchvision":
+        # Some of its networks load trained weights unless they are told not to.
+        for key in {"weights", "weights_backbone"} & signature.parameters.keys():
+            options = {key: None, **options}
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        raise CostModelError(
+            f"{name}: {error}; --option KEY=VALUE gives its arguments"
+        ) from None
+    with user_code(name):
+        return _build(lambda: attribute(**options))
+
+
+def _signature(called: Callable[..., Any]) -> inspect.Signature:
+    """Return what a callable takes; anything, where it does not tell."""
+    try:
+        return inspect.signature(called)
+    except (TypeError, ValueError):
+        rest = inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD)
+        return inspect.Signature([rest])
+
+
+def _build(make: Callable[[], Any]) -> Any:
+    """Build without memory, unless the code has imported no PyTorch to build with."""
+    if "torch" not in sys.modules:
+        return make()
+    from costmodel.bridge.building import build
+
+    return build(make)
+
+
+def _is_module(value: object) -> bool:
+    """Say whether a value is a module of PyTorch; there is none before its import."""
+    if "torch" not in sys.modules:
+        return False
+    from costmodel.bridge.building import is_module
+
+    return is_module(value)
+
+
+def _is_network(value: object) -> bool:
+    from costmodel.network.graph import Network
+
+    return isinstance(value, Network)
+
+
+def _network(name: str, made: Any) -> Network:
+    if not _is_network(made):
+        raise CostModelError(
+            f"{name}: gives a {type(made).__name__}, not a torch.nn.Module or a "
+            "costmodel.Network"
+        )
+    network: Network = made
+    return network
+
+
+def _traced(
+    name: str, module: Any, sample: Sample | None, *, train: bool, marks: bool
+) -> Network:
+    """Trace in symbols, or where only that works at the very sizes that are given."""
+    from costmodel.algebra.symbols import H, W
+    from costmodel.bridge.building import traced
+
+    def run(shape: Sequence[Any]) -> Network:
+        on_unknown = "mark" if marks else "raise"
+        try:
+            return traced(
+                module, shape, name=name, train=train, on_unknown=on_unknown
+            )
+        except CostModelError as error:
+            said = str(error).removeprefix("trace: ").removeprefix(f"{name} ")
+            said = said.replace('on_unknown="mark"', "--mark-unknown")
+            raise CostModelError(said) from error
+
+    channels, *sides = (3, H, W) if sample is None else sample
+    shape = (channels, *((H, W) if len(sides) <= 2 else sides)[: len(sides)])
+    try:
+        return run(shape)
+    except CostModelError as error:
+        if sample is None:
+            hint = "; --input 1x28x28 gives the shape of its input"
+            is_size = "runs at no size tried" in str(error)
+            raise CostModelError(f"{error}{hint * is_size}") from error
+        if not sample.is_known or shape == tuple(sample):
+            raise
+        network = run(sample)
+        warnings.warn(f"traced at {sample} alone: {error}", stacklevel=2)
+        return network
+
+
+def _options(settings: Sequence[str]) -> dict[str, Any]:
+    """Return what --option gives: a value as Python writes it, else text.
+
+    >>> _options(["depth=18", "act=relu", "widths=[8, 16]"])
+    {'depth': 18, 'act': 'relu', 'widths': [8, 16]}
+    """
+    given: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not equals or not key:
+            raise click.UsageError(f'--option "{setting}" is not KEY=VALUE')
+        try:
+            given[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            given[key] = value
+    return given
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Collect the warnings of a user's code and of its tracing, each as one line."""
+    heard: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield heard
+    for warning in caught:
+        if not issubclass(warning.category, _QUIET):
+            heard.append(" ".join(str(warning.message).split()))

@@ -1,0 +1,130 @@
+"""What is seen of the image where its axes are moved, merged and taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import costmodel as cm
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.symbols import H, W
+from costmodel.analysis.places import GONE, HOME, UNKNOWN, Place, places
+from costmodel.bridge.gradients import gradient_support
+from costmodel.errors import CostModelError
+from costmodel.network import operators as op
+from costmodel.network.build import Value, add, concat, conv, depthwise, image, network
+from costmodel.network.shape import Shape
+from costmodel.testing_tensors import put
+
+
+def axes(*sizes: int) -> Shape:
+    return Shape(sizes[0], tuple(map(Extent, sizes[1:])))
+
+
+def convnext(x: Value) -> Value:
+    """A block whose features stand last: Liu et al. 2022, arXiv:2201.03545."""
+    y = put(depthwise(x, 7), op.Permute((2, 3, 1)))
+    y = put(put(y, op.LayerNorm(1)), op.LastLinear(6))
+    y = put(put(y, op.Pointwise("gelu")), op.LastLinear(4))
+    return add(x, put(y, op.Permute((3, 1, 2))))
+
+
+def shuffled(x: Value) -> Value:
+    y = put(x, op.Reshape(Shape(2, (Extent(2), *x.shape.spatial))))
+    y = put(put(y, op.Permute((2, 1, 3, 4))), op.Reshape(x.shape))
+    return conv(y, 4, kernel=3)
+
+
+def taken_apart(x: Value) -> Value:
+    """Every second row and column, from the second on, as focus stems take them."""
+    y = put(put(x, op.Slice(2, 1, 0, 2)), op.Slice(3, 1, 0, 2))
+    return conv(y, 4, kernel=3)
+
+
+def mirrored(x: Value) -> Value:
+    return conv(put(x, op.Pad2d((1, 1), (1, 1), "reflect")), 4, kernel=3, padding=0)
+
+
+def unshuffled(x: Value) -> Value:
+    return conv(put(x, op.PixelUnshuffle(2)), 4, kernel=3)
+
+
+def centred(x: Value) -> Value:
+    """Take the mean of all channels off, and scale by a learned slope."""
+    mean = put(x, op.Reduce("mean", (1,), keep=True, everywhere=False))
+    return conv(put(put(x, op.Binary("subtract"), mean), op.PReLU(4)), 4, kernel=3)
+
+
+@pytest.mark.parametrize(
+    ("block", "size", "stride"),
+    [(convnext, 9, 1), (shuffled, 5, 1), (taken_apart, 7, 2), (mirrored, 5, 1),
+     (unshuffled, 8, 2), (centred, 5, 1)],
+)  # fmt: skip
+def test_a_field_is_what_gradients_reach(
+    block: Callable[[Value], Value], size: int, stride: int
+) -> None:
+    net = network(block(conv(image(3, 32, 30), 4, kernel=3)), batch=1)
+    field = cm.receptive_field(net)
+    assert ((size, size), (stride, stride)) == (field.size, field.stride)
+    for position in [(5, 6), (7, 5)]:
+        reached = gradient_support(net, net.outputs[0], position).numpy().any(axis=0)
+        spans = [np.flatnonzero(reached.any(axis=axis)) for axis in (1, 0)]
+        ends = [(int(span[0]), int(span[-1])) for span in spans]
+        assert list(field.region(*position)) == ends
+
+
+def test_tokens_see_their_patch_until_attention() -> None:
+    x = conv(image(3, 32, 32), 8, kernel=8, stride=8, padding=0)
+    x = put(put(x, op.Reshape(axes(8, 16))), op.Permute((2, 1)))
+    x = put(x, op.LayerNorm(1))
+    query = put(x, op.LastLinear(8))
+    y = put(put(query, op.Attention(), query, query), op.Select(1, 0, 1))
+    net = network(y)
+    field = cm.receptive_field(net)
+    assert field.of("layer_norm1").size == (8, 8)
+    assert field.of("select1").unbounded == "attention1"
+
+
+def test_axes_are_followed_through_permutations_and_reshapes() -> None:
+    x = image(6, H, W)
+    moved = put(x, op.Permute((3, 1, 2)))
+    merged = put(x, op.Reshape(Shape(6, (Extent(H * W),))))
+    split = put(x, op.Reshape(Shape(2, (Extent(3), Extent(H), Extent(W)))))
+    cut = put(image(6, 8, 8), op.Reshape(axes(6, 2, 4, 8)))
+    mean = put(moved, op.Reduce("mean", (1,)))
+    found = places(network(moved, merged, split, mean))
+    assert found["permute1"] == (Place(3), Place(1))
+    assert found["reshape1"] == (Place(2, is_alone=False),) * 2
+    assert found["reshape2"] == (Place(3), Place(4))
+    assert found["reduce1"] == (Place(2), GONE)
+    assert places(network(cut))["reshape1"] == (UNKNOWN, Place(4))
+    assert HOME not in found.values()
+
+
+@pytest.mark.parametrize(
+    ("problem", "block"),
+    [
+        ('conv at "conv1": which positions it looks at is not followed: height and',
+         lambda x: conv(put(x, op.Permute((3, 1, 2))), 4, kernel=3)),
+        ('slice at "slice1": which positions it looks at is not followed',
+         lambda x: put(put(x, op.Reshape(axes(4, 64))), op.Slice(2, 1))),
+        ('layer_norm at "layer_norm1": which positions it looks at is not followed',
+         lambda x: put(put(x, op.Reshape(axes(4, 2, 4, 8))), op.LayerNorm(2))),
+        ('concat at "concat1": maps behind each other see different things',
+         lambda x: concat(x, conv(x, 4, kernel=3), axis=2)),
+        ('roll at "roll1": along which axes is not kept',
+         lambda x: put(x, op.Roll())),
+        ('pixel_shuffle at "pixel_shuffle1": pixel shuffle is no one window',
+         lambda x: put(x, op.PixelShuffle(2))),
+        ('repeat at "repeat1": repeat to 4×16×8: which positions repeat',
+         lambda x: put(x, op.Repeat(axes(4, 16, 8)))),
+    ],
+)  # fmt: skip
+def test_what_is_not_followed_is_an_error_that_names_the_node(
+    problem: str, block: Callable[[Value], Value]
+) -> None:
+    net = network(block(image(4, 8, 8)))
+    with pytest.raises(CostModelError, match=f"^{problem}"):
+        cm.receptive_field(net)
