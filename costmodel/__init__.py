@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from costmodel.network.registry import architecture as architecture
     from costmodel.network.registry import architectures as architectures
     from costmodel.network.registry import load as load
+    from costmodel.network.widen import widen as widen
 
 __version__ = "0.1.0.dev0"
 
@@ -84,6 +85,7 @@ _HOME = {
     "costmodel.network.graph": ("Network",),
     "costmodel.network.lineage": ("lineage",),
     "costmodel.network.registry": ("architecture", "architectures", "load"),
+    "costmodel.network.widen": ("widen",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -129,14 +129,17 @@ def index_finding(subjects: Sequence[Subject]) -> str:
     """Return the index in one sentence: how many networks, and how far they spread."""
     least = min(subjects, key=lambda subject: int(subject.cost.macs))
     most = max(subjects, key=lambda subject: int(subject.cost.macs))
-    years = sorted({subject.architecture.year for subject in subjects})
-    span = f"{years[0]}–{years[-1]}" if len(years) > 1 else f"{years[0]}"
+    dated = (subject.architecture.year for subject in subjects)
+    years = sorted({year for year in dated if year is not None})
+    span = f" of {years[0]}–{years[-1]}" if len(years) > 1 else ""
+    if len(years) == 1:
+        span = f" of {years[0]}"
     verdicts = [verdict for subject in subjects for verdict in subject.verdicts]
     outcomes = [verdict.outcome for verdict in verdicts]
     agree, depart = outcomes.count("agrees"), outcomes.count("departure")
     wrong = sum(verdict.is_wrong for verdict in verdicts)
     return (
-        f"{_counted(len(subjects), 'network')} of {span}: one input costs from "
+        f"{_counted(len(subjects), 'network')}{span}: one input costs from "
         f"{human(int(least.cost.macs))} MACs ({least.architecture.name}) to "
         f"{human(int(most.cost.macs))} ({most.architecture.name}); of "
         f"{_counted(agree + depart + wrong, 'published figure')} {agree} agree, "

@@ -36,11 +36,11 @@ def write(
             (staging / place).mkdir()
         _put(staging / "style.css", pages.style())
         for subject in subjects:
-            name = subject.architecture.name
+            name = subject.page
             page = pages.architecture(subject)
             _put(staging / "architectures" / f"{name}.html", page)
             _put(staging / "data" / f"{name}.json", architecture_twin(subject))
-            advance(name)
+            advance(subject.architecture.name)
         _put(staging / "index.html", pages.index(subjects))
         _put(staging / "data" / "index.json", index_twin(subjects))
     return folder / "index.html"
@@ -59,7 +59,7 @@ def _check_names(subjects: Sequence[Subject]) -> None:
         raise CostModelError("report: no network is given; name at least one")
     seen = {"index"}
     for subject in subjects:
-        name = subject.architecture.name
+        name = subject.page
         if not _FILE_NAME.fullmatch(name):
             raise CostModelError(f"report: {name!r} is no name for a file")
         if name.lower() in seen:

@@ -1,4 +1,4 @@
-"""What a page is about: one architecture, and all that was found out about it."""
+"""What a page is about: one network, and all that was found out about it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from costmodel.analysis.published import Check, Verdict
 from costmodel.network.graph import Network
 from costmodel.network.published import Published
 from costmodel.network.registry import Architecture
+from costmodel.network.unregistered import Unregistered
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,36 @@ class Subject:
     """An architecture with its networks, verdicts and oracle checks.
 
     ``symbolic`` has N, H, W and perhaps the width α free; ``bound`` has N = 1 and
-    H = W = the architecture's resolution. ``note`` says why there are no checks.
+    H = W = the architecture's resolution, or what its user asks for. ``note`` says why
+    there are no checks. ``file`` is what its page is called, by default its name.
     """
 
-    architecture: Architecture
+    architecture: Architecture | Unregistered
     symbolic: Network
     bound: Network
     verdicts: tuple[Verdict, ...]
     checks: tuple[Check, ...]
     note: str = ""
+    file: str = ""
+
+    @property
+    def page(self) -> str:
+        """What the files of its page are called, without their endings."""
+        return self.file or self.architecture.name
+
+    @property
+    def input(self) -> str:
+        """The shape of one sample, channels first."""
+        return str(self.bound.inputs[0].output)
+
+    @property
+    def sides(self) -> str:
+        """Height and width of one sample, or what else it is: 224², 32×64 or 784."""
+        sizes = self.bound.inputs[0].output.sizes
+        sides = sizes[1:] or sizes
+        if len(sides) == 2 and sides[0] == sides[1]:
+            return f"{sides[0]}²"
+        return "×".join(map(str, sides))
 
     @property
     def has_width(self) -> bool:
@@ -75,6 +97,6 @@ class Subject:
         """Return the settings of a figure that are not those which the page shows."""
         chosen = self.architecture
         shown = {key: str(option.default) for key, option in chosen.options.items()}
-        shown["resolution"] = str(chosen.resolution)
+        shown["resolution"] = str(getattr(chosen, "resolution", ""))
         given = dict(row.options) | {"resolution": row.resolution, "layer": row.layer}
         return {k: v for k, v in given.items() if v is not None and v != shown.get(k)}

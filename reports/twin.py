@@ -61,6 +61,8 @@ def architecture_twin(subject: Subject) -> str:
                 for check in subject.checks
             ],
             "note": subject.note,
+            "constraints": list(map(str, subject.symbolic.constraints)),
+            "unknown": list(subject.cost.unknown),
         }
     )
 
@@ -73,7 +75,9 @@ def _headline(subject: Subject) -> dict[str, Any]:
         "family": chosen.family,
         "year": chosen.year,
         "paper": chosen.paper,
-        "resolution": chosen.resolution,
+        "page": subject.page,
+        "resolution": getattr(chosen, "resolution", None),
+        "input": [int(size) for size in subject.bound.inputs[0].output.sizes],
         "depth": subject.depth,
         **{name: int(cost.metric(name)) for name in QUANTITIES},
         "top1": top1[0] if top1 else None,

@@ -30,6 +30,7 @@ from costmodel.network.graph import Network, parameters_by_name
 from costmodel.network.operators import OPERATORS, Input, Operator
 from costmodel.network.shape import Shape
 from costmodel.testing import input_sizes, networks
+from costmodel.testing_tensors import tensor_networks
 
 
 def check(expected: Network, actual: Network) -> None:
@@ -69,8 +70,9 @@ def test_networkx_gives_the_network_back(net: Network) -> None:
 def test_drawn_networks_use_every_operator() -> None:
     seen: set[str] = set()
 
-    @given(networks())
-    def collect(net: Network) -> None:
+    @given(networks(), tensor_networks())
+    def collect(net: Network, tensors: Network) -> None:
+        seen.update(node.operator.kind for node in tensors.nodes)
         seen.update(node.operator.kind for node in net.nodes)
 
     for _ in range(40):

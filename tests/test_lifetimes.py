@@ -50,7 +50,10 @@ from costmodel.network.build import (
     zeros,
 )
 from costmodel.network.graph import Network
+from costmodel.network.operators.arithmetic import FUNCTIONS, PAIRS, SCALARS
+from costmodel.network.operators.reducing import REDUCTIONS
 from costmodel.network.shape import Shape
+from costmodel.testing_tensors import TRUTHS, put
 from tests.drawn import bound_networks, input_size
 
 
@@ -119,6 +122,19 @@ def test_what_is_saved_is_what_autograds_own_hooks_see(
     check_saved(net, in_place=in_place, dtype=dtype)
 
 
+def axes(*sizes: int) -> Shape:
+    return Shape(sizes[0], tuple(map(Extent, sizes[1:])))
+
+
+def beside(x: Value, operation: str) -> Value:
+    """Combine a tensor with what a convolution makes of it."""
+    return put(x, op.Binary(operation), conv(x, 4, kernel=1))
+
+
+def beside_its_mean(x: Value, operation: str) -> Value:
+    return put(put(x, op.Reduce("mean", (2,), keep=True)), op.Binary(operation), x)
+
+
 LAYERS: list[Callable[[Value], Value]] = [
     lambda x: conv(x, 6, kernel=3, groups=2),
     lambda x: table_conv(x, ((0,), (1, 3), (0, 1, 2)), kernel=3),
@@ -158,6 +174,36 @@ LAYERS: list[Callable[[Value], Value]] = [
     lambda x: channel_shuffle(x, 2),
     lambda x: channel_shuffle(x, 1),
     lambda x: channel_shuffle(flatten(x), 4),
+    *(partial(put, operator=op.Pointwise(name)) for name in sorted(FUNCTIONS)
+      if name != "clamp"),
+    *(partial(put, operator=op.Scalar(name, "2")) for name in sorted(SCALARS)
+      if name not in {"clamp", *TRUTHS}),
+    *(partial(beside, operation=name) for name in sorted(PAIRS) if name not in TRUTHS),
+    *(partial(beside_its_mean, operation=name) for name in sorted(PAIRS)
+      if name not in TRUTHS),
+    *(partial(put, operator=op.Reduce(name, axes, keep))
+      for name in sorted(REDUCTIONS) for axes, keep in [((2, 3), True), ((1,), False)]),
+    *(partial(put, operator=operator) for operator in [
+        op.Scalar("clamp", "0, 6"), op.PReLU(1), op.PReLU(4), op.LayerNorm(1),
+        op.LayerNorm(3, affine=False), op.LayerNorm(2, bias=False), op.RMSNorm(1),
+        op.RMSNorm(2, affine=False), op.GroupNorm(2), op.GroupNorm(4, affine=False),
+        op.InstanceNorm2d(), op.InstanceNorm2d(affine=True), op.Cumulate(2),
+        op.Softmax(3), op.Softmax(1, log=True), op.Copy(), op.Roll(), op.Flip(),
+        op.Reshape(axes(2, 2, 36)), op.Permute((3, 1, 2)), op.Select(2, 1, 3, 2),
+        op.Slice(3, 1, 1, 2), op.Crop(axes(4, 5, 4)), op.PadTo(axes(4, 7, 8)),
+        op.PadAxis(1, 1, 2), op.Repeat(axes(8, 6, 12)), op.Unfold2d((2, 3)),
+        op.PixelShuffle(2), op.PixelUnshuffle(2),
+        op.Pad2d((1, 0), (2, 1), "reflect"), op.Pad2d((1, 0), (2, 1), "replicate"),
+        op.Pad2d((1, 0), (2, 1), "circular"),
+    ]),
+    lambda x: put(global_average_pool(x), op.Expand(axes(4, 5, 5))),
+    lambda x: concat(x, select_channels(x, 0, 4), axis=3),
+    # Whether a reshape copies: order and gaps are in the way, or they are not.
+    lambda x: put(put(x, op.Permute((2, 3, 1))), op.Reshape(axes(36, 4))),
+    lambda x: put(put(x, op.Permute((2, 3, 1))), op.Reshape(axes(6, 24))),
+    lambda x: put(relu(put(x, op.Permute((3, 2, 1)))), op.Reshape(axes(36, 4))),
+    lambda x: put(put(x, op.Slice(3, 1)), op.Reshape(axes(4, 30))),
+    lambda x: put(put(x, op.Slice(2, 1)), op.Reshape(axes(4, 30))),
     # A sum whose first term is a part of a larger gradient, one that is another's
     # too, one that only this result holds.
     lambda x: global_average_pool(concat(add(relu(x), x), x)),

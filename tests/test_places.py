@@ -24,7 +24,7 @@ def axes(*sizes: int) -> Shape:
 
 
 def convnext(x: Value) -> Value:
-    """A block whose features stand last: Liu et al. 2022, arXiv:2201.03545."""
+    """Put features last, as ConvNeXt does: Liu et al. 2022, arXiv:2201.03545."""
     y = put(depthwise(x, 7), op.Permute((2, 3, 1)))
     y = put(put(y, op.LayerNorm(1)), op.LastLinear(6))
     y = put(put(y, op.Pointwise("gelu")), op.LastLinear(4))
@@ -38,7 +38,7 @@ def shuffled(x: Value) -> Value:
 
 
 def taken_apart(x: Value) -> Value:
-    """Every second row and column, from the second on, as focus stems take them."""
+    """Take every second row and column, from the second on."""
     y = put(put(x, op.Slice(2, 1, 0, 2)), op.Slice(3, 1, 0, 2))
     return conv(y, 4, kernel=3)
 
@@ -73,6 +73,25 @@ def test_a_field_is_what_gradients_reach(
         spans = [np.flatnonzero(reached.any(axis=axis)) for axis in (1, 0)]
         ends = [(int(span[0]), int(span[-1])) for span in spans]
         assert list(field.region(*position)) == ends
+
+
+def test_sizes_of_one_are_repeated_where_the_image_is() -> None:
+    x = conv(image(3, 16, 16), 4, kernel=3)
+    last = put(x, op.Permute((2, 3, 1)))
+    mean = put(last, op.Reduce("mean", (3,), keep=True, everywhere=False))
+    field = cm.receptive_field(network(put(mean, op.Binary("multiply"), last)))
+    assert field.size == (3, 3)
+    assert field.stride == (1, 1)
+    rows = put(last, op.Select(1, 0, 1))
+    sizes = cm.receptive_field(network(put(last, op.Binary("add"), rows))).windows()
+    assert {height.stride for height, _ in sizes if height} == {0, 1}
+
+
+def test_a_gate_leaves_the_places_of_what_it_gates() -> None:
+    x = conv(image(3, 16, 16), 4, kernel=3)
+    gate = put(x, op.Reduce("mean", (2, 3), keep=True))
+    y = put(put(gate, op.Binary("multiply"), x), op.Slice(2, 1, 0, 2))
+    assert "binary1" not in places(network(y))
 
 
 def test_tokens_see_their_patch_until_attention() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import sympy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
@@ -68,3 +68,20 @@ def test_json_gives_the_network_back(net: Network) -> None:
     for one, other in zip(net.nodes, back.nodes, strict=True):
         assert one.output.same_as(other.output)
     assert is_equal(cm.cost(net).bytes_written, cm.cost(back).bytes_written)
+
+
+FEWER = settings(max_examples=settings().max_examples // 2)
+
+
+@FEWER
+@given(tensor_networks(most=5))
+def test_fvcore_and_flop_counter_mode_count_what_their_conventions_say(
+    net: Network,
+) -> None:
+    values = {s: v for s, v in {H: 17, W: 16, N: 2}.items() if s in net.free_symbols}
+    bound = net.bind(values)
+    size, cost = sized(bound, 2, 17, 16), cm.cost(bound)
+    counted = oracles.fvcore_macs(cm.compile(bound), size)
+    assert cost.flops("fvcore") == sum(counted.values())
+    macs = oracles.flop_counter_macs(cm.compile(bound, device="meta"), size)
+    assert cost.flops("torch") == 2 * sum(macs.values())

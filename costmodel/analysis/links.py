@@ -70,6 +70,8 @@ def positions(operator: Operator, axis: int, inputs: int, outputs: int) -> Flags
         at = np.arange(outputs) * stride - before + tap
         if isinstance(operator, op.Conv2d):
             at = bordered(operator.padding_mode, at, inputs)
+        if isinstance(operator, op.Pad2d):
+            at = bordered(operator.mode, at, inputs)
         inside = (at >= 0) & (at < inputs)
         seen[np.flatnonzero(inside), at[inside]] = True
     return seen
@@ -206,9 +208,9 @@ PRODUCTS: frozenset[type[Operator]] = frozenset({op.MatMul, op.Attention, op.Ein
 ARRANGING: frozenset[type[Operator]] = frozenset({
     op.Reshape, op.Permute, op.Expand, op.Repeat, op.Crop, op.PadTo, op.Roll, op.Flip,
     op.Unfold2d, op.PixelShuffle, op.PixelUnshuffle, op.LayerNorm, op.RMSNorm,
-    op.GroupNorm, op.Reduce, op.Cumulate,
+    op.GroupNorm, op.Reduce, op.Cumulate, op.LastLinear,
 })  # fmt: skip
 """Operators of any axes: channels are followed through them while all see the same."""
 
-UNFOLLOWED: frozenset[type[Operator]] = frozenset({op.LastLinear, op.Opaque})
-"""Operators of axes that may be anything: positions, or features."""
+UNFOLLOWED: frozenset[type[Operator]] = frozenset({op.Opaque})
+"""Operators that nobody has a rule for."""

@@ -45,8 +45,9 @@ def places(network: Network) -> dict[str, Places]:
         followed = [s for s in node.inputs if s not in network.unbatched]
         if not followed:
             continue
-        x, before = network.by_name[followed[0]].output, found.get(followed[0], HOME)
-        height, width = (_moved(node, x, place) for place in before)
+        x = network.by_name[followed[0]].output
+        operands = zip(*(found.get(source, HOME) for source in followed), strict=True)
+        height, width = (_moved(node, x, _common(axis)) for axis in operands)
         if (height, width) != HOME:
             found[node.name] = height, width
     return found
@@ -91,7 +92,7 @@ def _seen(along: dict[int, Window | None], place: Place, where: Places) -> Any:
     if place == UNKNOWN:
         raise CostModelError(_lost(where))
     window = along.get(place.axis, Window())
-    if window not in (None, Window()) and not place.is_alone:
+    if window not in (None, Window(), Window(stride=0)) and not place.is_alone:
         raise CostModelError(_lost(where))
     return window
 
@@ -103,6 +104,31 @@ def _lost(where: Places) -> str:
         f"which positions it looks at is not followed: {' and '.join(names)} "
         "went elsewhere in a permute or reshape before it"
     )
+
+
+def _common(operands: Sequence[Place]) -> Place:
+    """Return where an axis is in several operands; where it is gone, others say."""
+    different = set(operands) - {GONE}
+    if not different:
+        return GONE
+    return different.pop() if len(different) == 1 else UNKNOWN
+
+
+def repeated_along(
+    node: Node, shape: Shape, where: Places
+) -> tuple[Window | None, Window | None]:
+    """Return how sizes of 1 are repeated: each position sees what position 0 sees."""
+    sizes, whole = shape.sizes, node.output.sizes
+    repeated: dict[int, Window | None] = {
+        axis: Window(stride=0)
+        for axis, (own, all_of_it) in enumerate(zip(sizes, whole), start=1)
+        if own == 1 != all_of_it and len(sizes) == len(whole)
+    }
+    try:
+        height, width = (_seen(repeated, place, where) for place in where)
+    except CostModelError as error:
+        raise at(node.operator.kind, node.name, str(error)) from None
+    return height, width
 
 
 def _moved(node: Node, x: Shape, place: Place) -> Place:

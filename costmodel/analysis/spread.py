@@ -22,6 +22,7 @@ from costmodel.analysis.places import (
     HOME,
     Places,
     places,
+    repeated_along,
     require_apart,
     windows_along,
 )
@@ -120,9 +121,13 @@ class _Reading:
     """Results whose height and width are elsewhere than a map's."""
 
     def before(self, node: Node) -> Places:
-        """Return where they are in what a node reads."""
+        """Return where they are in what a node of one operand reads."""
         moved = (self.places[s] for s in node.inputs if s in self.places)
         return next(moved, HOME)
+
+    def after(self, node: Node) -> Places:
+        """Return where they are in a node's result."""
+        return self.places.get(node.name, HOME)
 
 
 def _followed(network: Network, node: Node) -> tuple[str, ...]:
@@ -145,20 +150,17 @@ def _read(
 ) -> Lanes:
     """Return what a node's channels see, from what those of its operands see."""
     if isinstance(node.operator, op.Concat):
-        require_apart(node, reading.before(node))
+        require_apart(node, reading.after(node))
         return _concat(table, operands, shapes, apart=reading.apart)
     if isinstance(node.operator, op.Add):
         return tuple(map(table.union, _beside(operands)))
-    if isinstance(node.operator, op.Multiply) and len(operands) == 1:
-        return table.through(operands[0], _repeated(shapes[0], node.output), node.name)
-    if isinstance(node.operator, op.Multiply):
-        gates = reading.ignore_gates
-        return _product(table, node, operands, shapes, ignore_gates=gates)
+    if isinstance(node.operator, op.Multiply) and len(operands) == 2:
+        return _product(table, node, operands, shapes, reading)
+    if isinstance(node.operator, (op.Binary, op.Multiply)):
+        return _united(table, node, operands, shapes, reading.after(node))
     if type(node.operator) in PRODUCTS:
         together = (table.union(lane for lanes in operands for lane in lanes),)
         return table.through(together, (None, None), node.name)
-    if isinstance(node.operator, op.Binary) and len(operands) == 2:
-        return _united(table, node, operands, shapes)
     along = windows_along(node, shapes[0], reading.before(node))
     windows = along or _windows(node, shapes[0], same=reading.same)
     through = table.through(operands[0], windows, node.name)
@@ -166,11 +168,15 @@ def _read(
 
 
 def _united(
-    table: _Table[S], node: Node, operands: Sequence[Lanes], shapes: Sequence[Shape]
+    table: _Table[S],
+    node: Node,
+    operands: Sequence[Lanes],
+    shapes: Sequence[Shape],
+    where: Places,
 ) -> Lanes:
     """Unite what both operands see, sizes of 1 repeated."""
     repeated = [
-        table.through(lanes, _repeated(x, node.output), node.name)
+        table.through(lanes, repeated_along(node, x, where), node.name)
         for lanes, x in zip(operands, shapes, strict=True)
     ]
     return tuple(map(table.union, _beside(repeated)))
@@ -279,35 +285,24 @@ def _product(
     node: Node,
     operands: Sequence[Lanes],
     shapes: Sequence[Shape],
-    *,
-    ignore_gates: bool,
+    reading: _Reading,
 ) -> Lanes:
     """Unite both operands' paths; a product with zeros is zero, and sees nothing."""
+    where = reading.after(node)
     repeated = [
-        table.through(lanes, _repeated(shape, node.output), node.name)
-        for lanes, shape in zip(operands, shapes, strict=True)
+        table.through(lanes, repeated_along(node, x, where), node.name)
+        for lanes, x in zip(operands, shapes, strict=True)
     ]
     found = []
     for pair in _beside(repeated):
         left, right = (table.values[lane] for lane in pair)
         if _NOTHING in pair:
             found.append(_NOTHING)
-        elif ignore_gates and left.sees_everything != right.sees_everything:
+        elif reading.ignore_gates and left.sees_everything != right.sees_everything:
             found.append(pair[left.sees_everything])
         else:
             found.append(table.union(pair))
     return tuple(found)
-
-
-def _repeated(shape: Shape, output: Shape) -> Windows:
-    """Return how a map of one position is repeated: each sees what position 0 sees."""
-    height, width = (
-        Window(stride=0) if own == _ONE != whole else Window()
-        for own, whole in zip(
-            shape.spatial or (_ONE, _ONE), output.spatial or (_ONE, _ONE)
-        )
-    )
-    return height, width
 
 
 def _mixed(

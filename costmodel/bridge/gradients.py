@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from costmodel.bridge import modules
+from costmodel.bridge import arrangements, functions, modules
+from costmodel.bridge.arrangements import Function, Sized
 from costmodel.bridge.compile import compile  # noqa: A004
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
@@ -127,6 +128,54 @@ def _averaging_maps(layer: modules.TableConv2d) -> nn.Module:
     return layer
 
 
+class Mean(nn.Module):
+    """The mean over some axes, for each element: what a normalization looks at."""
+
+    def __init__(self, axes: Callable[[torch.Tensor], tuple[int, ...]]) -> None:
+        """Keep which axes, by the tensor."""
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the tensor's own shape."""
+        return x.mean(dim=self.axes(x), keepdim=True).expand_as(x)
+
+
+def _last_axes(layer: nn.LayerNorm | nn.RMSNorm) -> nn.Module:
+    last = tuple(range(-len(layer.normalized_shape), 0))
+    return Mean(lambda _: last)
+
+
+class GroupMean(nn.Module):
+    """The mean over the channels of a group, and over all positions."""
+
+    def __init__(self, norm: nn.GroupNorm) -> None:
+        """Keep the number of groups."""
+        super().__init__()
+        self.groups = norm.num_groups
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the tensor's own shape."""
+        grouped = x.reshape(x.shape[0], self.groups, -1)
+        return grouped.mean(dim=2, keepdim=True).expand_as(grouped).reshape(x.shape)
+
+
+def _function(layer: Function) -> nn.Module:
+    """Move as it does, add for a function of two, and average for a reduction."""
+    if layer.function in MOVES:
+        return layer
+    if layer.function in functions.REDUCTIONS.values():
+        return Function(torch.mean, **layer.fixed)
+    return Function(torch.add) if layer.function in _PAIRS else nn.Identity()
+
+
+MOVES = {arrangements.part, arrangements.without_ends, arrangements.pad_axis,
+         torch.permute, torch.clone, torch.cumsum}  # fmt: skip
+"""Functions that are linear and positive already."""
+
+_PAIRS = set(functions.PAIRS.values())
+
+
 def _identity(_layer: nn.Module) -> nn.Module:
     return nn.Identity()
 
@@ -140,17 +189,27 @@ POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     **dict.fromkeys((nn.Conv2d, nn.Linear), _averaging),
     **dict.fromkeys((
         nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.SiLU, nn.Tanh, nn.Hardsigmoid,
-        nn.Hardswish, nn.Hardtanh, nn.Dropout, modules.ScaledTanh,
+        nn.Hardswish, nn.Hardtanh, nn.Dropout, modules.ScaledTanh, nn.BatchNorm1d,
+        nn.BatchNorm3d, nn.PReLU, nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.LeakyReLU,
+        nn.LogSigmoid, nn.Mish, nn.SELU, nn.Softplus, nn.Softshrink, nn.Softsign,
+        nn.Tanhshrink, nn.Threshold,
     ), _identity),
     **dict.fromkeys((
         nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Identity, nn.Flatten, nn.ZeroPad2d,
         modules.Subsample2d, modules.Zeros, modules.PadChannels, modules.SelectChannels,
-        modules.ChannelShuffle,
+        modules.ChannelShuffle, nn.ReflectionPad2d, nn.ReplicationPad2d,
+        nn.CircularPad2d, nn.PixelShuffle, nn.PixelUnshuffle, nn.Unfold, Sized,
     ), _itself),
+    Function: _function,
+    nn.LayerNorm: _last_axes,
+    nn.RMSNorm: _last_axes,
+    nn.GroupNorm: GroupMean,
+    nn.InstanceNorm2d: lambda _: Mean(lambda _: (2, 3)),
     nn.MaxPool2d: WindowSum,
     nn.AdaptiveMaxPool2d: lambda layer: nn.AdaptiveAvgPool2d(layer.output_size),
     nn.LocalResponseNorm: ChannelMean,
-    nn.Softmax: lambda _: AllChannels(),
+    nn.Softmax: lambda layer: Mean(lambda _: (layer.dim,)),
+    nn.LogSoftmax: lambda layer: Mean(lambda _: (layer.dim,)),
     modules.RadialBasis: lambda layer: AllChannels(len(layer.weight)),
     modules.TableConv2d: _averaging_maps,
 }  # fmt: skip

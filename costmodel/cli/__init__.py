@@ -7,6 +7,7 @@ cannot be written, 130 interrupted or told to end.
 
 from __future__ import annotations
 
+from costmodel.cli import analyze as analyze
 from costmodel.cli import ask as ask
 from costmodel.cli import beside as beside
 from costmodel.cli import field as field

@@ -9,18 +9,30 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from costmodel.cli.program import JSON, chosen_architectures, main
-from costmodel.errors import MissingDependencyError
+from costmodel.cli.program import (
+    JSON,
+    RESOLUTION,
+    SET,
+    chosen_architectures,
+    how_traced,
+    main,
+)
+from costmodel.cli.target import is_target
+from costmodel.errors import CostModelError, MissingDependencyError
 from costmodel.terminal import note, print_json, print_table, progress
 
 
 if TYPE_CHECKING:
     from costmodel.analysis.published import Check
     from costmodel.network.registry import Architecture
+    from reports import Subject
 
 
 @main.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, metavar="[TARGET]...")
+@how_traced
+@SET
+@RESOLUTION
 @click.option("--all", "everything", is_flag=True, help="Every architecture.")
 @click.option(
     "-o",
@@ -44,24 +56,35 @@ if TYPE_CHECKING:
 )
 @JSON
 def report(
-    names: tuple[str, ...], output: str, jobs: int,
-    *, everything: bool, oracles: bool, as_json: bool,
+    names: tuple[str, ...], output: str, jobs: int, settings: tuple[str, ...],
+    resolution: Any, *, everything: bool, oracles: bool, as_json: bool,
 ) -> int:  # fmt: skip
-    """Write an HTML report: an index, and a page an architecture."""
+    """Write an HTML report: an index, and a page a network.
+
+    A TARGET is a registered name, or a network of your own, as in `analyze`: only
+    those take --option and --input.
+    """
     if bool(names) == everything:
         raise click.UsageError("name architectures, or give --all")
     if not output:
         raise click.UsageError("-o names no folder")
-    chosen = chosen_architectures(names)
+    own = [name for name in dict.fromkeys(names) if is_target(name)]
+    named = tuple(name for name in names if name not in own)
+    chosen = chosen_architectures(named) if named or everything else []
+    if (settings or resolution is not None) and not own:
+        raise click.UsageError("--option and --input are for networks of your own")
     try:
         jobs = min(jobs, len(chosen)) if oracles else 0
-        index, failed = _report(chosen, Path(output), jobs)
+        opened = [own_subject(name, settings, resolution, checked=oracles)
+                  for name in own]  # fmt: skip
+        index, failed = _report(chosen, opened, Path(output), jobs)
     except KeyboardInterrupt:
         raise click.Abort("an earlier report is as it was") from None
     for failure in failed:
         note(f"disagrees: {failure}")
     if as_json:
-        print_json("costmodel.report/1", {}, index=str(index), pages=len(chosen),
+        print_json("costmodel.report/1", {}, index=str(index),
+                   pages=len(chosen) + len(own),
                    disagreements=failed)  # fmt: skip
     else:
         click.echo(f"{index}\n{index.as_uri()}")
@@ -69,7 +92,7 @@ def report(
 
 
 def _report(
-    chosen: list[Architecture], folder: Path, jobs: int
+    chosen: list[Architecture], own: list[Subject], folder: Path, jobs: int
 ) -> tuple[Path, list[str]]:
     """Write the report; return its index page, and what turned out false."""
     import reports
@@ -78,7 +101,8 @@ def _report(
     with progress("checked", len(chosen)) as advance:
         checked = zip(chosen, _checks(chosen, jobs), strict=True)
         subjects = [_subject(a, checks, advance) for a, checks in checked]
-    with progress("written", len(chosen)) as advance:
+    subjects += own
+    with progress("written", len(subjects)) as advance:
         index = reports.write(subjects, folder, advance=advance).resolve()
     failed = [
         f"{subject.architecture.name}: {check.quantity} by {check.oracle}"

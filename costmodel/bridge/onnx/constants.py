@@ -85,6 +85,9 @@ def guessed(call: Call, expected: Sequence[int]) -> Sizes:
     for axis, length in enumerate(expected):
         there = [s[axis] for s in operands if axis < len(s)]
         anywhere = [one for sizes in operands for one in sizes]
+        if call.graph.literal_batch is not None:
+            # Its number may be that of any axis.
+            anywhere = [s for s in anywhere if s != call.graph.batch]
         same = [
             s
             for s in (*there, *anywhere)

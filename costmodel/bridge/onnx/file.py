@@ -90,11 +90,15 @@ def _has_definition(
 
 def opsets(model: Any) -> dict[str, int]:
     """Return the version of every set of operators that a model uses."""
-    return {one.domain: one.version for one in model.opset_import}
+    return {
+        "" if one.domain == "ai.onnx" else one.domain: one.version
+        for one in model.opset_import
+    }
 
 
 def schema_of(onnx: Any, name: str, domain: str, versions: dict[str, int]) -> Any:
     """Return the definition of an operator; None where ONNX has none."""
+    domain = "" if domain == "ai.onnx" else domain
     try:
         return onnx.defs.get_schema(name, versions.get(domain, 1), domain)
     except onnx.defs.SchemaError:

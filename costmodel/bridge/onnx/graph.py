@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import sympy
 
 from costmodel.algebra.size import Size, size
 from costmodel.bridge.onnx.file import LARGE, library, numbers, opsets
@@ -34,6 +38,8 @@ class Graph:
     literal_batch: int | None = None
     """The batch that is written into the file as a number, where it has no name."""
     marks_unknown: bool = False
+    named: Mapping[str, sympy.Symbol] = field(default_factory=dict)
+    """Symbols by the names that the file gives to axes."""
     nodes: dict[str, Node] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     unknown: dict[str, list[str]] = field(default_factory=dict)
@@ -142,20 +148,28 @@ SILENT = {"Identity", "Cast", "CastLike", "Shape", "Size", "Constant"}
 """Operators that become no nodes."""
 
 
-def _paths(graph: Any) -> dict[str, str]:
-    """Return the path of every node that becomes an operator, by its first output."""
+def _paths(graph: Any) -> Iterator[tuple[str, str]]:
+    """Return path and operator of every node that becomes an operator of ours."""
     reached = {value.name for value in graph.input} - {t.name for t in graph.initializer}
-    found = {}
+    bias = set()
     for node in graph.node:
         if node.op_type in {"Shape", "Size"} or reached.isdisjoint(node.input):
             continue
         reached.update(node.output)
-        if node.op_type not in SILENT:
-            found[node.output[0]] = path_of(node)
-    return found
+        # The sum with a bias is one operator with the product before it.
+        is_bias = node.op_type == "Add" and not bias.isdisjoint(node.input)
+        if node.op_type == "MatMul":
+            bias.update(node.output)
+        if node.op_type not in SILENT and not is_bias:
+            yield path_of(node), node.op_type
 
 
 def own_name(node: Any) -> str:
-    """Return a node's own name, as far as it says more than what it is."""
-    name = clean(node.name)
-    return name.removeprefix("node_")
+    """Return a node's own name, as far as it says more than what it is.
+
+    >>> from types import SimpleNamespace as Node
+    >>> own_name(Node(name="Conv_12", op_type="Conv")), own_name(Node(name="stem", op_type="Conv"))
+    ('', 'stem')
+    """
+    name = clean(node.name).removeprefix("node_")
+    return "" if re.fullmatch(rf"{node.op_type}(_\d+)?", name, re.I) else name

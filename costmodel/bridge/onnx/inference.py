@@ -6,6 +6,7 @@ from typing import Any
 
 from costmodel.bridge.onnx.call import Call
 from costmodel.bridge.onnx.file import schema_of
+from costmodel.bridge.onnx.graph import Graph
 from costmodel.bridge.onnx.tensors import Constant, Tensor, is_small, plain
 
 
@@ -41,7 +42,12 @@ def infer(call: Call) -> Call:
     except (onnx.shape_inference.InferenceError, RuntimeError):
         return call
     outputs = [found.get(name) for name in call.node.output]
-    call.expected = [_lengths(one) for one in outputs]
+    return _told(call, outputs)
+
+
+def _told(call: Call, outputs: list[Any]) -> Call:
+    """Return the call with the sizes and types of its outputs."""
+    call.expected = [_lengths(one, call.graph) for one in outputs]
     call.dtypes = [0 if one is None else one.tensor_type.elem_type for one in outputs]
     return call
 
@@ -56,14 +62,20 @@ def _few(value: Tensor) -> Any:
     return None if array is None else plain(array)
 
 
-def _lengths(kind: Any) -> tuple[int, ...] | None:
+def _lengths(kind: Any, graph: Graph) -> tuple[int, ...] | None:
     """Return the lengths of a type; None where one of them is open."""
     if kind is None or not kind.tensor_type.HasField("shape"):
         return None
-    dims = kind.tensor_type.shape.dim
-    if not all(d.HasField("dim_value") for d in dims):
-        return None
-    return tuple(int(d.dim_value) for d in dims)
+    found = []
+    for dim in kind.tensor_type.shape.dim:
+        symbol = graph.named.get(dim.dim_param)
+        if dim.HasField("dim_value"):
+            found.append(int(dim.dim_value))
+        elif symbol is not None:
+            found.append(graph.record.values[symbol])
+        else:
+            return None
+    return tuple(found)
 
 
 def _declared(call: Call) -> Call:
@@ -71,6 +83,4 @@ def _declared(call: Call) -> Call:
     graph = call.graph.model.graph
     declared = {v.name: v.type for v in (*graph.value_info, *graph.output)}
     outputs = [declared.get(name) for name in call.node.output]
-    call.expected = [_lengths(one) for one in outputs]
-    call.dtypes = [0 if one is None else one.tensor_type.elem_type for one in outputs]
-    return call
+    return _told(call, outputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy
@@ -22,6 +22,8 @@ class Axes:
     sizes: Mapping[str, Sizes]
     symbols: tuple[sympy.Symbol, ...]
     literal_batch: int | None = None
+    named: Mapping[str, sympy.Symbol] = field(default_factory=dict)
+    """Symbols by the names that the file gives to axes."""
 
     def sample(self, count: int, height: int, width: int) -> dict[sympy.Symbol, int]:
         """Return numbers for the symbols; a batch that was written is that number."""
@@ -62,7 +64,7 @@ def axes_of(model: Any) -> Axes:
     sizes = {name: tuple(size(n) for n in lengths) for name, lengths in found.items()}
     used = {s for lengths in found.values() for s in lengths if not isinstance(s, int)}
     symbols = tuple(sorted(used - {N}, key=str))
-    return Axes(sizes, symbols, batch)
+    return Axes(sizes, symbols, batch, known)
 
 
 def _lengths(value: Any, known: dict[str, sympy.Symbol]) -> list[Any]:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 
 def path_of(node: Any) -> str:
     """Return the path of the module that a node is of; empty where nobody says.
 
-    PyTorch's exporters write it into the node's name, or beside it.
+    PyTorch's exporters write it into the node's name, or beside it; where they fold a
+    batch norm into a convolution, the weight's name still tells whose it is.
 
     >>> from types import SimpleNamespace as Node
     >>> name = "/layer1/layer1.0/conv1/Conv"
-    >>> path_of(Node(name=name, op_type="Conv", metadata_props=[]))
+    >>> path_of(Node(name=name, op_type="Conv", input=(), metadata_props=[]))
     'layer1.0.conv1'
     """
+    if len(node.input) > 1 and node.input[1].endswith(".weight"):
+        return clean(node.input[1].removesuffix(".weight"))
     for entry in node.metadata_props:
         if entry.key == "pkg.torch.onnx.name_scopes":
             return _scopes(entry.value)
@@ -72,13 +75,16 @@ def clean(text: str) -> str:
 class Names:
     """Gives every node a name of its own: its module's path where it is all of it."""
 
-    def __init__(self, paths: Mapping[str, str]) -> None:
-        """Take the path of every node that becomes an operator, by its first output."""
-        self.paths = paths
-        counts = Counter(path for path in paths.values() if path)
-        self._scopes = {scope for path in counts for scope in _above(path)}
-        self._scopes |= {path for path, many in counts.items() if many > 1}
-        self._leaves = counts.keys() - self._scopes
+    def __init__(self, paths: Iterable[tuple[str, str]]) -> None:
+        """Take path and operator of every node that becomes an operator of ours."""
+        kinds: dict[str, set[str]] = {}
+        for path, kind in paths:
+            kinds.setdefault(path, set()).add(kind)
+        kinds.pop("", None)
+        self._scopes = {scope for path in kinds for scope in _above(path)}
+        # A layer may run several times; different operators make a block.
+        self._scopes |= {path for path, made in kinds.items() if len(made) > 1}
+        self._leaves = kinds.keys() - self._scopes
         self._taken: Counter[str] = Counter()
 
     def node(self, path: str, own: str, kind: str) -> str:

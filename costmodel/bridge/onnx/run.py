@@ -78,8 +78,9 @@ def _read(model: Any, file: Path, axes: Axes, batch: Dim, *, marks: bool) -> Net
     first: SampleError | None = None
     for values in _samples(axes):
         graph = Graph(
-            model, file.parent, size(batch), Record(values), axes.literal_batch, marks
-        )
+            model, file.parent, size(batch), Record(values), axes.literal_batch, marks,
+            axes.named,
+        )  # fmt: skip
         try:
             _walk(graph, axes)
         except SampleError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import sympy
@@ -12,7 +13,6 @@ from costmodel.algebra.symbols import H, N, W
 from costmodel.bridge.trace.sizes import Record
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
-from costmodel.network.constraint import Constraint
 from costmodel.network.node import Node
 from costmodel.network.shape import Shape
 
@@ -28,7 +28,6 @@ Values = Mapping[sympy.Symbol, int]
 def check_again(
     rerun: Callable[[Values], Tracer],
     first: Tracer,
-    needed: Sequence[Constraint],
     title: str,
 ) -> None:
     """Hold a trace against a second one at another admissible size.
@@ -37,7 +36,7 @@ def check_again(
     the network's code took a size as a plain number, or branches on what no condition
     tells.
     """
-    for values in _others(first.record.values, needed):
+    for values in _others(first.record):
         try:
             second = rerun(values)
         except CostModelError:
@@ -48,21 +47,33 @@ def check_again(
         return
 
 
-def _others(values: Values, needed: Sequence[Constraint]) -> Iterator[Values]:
+def _others(record: Record) -> Iterator[Values]:
     """Return other sizes that fit the constraints, as many sizes changed as can be."""
+    values = record.values
     for count, height, width in SECOND:
         known = {N: count, H: height, W: width}
         changed = {s: known.get(s, height) for s in values}
-        if changed != values and admits(needed, changed):
+        if changed != values and admits(record, changed):
             yield changed
     batch_only = {s: 2 if s == N else v for s, v in values.items()}
-    if batch_only != values and admits(needed, batch_only):
+    if batch_only != values and admits(record, batch_only):
         yield batch_only
 
 
-def admits(needed: Sequence[Constraint], values: Values) -> bool:
-    """Say whether sizes fit every constraint that they decide."""
-    return not any(constraint.bind(values).is_false for constraint in needed)
+def admits(record: Record, values: Values) -> bool:
+    """Say whether the code would do at other sizes what it did for the sample."""
+    return all(
+        HOLDS[relation](difference.at(values), 0)
+        for relation, difference in record.guards
+    )
+
+
+HOLDS: dict[str, Callable[[int, int], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    "<": operator.lt,
+}
 
 
 def _compare(first: Tracer, second: Tracer, values: Values, title: str) -> None:

@@ -215,7 +215,7 @@ def guessed(
     found = []
     for axis, length in enumerate(value.shape):
         there = [x.sizes[axis] for x in inputs if axis < len(x.sizes)]
-        anywhere = [s for x in inputs for s in x.sizes]
+        anywhere = [s for x in inputs for s in x.sizes[1:]]
         same = [s for s in (*there, *anywhere) if s.at(values) == length]
         found.append(same[0] if same else formula_of(int(length)))
     return tuple(found)

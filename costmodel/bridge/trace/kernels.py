@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch._decomp import decomposition_table
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
@@ -15,13 +16,15 @@ from costmodel.errors import CostModelError
 
 
 class Kernels(TorchDispatchMode):
-    """Reads the kernels that one function calls."""
+    """Reads the kernels that one function calls.
+
+    A kernel without a reader is taken apart by PyTorch's own decomposition of it.
+    """
 
     def __init__(self, tracer: Tracer) -> None:
         """Keep whose nodes they become."""
         super().__init__()
         self.tracer = tracer
-        self.missing: list[str] = []
 
     def __torch_dispatch__(
         self,
@@ -32,28 +35,35 @@ class Kernels(TorchDispatchMode):
     ) -> Any:
         """Read one kernel."""
         from costmodel.bridge.trace.readers import READERS
+        from costmodel.bridge.trace.readers.parts import PARTS
+        from costmodel.bridge.trace.readers.views import VIEWS
 
         options = dict(kwargs or {})
         name = canonical(func)
-        result = func(*args, **options)
-        values = tree_flatten((args, options))[0]
-        reached = any(
-            isinstance(v, torch.Tensor) and isinstance(self.tracer.tensor(v), Traced)
-            for v in values
-        )
-        makes = any(isinstance(v, torch.Tensor) for v in tree_flatten(result)[0])
-        if not reached or not makes:
-            return result
-        reader = READERS.get(name)
+        if not self._is_reached(args, options):
+            return func(*args, **options)
+        # Kernels get plain numbers: a view's sizes have lost their formulas.
+        reader = None if name in VIEWS or name in PARTS else READERS.get(name)
         if reader is None:
-            self.missing.append(name)
-            raise _MissingError(name)
+            if func not in decomposition_table:
+                raise _MissingError(name)
+            with self:
+                return decomposition_table[func](*args, **options)
+        result = func(*args, **options)
         reader(Call(self.tracer, name, tuple(args), options, result))
         return result
 
+    def _is_reached(self, args: Any, options: Any) -> bool:
+        """Say whether the input reaches a kernel, directly or by a stored tensor."""
+        values = tree_flatten((args, options))[0]
+        return any(
+            isinstance(v, torch.Tensor) and isinstance(self.tracer.tensor(v), Traced)
+            for v in values
+        )
+
 
 class _MissingError(Exception):
-    """A kernel has no reader either."""
+    """A kernel has no reader and no decomposition either."""
 
 
 def by_kernels(

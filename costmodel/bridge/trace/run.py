@@ -84,8 +84,8 @@ def trace(
             continue
         network = _network(tracer, outputs, title, batch)
         if check:
-            check_again(lambda other: run(other)[0], tracer, network.constraints, title)
-        if admits(network.constraints, _USUAL):
+            check_again(lambda other: run(other)[0], tracer, title)
+        if admits(tracer.record, {**values, H: 224, W: 224}):
             break
         # Code may branch on sizes: the usual one is the one that is asked for.
         fallback = fallback or network
@@ -96,9 +96,6 @@ def trace(
         network = fallback
     _warn_unused(module, tracer)
     return network
-
-
-_USUAL = {H: 224, W: 224}
 
 
 def _title(module: nn.Module) -> str:

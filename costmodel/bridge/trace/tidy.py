@@ -1,4 +1,4 @@
-"""What several calls are together: a channel shuffle."""
+"""What several calls are together: a channel shuffle, one unknown operator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def tidied(nodes: Mapping[str, Node], outputs: Iterable[str]) -> dict[str, Node]
     """
     readers = Counter(source for node in nodes.values() for source in node.inputs)
     readers.update(outputs)
-    gone: set[str] = set()
+    gone = _unread(nodes, readers)
     shuffles: dict[str, tuple[op.ChannelShuffle, str]] = {}
     for node in nodes.values():
         found = _shuffle(nodes, readers, node)
@@ -25,7 +25,7 @@ def tidied(nodes: Mapping[str, Node], outputs: Iterable[str]) -> dict[str, Node]
             exchanged = nodes[node.inputs[0]]
             gone |= {exchanged.name, exchanged.inputs[0]}
             shuffles[node.name] = found
-    if not shuffles:
+    if not (shuffles or gone):
         return dict(nodes)
     made: dict[str, Node] = {}
     inference = Inference()
@@ -36,6 +36,19 @@ def tidied(nodes: Mapping[str, Node], outputs: Iterable[str]) -> dict[str, Node]
         elif name not in gone:
             made[name] = node
     return made
+
+
+def _unread(nodes: Mapping[str, Node], readers: Mapping[str, int]) -> set[str]:
+    """Return the further results of unknown operators, where nobody reads them."""
+    first: dict[tuple[object, ...], str] = {}
+    gone = set()
+    for name, node in nodes.items():
+        if isinstance(node.operator, op.Opaque):
+            call = (node.operator.name, node.inputs, node.scope)
+            if call in first and not readers[name]:
+                gone.add(name)
+            first.setdefault(call, name)
+    return gone
 
 
 def _shuffle(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from costmodel.algebra.extent import resolve
+from costmodel.algebra.extent import Extent, resolve
 from costmodel.algebra.symbols import exact_div, is_equal
 from costmodel.algebra.window import Window
 from costmodel.network import operators as op
@@ -162,8 +162,17 @@ def stored(place: Place) -> Widened:
 
 
 def derived(place: Place) -> Widened:
-    """Refuse both sides: how the stored tensors follow is not known."""
+    """Follow one stored tensor of the same sizes; refuse what is looked up or mixed."""
+    kept = [[n for n, e in enumerate(sizes) if e != Extent(1)]
+            for sizes in (*(sizes for _, sizes in place.operands), place.extents)]  # fmt: skip
     found = stored(place)
+    new = [place.extents[n] for n in kept[-1]]
+    if len(kept) == 2 and len(set(new)) == len(new):
+        axes, sizes = place.operands[0]
+        if [sizes[n] for n in kept[0]] == new:
+            for old, made in zip(*kept, strict=True):
+                place.families.join(axes[old], found.axes[made])
+            return found
     why = "how the tensors follow that it is computed from is not known"
     place.refuse_all(why)
     for axis in found.axes:
@@ -178,7 +187,7 @@ SAME = (
     op.InstanceNorm2d, op.Cumulate, op.Copy, op.Roll, op.Flip,
 )  # fmt: skip
 
-LAYERS: dict[type[op.Operator], Rule] = {kind: same for kind in SAME} | {
+LAYERS: dict[type[op.Operator], Rule] = dict.fromkeys(SAME, same) | {
     op.Input: entered,
     op.Parameter: stored,
     op.Derived: derived,

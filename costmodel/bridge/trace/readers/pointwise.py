@@ -121,9 +121,13 @@ def _is_single(call: Call, value: Any) -> bool:
 def scalar(call: Call, operation: str, x: Any, value: Any) -> None:
     """Append an operation with a number."""
     operand = call.tracer.operand(x)
-    number = 0 if isinstance(value, torch.Tensor) else value
-    text = repr(float(number)) if isinstance(number, float) else str(int(number))
+    text = "0" if isinstance(value, torch.Tensor) else _text(value)
     call.put(op.Scalar(operation, text), operand, result=call.result)
+
+
+def _text(number: float) -> str:
+    """Write a number; a size is written as that of the sample."""
+    return repr(float(number)) if isinstance(number, float) else str(number)
 
 
 def tensors(call: Call, operation: str, left: Any, right: Any) -> None:
@@ -177,6 +181,25 @@ def add(call: Call) -> None:
     if alpha != 1:
         raise UndoneError
     binary("add")(call)
+
+
+def floor_divide(call: Call) -> None:
+    """Read a division that is rounded down."""
+    x, other = call.x(), call.get(1, "other")
+    if not number_of(other):
+        raise UndoneError
+    quotient = call.put(op.Scalar("divide", _text(other)), x)
+    call.put(op.Pointwise("floor"), quotient, result=call.result)
+
+
+def lerp(call: Call) -> None:
+    """Read a + w·(b − a)."""
+    a, b, weight = call.x(0, "input"), call.x(1, "end"), call.get(2, "weight")
+    if not number_of(weight) or a.sizes != b.sizes:
+        raise UndoneError
+    step = call.put(op.Binary("subtract"), b, a)
+    step = call.put(op.Scalar("multiply", _text(weight)), step)
+    call.put(op.Add(), a, step, result=call.result)
 
 
 def addcmul(call: Call) -> None:
@@ -249,6 +272,14 @@ POINTWISE: dict[str, Reader] = {
     "maximum": binary("maximum"),
     "minimum": binary("minimum"),
     "pow": power,
+    "gt": binary("greater"),
+    "ge": binary("greater_equal"),
+    "lt": binary("less"),
+    "le": binary("less_equal"),
+    "eq": binary("equal"),
+    "ne": binary("not_equal"),
+    "floor_divide": floor_divide,
+    "lerp": lerp,
     "rpow": binary("power", is_reversed=True),
     "addcmul": addcmul,
 }

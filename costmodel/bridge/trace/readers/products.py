@@ -12,6 +12,7 @@ from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.layout import Layout
 from costmodel.bridge.trace.readers.layers import sources, weighted
 from costmodel.bridge.trace.readers.parts import part
+from costmodel.bridge.trace.readers.pointwise import binary
 from costmodel.bridge.trace.tracer import Traced
 from costmodel.network import operators as op
 
@@ -63,6 +64,26 @@ def reduce(
         gone = sum(d < lay.batch_axis for d in dims)
         lay = Layout(lay.batch_axis - gone, lay.is_folded)
     return call.put(layer, x, layout=lay, result=result)
+
+
+def extreme(operation: str) -> Reader:
+    """Return a reader of the largest or smallest: along an axis, of two tensors."""
+
+    def reader(call: Call) -> None:
+        other = call.get(1, "dim")
+        if isinstance(other, torch.Tensor) or "other" in call.options:
+            binary(operation + "imum")(call)
+            return
+        x = call.x()
+        keep = bool(call.get(2, "keepdim", False))
+        dims = _dims(other, len(x.sizes))
+        if other is None:
+            raise UndoneError
+        made = reduce(call, operation, x, dims, call.result[0], keep=keep)
+        # The places of the extremes come with them.
+        call.tracer.know(call.result[1], made)
+
+    return reader
 
 
 def var_mean(operation: str) -> Reader:
@@ -248,10 +269,25 @@ def _heads(call: Call, x: Traced, heads: int) -> Traced:
     return call.put(op.Permute((2, 1, 3)), opened)
 
 
+def glu(call: Call) -> None:
+    """Read a gated linear unit: one half of an axis times the sigmoid of the other."""
+    x = call.x()
+    axis = call.get(1, "dim", -1) % len(x.sizes)
+    half = x.sizes[axis] // 2
+    if x.sizes[axis].constant is None:
+        raise UndoneError
+    first, second = (part(call, x, axis, half * i, half) for i in range(2))
+    gate = call.put(op.Sigmoid(), second)
+    call.put(op.Binary("multiply"), first, gate, result=call.result)
+
+
 PRODUCTS: dict[str, Reader] = {
+    "glu": glu,
     "mean": reduction("mean"),
     "sum": reduction("sum"),
     "amax": reduction("max"),
+    "max": extreme("max"),
+    "min": extreme("min"),
     "amin": reduction("min"),
     "prod": reduction("prod"),
     "logsumexp": reduction("logsumexp"),

@@ -1,0 +1,163 @@
+"""Widths of any network: every channel count times a symbol, or a number."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import fields, replace
+from itertools import chain
+from typing import Any
+
+import sympy
+
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.parse import exact
+from costmodel.algebra.symbols import Dim
+from costmodel.errors import CostModelError, at
+from costmodel.network.axes import axes as extents_of
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
+from costmodel.network.operators import Operator
+from costmodel.network.shape import Shape
+from costmodel.network.widening.layers import LAYERS, unknown
+from costmodel.network.widening.parts import PARTS
+from costmodel.network.widening.place import Place, Widened
+from costmodel.network.widening.runs import Axes, Families, Scale
+from costmodel.network.widening.views import VIEWS
+
+
+RULES = LAYERS | PARTS | VIEWS
+"""How widths go through each operator, by its exact type."""
+
+
+def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
+    """Return the network with every channel count times ``width``, where it may grow.
+
+    The input's channels and the outputs' sizes stay, and so does whatever has to be
+    equal to them. Tensors that are added or multiplied keep equal widths. Groups of a
+    depthwise layer are as many as its channels; those of others stay.
+
+    ``width`` is a symbol, an expression or a number; a number is legal where all
+    products are whole. ``divisor`` rounds each count to a multiple of it, as
+    :func:`costmodel.algebra.symbols.make_divisible` does.
+
+    **Errors**: a width that is tied to a number, with the node that ties it: a view
+    that splits channels into heads, an equation, an operator without a rule.
+
+    >>> from costmodel.algebra.symbols import alpha
+    >>> from costmodel.network.build import conv, image, linear, global_average_pool
+    >>> from costmodel.network.build import network
+    >>> net = network(linear(global_average_pool(conv(image(), 8, 3)), 10))
+    >>> print(widen(net, alpha)["conv1"].operator, widen(net, "3/2")["conv1"].operator)
+    3×3 conv, 8*alpha 3×3 conv, 12
+    """
+    factor = _checked(network, width, "width")
+    step = None if divisor is None else _checked(network, divisor, "divisor")
+    families = Families(is_rounded=step is not None)
+    found = _followed(network, families)
+    families.check()
+    scale = Scale(families, factor, step)
+    layers = [
+        (node.name, _grown(node, found[node.name], scale), node.inputs)
+        for node in network.nodes
+    ]
+    return Network.assemble(
+        layers,
+        network.outputs,
+        network.name,
+        network.batch,
+        network.constraints,
+        network.shared,
+    )
+
+
+def _checked(network: Network, value: Any, what: str) -> Dim:
+    """Return a multiplier exactly; it is neither the batch nor a side of the input."""
+    number = sympy.sympify(exact(value, f"widen: {what}"))
+    if number.is_positive is False:
+        raise CostModelError(f"widen: {what} {value} is not positive")
+    taken = set(sympy.sympify(network.batch).free_symbols)
+    sizes = chain.from_iterable(extents_of(node.output) for node in network.inputs)
+    for size in sizes:
+        taken |= sympy.sympify(size.value).free_symbols
+    shared = taken & number.free_symbols
+    if shared:
+        names = ", ".join(sorted(map(str, shared)))
+        raise CostModelError(f"widen: {what} {value}: {names} is the input's size")
+    return exact(number)
+
+
+def _followed(network: Network, families: Families) -> dict[str, Widened]:
+    """Return what each node's rule finds, and join what the network ties together."""
+    readers: dict[str, list[Node]] = defaultdict(list)
+    for node in network.nodes:
+        for source in dict.fromkeys(node.inputs):
+            readers[source].append(node)
+    found: dict[str, Widened] = {}
+    for node in network.nodes:
+        inputs = tuple(found[source].axes for source in node.inputs)
+        shapes = network.shapes_into(node)
+        place = Place(families, node, shapes, inputs, readers)
+        found[node.name] = RULES.get(type(node.operator), unknown)(place)
+    for name in network.outputs:
+        families.keep(found[name].axes)
+    for name, owner in network.shared.items():
+        _share(network, families, found, (name, owner))
+    return found
+
+
+def _share(
+    network: Network,
+    families: Families,
+    found: dict[str, Widened],
+    pair: tuple[str, str],
+) -> None:
+    """Join the widths of two nodes that use the same weights."""
+    one, other = (network[name] for name in pair)
+    ends = [(one.name, other.name), *zip(one.inputs, other.inputs, strict=True)]
+    for mine, its in ends:
+        sides = zip(
+            _sided(network, found, mine), _sided(network, found, its), strict=False
+        )
+        for (axis, size), (same, count) in sides:
+            if size == count:
+                families.join(axis, same)
+            elif axis or same:
+                why = f'shares the weights of "{other.name}" at other widths'
+                families.refuse(axis, one, why)
+                families.refuse(same, one, why)
+
+
+def _sided(
+    network: Network, found: dict[str, Widened], name: str
+) -> list[tuple[Any, Extent]]:
+    sizes = extents_of(network[name].output)
+    return list(zip(found[name].axes, sizes, strict=True))
+
+
+def _grown(node: Node, found: Widened, scale: Scale) -> Operator:
+    """Return a node's operator with its widths multiplied; problems name the node."""
+    changes: dict[str, Any] = {
+        name: scale.size(axis)
+        for name, axis in found.fields.items()
+        if axis is not None and scale.changes(axis)
+    }
+    operator = node.operator
+    holds_shape = any(f.type == "Shape" for f in fields(operator))  # type: ignore[arg-type]
+    if holds_shape and any(map(scale.changes, found.axes)):
+        changes["shape"] = _shape(node, found.axes, scale)
+    if not changes:
+        return operator
+    try:
+        return replace(operator, **changes)  # type: ignore[type-var]
+    except CostModelError as error:
+        problem = f"{error}: {scale.factor} is no legal width"
+        raise at(operator.kind, node.name, problem) from None
+
+
+def _shape(node: Node, axes: Axes, scale: Scale) -> Shape:
+    """Return the shape that an operator holds, with its widths multiplied."""
+    sizes = [
+        Extent(scale.size(axis)) if axis and scale.changes(axis) else extent
+        for axis, extent in zip(axes, extents_of(node.output), strict=True)
+    ]
+    return Shape(sizes[0].value, tuple(sizes[1:]))
