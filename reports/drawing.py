@@ -70,16 +70,24 @@ def draw(subject: Subject) -> Drawing:
 
 def _folded(subject: Subject, blocks: tuple[Block, ...]) -> str:
     """Return the DOT of the folded network: a node a block, an edge where one reads."""
-    graph = _graph()
+    graph, names = _graph(), _names(blocks)
     for place, block in enumerate(blocks):
         lines = [block.title, *_operators(block), f"→ {block.output}"]
         lines += _costs(subject.cost, block)
         link = _anchor(place) if _has_detail(block) else ""
-        _node(graph, block.name, lines, "block", link)
+        _node(graph, names[place], lines, "block", link)
     for source, target in _edges(blocks):
         trunk = target == source + 1
-        _edge(graph, blocks[source].name, blocks[target].name, trunk=trunk)
+        _edge(graph, names[source], names[target], trunk=trunk)
     return str(graph.source)
+
+
+def _names(blocks: tuple[Block, ...]) -> list[str]:
+    """Return a name a block: code may come back to a scope, as to a shared module."""
+    names: list[str] = []
+    for place, block in enumerate(blocks):
+        names.append(f"{block.name} {place}" if block.name in names else block.name)
+    return names
 
 
 def _detail(block: Block, anchor: str) -> Detail:

@@ -243,11 +243,6 @@ def test_a_part_of_a_gradient_is_not_added_into() -> None:
     check(net, training=True)
 
 
-def test_layers_are_of_every_operator() -> None:
-    nodes = [n for layer in LAYERS for n in network(layer(image(4, 6, 6))).nodes]
-    assert {node.operator.kind for node in nodes} == set(op.OPERATORS)
-
-
 @pytest.mark.parametrize("name", REGISTERED)
 def test_architectures_have_the_bytes_of_their_executed_modules(name: str) -> None:
     net = cm.load(name, resolution=224, batch=2)

@@ -19,7 +19,7 @@ from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from tests.peers.layers import LAYER_COUNTERS
-from tests.peers.networks import FAMILIES, KNOWN, PYCLS, SMALL, known
+from tests.peers.networks import COUNTED, FAMILIES, KNOWN, PYCLS, known
 from tests.peers.process import Peer, missing
 from tests.peers.record import input_size
 from tests.peers.tools import COUNTERS
@@ -69,11 +69,11 @@ def test_a_generated_network_has_the_tools_own_number(
     assert counted == ours(net, counter.tool)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", COUNTED)
 def test_a_network_of_every_operator_has_the_tools_own_number(
     counter: Peer, name: str
 ) -> None:
-    net = SMALL[name]
+    net = COUNTED[name]
     counted = counter.count(network=net.to_json(), size=input_size(net))
     assert counted == ours(net, counter.tool)
 

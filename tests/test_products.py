@@ -25,7 +25,7 @@ from costmodel.network.operators.resampling import MODES
 from costmodel.network.shape import Shape
 from costmodel.testing_products import enlarging_networks, product_networks
 from tests.drawn import input_size
-from tests.test_lifetimes import check, check_saved
+from tests.test_lifetimes import LAYERS, check, check_saved
 
 
 FEWER = settings(max_examples=settings().max_examples // 2)
@@ -301,6 +301,13 @@ def test_every_step_has_the_bytes_that_pytorch_holds(net: Network) -> None:
     check(net)
     check(net, training=True)
     check_saved(net)
+
+
+def test_layers_of_every_operator_are_executed() -> None:
+    nets = [network(layer(image(4, 6, 6))) for layer in LAYERS]
+    kinds = {n.operator.kind for net in [*nets, *REMEMBERED] for n in net.nodes}
+    # Attention is asked below; the others hold nothing, or nobody knows what.
+    assert set(op.OPERATORS) - {"attention", "derived", "opaque"} == kinds
 
 
 def test_fused_attention_saves_what_its_rule_says() -> None:

@@ -103,6 +103,9 @@ def normal(base: Dim, offset: Dim, stride: Dim) -> Extent:
         offset = as_dim(sympy.expand(offset))
     if type(stride) is not int:
         stride = as_dim(sympy.expand(stride))
+    if stride == 1 and not isinstance(offset, int) and not offset.is_integer:
+        # A width such as 2·α is whole wherever it is legal, and needs no floor.
+        base, offset = as_dim(sympy.expand(base + offset)), 0
     if not isinstance(base, int) and not base.is_Symbol:
         if base.has(*_STEPS):
             found = _joined(base, offset, stride)

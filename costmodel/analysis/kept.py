@@ -22,11 +22,13 @@ OF_NOTHING = {"neg", "sign", "floor", "ceil", "round", "trunc"}
 """Functions whose derivative is a constant."""
 
 
-def _nothing(call: Call) -> Saved:  # noqa: ARG001 - a row of the table
+def nothing(call: Call) -> Saved:  # noqa: ARG001 - a row of the table
+    """Keep nothing."""
     return Saved()
 
 
-def _operand(call: Call) -> Saved:  # noqa: ARG001
+def operand(call: Call) -> Saved:  # noqa: ARG001
+    """Keep the operand."""
     return Saved(operands=(0,))
 
 
@@ -125,7 +127,7 @@ KEPT: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Pointwise: _pointwise,
     op.Scalar: _scalar,
     op.Binary: _binary,
-    op.PReLU: _operand,
+    op.PReLU: operand,
     op.LayerNorm: _layer_norm,
     op.RMSNorm: _rms_norm,
     op.GroupNorm: _group_norm,
@@ -136,6 +138,6 @@ KEPT: dict[type[Operator], Callable[[Call], Saved]] = {
         op.Cumulate, op.Reshape, op.Permute, op.Expand, op.Repeat, op.Select, op.Slice,
         op.Crop, op.PadTo, op.PadAxis, op.Roll, op.Flip, op.Copy, op.Unfold2d,
         op.PixelShuffle, op.PixelUnshuffle,
-    ), _nothing),
+    ), nothing),
 }  # fmt: skip
 """What each of them keeps, wherever a gradient flows through it or its weights."""

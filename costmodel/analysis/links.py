@@ -17,6 +17,7 @@ from costmodel.algebra.symbols import as_int
 from costmodel.analysis.borders import bordered, sampled
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
+from costmodel.network.graph import Network
 from costmodel.network.operators import Operator
 from costmodel.network.operators.pooling import AdaptivePool
 from costmodel.network.operators.resampling import Resampling
@@ -88,6 +89,18 @@ def _spread_out(
         inside = (at >= 0) & (at < outputs)
         seen[at[inside], np.flatnonzero(inside)] = True
     return seen
+
+
+def drops_channels(network: Network) -> bool:
+    """Say whether some channels are lost on the way, all their counts being known.
+
+    They are not read, or they are multiplied by zeros.
+    """
+    kinds = {type(node.operator) for node in network.nodes}
+    some = kinds & {op.SelectChannels, op.TableConv2d, op.Select, op.Slice} or (
+        op.Multiply in kinds and kinds & {op.Zeros, op.PadChannels}
+    )
+    return bool(some) and all(type(n.output.channels) is int for n in network.nodes)
 
 
 def taps(operator: Operator, axis: int) -> range:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.window import Window
 from costmodel.analysis.call import Call, Extra, Role, Saved, element_width
-from costmodel.analysis.kept import KEPT
+from costmodel.analysis.kept import KEPT, nothing, operand
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.axes import axes, elements
@@ -111,14 +111,6 @@ def _passes(call: Call) -> bool:
     return isinstance(call.operator, _PASSING) or is_repeated(call.operator)
 
 
-def _nothing(call: Call) -> Saved:  # noqa: ARG001 - a row of the table
-    return Saved()
-
-
-def _operand(call: Call) -> Saved:  # noqa: ARG001
-    return Saved(operands=(0,))
-
-
 def _result(call: Call) -> Saved:  # noqa: ARG001
     return Saved(result=True)
 
@@ -169,7 +161,7 @@ def _max_pool(call: Call) -> Saved:
 def _adaptive_avg_pool(call: Call) -> Saved:
     """Keep the operand, for its shape; a global mean keeps nothing."""
     is_global = call.operator.attributes["size"] == (1, 1)
-    return _nothing(call) if is_global else _operand(call)
+    return nothing(call) if is_global else operand(call)
 
 
 def _subsample(call: Call) -> Saved:
@@ -192,7 +184,7 @@ def _conv(call: Call) -> Saved:
     conv, (x,) = call.operator.attributes, call.inputs
     mode, (down, across) = conv["padding_mode"], conv["padding"]
     if mode == "zeros" or (down, across) == (0, 0):
-        return _operand(call)
+        return operand(call)
     height, width = x.require_map()
     rows = height.through(Window(before=down, after=down))
     columns = width.through(Window(before=across, after=across))
@@ -248,7 +240,7 @@ def _einsum(call: Call) -> Saved:
 def _resampling(call: Call) -> Saved:
     """Keep nothing but sizes; the mean over areas keeps its operand for its shape."""
     is_area = call.operator.attributes["mode"] == "area"
-    return _operand(call) if is_area else _nothing(call)
+    return operand(call) if is_area else nothing(call)
 
 
 __all__ = [
@@ -258,50 +250,50 @@ __all__ = [
 ]  # fmt: skip
 
 RULES: dict[type[Operator], Callable[[Call], Saved]] = {
-    op.Input: _nothing,
+    op.Input: nothing,
     op.Conv2d: _conv,
     op.TableConv2d: _table_conv,
-    op.Linear: _operand,
+    op.Linear: operand,
     op.RadialBasis: _radial_basis,
     op.BatchNorm2d: _batch_norm,
     op.LocalResponseNorm: _local_response_norm,
     op.ReLU: _result,
-    op.ReLU6: _operand,
+    op.ReLU6: operand,
     op.Sigmoid: _result,
-    op.SiLU: _operand,
+    op.SiLU: operand,
     op.Tanh: _result,
     op.ScaledTanh: _scaled_tanh,
-    op.HardSigmoid: _operand,
-    op.HardSwish: _operand,
-    op.HardTanh: _operand,
+    op.HardSigmoid: operand,
+    op.HardSwish: operand,
+    op.HardTanh: operand,
     op.Softmax: _result,
-    op.Identity: _nothing,
+    op.Identity: nothing,
     op.Dropout: _dropout,
     op.MaxPool2d: _max_pool,
-    op.AvgPool2d: _operand,
+    op.AvgPool2d: operand,
     op.Subsample2d: _subsample,
     op.AdaptiveAvgPool2d: _adaptive_avg_pool,
     op.AdaptiveMaxPool2d: _max_pool,
-    op.Add: _nothing,
+    op.Add: nothing,
     op.Multiply: _other_operand,
-    op.Concat: _nothing,
-    op.Flatten: _nothing,
-    op.Zeros: _nothing,
-    op.PadChannels: _nothing,
-    op.SelectChannels: _nothing,
-    op.ChannelShuffle: _nothing,
-    op.LastLinear: _operand,
-    op.Conv1d: _operand,
-    op.ConvTranspose2d: _operand,
+    op.Concat: nothing,
+    op.Flatten: nothing,
+    op.Zeros: nothing,
+    op.PadChannels: nothing,
+    op.SelectChannels: nothing,
+    op.ChannelShuffle: nothing,
+    op.LastLinear: operand,
+    op.Conv1d: operand,
+    op.ConvTranspose2d: operand,
     op.MatMul: _other_operand,
     op.Attention: _attention,
     op.Einsum: _einsum,
     op.Upsample2d: _resampling,
     op.Resize2d: _resampling,
-    op.Parameter: _nothing,
-    op.Derived: _nothing,
+    op.Parameter: nothing,
+    op.Derived: nothing,
     **KEPT,
-    op.Derived: _nothing,
+    op.Derived: nothing,
     **KEPT,
 }
 """What each operator keeps, wherever a gradient flows through it or its weights."""

@@ -11,12 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-import sympy
-
-from costmodel.algebra.extent import Extent, normal
-from costmodel.algebra.symbols import Dim, as_dim, as_int
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.symbols import Dim, as_int
 from costmodel.algebra.window import Window
-from costmodel.analysis.links import ARRANGING, PRODUCTS, channel_blocks
+from costmodel.analysis.links import ARRANGING, PRODUCTS, channel_blocks, drops_channels
 from costmodel.analysis.paths import Seen, Windows
 from costmodel.analysis.places import (
     HOME,
@@ -26,6 +24,7 @@ from costmodel.analysis.places import (
     require_apart,
     windows_along,
 )
+from costmodel.analysis.same_padding import as_tensorflow
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
@@ -90,7 +89,7 @@ def spread(
     ``towards`` leaves out the nodes that do not lead to that one.
     """
     where = places(network)
-    reading = _Reading(_drops_channels(network), ignore_gates, same, where)
+    reading = _Reading(drops_channels(network), ignore_gates, same, where)
     wanted = _leading_to(network, towards)
     table, lanes = _Table(nothing), dict[str, Lanes]()
     for node in network.nodes:
@@ -182,18 +181,6 @@ def _united(
     return tuple(map(table.union, _beside(repeated)))
 
 
-def _drops_channels(network: Network) -> bool:
-    """Say whether some channels are lost on the way, all their counts being known.
-
-    They are not read, or they are multiplied by zeros.
-    """
-    kinds = {type(node.operator) for node in network.nodes}
-    some = kinds & {op.SelectChannels, op.TableConv2d, op.Select, op.Slice} or (
-        op.Multiply in kinds and kinds & {op.Zeros, op.PadChannels}
-    )
-    return bool(some) and all(type(n.output.channels) is int for n in network.nodes)
-
-
 def _leading_to(network: Network, name: str | None) -> set[str]:
     """Return the names of a node and of all that it is made of; by default, of all."""
     if name is None:
@@ -221,7 +208,7 @@ def _windows(node: Node, x: Shape, *, same: bool) -> Windows:
         window = operator.window
         if window is not None and same and x.spatial and isinstance(operator, _PADDED):
             height, width = x.require_map()
-            return _as_tensorflow(window[0], height), _as_tensorflow(window[1], width)
+            return as_tensorflow(window[0], height), as_tensorflow(window[1], width)
     except CostModelError as error:
         raise at(operator.kind, node.name, str(error)) from None
     if window is None:
@@ -235,25 +222,6 @@ def _copied(extent: Extent, positions: Dim) -> Window | None:
 
 
 _PADDED = (op.Conv2d, op.MaxPool2d, op.AvgPool2d)
-
-
-def _as_tensorflow(window: Window, extent: Extent) -> Window:
-    """Return a padded window that keeps ⌈n/s⌋ positions as TensorFlow's SAME pads it.
-
-    It pads max(R − s, 0) or max(R − n mod s, 0) in all, ⌊half⌋ of it in front.
-    """
-    step = window.stride
-    up = normal(extent.base, extent.offset + extent.stride * (step - 1),
-                extent.stride * step)  # fmt: skip
-    if window.before == window.after == 0 or extent.through(window) != up:
-        return window
-    rest = as_dim(sympy.Mod(sympy.sympify(extent.value), step))
-    if not (type(rest) is int and type(window.size) is int and type(step) is int):
-        raise CostModelError(
-            f"how it is padded depends on {extent} mod {step}; give the input's size"
-        )
-    total = max(window.size - (rest or step), 0)
-    return Window(window.size, step, total // 2, total - total // 2)
 
 
 def _beside(operands: Sequence[Lanes]) -> Iterable[Lanes]:

@@ -88,8 +88,25 @@ def _emit(
             pair = (result, other)
             result = graph.create_node("call_function", function, pair, name=name)
         return result
+    return _called(graph, network, node, arguments, leaves, device)
+
+
+def _called(
+    graph: fx.Graph,
+    network: Network,
+    node: Node,
+    arguments: tuple[fx.Node, ...],
+    leaves: dict[str, nn.Module | torch.Tensor],
+    device: str,
+) -> fx.Node:
+    """Append a call of a leaf: one of its own, or of the node that it is shared with.
+
+    What takes sizes reads them off the network's input, as far as they are open.
+    """
+    layer = node.operator
     if type(layer) in arranged.SIZED:
-        known = {value.meta.get("node"): value for value in graph.nodes}
+        given = graph.find_nodes(op="placeholder")
+        known = {value.meta["node"]: value for value in given}
         sizes = arranged.sizes(network, node, known)
         leaves[node.name] = Sized(arranged.SIZED[type(layer)], sizes)
         images = [known[source.name] for source in network.inputs if sizes.places]

@@ -11,12 +11,8 @@ import click
 from costmodel.cli import target
 from costmodel.cli.field import known_of, print_sides
 from costmodel.cli.look import SHOWN
+from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
 from costmodel.cli.program import (
-    BATCH,
-    JSON,
-    RESOLUTION,
-    SET,
-    TARGET,
     UNITS,
     counted,
     heading,
@@ -206,9 +202,7 @@ def _print_memory(memory: dict[str, Any]) -> None:
     print_table(("memory", "bytes", ""), cells, right=(1, 2))
 
 
-def _print_sizes(
-    sizes: dict[str, Side], constraints: Sequence[Constraint]
-) -> None:
+def _print_sizes(sizes: dict[str, Side], constraints: Sequence[Constraint]) -> None:
     """Print which inputs fit, and who asks for it."""
     if sizes:
         click.echo("")

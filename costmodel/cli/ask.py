@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.program import (
-    BATCH,
-    JSON,
-    RESOLUTION,
-    SET,
-    TARGET,
-    counted,
-    main,
-    open_network,
-    plain,
-)
+from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.program import counted, main, open_network, plain
 from costmodel.errors import CostModelError
 from costmodel.terminal import exact_number, print_json, print_table
 
@@ -93,7 +84,18 @@ def _limit(
     asked = {bound: _read_count(bound, text)}
     law, whole = counted(net).metric(metric), tensor_sizes(net)
     found = find(law, symbol, asked[bound], whole=whole, step=step, upto=upto)
+    _check_fits(net, symbol, found)
     _print_limit(word, name, knob, metric, asked, found, as_json=as_json)
+
+
+def _check_fits(net: Network, symbol: sympy.Symbol | None, found: Limit) -> None:
+    """Refuse a limit at which the network's own conditions do not hold."""
+    values = [value for value in (found.value, found.beyond) if value is not None]
+    for value in values if net.constraints else ():
+        try:
+            net.bind({symbol: value})
+        except CostModelError as error:
+            raise CostModelError(f"{error}; --step gives the values to try") from None
 
 
 def _print_limit(

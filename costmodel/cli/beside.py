@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel.cli.ask import BY, DEPTH, METRIC, open_for
-from costmodel.cli.program import (
-    BATCH,
-    JSON,
-    RESOLUTION,
-    SET,
-    counted,
-    registered,
-    how_traced,
-    main,
-    options_of,
-    partial,
-    plain,
-)
+from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, how_traced
+from costmodel.cli.program import counted, main, options_of, partial, plain, registered
 from costmodel.cli.target import is_target
 from costmodel.terminal import exact_number, note, print_json, print_table
 

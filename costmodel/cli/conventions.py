@@ -14,6 +14,7 @@ from costmodel.terminal import exact_number, print_json, print_table
 if TYPE_CHECKING:
     from costmodel.network.graph import Network
     from costmodel.network.registry import Architecture
+    from costmodel.network.unregistered import Unregistered
 
 
 UNITS = {
@@ -23,8 +24,9 @@ UNITS = {
 
 
 def print_conventions(
-    chosen: Architecture, network: Network, options: Mapping[str, Any], *, as_json: bool
-) -> None:
+    chosen: Architecture | Unregistered, network: Network, options: Mapping[str, Any],
+    *, as_json: bool,
+) -> None:  # fmt: skip
     """Print the accounts of all conventions.
 
     torchvision's variants are counted as torchvision's own code writes them.

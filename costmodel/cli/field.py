@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.program import (
-    JSON,
-    RESOLUTION,
-    SET,
-    TARGET,
-    main,
-    open_network,
-    plain,
-)
+from costmodel.cli.options import JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.program import main, open_network, plain
 from costmodel.errors import CostModelError
 from costmodel.terminal import note, print_json, print_table
 
@@ -203,6 +196,7 @@ def sizes(
 
 
 def print_sides(sides: dict[str, Side]) -> None:
+    """Print which heights and widths fit, and why none fits exactly."""
     header = ("side", "admissible", "smallest", "needed by", "fits exactly",
               "first such")  # fmt: skip
     print_table(header, [
@@ -216,6 +210,7 @@ def print_sides(sides: dict[str, Side]) -> None:
 
 
 def known_of(side: Side) -> dict[str, Any]:
+    """Return what is known of a side as plain values."""
     return {
         "admissible": str(side.admissible),
         "smallest": side.smallest, "needed_by": side.needed_by,

@@ -137,7 +137,7 @@ def _neighbours(folder: Path) -> Iterator[None]:
     names = {p.stem for p in folder.glob("*.py")} | {
         p.name for p in folder.iterdir() if p.is_dir()
     }
-    ours = _taken(names.intersection(_OURS))
+    hidden = _taken(name for name in names if name in _OURS or _is_passing(name))
     modules, path, wrote = set(sys.modules), sys.path.copy(), sys.dont_write_bytecode
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True
@@ -149,7 +149,7 @@ def _neighbours(folder: Path) -> Iterator[None]:
         sys.path[:] = path
         new = {name.partition(".")[0] for name in set(sys.modules) - modules}
         _taken(name for name in new & names if _lies_in(sys.modules.get(name), folder))
-        sys.modules.update(ours)
+        sys.modules.update(hidden)
 
 
 def _taken(names: Any) -> dict[str, Any]:
@@ -157,6 +157,17 @@ def _taken(names: Any) -> dict[str, Any]:
     tops = set(names)
     found = [name for name in sys.modules if name.partition(".")[0] in tops]
     return {name: sys.modules.pop(name) for name in found}
+
+
+def _is_passing(name: str) -> bool:
+    """Say whether a module came from a folder that is on the path no more."""
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    if name == "costmodel" or module is None or file is None:
+        return False
+    folder = Path(file).parent
+    here = folder.parent if hasattr(module, "__path__") else folder
+    return str(here) not in sys.path
 
 
 def _lies_in(module: Any, folder: Path) -> bool:

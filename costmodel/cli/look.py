@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel.cli.conventions import print_conventions
+from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
 from costmodel.cli.program import (
-    BATCH,
-    JSON,
-    RESOLUTION,
-    SET,
-    TARGET,
     UNITS,
     counted,
     heading,

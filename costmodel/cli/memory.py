@@ -6,17 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.program import (
-    BATCH,
-    JSON,
-    RESOLUTION,
-    SET,
-    TARGET,
-    heading,
-    main,
-    open_network,
-    plain,
-)
+from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.program import heading, main, open_network, plain
 from costmodel.terminal import exact_number, human, print_json, print_table
 
 

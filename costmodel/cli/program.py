@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from costmodel import __version__
 from costmodel.cli import target
+from costmodel.cli.options import TRACEBACK
 from costmodel.cli.process import open_streams, silence_stdout, stoppable
+from costmodel.cli.sample import Sample, at_sample, read_size
 from costmodel.errors import CostModelError, MissingDependencyError
 from costmodel.terminal import note
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from costmodel.network.options import Option
     from costmodel.network.registry import Architecture
     from costmodel.network.unregistered import Unregistered
-
-
-_TRACEBACK = "costmodel.traceback"
 
 
 class Program(click.Group):
@@ -57,7 +55,7 @@ class Program(click.Group):
         try:
             return super().invoke(ctx)
         except CostModelError as error:
-            if ctx.meta.get(_TRACEBACK):
+            if ctx.meta.get(TRACEBACK):
                 note("".join(traceback.format_exception(error)).rstrip())
             raise
 
@@ -77,70 +75,6 @@ def _last_word(error: BaseException) -> tuple[str, int]:
             # An abort of ours says what became of the work; an interrupt says nothing.
             said = error.args if isinstance(error, click.Abort) else ()
             return "; ".join(["interrupted", *map(str, said)]), 130
-
-
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-SET = click.option(
-    "--set", "--option", "settings", multiple=True, metavar="OPTION=VALUE",
-    help="Set an option of the architecture, e.g. --set width=0.5, or an argument of "
-    "a TARGET that is called (repeatable).",
-)  # fmt: skip
-_SIZE = click.option(
-    "--resolution", metavar="SIZE",
-    help="Input size: 224, 224x320 (height x width), or an expression such as 32*M.",
-)  # fmt: skip
-_INPUT = click.option(
-    "--input", "sample", metavar="SHAPE",
-    help="The shape of one sample, e.g. 3x224x224 (channels x height x width).",
-)  # fmt: skip
-
-
-def _sized(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the size of the input, or its whole shape; a command takes either."""
-
-    @wraps(command)
-    def run(*, resolution: str | None, sample: str | None, **given: Any) -> Any:
-        if resolution is not None and sample is not None:
-            raise click.UsageError("--input and --resolution do not go together")
-        size = resolution if sample is None else target.read_sample(sample)
-        return command(resolution=size, **given)
-
-    return _INPUT(_SIZE(run))
-
-
-RESOLUTION = _sized
-
-
-def _kept(key: str, flag: str, text: str) -> Callable[..., Any]:
-    """Return a flag that is kept with the command's context, for :mod:`target`."""
-
-    def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
-        ctx.meta[key] = value
-
-    return click.option(flag, is_flag=True, expose_value=False, callback=keep, help=text)
-
-
-def how_traced(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add how a user's module is traced, and how much is said of its errors."""
-    for decorate in (
-        _kept(_TRACEBACK, "--traceback", "Show where an error comes from, in full."),
-        _kept(target.MARK, "--mark-unknown",
-              "Keep operators without a rule: totals are then partial."),
-        _kept(target.TRAIN, "--train",
-              "Trace a module in training mode, not in evaluation mode."),
-    ):  # fmt: skip
-        command = decorate(command)
-    return command
-
-
-def _named(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the name of a network: a registered one, or a module, file or model."""
-    return click.argument("name", metavar="TARGET")(how_traced(command))
-
-
-TARGET = _named
-
-BATCH = click.option("--batch", metavar="N", help="Samples in a batch.")
 
 
 UNITS = {
@@ -167,8 +101,15 @@ def open_network(
     Return it with its architecture, and the options in use as plain values. The name
     is registered, or leads to a network of the user's: :mod:`costmodel.cli.target`.
     """
-    if target.is_target(name):
-        return _open_target(name, settings, resolution, batch, kept)
+    opens = _open_target if target.is_target(name) else _open_registered
+    return opens(name, settings, resolution, batch, kept)
+
+
+def _open_registered(
+    name: str, settings: Sequence[str], resolution: Any, batch: str | None,
+    kept: Sequence[str],
+) -> tuple[Architecture, Network, dict[str, Any]]:  # fmt: skip
+    """Load a registered network, at its paper's size where no other is given."""
     from costmodel.network.registry import load
 
     chosen = registered(name)
@@ -178,12 +119,7 @@ def open_network(
             options.setdefault(key, chosen.options[key].symbol)
         elif key not in ("batch", "resolution"):
             raise _no_symbol(name, key, chosen.options)
-    size: Any = _size(resolution)
-    if isinstance(resolution, target.Sample):
-        if len(resolution) != 3 or resolution[0] != chosen.channels:
-            shape = f"{chosen.channels}×height×width"
-            raise CostModelError(f"{name}: its input is {shape}, not {resolution}")
-        size = resolution[1:]
+    size = _size_of(chosen, resolution)
     if size is None and "resolution" not in kept:
         size = chosen.resolution
     net = load(name, resolution=size, batch=_count(batch, kept), **options)
@@ -195,14 +131,11 @@ def registered(name: str) -> Architecture:
     """Return a registered architecture; say what else names a network."""
     from costmodel.network.registry import find
 
-    try:
-        return find(name)
-    except CostModelError as error:
-        if not set(name) & set("./\\"):
-            raise
+    if set(name) & set("./\\"):
         raise CostModelError(
-            f"{error}; a network of your own is named as {target.FORMS}"
-        ) from None
+            f'unknown architecture "{name}"; a network of your own is {target.FORMS}'
+        )
+    return find(name)
 
 
 def options_of(name: str) -> Mapping[str, Option]:
@@ -220,21 +153,21 @@ def _open_target(
     for key in kept:
         if key not in ("batch", "resolution"):
             raise _no_symbol(name, key, {})
-    sample = resolution if isinstance(resolution, target.Sample) else None
+    sample = resolution if isinstance(resolution, Sample) else None
     opened = target.open_target(name, settings, sample)
     net = opened.network
-    channels = net.inputs[0].output.channels
-    if sample is None and (size := _size(resolution)) is not None:
+    if sample is None and resolution is not None:
+        size = _size(resolution)
         pair = size if isinstance(size, tuple) else (size, size)
-        where = f"{name}: resolution"
-        sides = (target.read_size(side, where) for side in pair)
-        sample = target.Sample((channels, *sides))
+        sides = (read_size(side, f"{name}: resolution") for side in pair)
+        sample = Sample((net.inputs[0].output.channels, *sides))
     if sample is not None:
-        net = target.at_sample(net, sample)
+        net = at_sample(net, sample)
     count = _count(batch, kept)
     if count is not None and not isinstance(net.batch, int):
-        net = net.bind({net.batch: target.read_size(count, f"{name}: batch")})
-    used = dict(map(str.strip, setting.split("=", 1)) for setting in settings)
+        net = net.bind({net.batch: read_size(count, f"{name}: batch")})
+    used = {key.strip(): value.strip() for key, _, value in
+            (setting.partition("=") for setting in settings)}  # fmt: skip
     return Unregistered(name, opened.title, opened.warnings), net, used
 
 
@@ -267,10 +200,18 @@ def _read_settings(chosen: Architecture, settings: Sequence[str]) -> dict[str, A
     return given
 
 
-def _size(text: Any) -> Any:
+def _size_of(chosen: Architecture, resolution: Any) -> Any:
+    """Return a size; that of a whole sample, where it is of the network's channels."""
+    if not isinstance(resolution, Sample):
+        return _size(resolution)
+    if len(resolution) != 3 or resolution[0] != chosen.channels:
+        shape = f"{chosen.channels}×height×width"
+        raise CostModelError(f"{chosen.name}: its input is {shape}, not {resolution}")
+    return resolution[1:]
+
+
+def _size(text: str | None) -> Any:
     """Read 224, 224x320 or an expression."""
-    if isinstance(text, target.Sample):
-        return text
     sides = re.fullmatch(r"(\d{1,9})[x×](\d{1,9})", (text or "").strip())
     return (int(sides[1]), int(sides[2])) if sides else text
 

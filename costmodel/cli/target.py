@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel.cli.importing import imported, user_code
-from costmodel.errors import CostModelError
+from costmodel.cli.sample import Sample
+from costmodel.errors import CostModelError, MissingDependencyError
 from costmodel.terminal import note
 
 
@@ -28,28 +28,11 @@ MARK = "costmodel.mark_unknown"
 _OPENED = "costmodel.opened"
 """Where a command's context keeps what was asked for, and what was opened already."""
 
-FORMS = (
-    "package.module:attribute, path/to/file.py:attribute, model.onnx or net.json"
-)
+FORMS = "package.module:attribute, path/to/file.py:attribute, model.onnx or net.json"
 """How a network that is not registered is named."""
 
 _QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 """What Python itself does not show of code that is not the program."""
-
-
-class Sample(tuple[Any, ...]):
-    """The shape of one sample, channels first: numbers or expressions."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        """Write it as shapes are written: 3×224×224."""
-        return "×".join(map(str, self))
-
-    @property
-    def is_known(self) -> bool:
-        """Say whether every size is a number."""
-        return all(type(size) is int for size in self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +42,13 @@ class Opened:
     network: Network
     title: str
     warnings: tuple[str, ...] = ()
+    module: Any = None
+    """What was traced, if anything was."""
 
 
 def is_target(name: str) -> bool:
     """Say whether a name leads to a user's network, not into the registry."""
     return ":" in name or name.endswith((".py", ".onnx", ".json"))
-
-
-def read_sample(text: str) -> Sample:
-    """Read the shape of an input, such as 3x224x224.
-
-    >>> print(read_sample("3x224x32*M"))
-    3×224×32*M
-    """
-    return Sample(read_size(part, f"--input {text}") for part in re.split("[x×]", text))
-
-
-def read_size(value: Any, where: str) -> Any:
-    """Read one size: a number from 1, or an expression in symbols."""
-    from costmodel.algebra.parse import exact
-
-    size = exact(value.strip() if isinstance(value, str) else value, where)
-    if getattr(size, "free_symbols", None) or (type(size) is int and size > 0):
-        return size
-    raise CostModelError(f"{where}: {size} is not a positive integer")
 
 
 def open_target(name: str, settings: Sequence[str], sample: Sample | None) -> Opened:
@@ -92,56 +58,41 @@ def open_target(name: str, settings: Sequence[str], sample: Sample | None) -> Op
     key = (name, tuple(settings))
     if key not in known:
         with _heard() as heard:
-            network, title = _opened(
+            network, title, module = _opened(
                 name, _options(settings), sample,
                 train=meta.get(TRAIN, False), marks=meta.get(MARK, False),
             )  # fmt: skip
-        known[key] = Opened(network, title, tuple(dict.fromkeys(heard)))
+        said = tuple(dict.fromkeys(heard))
+        known[key] = Opened(network, title, said, module)
         for warning in known[key].warnings:
             note(f"{name}: {warning}")
     found: Opened = known[key]
     return found
 
 
-def at_sample(network: Network, sample: Sample) -> Network:
-    """Return a network whose input has this shape."""
-    import sympy
-
-    shape = network.inputs[0].output
-    problem = f"{network.name}: its input is {shape}, not {sample}"
-    if len(shape.sizes) != len(sample):
-        raise CostModelError(problem)
-    values: dict[Any, Any] = {}
-    for have, want in zip(shape.sizes, sample):
-        if values.setdefault(have, want) != want:
-            raise CostModelError(problem)
-        if have != want and not isinstance(have, sympy.Symbol):
-            raise CostModelError(problem)
-    values = {h: w for h, w in values.items() if isinstance(h, sympy.Symbol)}
-    return network.bind(values) if values else network
-
-
 def _opened(
     name: str, options: dict[str, Any], sample: Sample | None,
     *, train: bool, marks: bool,
-) -> tuple[Network, str]:  # fmt: skip
-    """Read a file, or import what builds the network; say what it is."""
+) -> tuple[Network, str, Any]:  # fmt: skip
+    """Read a file, or import what builds the network; say what it is, and is of."""
     if name.endswith((".onnx", ".json")) and options:
-        raise CostModelError(f"{name}: a file takes no options, got {', '.join(options)}")
+        raise CostModelError(
+            f"{name}: a file takes no options, got {', '.join(options)}"
+        )
     if name.endswith(".json"):
-        return _read_json(name), "a network in a file"
+        return _read_json(name), "a network in a file", None
     if name.endswith(".onnx"):
-        return _read_onnx(name), "an ONNX model"
+        return _read_onnx(name, marks=marks), "an ONNX model", None
     if name.endswith(".py"):
         raise CostModelError(f"{name}: name what builds the network: {name}:NAME")
     with imported(name) as attribute:
         made = _made(name, attribute, options)
         if not _is_module(made):
-            return _network(name, made), "a network of its own code"
+            return _network(name, made), "a network of its own code", None
         mode = "training" if train else "evaluation"
         with user_code(name):
             network = _traced(name, made, sample, train=train, marks=marks)
-        return network, f"{type(made).__name__}, traced in {mode} mode"
+        return network, f"{type(made).__name__}, traced in {mode} mode", made
 
 
 def _read_json(name: str) -> Network:
@@ -157,14 +108,14 @@ def _read_json(name: str) -> Network:
         raise CostModelError(f"{name}: {error}") from error
 
 
-def _read_onnx(name: str) -> Network:
+def _read_onnx(name: str, *, marks: bool) -> Network:
     if not Path(name).is_file():
         raise CostModelError(f"{name}: there is no such file")
     with user_code(name):
         from costmodel.bridge.onnx import read
 
-        network: Network = read(name)
-        return network
+        with _in_flags(f"{name}: ", f"{Path(name)}: ", "onnx: "):
+            return read(name, on_unknown="mark" if marks else "raise")
 
 
 def _made(name: str, attribute: Any, options: dict[str, Any]) -> Any:
@@ -243,14 +194,8 @@ def _traced(
 
     def run(shape: Sequence[Any]) -> Network:
         on_unknown = "mark" if marks else "raise"
-        try:
-            return traced(
-                module, shape, name=name, train=train, on_unknown=on_unknown
-            )
-        except CostModelError as error:
-            said = str(error).removeprefix("trace: ").removeprefix(f"{name} ")
-            said = said.replace('on_unknown="mark"', "--mark-unknown")
-            raise CostModelError(said) from error
+        with _in_flags("trace: ", f"{name} "):
+            return traced(module, shape, name=name, train=train, on_unknown=on_unknown)
 
     channels, *sides = (3, H, W) if sample is None else sample
     shape = (channels, *((H, W) if len(sides) <= 2 else sides)[: len(sides)])
@@ -266,6 +211,20 @@ def _traced(
         network = run(sample)
         warnings.warn(f"traced at {sample} alone: {error}", stacklevel=2)
         return network
+
+
+@contextmanager
+def _in_flags(*prefixes: str) -> Iterator[None]:
+    """Let errors name flags, not arguments, and leave out what is said anyway."""
+    try:
+        yield
+    except MissingDependencyError:
+        raise
+    except CostModelError as error:
+        said = str(error).replace('on_unknown="mark"', "--mark-unknown")
+        for prefix in prefixes:
+            said = said.removeprefix(prefix)
+        raise CostModelError(said) from error
 
 
 def _options(settings: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.program import JSON, UNITS, chosen_architectures, main, plain
+from costmodel.cli.options import JSON
+from costmodel.cli.program import UNITS, chosen_architectures, main, plain
 from costmodel.errors import CostModelError
 from costmodel.terminal import exact_number, print_json, print_table
 

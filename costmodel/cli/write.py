@@ -9,16 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from costmodel.cli.program import (
-    JSON,
-    RESOLUTION,
-    SET,
-    chosen_architectures,
-    how_traced,
-    main,
-)
+from costmodel.cli.options import JSON, RESOLUTION, SET, how_traced
+from costmodel.cli.own import own_subject, with_files
+from costmodel.cli.program import chosen_architectures, main
 from costmodel.cli.target import is_target
-from costmodel.errors import CostModelError, MissingDependencyError
+from costmodel.errors import MissingDependencyError
 from costmodel.terminal import note, print_json, print_table, progress
 
 
@@ -101,7 +96,7 @@ def _report(
     with progress("checked", len(chosen)) as advance:
         checked = zip(chosen, _checks(chosen, jobs), strict=True)
         subjects = [_subject(a, checks, advance) for a, checks in checked]
-    subjects += own
+    subjects = with_files([*subjects, *own])
     with progress("written", len(subjects)) as advance:
         index = reports.write(subjects, folder, advance=advance).resolve()
     failed = [

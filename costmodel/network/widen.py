@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import fields, replace
-from itertools import chain
 from typing import Any
 
 import sympy
@@ -20,8 +19,8 @@ from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
 from costmodel.network.widening.layers import LAYERS, unknown
 from costmodel.network.widening.parts import PARTS
-from costmodel.network.widening.place import Place, Widened
-from costmodel.network.widening.runs import Axes, Families, Scale
+from costmodel.network.widening.runs import Axes, Bonds, Scale
+from costmodel.network.widening.site import Site, Widened
 from costmodel.network.widening.views import VIEWS
 
 
@@ -50,43 +49,50 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
     >>> print(widen(net, alpha)["conv1"].operator, widen(net, "3/2")["conv1"].operator)
     3×3 conv, 8*alpha 3×3 conv, 12
     """
-    factor = _checked(network, width, "width")
-    step = None if divisor is None else _checked(network, divisor, "divisor")
-    families = Families(is_rounded=step is not None)
-    found = _followed(network, families)
-    families.check()
-    scale = Scale(families, factor, step)
+    factor = _factor(network, width)
+    step = None if divisor is None else _step(divisor)
+    bonds = Bonds(is_rounded=step is not None)
+    found = _followed(network, bonds)
+    bonds.check()
+    scale = Scale(bonds, factor, step)
     layers = [
         (node.name, _grown(node, found[node.name], scale), node.inputs)
         for node in network.nodes
     ]
-    return Network.assemble(
-        layers,
-        network.outputs,
-        network.name,
-        network.batch,
-        network.constraints,
-        network.shared,
-    )
+    rest = (network.batch, network.constraints, network.shared)
+    try:
+        return Network.assemble(layers, network.outputs, network.name, *rest)
+    except CostModelError as error:
+        how = "" if step is None else f", rounded to multiples of {step}"
+        raise CostModelError(f"{error}; widths are times {factor}{how}") from None
 
 
-def _checked(network: Network, value: Any, what: str) -> Dim:
+def _step(divisor: Any) -> int:
+    """Return what counts are rounded to multiples of."""
+    step = exact(divisor, "widen: divisor")
+    if type(step) is not int or step < 1:
+        raise CostModelError(f"widen: divisor {divisor} is no positive integer")
+    return step
+
+
+def _factor(network: Network, width: Any) -> Dim:
     """Return a multiplier exactly; it is neither the batch nor a side of the input."""
-    number = sympy.sympify(exact(value, f"widen: {what}"))
+    factor = exact(width, "widen: width")
+    number = sympy.sympify(factor)
     if number.is_positive is False:
-        raise CostModelError(f"widen: {what} {value} is not positive")
-    taken = set(sympy.sympify(network.batch).free_symbols)
-    sizes = chain.from_iterable(extents_of(node.output) for node in network.inputs)
-    for size in sizes:
-        taken |= sympy.sympify(size.value).free_symbols
-    shared = taken & number.free_symbols
+        raise CostModelError(f"widen: width {width} is not positive")
+    sizes = (size for node in network.inputs for size in node.output.sizes)
+    taken = {
+        s for size in (network.batch, *sizes) for s in sympy.sympify(size).free_symbols
+    }
+    shared = sorted(map(str, taken & number.free_symbols))
     if shared:
-        names = ", ".join(sorted(map(str, shared)))
-        raise CostModelError(f"widen: {what} {value}: {names} is the input's size")
-    return exact(number)
+        names = ", ".join(shared)
+        raise CostModelError(f"widen: width {width}: {names} is a size of the input")
+    return factor
 
 
-def _followed(network: Network, families: Families) -> dict[str, Widened]:
+def _followed(network: Network, bonds: Bonds) -> dict[str, Widened]:
     """Return what each node's rule finds, and join what the network ties together."""
     readers: dict[str, list[Node]] = defaultdict(list)
     for node in network.nodes:
@@ -96,18 +102,18 @@ def _followed(network: Network, families: Families) -> dict[str, Widened]:
     for node in network.nodes:
         inputs = tuple(found[source].axes for source in node.inputs)
         shapes = network.shapes_into(node)
-        place = Place(families, node, shapes, inputs, readers)
-        found[node.name] = RULES.get(type(node.operator), unknown)(place)
+        site = Site(bonds, node, shapes, inputs, readers)
+        found[node.name] = RULES.get(type(node.operator), unknown)(site)
     for name in network.outputs:
-        families.keep(found[name].axes)
+        bonds.keep(found[name].axes)
     for name, owner in network.shared.items():
-        _share(network, families, found, (name, owner))
+        _share(network, bonds, found, (name, owner))
     return found
 
 
 def _share(
     network: Network,
-    families: Families,
+    bonds: Bonds,
     found: dict[str, Widened],
     pair: tuple[str, str],
 ) -> None:
@@ -120,11 +126,11 @@ def _share(
         )
         for (axis, size), (same, count) in sides:
             if size == count:
-                families.join(axis, same)
+                bonds.join(axis, same)
             elif axis or same:
                 why = f'shares the weights of "{other.name}" at other widths'
-                families.refuse(axis, one, why)
-                families.refuse(same, one, why)
+                bonds.refuse(axis, one, why)
+                bonds.refuse(same, one, why)
 
 
 def _sided(
@@ -150,7 +156,7 @@ def _grown(node: Node, found: Widened, scale: Scale) -> Operator:
     try:
         return replace(operator, **changes)  # type: ignore[type-var]
     except CostModelError as error:
-        problem = f"{error}: {scale.factor} is no legal width"
+        problem = f"{error}; width {scale.factor} is not legal here"
         raise at(operator.kind, node.name, problem) from None
 
 

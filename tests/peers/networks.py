@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import costmodel as cm
+from costmodel.algebra.extent import Extent
 from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, image, network, scope
 from costmodel.network.graph import Network
+from costmodel.network.operators.arithmetic import FUNCTIONS
+from costmodel.network.shape import Shape
+from costmodel.testing_tensors import put
 
 
 KNOWN = ("resnet50", "mobilenet_v2", "efficientnet_b0", "googlenet", "inception_v3",
@@ -64,6 +68,43 @@ def _pooled(x: Value) -> Value:
     return build.radial_basis(build.softmax(build.linear(x, 7)), 3)
 
 
+def tensors() -> Network:
+    """Return a network of every other operator: tokens, parts of axes, products."""
+    x = build.conv(image(3, 12, 10), 8, 3)
+    with scope("functions"):
+        for name in sorted(FUNCTIONS.keys() - {"clamp"}):
+            x = put(x, op.Pointwise(name))
+        for name in ("add", "reverse_divide", "power", "maximum"):
+            x = put(x, op.Scalar(name, "2"))
+        x = put(put(x, op.Scalar("clamp", "0, 6")), op.PReLU(8))
+        x = put(put(x, op.PReLU()), op.Binary("maximum"), x)
+    with scope("norms"):
+        for affine in (True, False):
+            x = put(put(x, op.LayerNorm(2, affine)), op.RMSNorm(1, affine))
+            x = put(put(x, op.GroupNorm(2, affine)), op.InstanceNorm2d(affine))
+        x = put(put(x, op.Softmax(2, log=True)), op.Softmax(3))
+    with scope("parts"):
+        x = put(put(x, op.PadAxis(2, 1, 0)), op.Slice(2, 1))
+        x = put(put(x, op.PadTo(_axes(8, 13, 12))), op.Crop(_axes(8, 12, 11)))
+        x = put(put(x, op.Pad2d((1, 0), (0, 1), "reflect")), op.Select(2, 0, 12))
+        x = put(put(put(x, op.Roll()), op.Flip()), op.Copy())
+        x = put(put(x, op.PixelUnshuffle(2)), op.PixelShuffle(2))
+        x = put(x, op.Resize2d(_axes(8, 6, 5), "nearest"))
+    with scope("tokens"):
+        x = put(put(x, op.Unfold2d((2, 3))), op.Conv1d(6, 3, padding=1))
+        x = put(put(build.batch_norm(x), op.LastLinear(8)), op.Permute((2, 1)))
+        mean = put(x, op.Reduce("mean", (1,), keep=True))
+        x = put(x, op.Binary("subtract"), put(mean, op.Expand(_axes(8, 6))))
+        x = put(x, op.MatMul(), put(x, op.Permute((2, 1))))
+        x = put(x, op.Einsum("bij,bkj->bik"), put(x, op.Cumulate(2)))
+        x = put(put(x, op.Reshape(_axes(64))), op.Repeat(_axes(128)))
+    return network(build.batch_norm(x), name="tensors", batch=1)
+
+
+def _axes(*sizes: int) -> Shape:
+    return Shape(sizes[0], tuple(map(Extent, sizes[1:])))
+
+
 _RESNET = {"MODEL.TYPE": "resnet", "MODEL.DEPTH": 50, "RESNET.STRIDE_1X1": False,
            "RESNET.TRANS_FUN": "bottleneck_transform"}  # fmt: skip
 _REGNET = {"MODEL.TYPE": "regnet", "REGNET.GROUP_W": 8}
@@ -88,4 +129,13 @@ PYCLS: dict[str, tuple[int, dict[str, object]]] = {
 """pycls's own networks: its FLOPs at 224×224, and the settings that make them."""
 
 SMALL = {"maps": maps(1), "maps of three": maps(3)}
-"""The small networks by name."""
+"""The small networks of maps by name."""
+
+COUNTED = SMALL | {"tensors": tensors()}
+"""All small networks by name."""
+
+UNCOUNTED = frozenset({
+    "attention", "derived", "opaque", "parameter", "upsample", "conv_transpose"
+})  # fmt: skip
+"""What no tool is asked for here: fused kernels, what is no layer of a sample, and what
+calflops fails on, or counts otherwise than DeepSpeed."""

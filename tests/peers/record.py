@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from costmodel.network.graph import Network
-from tests.peers.networks import KNOWN, SMALL, known
+from tests.peers.networks import COUNTED, KNOWN, known
 from tests.peers.process import PACKAGES, Peer
 from tests.peers.tools import COUNTERS
 
@@ -25,7 +25,7 @@ def input_size(network: Network) -> tuple[int, ...]:
 
 def counts(tool: str) -> dict[str, dict[str, int]]:
     """Return what a tool counts of networks, compiled and as torchvision has them."""
-    networks = {name: known(name) for name in KNOWN} | SMALL
+    networks = {name: known(name) for name in KNOWN} | COUNTED
     found: dict[str, dict[str, int]] = {}
     with Peer(tool) as peer:
         for name, network in networks.items():

@@ -175,13 +175,16 @@ class Call:
         self.graph.tensors[self.node.output[place]] = made
 
     def equal(self, left: Size, right: Size, why: str) -> None:
-        """Demand that two sizes are equal: a condition on the input where they differ."""
+        """Demand that two sizes are equal: a condition on the input."""
         if left == right:
             return
         if self.graph.number(left) != self.graph.number(right):
             raise SampleError(f"{self._at}: {left.value} is not {right.value}: {why}")
-        self.graph.record.hold("==", left - right)
-        self.graph.demands.setdefault(left - right, (self._path, why))
+        difference = left - right
+        each = difference.divided(self.graph.batch)
+        difference = difference if each is None else each
+        self.graph.record.hold("==", difference)
+        self.graph.demands.setdefault(difference, (self._path, why))
 
     def restated(self, x: Traced, sizes: Sequence[Size], why: str) -> Traced:
         """Return an operand with its sizes written as others, demanded to be equal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,27 +37,36 @@ def constant(call: Call) -> None:
     if call.kind == "Constant" and call.get("value") is not None:
         call.graph.store(call.node.output[0], call.get("value"), learnable=False)
         return
+    if call.kind == "Identity" and _is_named(call):
+        return
     inputs = [call.tensor(i) for i in range(call.count)]
-    known = [value for value in inputs if value is not None]
-    sources = tuple(
-        dict.fromkeys(
-            source
-            for value in known
-            if isinstance(value, Constant)
-            for source in value.sources
-        )
-    )
-    stored = [v for v in known if isinstance(v, Constant) and v.sources]
+    stored = [v for v in inputs if isinstance(v, Constant) and v.sources]
+    sources = tuple(dict.fromkeys(one for v in stored for one in v.sources))
     is_itself = call.kind in VIEWS and len(stored) == 1 and stored[0].is_itself
-    made = _arrays(call, inputs)
+    made = _arrays(call, inputs) or []
     for place, name in enumerate(call.node.output):
-        array = made[place] if made is not None and place < len(made) else None
+        array = made[place] if place < len(made) else None
         sizes = _sizes(call, place, array)
         if name and sizes is not None:
             dtype = call.dtypes[place] if place < len(call.dtypes) else 1
             call.graph.tensors[name] = Constant(
                 sizes, dtype, sources, is_itself, _given(array)
             )
+
+
+def _is_named(call: Call) -> bool:
+    """Give a stored tensor that stands for another its own name, if it has one.
+
+    PyTorch's exporter stores tensors of equal numbers once, and writes the parameters
+    that they are as Identity nodes of their names.
+    """
+    value, name = call.tensor(0), call.node.output[0]
+    if not (isinstance(value, Constant) and value.is_itself and value.is_learnable):
+        return False
+    if "/" in name or "::" in name or "." not in name:
+        return False
+    call.graph.tensors[name] = replace(value, sources=((name, True),))
+    return True
 
 
 def _given(array: Any) -> Any:
@@ -109,11 +119,28 @@ def _exact(call: Call) -> Sizes | None:
     """Return the sizes of what is as large as numbers say."""
     if call.kind == "ConstantOfShape":
         return tuple(formula_of(v) for v in objects(call.values(0)).ravel())
+    if call.kind in {"Expand", "Reshape"}:
+        wanted = [v for v in objects(call.values(1)).ravel() if isinstance(v, SizeInt)]
+        return _target(call) if wanted else None
     if call.kind == "Range":
         start, end, step = (objects(call.values(i))[()] for i in range(3))
         if all(isinstance(v, int) for v in (start, end, step)) and step == 1:
             return (formula_of(end) - formula_of(start),)
     return None
+
+
+def _target(call: Call) -> Sizes | None:
+    """Return the sizes that a view or a repetition is given, where all are told."""
+    value = call.tensor(0)
+    wanted = objects(call.values(1)).ravel()
+    if value is None or any(type(v) is int and v < 1 for v in wanted):
+        return None
+    if call.kind == "Reshape":
+        return tuple(formula_of(v) for v in wanted)
+    rank = max(len(wanted), len(value.sizes))
+    ours = (*[size(1)] * (rank - len(value.sizes)), *value.sizes)
+    theirs = (*[size(1)] * (rank - len(wanted)), *map(formula_of, wanted))
+    return tuple(b if a.constant == 1 else a for a, b in zip(ours, theirs, strict=True))
 
 
 def _arrays(call: Call, inputs: Sequence[Tensor | None]) -> list[Any] | None:
@@ -207,5 +234,3 @@ def _by_reference(call: Call, arrays: Sequence[Any]) -> list[Any] | None:
     except Exception:  # noqa: BLE001 - then its numbers are unknown, not its size
         return None
     return [np.asarray(one) for one in found]
-
-

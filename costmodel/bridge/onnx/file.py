@@ -25,8 +25,7 @@ def library() -> Any:
         import onnx.shape_inference
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
-            f"reading ONNX files needs {error.name}: "
-            'pip install "costmodel[onnx]"'
+            f'reading ONNX files needs {error.name}: pip install "costmodel[onnx]"'
         ) from None
     return onnx
 
@@ -71,9 +70,7 @@ def written_out(model: Any, kinds: set[tuple[str, str]]) -> Any:
     """
     onnx = library()
     versions = opsets(model)
-    defined = [
-        kind for kind in sorted(kinds) if _has_definition(onnx, kind, versions)
-    ]
+    defined = [kind for kind in sorted(kinds) if _has_definition(onnx, kind, versions)]
     if not defined:
         return model
     return onnx.inliner.inline_selected_functions(
@@ -81,9 +78,7 @@ def written_out(model: Any, kinds: set[tuple[str, str]]) -> Any:
     )
 
 
-def _has_definition(
-    onnx: Any, kind: tuple[str, str], versions: dict[str, int]
-) -> bool:
+def _has_definition(onnx: Any, kind: tuple[str, str], versions: dict[str, int]) -> bool:
     schema = schema_of(onnx, kind[1], kind[0], versions)
     return schema is not None and bool(schema.has_function)
 
@@ -106,7 +101,7 @@ def schema_of(onnx: Any, name: str, domain: str, versions: dict[str, int]) -> An
 
 
 def numbers(tensor: Any, folder: Path) -> Any:
-    """Return a tensor's numbers; of one kept beside the file, this one alone is read."""
+    """Return a tensor's numbers; those beside the file are read for it alone."""
     onnx = library()
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         from onnx.external_data_helper import load_external_data_for_tensor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,8 +56,10 @@ class Graph:
         self._parameters: dict[tuple[Any, ...], str] = {}
         self.record.where = lambda: self.where
         graph = self.model.graph
-        self.readers = Counter(name for node in graph.node for name in node.input)
-        self.readers.update(value.name for value in graph.output)
+        self.readers: dict[str, list[Any]] = {v.name: [None] for v in graph.output}
+        for node in graph.node:
+            for name in node.input:
+                self.readers.setdefault(name, []).append(node)
         self.names = Names(_paths(graph))
         for tensor in graph.initializer:
             self.store(tensor.name, tensor, learnable=True)
@@ -79,7 +80,7 @@ class Graph:
             return numbers(tensor, self.folder)
 
         source = ((name, learnable and is_float),)
-        self.tensors[name] = Constant(sizes, tensor.data_type, source, True, load)  # noqa: FBT003
+        self.tensors[name] = Constant(sizes, tensor.data_type, source, True, load)
 
     def operand(self, tensor: Tensor) -> Traced:
         """Return a tensor as an operand: a constant one becomes a node of its own."""
@@ -104,9 +105,9 @@ class Graph:
         _, shape = split(tensor.sizes, self.batch)
         if (source,) in self._owners:
             name = self.names.node("", "", "derived")
-            owner = (self._owners[(source,)],)
-            owner = owner if owner[0] in self.nodes else ()
-            return self.emit(op.Derived(shape), owner, name)
+            owner = self._owners[(source,)]
+            made_of = (owner,) if owner in self.nodes else ()
+            return self.emit(op.Derived(shape), made_of, name)
         name = self.names.stored(source)
         self._owners[(source,)] = name
         return self.emit(op.Parameter(shape, learnable), (), name)
@@ -148,18 +149,23 @@ SILENT = {"Identity", "Cast", "CastLike", "Shape", "Size", "Constant"}
 """Operators that become no nodes."""
 
 
+def reached(graph: Any) -> Iterator[Any]:
+    """Return the nodes that the input reaches, other than by its sizes."""
+    found = {value.name for value in graph.input} - {t.name for t in graph.initializer}
+    for node in graph.node:
+        if node.op_type not in {"Shape", "Size"} and not found.isdisjoint(node.input):
+            found.update(node.output)
+            yield node
+
+
 def _paths(graph: Any) -> Iterator[tuple[str, str]]:
     """Return path and operator of every node that becomes an operator of ours."""
-    reached = {value.name for value in graph.input} - {t.name for t in graph.initializer}
-    bias = set()
-    for node in graph.node:
-        if node.op_type in {"Shape", "Size"} or reached.isdisjoint(node.input):
-            continue
-        reached.update(node.output)
+    products: set[str] = set()
+    for node in reached(graph):
         # The sum with a bias is one operator with the product before it.
-        is_bias = node.op_type == "Add" and not bias.isdisjoint(node.input)
+        is_bias = node.op_type == "Add" and not products.isdisjoint(node.input)
         if node.op_type == "MatMul":
-            bias.update(node.output)
+            products.update(node.output)
         if node.op_type not in SILENT and not is_bias:
             yield path_of(node), node.op_type
 
@@ -168,8 +174,8 @@ def own_name(node: Any) -> str:
     """Return a node's own name, as far as it says more than what it is.
 
     >>> from types import SimpleNamespace as Node
-    >>> own_name(Node(name="Conv_12", op_type="Conv")), own_name(Node(name="stem", op_type="Conv"))
-    ('', 'stem')
+    >>> [own_name(Node(name=name, op_type="Conv")) for name in ("Conv_12", "stem")]
+    ['', 'stem']
     """
     name = clean(node.name).removeprefix("node_")
-    return "" if re.fullmatch(rf"{node.op_type}(_\d+)?", name, re.I) else name
+    return "" if re.fullmatch(rf"{node.op_type}(_\d+)?", name, re.IGNORECASE) else name

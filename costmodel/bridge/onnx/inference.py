@@ -21,28 +21,34 @@ def infer(call: Call) -> Call:
     schema = schema_of(onnx, call.kind, call.node.domain, graph.versions)
     if schema is None:
         return _declared(call)
-    types, data = {}, {}
-    for place, name in enumerate(call.node.input):
-        value = call.tensor(place)
-        if value is None:
-            continue
-        numbers = graph.numbers(value.sizes)
-        types[name] = onnx.helper.make_tensor_type_proto(value.dtype, numbers)
-        array = _few(value)
-        if array is not None:
-            data[name] = onnx.numpy_helper.from_array(array, name)
-            types[name] = onnx.helper.make_tensor_type_proto(
-                data[name].data_type, numbers
-            )
+    types, data = _operands(call)
     versions = [onnx.helper.make_opsetid(d, v) for d, v in graph.versions.items()]
     try:
         found = onnx.shape_inference.infer_node_outputs(
             schema, call.node, types, data, opset_imports=versions
         )
-    except (onnx.shape_inference.InferenceError, RuntimeError):
+    except (
+        onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError,
+    ):  # fmt: skip
         return call
-    outputs = [found.get(name) for name in call.node.output]
-    return _told(call, outputs)
+    return _told(call, [found.get(name) for name in call.node.output])
+
+
+def _operands(call: Call) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the types of a node's operands, and the numbers of small ones."""
+    onnx = call.graph.onnx
+    types, data = {}, {}
+    for place, name in enumerate(call.node.input):
+        value = call.tensor(place)
+        if value is None:
+            continue
+        array, dtype = _few(value), value.dtype
+        if array is not None:
+            data[name] = onnx.numpy_helper.from_array(array, name)
+            dtype = data[name].data_type
+        numbers = call.graph.numbers(value.sizes)
+        types[name] = onnx.helper.make_tensor_type_proto(dtype, numbers)
+    return types, data
 
 
 def _told(call: Call, outputs: list[Any]) -> Call:

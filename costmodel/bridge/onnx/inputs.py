@@ -25,10 +25,17 @@ class Axes:
     named: Mapping[str, sympy.Symbol] = field(default_factory=dict)
     """Symbols by the names that the file gives to axes."""
 
+    def of_one_sample(self) -> Axes:
+        """Return the axes with the batch as the number 1 that it is in the file."""
+        sizes = {name: (size(1), *rest[1:]) for name, rest in self.sizes.items()}
+        return Axes(sizes, self.symbols, None, self.named)
+
     def sample(self, count: int, height: int, width: int) -> dict[sympy.Symbol, int]:
         """Return numbers for the symbols; a batch that was written is that number."""
         known = {N: self.literal_batch or count, H: height, W: width}
-        others = {s: height + 8 * i for i, s in enumerate(self.symbols) if s not in known}
+        others = {
+            s: height + 8 * i for i, s in enumerate(self.symbols) if s not in known
+        }
         return {s: known[s] for s in (N, *self.symbols) if s in known} | others
 
 
@@ -52,19 +59,25 @@ def axes_of(model: Any) -> Axes:
         if not value.type.tensor_type.HasField("shape"):
             raise CostModelError(f'onnx: input "{value.name}" has no shape in the file')
         found[value.name] = _lengths(value, known)
-    literal = {n[0] for n in found.values() if n and isinstance(n[0], int)}
-    first = next(iter(found.values()))
-    if not first:
-        raise CostModelError(f'onnx: input "{inputs[0].name}" has no axis for a batch')
-    batch = first[0] if isinstance(first[0], int) else None
-    if batch is not None and literal == {batch}:
-        found = {name: [N, *lengths[1:]] for name, lengths in found.items() if lengths}
-    elif first[0] != N:
-        raise CostModelError(f'onnx: inputs have different batches: {found}')
+    batch = _batch(found)
+    if batch is not None:
+        found = {name: [N, *lengths[1:]] for name, lengths in found.items()}
     sizes = {name: tuple(size(n) for n in lengths) for name, lengths in found.items()}
     used = {s for lengths in found.values() for s in lengths if not isinstance(s, int)}
     symbols = tuple(sorted(used - {N}, key=str))
     return Axes(sizes, symbols, batch, known)
+
+
+def _batch(found: Mapping[str, list[Any]]) -> int | None:
+    """Return the batch of all inputs as the number that the file has, if it has one."""
+    for name, lengths in found.items():
+        if not lengths:
+            raise CostModelError(f'onnx: input "{name}" has no axis for a batch')
+    batches = [lengths[0] for lengths in found.values()]
+    if set(batches) != {batches[0]}:
+        many = ", ".join(f"{name}: {n[0]}" for name, n in found.items())
+        raise CostModelError(f"onnx: inputs have different batches: {many}")
+    return batches[0] if isinstance(batches[0], int) else None
 
 
 def _lengths(value: Any, known: dict[str, sympy.Symbol]) -> list[Any]:

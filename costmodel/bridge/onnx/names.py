@@ -105,7 +105,9 @@ class Names:
         """Return the name of a stored tensor, beside the node of its module."""
         path = clean(name) or "stored"
         scope, dot, last = path.rpartition(".")
-        return self._unique(f"{scope}_{last}" if dot and scope in self._leaves else path)
+        return self._unique(
+            f"{scope}_{last}" if dot and scope in self._leaves else path
+        )
 
     def _unique(self, base: str) -> str:
         self._taken[base] += 1

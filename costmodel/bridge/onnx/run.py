@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from costmodel.algebra.symbols import Dim, N
 from costmodel.bridge.onnx.call import Call, Undone
 from costmodel.bridge.onnx.constants import constant, guessed
 from costmodel.bridge.onnx.file import load, written_out
-from costmodel.bridge.onnx.graph import Graph, SampleError, own_name
+from costmodel.bridge.onnx.graph import Graph, SampleError, own_name, reached
 from costmodel.bridge.onnx.inference import infer
 from costmodel.bridge.onnx.inputs import Axes, axes_of, inputs_of
 from costmodel.bridge.onnx.names import clean, path_of
@@ -24,14 +23,20 @@ from costmodel.bridge.onnx.tensors import Constant, Traced
 from costmodel.bridge.trace.guards import constraints
 from costmodel.bridge.trace.layout import shaped, split
 from costmodel.bridge.trace.sizes import Record
+from costmodel.bridge.trace.tidy import tidied
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 
 
-SAMPLES = ((3, 256, 320), (3, 224, 224), (3, 299, 299), (3, 384, 384), (3, 512, 512),
-           (3, 32, 32), (3, 28, 28), (3, 160, 160), (3, 240, 240))  # fmt: skip
-"""Batch, height and width that formulas are checked at: all different, where they may be."""
+SIDES = (
+    (256, 320), (224, 224), (299, 299), (384, 384), (512, 512), (32, 32), (28, 28),
+    (160, 160), (240, 240),
+)  # fmt: skip
+"""Height and width that formulas are held against ONNX at; the first that fits."""
+
+COUNT = 11
+"""The batch there: a number that is no other size by chance."""
 
 
 def read(path: str | Path, *, on_unknown: str = "raise") -> Network:
@@ -46,14 +51,19 @@ def read(path: str | Path, *, on_unknown: str = "raise") -> Network:
     file that is none; :class:`MissingDependencyError` without the package onnx.
     """
     if on_unknown not in {"raise", "mark"}:
-        raise CostModelError(f'onnx: on_unknown {on_unknown!r} is not "raise" or "mark"')
+        raise CostModelError(
+            f'onnx: on_unknown {on_unknown!r} is not "raise" or "mark"'
+        )
     file = Path(path)
     model = load(file)
-    kinds = {(n.domain, n.op_type) for n in model.graph.node}
-    missing = {kind for kind in kinds if kind[1] not in READERS and kind[1] not in _OWN}
-    model = written_out(model, missing)
+    kinds = {(n.domain, n.op_type) for n in reached(model.graph)}
+    model = written_out(model, {kind for kind in kinds if not _is_known(*kind)})
+    return _at_any_batch(model, file, marks=on_unknown == "mark")
+
+
+def _at_any_batch(model: Any, file: Path, *, marks: bool) -> Network:
+    """Return the network at a batch of N, where the file's graph allows it."""
     axes = axes_of(model)
-    marks = on_unknown == "mark"
     if axes.literal_batch is None:
         return _read(model, file, axes, N, marks=marks)
     try:
@@ -61,16 +71,21 @@ def read(path: str | Path, *, on_unknown: str = "raise") -> Network:
     except CostModelError:
         if axes.literal_batch != 1:
             raise
-        return _read(model, file, replace(axes, literal_batch=None), 1, marks=marks)
+        return _read(model, file, axes.of_one_sample(), 1, marks=marks)
     warnings.warn(
         f"{file.name}: the batch is {axes.literal_batch} in the file; it is read as N",
-        stacklevel=2,
+        stacklevel=3,
     )
     return network
 
 
-_OWN = {"Constant", "Shape", "Size", "ConstantOfShape", "If"}
-"""Operators that need no reader."""
+def _is_known(domain: str, kind: str) -> bool:
+    """Say whether an operator has a reader, or needs none."""
+    return domain in _OURS and (kind in READERS or kind == "If")
+
+
+_OURS = {"", "ai.onnx"}
+"""The names of ONNX's own set of operators."""
 
 
 def _read(model: Any, file: Path, axes: Axes, batch: Dim, *, marks: bool) -> Network:
@@ -93,8 +108,8 @@ def _read(model: Any, file: Path, axes: Axes, batch: Dim, *, marks: bool) -> Net
 def _samples(axes: Axes) -> Iterator[Mapping[sympy.Symbol, int]]:
     """Return numbers for the symbols of the inputs, one set after the other."""
     seen = []
-    for count, height, width in SAMPLES:
-        values = axes.sample(count, height, width)
+    for height, width in SIDES:
+        values = axes.sample(COUNT, height, width)
         if values not in seen:
             seen.append(values)
             yield values
@@ -128,7 +143,7 @@ def walk(graph: Graph, nodes: Any) -> None:
             # Read together with the node before it.
             continue
         call = infer(Call(graph, node))
-        if _is_reached(call):
+        if _is_reached(call) or _is_product(call):
             _read_node(call)
         else:
             constant(call)
@@ -140,51 +155,67 @@ def _is_reached(call: Call) -> bool:
     return any(call.is_traced(i) for i in range(call.count))
 
 
+def _is_product(call: Call) -> bool:
+    """Say whether a node multiplies learned tensors: work, if once for any batch."""
+    if call.kind not in _PRODUCTS:
+        return False
+    operands = (call.tensor(i) for i in range(call.count))
+    return any(isinstance(x, Constant) and x.is_learnable for x in operands)
+
+
+_PRODUCTS = {"MatMul", "Gemm", "Einsum", "Conv"}
+
+
 def _read_node(call: Call) -> None:
-    reader = READERS.get(call.kind) if call.node.domain in {"", "ai.onnx"} else None
+    reader = READERS.get(call.kind) if call.node.domain in _OURS else None
+    if reader is None:
+        _unknown(call)
+        return
     try:
-        if reader is None:
-            raise Undone
         reader(call)
     except Undone:
         _unknown(call)
 
 
 def _unknown(call: Call) -> None:
-    """Write down an operator without a rule; its outputs go on as ONNX infers them."""
+    """Write down an operator without a rule; its outputs go on as ONNX infers them.
+
+    Of stored tensors alone, it is no work of a sample.
+    """
     graph, kind = call.graph, call.kind
-    graph.unknown.setdefault(kind, []).append(call.label)
     operands = [call.x(i) for i in range(call.count) if call.tensor(i) is not None]
+    is_stored = not any(x.layout.has_batch for x in operands)
+    if not is_stored:
+        graph.unknown.setdefault(kind, []).append(call.label)
+    inputs = tuple(x.node for x in operands)
     for place, name in enumerate(call.node.output):
         expected = call.expected[place] if place < len(call.expected) else None
-        if not name or (place and not graph.readers[name]):
+        if not name or (place and not graph.readers.get(name)):
             continue
         if expected is None:
-            raise _unknown_error(graph, _rest(graph, call))
+            raise _unknown_error(graph, _rest(graph))
         sizes = guessed(call, expected)
         layout, shape = split(sizes, graph.batch)
-        node = graph.emit(
-            op.Opaque(kind, shape), tuple(x.node for x in operands),
-            call.name(clean(kind)),
-        )  # fmt: skip
+        operator = op.Derived(shape) if is_stored else op.Opaque(kind, shape)
+        node = graph.emit(operator, inputs, call.name(clean(kind).lower()))
         call.give(Traced(node, shape, sizes, layout), place)
 
 
-def _rest(graph: Graph, call: Call) -> dict[str, list[str]]:
+def _rest(graph: Graph) -> dict[str, list[str]]:
     """Return what is unknown, and what else will be behind an unknown size."""
     found = {kind: list(nodes) for kind, nodes in graph.unknown.items()}
-    for node in graph.model.graph.node:
-        known = node.op_type in READERS or node.op_type in _OWN
+    for node in reached(graph.model.graph):
+        nodes = found.setdefault(node.op_type, [])
         label = node.name or node.output[0]
-        if (not known or node.domain not in {"", "ai.onnx"}) and label != call.label:
-            if label not in found.setdefault(node.op_type, []):
-                found[node.op_type].append(label)
-    return found
+        if not _is_known(node.domain, node.op_type) and label not in nodes:
+            nodes.append(label)
+    return {kind: nodes for kind, nodes in found.items() if nodes}
 
 
 def _unknown_error(graph: Graph, unknown: dict[str, list[str]]) -> CostModelError:
     many = "; ".join(
-        f"{kind} ({len(nodes)}×) at {', '.join(nodes)}" for kind, nodes in unknown.items()
+        f"{kind} ({len(nodes)}×) at {', '.join(nodes)}"
+        for kind, nodes in unknown.items()
     )
     hint = (
         "the file does not say how large their results are"
@@ -200,7 +231,9 @@ def _branch(graph: Graph, node: Any) -> None:
     condition = call.tensor(0)
     array = condition.array if isinstance(condition, Constant) else None
     if array is None:
-        raise call.refuse("the branch depends on data, so the cost depends on the image")
+        raise call.refuse(
+            "the branch depends on data, so the cost depends on the image"
+        )
     chosen = call.get("then_branch" if bool(array.ravel()[0]) else "else_branch")
     for tensor in chosen.initializer:
         graph.store(tensor.name, tensor, learnable=True)
@@ -220,9 +253,9 @@ def _network(graph: Graph, name: str, batch: Dim) -> Network:
     if not outputs:
         raise CostModelError(f"onnx: {name}: no output depends on the input")
     needed = constraints(graph.record, graph.demands)
-    return Network.of_nodes(
-        graph.nodes, list(dict.fromkeys(outputs)), name, batch, needed, graph.shared
-    )
+    outputs = list(dict.fromkeys(outputs))
+    nodes = tidied(graph.nodes, outputs)
+    return Network.of_nodes(nodes, outputs, name, batch, needed, graph.shared)
 
 
 __all__ = ["read"]

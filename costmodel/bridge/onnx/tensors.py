@@ -105,4 +105,4 @@ def objects(array: Any) -> Any:
 
 def is_small(shape: Any, most: int) -> bool:
     """Say whether there are at most so many elements."""
-    return math.prod(shape) <= most
+    return bool(math.prod(shape) <= most)

@@ -39,9 +39,14 @@ class Arguments:
         return self.arrays[place] if place < len(self.arrays) else None
 
     def listed(self, place: int, name: str) -> list[int] | None:
-        """Return plain numbers of an array, or of an attribute."""
+        """Return plain numbers of an array, or of an attribute.
+
+        What is as large as a size of the input is no small array.
+        """
         if self[place] is not None:
-            return [int.__add__(v, 0) for v in self[place].ravel()]
+            if any(map(_is_size, self[place].ravel())):
+                raise KeyError(name)
+            return [int(v) for v in self[place].ravel()]
         value = self.get(name)
         return None if value is None else list(value)
 
@@ -154,14 +159,6 @@ def _whole_fraction(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return called
 
 
-def _larger(left: Any, right: Any) -> Any:
-    return left if left >= right else right
-
-
-def _smaller(left: Any, right: Any) -> Any:
-    return right if left >= right else left
-
-
 def _invert(value: Any) -> bool:
     return not value
 
@@ -176,9 +173,8 @@ def _either(left: Any, right: Any) -> bool:
 
 def gather(given: Arguments) -> Array:
     """Return elements along an axis, by their places."""
-    places = np.array(
-        [int.__add__(v, 0) for v in given[1].ravel()], dtype=np.int64
-    ).reshape(given[1].shape)
+    flat = given.listed(1, "indices")
+    places = np.array(flat, dtype=np.int64).reshape(given[1].shape)
     return _array(np.take(given[0], places, axis=given.get("axis", 0)))
 
 
@@ -241,10 +237,18 @@ def split(given: Arguments) -> list[Array]:
     return np.split(given[0], places, axis=axis)
 
 
+def concat(given: Arguments) -> Array:
+    """Return arrays joined along an axis."""
+    parts = [array for array in given.arrays if array is not None]
+    return np.concatenate(parts, axis=given.get("axis", 0))
+
+
 def range_(given: Arguments) -> Array:
     """Return numbers from one to another."""
-    start, end, step = (int.__add__(given[i][()], 0) for i in range(3))
-    return objects(np.arange(start, end, step))
+    bounds = [given[i][()] for i in range(3)]
+    if any(map(_is_size, bounds)):
+        raise KeyError("range")
+    return objects(np.arange(*bounds))
 
 
 VALUES: dict[str, Rule] = {
@@ -259,7 +263,7 @@ VALUES: dict[str, Rule] = {
     "Expand": expand,
     "Split": split,
     "Range": range_,
-    "Concat": lambda given: np.concatenate(given.arrays, axis=given.get("axis", 0)),
+    "Concat": concat,
     "Transpose": lambda given: np.transpose(given[0], given.get("perm")),
     "Where": each(_choose, 3),
     "Add": each(operator.add, 2),
@@ -280,12 +284,12 @@ VALUES: dict[str, Rule] = {
     "GreaterOrEqual": each(operator.ge, 2),
     "Less": each(operator.lt, 2),
     "LessOrEqual": each(operator.le, 2),
-    "Max": folded(_larger),
-    "Min": folded(_smaller),
+    "Max": folded(max),
+    "Min": folded(min),
     "Sum": folded(operator.add),
     "ReduceProd": reduced(operator.mul),
     "ReduceSum": reduced(operator.add),
-    "ReduceMax": reduced(_larger),
-    "ReduceMin": reduced(_smaller),
+    "ReduceMax": reduced(max),
+    "ReduceMin": reduced(min),
 }
 """Rules by ONNX's names; what is not here is asked of ONNX's own reference."""

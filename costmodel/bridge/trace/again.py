@@ -17,9 +17,9 @@ from costmodel.network.node import Node
 from costmodel.network.shape import Shape
 
 
-SECOND = ((2, 289, 231), (2, 320, 448), (2, 448, 352), (2, 288, 288), (2, 512, 384),
-          (2, 384, 512), (2, 224, 224), (2, 256, 256), (2, 448, 448),
-          (2, 97, 131))  # fmt: skip
+SECOND = ((11, 289, 231), (11, 320, 448), (11, 448, 352), (11, 288, 288),
+          (11, 512, 384), (11, 384, 512), (11, 224, 224), (11, 256, 256),
+          (11, 448, 448), (11, 97, 131))  # fmt: skip
 """Batch, height and width of second runs: odd ones first."""
 
 Values = Mapping[sympy.Symbol, int]
@@ -55,7 +55,7 @@ def _others(record: Record) -> Iterator[Values]:
         changed = {s: known.get(s, height) for s in values}
         if changed != values and admits(record, changed):
             yield changed
-    batch_only = {s: 2 if s == N else v for s, v in values.items()}
+    batch_only = {s: 11 if s == N else v for s, v in values.items()}
     if batch_only != values and admits(record, batch_only):
         yield batch_only
 

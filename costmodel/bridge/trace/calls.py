@@ -57,7 +57,10 @@ class Call:
 
     def axis(self, x: Traced, dim: int) -> int:
         """Return an axis of a sample's shape for an axis of the tensor."""
-        return x.layout.logical(dim % len(x.sizes))
+        try:
+            return x.layout.logical(dim % len(x.sizes))
+        except CostModelError as error:
+            raise self.refuse(str(error)) from None
 
     def put(
         self,
@@ -72,7 +75,7 @@ class Call:
         Without a result it is a step on the way, which PyTorch has no tensor for.
         """
         names = tuple(x.node for x in inputs)
-        node = self.tracer.emit(operator, names, kind)
+        node = self.tracer.emit(operator, names, kind, is_step=result is None)
         lay = layout or inputs[0].layout
         rank = result.dim() if result is not None else len(node.output.spatial) + 2
         if result is None and lay.is_folded:
@@ -110,7 +113,7 @@ class Call:
         lay, shape = split(sizes, self.tracer.batch)
         if not lay.has_batch and x.layout.has_batch:
             raise self.refuse("its result has no batch: samples are not apart")
-        node = self.tracer.emit(make(shape), (x.node,))
+        node = self.tracer.emit(make(shape), (x.node,), is_step=result is None)
         made = Traced(node.name, node.output, tuple(sizes), lay)
         if result is not None:
             self.check(made.sizes, result, node.operator)
@@ -205,6 +208,10 @@ def unknown(tracer: Tracer, name: str, args: Any, options: Any, result: Any) -> 
             made = Traced(node.name, node.output, sizes, lay)
             call.check(sizes, value, node.operator)
             tracer.know(value, made)
+    for value in operands:
+        # What it stores is known, whatever it does with that.
+        if isinstance(found := tracer.tensor(value), Constant):
+            _ = [tracer.store(path) for path in found.sources]
     return result
 
 
@@ -215,7 +222,7 @@ def guessed(
     found = []
     for axis, length in enumerate(value.shape):
         there = [x.sizes[axis] for x in inputs if axis < len(x.sizes)]
-        anywhere = [s for x in inputs for s in x.sizes[1:]]
+        anywhere = [s for x in inputs for s in x.sizes]
         same = [s for s in (*there, *anywhere) if s.at(values) == length]
         found.append(same[0] if same else formula_of(int(length)))
     return tuple(found)

@@ -37,9 +37,9 @@ def sizes_of(
         back = axis - rank
         there = [sizes[back] for sizes in operands if len(sizes) >= -back]
         anywhere = [s for sizes in operands for s in sizes]
-        same = [
+        same = [f for f in there if f.at(values) == length] or [
             f
-            for f in (*given, *there, *anywhere)
+            for f in (*given, *anywhere)
             if f.constant is None and f.at(values) == length
         ]
         found.append(same[0] if same else _number(int(length)))

@@ -73,8 +73,11 @@ def by_kernels(
     before = dict(tracer.nodes)
     try:
         with Kernels(tracer):
-            return tracer.run(func, args, options)
+            result = tracer.run(func, args, options)
+        if all(map(tracer.tensor, filter(torch.is_tensor, tree_flatten(result)[0]))):
+            return result
     except (_MissingError, UndoneError, CostModelError):
-        tracer.nodes = before
+        pass
+    tracer.nodes = before
     result = tracer.run(func, args, options)
     return unknown(tracer, name, args, options, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 
@@ -21,6 +22,8 @@ def canonical(func: Callable[..., Any]) -> str:
     if hasattr(func, "overloadpacket"):
         # A kernel, such as aten.add.Tensor.
         name = func.overloadpacket.__name__
+    if name in WEIGHTS_FIRST and not isinstance(func, FunctionType):
+        return f"aten_{name}"
     if name.startswith("__") and name.endswith("__"):
         name = name.strip("_")
         return DUNDERS.get(name, name)
@@ -46,6 +49,9 @@ DUNDERS = {
 
 KEPT = {"_assert"}
 
+WEIGHTS_FIRST = {"batch_norm", "instance_norm"}
+"""Kernels whose weights stand before the statistics, and behind them in functions."""
+
 ALIASES = {
     "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
     "concat": "cat", "concatenate": "cat", "swapaxes": "transpose",
@@ -61,7 +67,8 @@ ALIASES = {
     "reshape_as": "view_as", "greater": "gt", "less": "lt", "clamp_min": "clamp",
     "clamp_max": "clamp", "conv_transpose": "conv_transpose2d",
     "adaptive_avg_pool2d": "adaptive_avg_pool2d", "linalg_vector_norm": "norm",
-    "vector_norm": "norm", "frobenius_norm": "norm",
+    "vector_norm": "norm", "frobenius_norm": "norm", "sym_size": "size",
+    "sym_numel": "numel",
 }  # fmt: skip
 
 QUESTIONS = {
@@ -80,6 +87,7 @@ QUESTIONS = {
 }  # fmt: skip
 
 NEVER_IN_PLACE = {"batch_norm", "layer_norm", "group_norm", "instance_norm"}
+RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 OF_TWO = {"add", "mul", "sub", "div"}
 KEEPS_SIZES = NEVER_IN_PLACE | OF_TWO | {
     "relu", "relu6", "hardtanh", "sigmoid", "silu", "tanh", "gelu", "hardswish",
@@ -96,6 +104,9 @@ MADE_ANEW = {
     "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
 }  # fmt: skip
 """Functions that take no number from their operand: only its kind, or its sizes."""
+
+FILLED = {"zeros", "ones", "full", "empty", "rand", "randn"}
+"""Functions that make a tensor as large as they are told."""
 
 VIEWS = {
     "view", "reshape", "unsqueeze", "squeeze", "flatten", "permute", "transpose", "to",

@@ -88,11 +88,16 @@ class Notes:
         finally:
             self.modules.pop()
 
-    def name(self, kind: str) -> str:
-        """Return the next node's name: its module's path where that is all of it."""
+    def name(self, kind: str, *, is_step: bool = False) -> str:
+        """Return the next node's name: its module's path where that is all of it.
+
+        A step on the way to what a module is stands beside it.
+        """
         path = ".".join(re.sub(r"\W", "_", part) for part in self.path.split("."))
         module = self.modules[-1][1] if self.modules else None
-        base = path if path and is_leaf(module) else f"{path}.{kind}".lstrip(".")
+        if path and is_leaf(module):
+            return self._unique(f"{path}_{kind}" if is_step else path)
+        base = f"{path}.{kind}".lstrip(".")
         return self._unique(base)
 
     def _unique(self, base: str) -> str:
@@ -185,15 +190,24 @@ class Notes:
         parts = [re.sub(r"\W", "_", part) for part in path.split(".")]
         scope = ".".join(parts[:-1])
         base = (
-            ".".join(parts) if scope not in self.nodes else "_".join([scope, parts[-1]])
+            ".".join(parts)
+            if scope not in self._taken
+            else "_".join([scope, parts[-1]])
         )
         return self._unique(base)
 
     # Nodes.
 
-    def emit(self, operator: Operator, inputs: tuple[str, ...], kind: str = "") -> Node:
+    def emit(
+        self,
+        operator: Operator,
+        inputs: tuple[str, ...],
+        kind: str = "",
+        *,
+        is_step: bool = False,
+    ) -> Node:
         """Append a node, and return it."""
-        name = self.name(kind or operator.kind)
+        name = self.name(kind or operator.kind, is_step=is_step)
         self._emit(operator, inputs, name)
         return self.nodes[name]
 
@@ -215,7 +229,7 @@ class Notes:
 
 def is_leaf(module: nn.Module | None) -> bool:
     """Say whether a module is one layer of PyTorch's or of ours."""
-    if module is None or any(True for _ in module.children()):
-        return False
     home = type(module).__module__
-    return home.startswith(("torch.nn.modules", "costmodel.bridge.modules"))
+    if module is None or home == "costmodel.bridge.modules":
+        return module is not None
+    return home.startswith("torch.nn.modules") and not any(module.children())

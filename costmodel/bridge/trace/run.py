@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -23,16 +23,16 @@ from costmodel.bridge.trace.layout import split
 from costmodel.bridge.trace.leaves import MODULES
 from costmodel.bridge.trace.sizes import Record
 from costmodel.bridge.trace.tidy import tidied
-from costmodel.bridge.trace.tracer import Constant, Traced, Tracer
+from costmodel.bridge.trace.tracer import Constant, DependsOnDataError, Traced, Tracer
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
 
 
-SAMPLES = ((3, 256, 320), (3, 224, 224), (3, 256, 256), (3, 299, 299), (3, 384, 384),
-           (3, 512, 512), (3, 32, 32), (3, 28, 28), (3, 160, 160),
-           (3, 240, 240))  # fmt: skip
+SAMPLES = ((13, 256, 320), (13, 224, 224), (13, 256, 256), (13, 299, 299),
+           (13, 384, 384), (13, 512, 512), (13, 32, 32), (13, 28, 28), (13, 160, 160),
+           (13, 240, 240))  # fmt: skip
 """Batch, height and width to run at: all three different, where a module allows it."""
 
 
@@ -70,15 +70,35 @@ def trace(
             f'trace: on_unknown {on_unknown!r} is not "raise" or "mark"'
         )
     shape = tuple(as_dim(s, "input") for s in input)
+    # Sizes are told by their formulas: a batch that is a number is put in at the end.
+    count = N if isinstance(batch, int) else batch
+    run = partial(_run, module, shape, count, marks=on_unknown == "mark")
     title = name or _title(module)
+    samples = _samples(shape, batch)
+    network, tracer = _found(run, samples, title, count, check=check)
+    _warn_unused(module, tracer)
+    return network.bind({N: batch}) if isinstance(batch, int) else network
+
+
+def _found(
+    run: Callable[[Mapping[sympy.Symbol, int]], tuple[Tracer, list[str]]],
+    samples: Iterable[Mapping[sympy.Symbol, int]],
+    title: str,
+    batch: Dim,
+    *,
+    check: bool,
+) -> tuple[Network, Tracer]:
+    """Return the network of the first sample that tells of the usual size."""
     tried: list[str] = []
-    fallback: Network | None = None
-    run = partial(_run, module, shape, batch, marks=on_unknown == "mark")
-    for values in _samples(shape, batch):
+    refused: CostModelError | None = None
+    fallback: tuple[Network, Tracer] | None = None
+    for values in samples:
         try:
             tracer, outputs = run(values)
-        except CostModelError:
-            raise
+        except CostModelError as error:
+            # Code that is written for one size may mix samples at every other.
+            refused = refused or error
+            continue
         except Exception as error:  # noqa: BLE001 - whatever the module raises
             tried.append(f"{_at(values)}: {_first_line(error)}")
             continue
@@ -86,16 +106,14 @@ def trace(
         if check:
             check_again(lambda other: run(other)[0], tracer, title)
         if admits(tracer.record, {**values, H: 224, W: 224}):
-            break
+            return network, tracer
         # Code may branch on sizes: the usual one is the one that is asked for.
-        fallback = fallback or network
-    else:
-        if fallback is None:
-            reasons = "; ".join(tried[:3])
-            raise CostModelError(f"trace: {title} runs at no size tried: {reasons}")
-        network = fallback
-    _warn_unused(module, tracer)
-    return network
+        fallback = fallback or (network, tracer)
+    if fallback is None:
+        reasons = "; ".join(tried[:3])
+        nowhere = f"trace: {title} runs at no size tried: {reasons}"
+        raise refused or CostModelError(nowhere)
+    return fallback
 
 
 def _title(module: nn.Module) -> str:
@@ -116,7 +134,7 @@ def _samples(shape: Sequence[Dim], batch: Dim) -> Iterator[dict[sympy.Symbol, in
     symbols = sorted(
         {
             s
-            for d in (*shape, batch)
+            for d in (*shape, N if isinstance(batch, int) else batch)
             if isinstance(d, sympy.Expr)
             for s in d.free_symbols
         },
@@ -124,7 +142,8 @@ def _samples(shape: Sequence[Dim], batch: Dim) -> Iterator[dict[sympy.Symbol, in
     )
     seen = []
     for count, height, width in SAMPLES:
-        known: dict[Any, int] = {N: count, H: height, W: width}
+        samples = batch if isinstance(batch, int) else count
+        known: dict[Any, int] = {N: samples, H: height, W: width}
         values = {s: known.get(s, height) for s in symbols}
         if values not in seen:
             seen.append(values)
@@ -153,8 +172,14 @@ def _run(
         keeps_identities=isinstance(module, fx.GraphModule), marks_unknown=marks,
     )  # fmt: skip
     image = _image(tracer, shape, batch)
-    with _stack(tracer, module), symbolic_builtins(tracer.record), tracer:
-        result = module(image)
+    try:
+        with _stack(tracer, module), symbolic_builtins(tracer.record), tracer:
+            result = module(image)
+    except DependsOnDataError:
+        raise
+    except Exception:
+        _require_rules(tracer, _title(module))
+        raise
     outputs = []
     for value in tree_flatten(_plain(result))[0]:
         if isinstance(value, torch.Tensor):
@@ -177,12 +202,18 @@ def _image(tracer: Tracer, shape: Sequence[Dim], batch: Dim) -> torch.Tensor:
     """Return the input, without memory, and write its node down."""
     sizes = (size(batch), *map(size, shape))
     numbers = [s.at(tracer.record.values) for s in sizes]
-    image = torch.empty(numbers, device="meta")
+    image = torch.empty(numbers, device="meta", dtype=_type(tracer))
     operator = op.Input(Shape(shape[0], tuple(Extent(s) for s in shape[1:])))
     node = tracer.emit(operator, ())
     layout, _ = split(sizes, size(batch))
     tracer.know(image, Traced(node.name, node.output, sizes, layout))
     return image
+
+
+def _type(tracer: Tracer) -> torch.dtype | None:
+    """Return the type of the first weight of decimals; none: the usual one."""
+    types = (value.dtype for value, _ in tracer.by_path.values())
+    return next((t for t in types if t.is_floating_point), None)
 
 
 @contextmanager
@@ -191,10 +222,15 @@ def _stack(tracer: Tracer, module: nn.Module) -> Iterator[None]:
     paths: dict[int, str] = {}
     for path, part in module.named_modules(remove_duplicate=False):
         paths.setdefault(id(part), path)
-    original = nn.Module.__call__
+    original, kept = nn.Module.__call__, _kept(module)
 
     def call(part: nn.Module, *args: Any, **options: Any) -> Any:
         path = paths.get(id(part), tracer.path)
+        if isinstance(part, torch.jit.ScriptModule):
+            raise CostModelError(
+                f'trace: "{path or type(part).__name__}" is compiled by TorchScript: '
+                "its code cannot be followed; trace the module that it was made from"
+            )
         with tracer.inside(path, part):
             made = _leaf(tracer, part, args)
             return original(part, *args, **options) if made is None else made
@@ -205,7 +241,23 @@ def _stack(tracer: Tracer, module: nn.Module) -> Iterator[None]:
         yield
     finally:
         nn.Module.__call__ = original
+        _put_back(kept)
         torch.random.set_rng_state(state)
+
+
+def _kept(module: nn.Module) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the attributes of every module, and a copy of them: caches as well."""
+    kept = [(part.__dict__, dict(part.__dict__)) for part in module.modules()]
+    caches = [v for _, own in kept for v in own.values() if type(v) is dict]
+    return kept + [(cache, dict(cache)) for cache in caches]
+
+
+def _put_back(kept: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    """Undo what a run has written: tensors without memory are of no use later."""
+    for place, before in kept:
+        if [*map(id, place.values())] != [*map(id, before.values())]:
+            place.clear()
+            place.update(before)
 
 
 def _leaf(tracer: Tracer, part: nn.Module, args: tuple[Any, ...]) -> Any:
@@ -229,7 +281,8 @@ def _leaf(tracer: Tracer, part: nn.Module, args: tuple[Any, ...]) -> Any:
     return value
 
 
-def _network(tracer: Tracer, outputs: list[str], name: str, batch: Dim) -> Network:
+def _require_rules(tracer: Tracer, name: str) -> None:
+    """Refuse operators without a rule, all of them at once."""
     if tracer.unknown and not tracer.marks_unknown:
         many = "; ".join(
             f"{kind} ({len(places)}×) in {', '.join(dict.fromkeys(places))}"
@@ -239,6 +292,10 @@ def _network(tracer: Tracer, outputs: list[str], name: str, batch: Dim) -> Netwo
             f"trace: {name} calls operators without a rule: {many}; "
             'on_unknown="mark" keeps them as opaque nodes'
         )
+
+
+def _network(tracer: Tracer, outputs: list[str], name: str, batch: Dim) -> Network:
+    _require_rules(tracer, name)
     needed = constraints(tracer.record, tracer.demands)
     nodes = tidied(tracer.nodes, outputs)
     return Network.of_nodes(nodes, outputs, name, batch, needed, tracer.shared)

@@ -16,6 +16,7 @@ import sympy
 
 from costmodel.algebra.size import Size, size
 from costmodel.algebra.symbols import Dim
+from costmodel.errors import CostModelError
 
 
 @dataclass
@@ -287,7 +288,10 @@ def _divided(dividend: Any, divisor: Any, record: Record) -> Any:
         return whole(exact, record)
     if under.constant is None and above.constant != 0:
         quotient = sympy.floor(sympy.sympify(above.value) / under.value)
-        return whole(size(quotient), record)
+        try:
+            return whole(size(quotient), record)
+        except CostModelError:
+            record.lose(f"a quotient by {under.value}")
     return _plain(dividend) // _plain(divisor)
 
 

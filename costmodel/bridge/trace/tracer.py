@@ -10,11 +10,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from costmodel.bridge.trace.names import (
+    FILLED,
     KEEPS_SIZES,
     MADE_ANEW,
     NEVER_IN_PLACE,
     OF_TWO,
     PRODUCTS,
+    RECURRENT,
     VIEWS,
     canonical,
     is_question,
@@ -22,6 +24,10 @@ from costmodel.bridge.trace.names import (
 from costmodel.bridge.trace.notes import Constant, Notes, Traced
 from costmodel.bridge.trace.sizes import SizeInt, whole
 from costmodel.errors import CostModelError
+
+
+class DependsOnDataError(CostModelError):
+    """What code does depends on the numbers in a tensor."""
 
 
 class Tracer(Notes, TorchFunctionMode):
@@ -66,6 +72,8 @@ class Tracer(Notes, TorchFunctionMode):
         if made is not None:
             return made
         args, options = tree_map(self.twin, (tuple(args), dict(options)))
+        if canonical(func) in RECURRENT and len(args) == 9:
+            return _recurrent(*args[:2], is_both=args[7])
         device = options.get("device")
         if device is not None:
             options["device"] = "meta"
@@ -80,7 +88,10 @@ class Tracer(Notes, TorchFunctionMode):
         x = args[0] if args else None
         written = getattr(func, "__name__", "")
         name = canonical(func)
-        if name not in KEEPS_SIZES or not isinstance(x, torch.Tensor):
+        known = name in KEEPS_SIZES
+        if not (
+            isinstance(x, torch.Tensor) and known and _fits(x, name, args, options)
+        ):
             return None
         if name in OF_TWO:
             other = args[1] if len(args) > 1 else None
@@ -107,7 +118,7 @@ class Tracer(Notes, TorchFunctionMode):
         sizes = found.sizes if found is not None else None
         if name in {"truth", "number", "item", "tolist", "numpy"}:
             if isinstance(found, Traced):
-                raise CostModelError(
+                raise DependsOnDataError(
                     f"{self.path or 'forward'}: its control flow depends on data "
                     f"({name}() of a tensor), so its cost depends on the image"
                 )
@@ -146,6 +157,10 @@ class Tracer(Notes, TorchFunctionMode):
         if any(one is not None for one in known):
             result = self.run(func, args, options)
         else:
+            if name in FILLED and any(
+                isinstance(s, SizeInt) for s in tree_flatten(args)[0]
+            ):
+                options = {**options, "device": "meta"}
             with torch.no_grad():
                 result = func(*args, **options)
         from costmodel.bridge.trace.constants import sizes_of
@@ -162,6 +177,24 @@ class Tracer(Notes, TorchFunctionMode):
                 )
                 self.know(value, Constant(sizes, sources, is_itself=is_itself))
         return result
+
+
+def _recurrent(x: torch.Tensor, states: Any, *, is_both: bool) -> Any:
+    """Return results of the sizes that a recurrent layer gives: not step by step."""
+    each = states if isinstance(states, (list, tuple)) else (states,)
+    width = int(each[0].shape[-1]) * (2 if is_both else 1)
+    return x.new_empty((*x.shape[:-1], width)), *map(torch.empty_like, each)
+
+
+def _fits(x: torch.Tensor, name: str, args: Any, options: Any) -> bool:
+    """Say whether the weights of a normalization are for a tensor of such a shape."""
+    if name not in NEVER_IN_PLACE:
+        return True
+    if name == "layer_norm":
+        shape = options.get("normalized_shape", args[1] if len(args) > 1 else ())
+        return tuple(shape) == tuple(x.shape[-len(shape) :])
+    weights = [w for w in (*args[1:], *options.values()) if isinstance(w, torch.Tensor)]
+    return x.dim() > 1 and all(w.numel() == x.shape[1] for w in weights)
 
 
 def _tensors(args: Any, options: dict[str, Any]) -> Iterator[torch.Tensor]:

@@ -5,17 +5,12 @@ from __future__ import annotations
 from costmodel.network.operators.arithmetic import Binary, Pointwise, PReLU, Scalar
 from costmodel.network.operators.arranging import (
     Copy,
-    Crop,
     Expand,
     Flip,
-    PadAxis,
-    PadTo,
     Permute,
     Repeat,
     Reshape,
     Roll,
-    Select,
-    Slice,
 )
 from costmodel.network.operators.base import (
     Input,
@@ -33,8 +28,6 @@ from costmodel.network.operators.joining import (
     Concat,
     Flatten,
     Multiply,
-    Pad2d,
-    PadChannels,
     SelectChannels,
     Zeros,
 )
@@ -44,6 +37,8 @@ from costmodel.network.operators.normalizing import (
     LayerNorm,
     RMSNorm,
 )
+from costmodel.network.operators.padding import Pad2d, PadChannels
+from costmodel.network.operators.parts import Crop, PadAxis, PadTo, Select, Slice
 from costmodel.network.operators.pointwise import (
     Activation,
     BatchNorm2d,

@@ -47,10 +47,9 @@ def extents(shape: Shape) -> tuple[Extent, ...]:
 
 
 def shaped(sides: Iterable[Extent]) -> Shape:
-    """Return the shape of these axes; an extent in front is an opaque count there."""
+    """Return the shape of these axes; a floor in front is an opaque count there."""
     first, *others = sides
-    is_plain = first.offset == 0 and first.stride == 1
-    return Shape(first.base if is_plain else first.atom, tuple(others))
+    return Shape(first.value if first.stride == 1 else first.atom, tuple(others))
 
 
 def replaced(shape: Shape, axis: Dim, extent: Extent) -> Shape:

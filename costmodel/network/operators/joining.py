@@ -17,7 +17,6 @@ from costmodel.network.operators.base import (
     POINT,
     Elementwise,
     Pair,
-    by,
     slide,
     suffix,
 )
@@ -135,73 +134,6 @@ class Flatten(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Pad2d(Elementwise):
-    """Zeros around a feature map, as many before and after as each axis asks for.
-
-    Below zero it takes rows and columns away: −1 before and 1 after shift the map.
-    Other modes repeat what is there: reflect mirrors the map at its border, replicate
-    repeats the border, circular goes on at the other end.
-    """
-
-    kind: ClassVar[str] = "pad"
-    signed: ClassVar[frozenset[str]] = frozenset({"before", "after"})
-    before: Pair
-    after: Pair
-    mode: str = "constant"
-
-    def __post_init__(self) -> None:
-        """Check the mode; only zeros may be fewer than none."""
-        super(Pad2d, self).__post_init__()
-        if self.mode not in _REACH:
-            raise CostModelError(
-                f'mode "{self.mode}" is unknown; known are {", ".join(_REACH)}'
-            )
-        added = (*self.before, *self.after)
-        if self.mode != "constant" and any(type(n) is int and n < 0 for n in added):
-            raise CostModelError(f"{self}: a mode other than constant adds only")
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See one position, after the padding."""
-        height, width = (
-            Window(before=b, after=a)
-            for b, a in zip(self.before, self.after, strict=True)
-        )
-        return height, width
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the larger or smaller feature map; what is taken away is there."""
-        ends = zip(inputs[0].require_map(), self.before, self.after, strict=True)
-        for extent, *added in ends:
-            taken = -sum(min(n, 0) for n in added if type(n) is int)
-            if type(extent.base) is int and taken > extent.base:
-                raise CostModelError(f"{self} takes more than there is of {inputs[0]}")
-            most = max((n for n in added if type(n) is int), default=0)
-            reach = _REACH[self.mode]
-            if reach is None or type(extent.base) is not int:
-                continue
-            if extent.base < most + reach:
-                raise CostModelError(
-                    f"{self} needs a side of {most + reach}, not {extent}"
-                )
-        return slide(inputs[0], inputs[0].channels, self.window or POINT)
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
-
-    def __str__(self) -> str:
-        """Write pad 1×1 before, 0×0 after, reflect."""
-        mode = "" if self.mode == "constant" else f", {self.mode}"
-        return f"pad {by(self.before)} before, {by(self.after)} after{mode}"
-
-
-_REACH = {"constant": None, "reflect": 1, "replicate": None, "circular": 0}
-"""How much longer than the padding a side has to be; None where any side will do."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
 class Zeros(Elementwise):
     """Zeros in the place of a feature map: the missing connection of a searched cell.
 
@@ -228,33 +160,6 @@ class Zeros(Elementwise):
     def __str__(self) -> str:
         """Write zeros, 16, /2."""
         return f"zeros, {self.channels}{suffix(self.stride)}"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class PadChannels(Elementwise):
-    """Channels of zeros before and after: ResNet's shortcut of option A.
-
-    **Source**: He et al. 2015, arXiv:1512.03385, section 3.3.
-    """
-
-    kind: ClassVar[str] = "pad_channels"
-    before: Dim
-    after: Dim
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the same map with more channels."""
-        return Shape(
-            as_dim(inputs[0].channels + self.before + self.after), inputs[0].spatial
-        )
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
-
-    def __str__(self) -> str:
-        """Write pad channels, +16."""
-        return f"pad channels, +{self.before + self.after}"
 
 
 @final

@@ -5,34 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+import sympy
+
 from costmodel.algebra.extent import Extent, resolve
-from costmodel.algebra.symbols import exact_div, is_equal
+from costmodel.algebra.symbols import as_dim, is_equal
 from costmodel.algebra.window import Window
 from costmodel.network import operators as op
-from costmodel.network.widening.place import Place, Widened, aligned, widened
 from costmodel.network.widening.runs import Axes, Axis, repeated
+from costmodel.network.widening.site import Site, Widened, aligned, widened
 
 
-Rule: TypeAlias = Callable[[Place], Widened]
+Rule: TypeAlias = Callable[[Site], Widened]
 
 
-def same(place: Place) -> Widened:
+def same(site: Site) -> Widened:
     """Leave every axis as it is: a function of each element, a normalization."""
-    return widened(place.inputs[0])
+    return widened(site.inputs[0])
 
 
-def positions(place: Place) -> Axes:
+def positions(site: Site) -> Axes:
     """Return the axes that a window slides over; those it changes cannot be widths."""
-    moved = place.inputs[0][1:]
+    moved = site.inputs[0][1:]
     if not any(moved):
         return moved
-    windows = place.operator.window or ()
+    windows = site.operator.window or ()
     kept: list[Axis] = []
     for axis, window in zip(moved, windows, strict=False):
         is_point = _stays(window)
         kept.append(axis if is_point else None)
         if not is_point:
-            place.refuse(axis, "a window slides over channels here")
+            site.refuse(axis, "a window slides over channels here")
     return tuple(kept)
 
 
@@ -41,160 +43,175 @@ def _stays(window: Window) -> bool:
     return window.stride == 1 and window.before + window.after + 1 == window.size
 
 
-def windowed(place: Place) -> Widened:
+def windowed(site: Site) -> Widened:
     """Keep the channels of a map that a window slides over."""
-    return widened((place.inputs[0][0], *positions(place)))
+    return widened((site.inputs[0][0], *positions(site)))
 
 
-def adapted(place: Place) -> Widened:
+def adapted(site: Site) -> Widened:
     """Keep the channels; all sides become numbers that are given."""
-    return widened((place.inputs[0][0], *(None for _ in place.extents[1:])))
+    return widened((site.inputs[0][0], *(None for _ in site.extents[1:])))
 
 
-def resampled(place: Place) -> Widened:
-    """Keep the channels; sides that are interpolated cannot be widths."""
-    for axis in place.inputs[0][1:]:
-        place.refuse(axis, "channels are interpolated here")
-    return adapted(place)
+def resampled(site: Site) -> Widened:
+    """Keep the channels; the sides that are made anew cannot be widths."""
+    for axis in site.inputs[0][1:]:
+        site.refuse(axis, "the sides that it changes are channels here")
+    return adapted(site)
 
 
-def convolved(place: Place) -> Widened:
+def convolved(site: Site) -> Widened:
     """Make channels of their own; a depthwise layer's follow those that it reads.
 
     Groups of a depthwise layer are as many as its channels. Others stay, and what
     grows is the width of each group.
     """
-    layer, read = place.operator, place.inputs[0][0]
-    count = resolve(place.shapes[0].channels)
+    return _channels(site, positions(site))
+
+
+def transposed(site: Site) -> Widened:
+    """Make channels as a convolution does, of sides that are no widths."""
+    return _channels(site, resampled(site).axes[1:])
+
+
+def _channels(site: Site, moved: Axes) -> Widened:
+    layer, read = site.operator, site.inputs[0][0]
+    count = resolve(site.shapes[0].channels)
     if layer.groups != 1 and is_equal(layer.groups, count):
-        times = exact_div(layer.channels, count)
+        times = as_dim(sympy.cancel(sympy.sympify(layer.channels) / count))
         made = repeated(read, times)
-        return widened((made, *positions(place)), channels=made, groups=read)
-    made = place.families.new(layer.channels)
-    return widened((made, *positions(place)), channels=made)
+        return widened((made, *moved), channels=made, groups=read)
+    if layer.groups != 1:
+        site.bonds.mix(read)
+    own = site.bonds.new(layer.channels)
+    return widened((own, *moved), channels=own)
 
 
-def listed(place: Place) -> Widened:
+def listed(site: Site) -> Widened:
     """Refuse: a table says which maps are read."""
-    place.refuse(place.inputs[0][0], "its table lists the maps that it reads")
-    return widened((None, *positions(place)))
+    site.refuse(site.inputs[0][0], "its table lists the maps that it reads")
+    return widened((None, *positions(site)))
 
 
-def linear(place: Place) -> Widened:
+def linear(site: Site) -> Widened:
     """Make features of their own along the last axis."""
-    made = place.families.new(place.operator.features)
-    return widened((*place.inputs[0][:-1], made), features=made)
+    made = site.bonds.new(site.operator.features)
+    return widened((*site.inputs[0][:-1], made), features=made)
 
 
-def slopes(place: Place) -> Widened:
+def slopes(site: Site) -> Widened:
     """Follow the channels with as many slopes, unless there is one for all."""
-    if place.operator.parameters == 1:
-        return same(place)
-    return widened(place.inputs[0], parameters=place.inputs[0][0])
+    if site.operator.parameters == 1:
+        return same(site)
+    return widened(site.inputs[0], parameters=site.inputs[0][0])
 
 
-def grouped(place: Place) -> Widened:
+def grouped(site: Site) -> Widened:
     """Let the groups stay; where each channel is a group, they follow the channels."""
-    groups, count = place.operator.groups, resolve(place.shapes[0].channels)
-    if groups == 1 or not is_equal(groups, count):
-        return same(place)
-    return widened(place.inputs[0], groups=place.inputs[0][0])
+    groups, count = site.operator.groups, resolve(site.shapes[0].channels)
+    if groups != 1 and is_equal(groups, count):
+        return widened(site.inputs[0], groups=site.inputs[0][0])
+    if groups != 1:
+        site.bonds.mix(site.inputs[0][0])
+    return same(site)
 
 
-def broadcast(place: Place) -> Widened:
+def broadcast(site: Site) -> Widened:
     """Give the operands' axes the same width, or leave 1 what is repeated."""
-    return widened(aligned(place, place.operands))
+    return widened(aligned(site, site.operands))
 
 
-def reduced(place: Place) -> Widened:
-    """Take the reduced axes away, or leave 1 in their place."""
-    layer = place.operator
+def reduced(site: Site) -> Widened:
+    """Take the reduced axes away, or leave 1 in their site."""
+    layer = site.operator
     return widened(tuple(
         None if axis in layer.axes else runs
-        for axis, runs in enumerate(place.inputs[0], start=1)
+        for axis, runs in enumerate(site.inputs[0], start=1)
         if layer.keep or axis not in layer.axes
     ))  # fmt: skip
 
 
-def multiplied(place: Place) -> Widened:
+def multiplied(site: Site) -> Widened:
     """Give the inner axes of a matrix product the same width."""
-    (left, _), (right, _) = place.operands
-    place.families.join(left[-1], right[-2:][0])
-    leading = [(axes[:-2], sizes[:-2]) for axes, sizes in place.operands]
-    return widened((*aligned(place, leading), *left[:-1][-1:], *right[1:][-1:]))
+    (left, _), (right, _) = site.operands
+    site.bonds.join(left[-1], right[-2:][0])
+    leading = [(axes[:-2], sizes[:-2]) for axes, sizes in site.operands]
+    return widened((*aligned(site, leading), *left[:-1][-1:], *right[1:][-1:]))
 
 
-def attended(place: Place) -> Widened:
+def attended(site: Site) -> Widened:
     """Join the features of queries and keys, the rows of keys and values."""
-    query, key, value = place.inputs[:3]
-    place.families.join(query[-1], key[-1])
-    place.families.join(key[-2], value[-2])
-    leading = aligned(place, [(a[:-2], sizes[:-2]) for a, sizes in place.operands[:3]])
-    if len(place.inputs) > 3:
-        sizes = place.extents[:-1] + place.operands[1][1][-2:-1]
+    query, key, value = site.inputs[:3]
+    site.bonds.join(query[-1], key[-1])
+    site.bonds.join(key[-2], value[-2])
+    leading = aligned(site, [(a[:-2], sizes[:-2]) for a, sizes in site.operands[:3]])
+    if len(site.inputs) > 3:
+        sizes = site.extents[:-1] + site.operands[1][1][-2:-1]
         scores = (*leading, query[-2], key[-2])
-        aligned(place, [(scores, sizes), place.operands[3]])
+        aligned(site, [(scores, sizes), site.operands[3]])
     return widened((*leading, query[-2], value[-1]))
 
 
-def unknown(place: Place) -> Widened:
+def unknown(site: Site) -> Widened:
     """Refuse: nothing says how widths go through it."""
-    place.refuse_all("no rule says how widths go through it")
-    return widened(tuple(None for _ in place.extents))
+    site.refuse_all("no rule says how widths go through it")
+    return widened(tuple(None for _ in site.extents))
 
 
-def lettered(place: Place) -> Widened:
+def lettered(site: Site) -> Widened:
     """Refuse: the letters of an equation do not tell widths from heads."""
-    place.refuse_all("widths are not followed through the letters of an equation")
-    return widened(tuple(None for _ in place.extents))
+    site.refuse_all("widths are not followed through the letters of an equation")
+    return widened(tuple(None for _ in site.extents))
 
 
-def entered(place: Place) -> Widened:
+def entered(site: Site) -> Widened:
     """Leave the sample as it is."""
-    return widened(tuple(None for _ in place.extents))
+    return widened(tuple(None for _ in site.extents))
 
 
-def stored(place: Place) -> Widened:
+def stored(site: Site) -> Widened:
     """Let each axis of a stored tensor follow what it is joined with."""
-    sizes = [extent.value for extent in place.extents]
-    axes = tuple(place.families.new(size, grows=False) for size in sizes)
+    sizes = [extent.value for extent in site.extents]
+    axes = tuple(site.bonds.new(size, grows=False) for size in sizes)
     return widened(axes)
 
 
-def derived(place: Place) -> Widened:
+def derived(site: Site) -> Widened:
     """Follow one stored tensor of the same sizes; refuse what is looked up or mixed."""
-    kept = [[n for n, e in enumerate(sizes) if e != Extent(1)]
-            for sizes in (*(sizes for _, sizes in place.operands), place.extents)]  # fmt: skip
-    found = stored(place)
-    new = [place.extents[n] for n in kept[-1]]
-    if len(kept) == 2 and len(set(new)) == len(new):
-        axes, sizes = place.operands[0]
-        if [sizes[n] for n in kept[0]] == new:
-            for old, made in zip(*kept, strict=True):
-                place.families.join(axes[old], found.axes[made])
+    found = stored(site)
+    if len(site.shapes) == 1:
+        axes, sizes = site.operands[0]
+        old = [n for n, size in enumerate(sizes) if size != Extent(1)]
+        new = [n for n, size in enumerate(site.extents) if size != Extent(1)]
+        counts = [sizes[n] for n in old]
+        is_alike = counts == [site.extents[n] for n in new]
+        if is_alike and len(set(counts)) == len(counts):
+            for one, other in zip(old, new, strict=True):
+                site.bonds.join(axes[one], found.axes[other])
             return found
     why = "how the tensors follow that it is computed from is not known"
-    place.refuse_all(why)
+    site.refuse_all(why)
     for axis in found.axes:
-        place.refuse(axis, why)
+        site.refuse(axis, why)
     return found
 
 
-SAME = (
+SAME: tuple[type[op.Operator], ...] = (
     op.ReLU, op.ReLU6, op.Sigmoid, op.SiLU, op.Tanh, op.ScaledTanh, op.HardSigmoid,
     op.HardSwish, op.HardTanh, op.Softmax, op.Identity, op.Dropout, op.BatchNorm2d,
     op.LocalResponseNorm, op.Pointwise, op.Scalar, op.LayerNorm, op.RMSNorm,
     op.InstanceNorm2d, op.Cumulate, op.Copy, op.Roll, op.Flip,
 )  # fmt: skip
 
-LAYERS: dict[type[op.Operator], Rule] = dict.fromkeys(SAME, same) | {
+_SAME: dict[type[op.Operator], Rule] = dict.fromkeys(SAME, same)
+LAYERS: dict[type[op.Operator], Rule] = _SAME | {
     op.Input: entered,
     op.Parameter: stored,
     op.Derived: derived,
     op.Opaque: unknown,
     op.Conv2d: convolved,
     op.Conv1d: convolved,
-    op.ConvTranspose2d: convolved,
+    op.ConvTranspose2d: transposed,
     op.TableConv2d: listed,
     op.Linear: linear,
     op.RadialBasis: linear,

@@ -8,8 +8,8 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.network import operators as op
 from costmodel.network.widening.layers import Rule, resampled
-from costmodel.network.widening.place import Place, Widened, widened
 from costmodel.network.widening.runs import Axes, Axis, Run, repeated
+from costmodel.network.widening.site import Site, Widened, widened
 
 
 def _changed(axes: Axes, number: int, axis: Axis) -> Axes:
@@ -17,184 +17,185 @@ def _changed(axes: Axes, number: int, axis: Axis) -> Axes:
     return (*axes[: number - 1], axis, *axes[number:])
 
 
-def concatenated(place: Place) -> Widened:
+def concatenated(site: Site) -> Widened:
     """Put runs one behind the other along the axis; all other axes are joined."""
-    along = place.operator.axis
-    parts = [axes[along - 1] for axes in place.inputs]
+    along = site.operator.axis
+    parts = [axes[along - 1] for axes in site.inputs]
     axes = tuple(
-        None if number == along else place.families.join(*alike)
-        for number, alike in enumerate(zip(*place.inputs, strict=True), start=1)
+        None if number == along else site.bonds.join(*alike)
+        for number, alike in enumerate(zip(*site.inputs, strict=True), start=1)
     )
     if not any(parts):
         return widened(axes)
     whole: list[Run] = []
-    for part, (_, sizes) in zip(parts, place.operands, strict=True):
+    for part, (_, sizes) in zip(parts, site.operands, strict=True):
         whole += (Run(sizes[along - 1].value),) if part is None else part
     return widened(_changed(axes, along, tuple(whole)))
 
 
-def emptied(place: Place) -> Widened:
+def emptied(site: Site) -> Widened:
     """Make channels of their own, of zeros."""
-    made = place.families.new(place.operator.channels)
-    return widened((made, *resampled(place).axes[1:]), channels=made)
+    made = site.bonds.new(site.operator.channels)
+    return widened((made, *resampled(site).axes[1:]), channels=made)
 
 
-def padded_channels(place: Place) -> Widened:
+def padded_channels(site: Site) -> Widened:
     """Put channels of their own in front and behind."""
-    return _padded(place, 1)
+    return _padded(site, 1)
 
 
-def padded_axis(place: Place) -> Widened:
+def padded_axis(site: Site) -> Widened:
     """Put elements in front and behind; where channels are padded, channels."""
-    along = place.operator.axis
-    if place.inputs[0][along - 1] is None:
-        return widened(place.inputs[0])
-    return _padded(place, along)
+    along = site.operator.axis
+    if site.inputs[0][along - 1] is None:
+        return widened(site.inputs[0])
+    return _padded(site, along)
 
 
-def _padded(place: Place, along: int) -> Widened:
-    layer, axes = place.operator, place.inputs[0]
-    runs = axes[along - 1] or (Run(place.operands[0][1][along - 1].value),)
+def _padded(site: Site, along: int) -> Widened:
+    layer, axes = site.operator, site.inputs[0]
+    runs = axes[along - 1] or (Run(site.operands[0][1][along - 1].value),)
     before, after = (
-        place.families.new(count) if count != 0 else ()
+        site.bonds.new(count) if count != 0 else ()
         for count in (layer.before, layer.after)
     )
     whole = (*before, *runs, *after)
     return widened(_changed(axes, along, whole), before=before, after=after)
 
 
-def selected_channels(place: Place) -> Widened:
+def selected_channels(site: Site) -> Widened:
     """Take channels in a row; a run that is cut is cut in proportion."""
-    layer, runs = place.operator, place.inputs[0][0]
+    layer, runs = site.operator, site.inputs[0][0]
     if runs is None:
-        return widened(place.inputs[0])
-    first, chosen = _between(place, runs, layer.start, layer.channels)
-    axes = _changed(place.inputs[0], 1, chosen)
+        return widened(site.inputs[0])
+    first, chosen = _between(site, runs, layer.start, layer.channels)
+    axes = _changed(site.inputs[0], 1, chosen)
     return widened(axes, start=first, channels=chosen)
 
 
-def selected(place: Place) -> Widened:
+def selected(site: Site) -> Widened:
     """Take elements of an axis; channels only in a row."""
-    layer, axes = place.operator, place.inputs[0]
+    layer, axes = site.operator, site.inputs[0]
     runs = axes[layer.axis - 1]
-    if runs is None:
-        return widened(axes)
-    if layer.step != 1:
-        place.refuse(runs, f"takes every {layer.step}-th channel")
-    first, chosen = _between(place, runs, layer.start, layer.length)
+    if runs is None or layer.step != 1:
+        return _thinned(site)
+    first, chosen = _between(site, runs, layer.start, layer.length)
     axes = _changed(axes, layer.axis, chosen)
     return widened(axes, start=first, length=chosen)
 
 
-def sliced(place: Place) -> Widened:
+def sliced(site: Site) -> Widened:
     """Leave out the first and last elements; of channels, in proportion."""
-    layer, axes = place.operator, place.inputs[0]
+    layer, axes = site.operator, site.inputs[0]
     runs = axes[layer.axis - 1]
-    if runs is None:
-        return widened(axes)
-    if layer.step != 1:
-        place.refuse(runs, f"takes every {layer.step}-th channel")
-    first, rest = place.families.cut(runs, layer.start, place.node)
-    size = place.operands[0][1][layer.axis - 1].value
+    if runs is None or layer.step != 1:
+        return _thinned(site)
+    first, rest = site.bonds.cut(runs, layer.start, site.node)
+    size = site.operands[0][1][layer.axis - 1].value
     left = as_dim(size - layer.start - layer.end)
-    chosen, last = place.families.cut(rest or (), left, place.node)
+    chosen, last = site.bonds.cut(rest or (), left, site.node)
     axes = _changed(axes, layer.axis, chosen)
     return widened(axes, start=first, end=last)
 
 
-def cropped(place: Place) -> Widened:
+def _thinned(site: Site) -> Widened:
+    """Take elements of an axis that cannot grow."""
+    layer, axes = site.operator, site.inputs[0]
+    site.refuse(axes[layer.axis - 1], f"takes channels in steps of {layer.step}")
+    return widened(_changed(axes, layer.axis, None))
+
+
+def cropped(site: Site) -> Widened:
     """Take the first elements of every axis; of channels, in proportion."""
     axes = tuple(
-        axis if axis is None else place.families.cut(axis, size.value, place.node)[0]
-        for axis, size in zip(place.inputs[0], place.extents, strict=True)
+        axis if axis is None else site.bonds.cut(axis, size.value, site.node)[0]
+        for axis, size in zip(site.inputs[0], site.extents, strict=True)
     )
     return widened(axes)
 
 
-def padded_to(place: Place) -> Widened:
+def padded_to(site: Site) -> Widened:
     """Pad sides; a width that is padded up to a number is refused."""
     axes = []
-    sizes = zip(place.inputs[0], place.operands[0][1], place.extents, strict=True)
+    sizes = zip(site.inputs[0], site.operands[0][1], site.extents, strict=True)
     for axis, before, after in sizes:
         if before != after:
-            place.refuse(axis, f"pads channels up to {after}")
+            site.refuse(axis, f"pads channels up to {after}")
         axes.append(axis if before == after else None)
     return widened(tuple(axes))
 
 
-def expanded(place: Place) -> Widened:
+def expanded(site: Site, *, repeat: bool = False) -> Widened:
     """Let what is repeated follow what it is joined with; the rest stays equal."""
-    axes, sizes = place.operands[0]
+    axes, sizes = site.operands[0]
     made: list[Axis] = []
-    for back, size in enumerate(reversed(place.extents), start=1):
+    for back, size in enumerate(reversed(site.extents), start=1):
         known = back <= len(axes)
         if known and sizes[-back] == size:
             made.append(axes[-back])
             continue
-        if known:
-            place.families.keep([axes[-back]])
-        made.append(place.families.new(size.value, grows=False))
+        if known and not (repeat and sizes[-back] != Extent(1)):
+            site.bonds.keep([axes[-back]])
+        made.append(site.bonds.new(size.value, grows=False))
     return widened(tuple(reversed(made)))
 
 
-def repeated_axes(place: Place) -> Widened:
+def repeated_axes(site: Site) -> Widened:
     """Put the runs of an axis again and again; a single one may follow a width."""
-    axes, sizes = place.operands[0]
-    found = list(expanded(place).axes)
+    axes, sizes = site.operands[0]
+    found = list(expanded(site, repeat=True).axes)
     for back, (axis, size) in enumerate(zip(reversed(axes), reversed(sizes)), start=1):
-        after = place.extents[-back]
-        if size in (after, Extent(1)):
+        after = site.extents[-back]
+        if axis is None or size in (after, Extent(1)):
             continue
         times = sympy.sympify(after.value) / size.value
-        if times.is_Integer:
-            found[-back] = axis and axis * int(times)
-        else:
-            place.refuse(axis, f"repeats {size} channels to {after}")
+        found[-back] = axis * int(times) if times.is_Integer else None
+        if not times.is_Integer:
+            site.refuse(axis, f"repeats {size} channels to {after}")
     return widened(tuple(found))
 
 
-def shuffled(place: Place) -> Widened:
+def shuffled(site: Site) -> Widened:
     """Mix all channels; groups stay."""
-    axis = place.inputs[0][0]
-    if axis is not None:
-        place.families.blend(*((run,) for run in axis))
-    return widened(place.inputs[0])
+    site.bonds.mix(site.inputs[0][0])
+    return widened(site.inputs[0])
 
 
-def unfolded(place: Place) -> Widened:
+def unfolded(site: Site) -> Widened:
     """Put the taps of a window beside each channel."""
-    height, width = place.operator.kernel
-    resampled(place)
-    return widened((repeated(place.inputs[0][0], height * width), None))
+    height, width = site.operator.kernel
+    resampled(site)
+    return widened((repeated(site.inputs[0][0], height * width), None))
 
 
-def pixels_shuffled(place: Place) -> Widened:
+def pixels_shuffled(site: Site) -> Widened:
     """Make positions of channels."""
-    resampled(place)
-    part = as_dim(1 / sympy.sympify(place.operator.factor) ** 2)
-    return widened((repeated(place.inputs[0][0], part), None, None))
+    resampled(site)
+    site.bonds.mix(site.inputs[0][0])
+    part = as_dim(1 / sympy.sympify(site.operator.factor) ** 2)
+    return widened((repeated(site.inputs[0][0], part), None, None))
 
 
-def pixels_unshuffled(place: Place) -> Widened:
+def pixels_unshuffled(site: Site) -> Widened:
     """Make channels of positions."""
-    resampled(place)
-    times = as_dim(place.operator.factor**2)
-    return widened((repeated(place.inputs[0][0], times), None, None))
+    resampled(site)
+    times = as_dim(site.operator.factor**2)
+    return widened((repeated(site.inputs[0][0], times), None, None))
 
 
 def _between(
-    place: Place, runs: tuple[Run, ...], start: Dim, count: Dim
+    site: Site, runs: tuple[Run, ...], start: Dim, count: Dim
 ) -> tuple[Axis, Axis]:
     """Return the runs in front of a part of an axis, and those in it."""
-    first, rest = place.families.cut(runs, start, place.node)
-    chosen, _ = place.families.cut(rest or (), count, place.node)
+    first, rest = site.bonds.cut(runs, start, site.node)
+    chosen, _ = site.bonds.cut(rest or (), count, site.node)
     return first, chosen
 
 
-def permuted(place: Place) -> Widened:
+def permuted(site: Site) -> Widened:
     """Put the axes in another order."""
-    order = place.operator.order
-    return widened(tuple(place.inputs[0][axis - 1] for axis in order))
+    order = site.operator.order
+    return widened(tuple(site.inputs[0][axis - 1] for axis in order))
 
 
 PARTS: dict[type[op.Operator], Rule] = {

@@ -1,4 +1,4 @@
-"""Axes made of channels that grow together, and families of them: union–find."""
+"""Axes as runs of channels, and bonds between runs that grow together: union–find."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from costmodel.network.node import Node
 
 
 STAYS = 0
-"""The family of sizes that stay: the input's, the outputs', and every image side."""
+"""The bond of all that stays: the input's sizes, the outputs', and every image side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Channels in a row that grow together: times · count of a family."""
+    """Channels in a row, times · count of them; all runs of one bond grow together."""
 
     count: Dim
-    family: int = STAYS
+    bond: int = STAYS
     times: Dim = 1
 
     @property
@@ -39,7 +39,7 @@ Axes: TypeAlias = tuple[Axis, ...]
 def length(axis: tuple[Run, ...]) -> Dim:
     """Return how many channels an axis has.
 
-    >>> length((Run(64), Run(16, family=3, times=2)))
+    >>> length((Run(64), Run(16, bond=3, times=2)))
     96
     """
     return as_dim(sympy.expand(sum(run.size for run in axis)))
@@ -48,8 +48,8 @@ def length(axis: tuple[Run, ...]) -> Dim:
 def repeated(axis: Axis, times: Dim) -> Axis:
     """Return the axis with so many channels in the place of each.
 
-    >>> repeated((Run(64, family=3),), 49)
-    (Run(count=64, family=3, times=49),)
+    >>> repeated((Run(64, bond=3),), 49)
+    (Run(count=64, bond=3, times=49),)
     """
     if axis is None:
         return None
@@ -57,8 +57,8 @@ def repeated(axis: Axis, times: Dim) -> Axis:
 
 
 @dataclass
-class Families:
-    """Families of channels, joined where a network needs them equal."""
+class Bonds:
+    """Which runs grow together, since a network needs them equal."""
 
     parents: list[int] = field(default_factory=lambda: [STAYS])
     growing: list[bool] = field(default_factory=lambda: [False])
@@ -66,7 +66,7 @@ class Families:
     is_rounded: bool = False
 
     def new(self, count: Dim, *, grows: bool = True) -> tuple[Run, ...]:
-        """Return an axis of a family of its own.
+        """Return an axis that is tied to no other so far.
 
         One that does not grow by itself is a stored tensor's: it follows what it joins.
         """
@@ -74,24 +74,28 @@ class Families:
         self.growing.append(grows)
         return (Run(count, len(self.parents) - 1),)
 
-    def root(self, family: int) -> int:
-        """Return the family's first member, and shorten the way to it."""
-        while self.parents[family] != family:
-            self.parents[family] = self.parents[self.parents[family]]
-            family = self.parents[family]
-        return family
+    def root(self, bond: int) -> int:
+        """Return the bond that this one became a part of, and shorten the way to it."""
+        while self.parents[bond] != bond:
+            self.parents[bond] = self.parents[self.parents[bond]]
+            bond = self.parents[bond]
+        return bond
 
     def unite(self, one: int, other: int) -> None:
-        """Make one family of two; what stays, stays."""
+        """Make one bond of two; what stays, stays."""
         low, high = sorted((self.root(one), self.root(other)))
         self.parents[high] = low
         self.growing[low] = self.growing[low] or self.growing[high]
 
     def blend(self, *axes: Axis) -> None:
-        """Make one family of all that the axes have: their channels are mixed."""
+        """Tie together all runs of some axes: their channels are mixed."""
         runs = [run for axis in axes for run in axis or (Run(0),)]
         for run in runs[1:]:
-            self.unite(runs[0].family, run.family)
+            self.unite(runs[0].bond, run.bond)
+
+    def mix(self, axis: Axis) -> None:
+        """Tie together all runs of an axis: equal groups are made of them."""
+        self.blend(*((run,) for run in axis or ()))
 
     def join(self, *axes: Axis) -> Axis:
         """Return what axes of one size have in common, run by run if they can."""
@@ -101,7 +105,7 @@ class Families:
                 self.blend(axis, best)
                 continue
             for one, other in zip(axis, best, strict=True):
-                self.unite(one.family, other.family)
+                self.unite(one.bond, other.bond)
         return None if None in axes else best
 
     def keep(self, axes: Iterable[Axis]) -> None:
@@ -115,7 +119,7 @@ class Families:
 
     def grows(self, run: Run) -> bool:
         """Say whether channels grow: some layer makes them, and nothing holds them."""
-        root = self.root(run.family)
+        root = self.root(run.bond)
         return root != STAYS and self.growing[root]
 
     def check(self) -> None:
@@ -155,14 +159,14 @@ class Families:
                 (run,), node, f"cuts {run.size} channels, which are rounded, at {place}"
             )
         rest = as_dim(run.size - place)
-        return Run(place, run.family), Run(rest, run.family)
+        return Run(place, run.bond), Run(rest, run.bond)
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
     """What widths are multiplied by, and what the products are rounded to."""
 
-    families: Families
+    bonds: Bonds
     factor: Dim
     divisor: Dim | None = None
 
@@ -172,10 +176,10 @@ class Scale:
 
     def changes(self, axis: Axis) -> bool:
         """Say whether any of an axis grows."""
-        return axis is not None and any(self.families.grows(run) for run in axis)
+        return axis is not None and any(self.bonds.grows(run) for run in axis)
 
     def _count(self, run: Run) -> Dim:
-        if not self.families.grows(run):
+        if not self.bonds.grows(run):
             return run.count
         if self.divisor is None:
             return as_dim(run.count * self.factor)

@@ -13,8 +13,8 @@ from costmodel.network import operators as op
 from costmodel.network.axes import axes as extents_of
 from costmodel.network.node import Node
 from costmodel.network.widening.layers import Rule
-from costmodel.network.widening.place import Place, Widened, widened
 from costmodel.network.widening.runs import Axis, Run, length, repeated
+from costmodel.network.widening.site import Site, Widened, widened
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,44 +25,44 @@ class Stretch:
     after: tuple[int, ...]
 
 
-def reshaped(place: Place) -> Widened:
+def reshaped(site: Site) -> Widened:
     """Follow each width: kept, or put together with sides, or dealt into groups.
 
     **Errors**: a width that is split; nothing says which of its parts grows.
     """
-    axes, sizes = place.operands[0]
-    found: list[Axis] = [None] * len(place.extents)
-    for stretch in stretches(sizes, place.extents):
-        old, after = _beside_ones(place, stretch)
+    axes, sizes = site.operands[0]
+    found: list[Axis] = [None] * len(site.extents)
+    for stretch in stretches(sizes, site.extents):
+        old, after = _beside_ones(site, stretch)
         wide = [number for number in old if axes[number] is not None]
         if len(wide) == 1 and len(after) == 1:
-            found[after[0]] = _merged(place, old, wide[0], after[0])
-        elif len(wide) == 1 and len(old) == 1 and _is_dealt(place, after):
-            found[after[1]] = _dealt(place, axes[wide[0]], after[0])
+            found[after[0]] = _merged(site, old, wide[0], after[0])
+        elif len(wide) == 1 and len(old) == 1 and _is_dealt(site, after):
+            found[after[1]] = _dealt(site, axes[wide[0]], after[0])
         else:
-            _refuse_split(place, wide, after)
+            _refuse_split(site, wide, after)
     return widened(tuple(found))
 
 
-def _beside_ones(place: Place, stretch: Stretch) -> tuple[list[int], list[int]]:
+def _beside_ones(site: Site, stretch: Stretch) -> tuple[list[int], list[int]]:
     """Return a stretch's axes without those of size 1, which stay 1."""
-    axes, sizes = place.operands[0]
+    axes, sizes = site.operands[0]
     old = [number for number in stretch.before if sizes[number] != Extent(1)]
-    new = [number for number in stretch.after if place.extents[number] != Extent(1)]
+    new = [number for number in stretch.after if site.extents[number] != Extent(1)]
     if not old and len(stretch.before) == len(stretch.after) == 1:
         return list(stretch.before), list(stretch.after)
-    place.families.keep(axes[n] for n in stretch.before if n not in old)
+    site.bonds.keep(axes[n] for n in stretch.before if n not in old)
     return old, new
 
 
-def _refuse_split(place: Place, wide: list[int], after: list[int]) -> None:
-    axes, sizes = place.operands[0]
-    parts = "×".join(str(place.extents[number]) for number in after)
+def _refuse_split(site: Site, wide: list[int], after: list[int]) -> None:
+    axes, sizes = site.operands[0]
+    parts = "×".join(str(site.extents[number]) for number in after)
     for number in wide:
         why = f"splits {sizes[number]} channels into {parts}; nothing says which grows"
         if len(wide) > 1:
             why = f"mixes the widths of {len(wide)} axes"
-        place.refuse(axes[number], why)
+        site.refuse(axes[number], why)
 
 
 def stretches(before: Sequence[Extent], after: Sequence[Extent]) -> Iterator[Stretch]:
@@ -111,67 +111,62 @@ def _is_more(left: Dim, right: Dim) -> bool:
     return bool(sympy.sympify(left - right).is_positive)
 
 
-def _merged(place: Place, before: list[int], wide: int, made: int) -> Axis:
+def _merged(site: Site, before: list[int], wide: int, made: int) -> Axis:
     """Return one axis of a width and sides: as many times the channels."""
-    axes, _ = place.operands[0]
+    axes, _ = site.operands[0]
     axis = axes[wide]
     if axis is None:
         return None
     if wide != before[0]:
-        place.families.blend(*((run,) for run in axis))
-    size = sympy.sympify(place.extents[made].value)
+        site.bonds.mix(axis)
+    size = sympy.sympify(site.extents[made].value)
     return repeated(axis, as_dim(sympy.cancel(size / length(axis))))
 
 
-def _dealt(place: Place, axis: Axis, groups: int) -> Axis:
+def _dealt(site: Site, axis: Axis, groups: int) -> Axis:
     """Return the width of a group: all groups are alike."""
     runs = axis or ()
-    place.families.blend(*((run,) for run in runs))
-    count = place.extents[groups].value
+    site.bonds.mix(runs)
+    count = site.extents[groups].value
     if all(is_equal(run.size, runs[0].size) for run in runs):
         times = sympy.sympify(runs[0].times * len(runs)) / count
         return (replace(runs[0], times=as_dim(times)),)
-    if place.families.is_rounded:
-        place.refuse(axis, "deals out channels that are rounded apart")
+    if site.bonds.is_rounded:
+        site.refuse(axis, "deals out channels that are rounded apart")
     part = as_dim(sympy.Rational(1, count))
-    return (Run(length(runs), runs[0].family, part),)
+    return (Run(length(runs), runs[0].bond, part),)
 
 
-def _is_dealt(place: Place, after: list[int]) -> bool:
+def _is_dealt(site: Site, after: list[int]) -> bool:
     """Say whether an axis is split into two only to be put together the other way.
 
     So channels are shuffled: the first part is the number of groups, which stays.
     """
     if len(after) != 2 or after[1] != after[0] + 1:
         return False
-    order = list(range(1, len(place.extents) + 1))
+    order = list(range(1, len(site.extents) + 1))
     first = after[0]
     order[first], order[first + 1] = order[first + 1], order[first]
-    turned = _reader(place, place.node)
+    turned = _reader(site, site.node)
     if turned is None or not isinstance(turned.operator, op.Permute):
         return False
-    back = _reader(place, turned)
+    back = _reader(site, turned)
     return (
         turned.operator.order == tuple(order)
         and back is not None
         and isinstance(back.operator, op.Reshape)
-        and extents_of(back.output) == place.operands[0][1]
+        and extents_of(back.output) == site.operands[0][1]
     )
 
 
-def _reader(place: Place, node: Node) -> Node | None:
+def _reader(site: Site, node: Node) -> Node | None:
     """Return the only node that reads a node; copies are passed over."""
-    readers = place.readers.get(node.name, [])
+    readers = site.readers.get(node.name, [])
     if len(readers) != 1:
         return None
     only = readers[0]
-    return _reader(place, only) if isinstance(only.operator, op.Copy) else only
+    return _reader(site, only) if isinstance(only.operator, op.Copy) else only
 
 
-def flattened(place: Place) -> Widened:
-    """Put all axes together."""
-    return reshaped(place)
-
-
-VIEWS: dict[type[op.Operator], Rule] = {op.Reshape: reshaped, op.Flatten: flattened}
+VIEWS: dict[type[op.Operator], Rule] = {op.Reshape: reshaped, op.Flatten: reshaped}
 """How widths go through views."""

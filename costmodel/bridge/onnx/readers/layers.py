@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from costmodel.algebra.size import Size, size
 from costmodel.bridge.onnx.call import Call, Undone
 from costmodel.bridge.onnx.tensors import Constant, Traced
@@ -99,18 +101,21 @@ def _same(
     if len(kernel) != 2:
         raise Undone
     if None not in known:
-        upper = call.get("auto_pad") == "SAME_UPPER"
-        less = tuple(t // 2 for t in known if t is not None)
-        more = tuple(t - b for t, b in zip(known, less) if t is not None)
-        ends = (less, more) if upper else (more, less)
-        before, after = ((e[0], e[1]) for e in ends)
-        return call.put(op.Pad2d(before, after), x, is_step=True), none
+        ends = _unequal(call, [t for t in known if t is not None])
+        return call.put(op.Pad2d(*ends), x, is_step=True), none
     sizes = (*x.sizes[:2], *(n + t for n, t in zip(x.sizes[2:], totals, strict=True)))
     return call.put_sizes(op.PadTo, x, sizes, is_step=True), none
 
 
+def _unequal(call: Call, totals: list[int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return padding before and after; one of both ends has an odd one more."""
+    less = _pair([t // 2 for t in totals])
+    more = _pair([t - t // 2 for t in totals])
+    return (less, more) if call.get("auto_pad") == "SAME_UPPER" else (more, less)
+
+
 def _total(length: Size, span: int, stride: int) -> Size:
-    """Return the padding of an axis: (⌈n/s⌉ − 1)·s + span − n, where that is positive."""
+    """Return the padding of an axis: (⌈n/s⌉ − 1)·s + span − n."""
     if span < stride:
         raise Undone
     count = -(-length // stride)
@@ -171,7 +176,9 @@ def conv_transpose(call: Call) -> None:
 
 def gemm(call: Call) -> None:
     """Read a product with a stored matrix, and a bias: a linear layer."""
-    odd = call.get("alpha", 1.0) != 1 or call.get("beta", 1.0) != 1 or call.get("transA")
+    odd = (
+        call.get("alpha", 1.0) != 1 or call.get("beta", 1.0) != 1 or call.get("transA")
+    )
     if odd or call.is_traced(1) or call.is_traced(2):
         raise Undone
     rows, columns = lengths(weight(call), call)
@@ -189,13 +196,24 @@ def batch_norm(call: Call) -> None:
     """Read batch normalization; what a file trains with are the batch's statistics."""
     x = call.x()
     x = fitting(call, x, 1, lengths(weight(call), call)[0])
-    layer = op.BatchNorm2d(affine=True, running=True)
+    layer = op.BatchNorm2d(affine=is_affine(call, 1), running=True)
     call.give(call.put(layer, x, sources=names(call, 1, 2, 3, 4)))
 
 
 def is_affine(call: Call, place: int) -> bool:
-    """Say whether a scale is learned: a constant of the graph is none."""
-    return weight(call, place).is_learnable
+    """Say whether a scale is learned: a constant of the graph is none.
+
+    Exporters take a group norm apart, and write ones and zeros where they scale later.
+    """
+    scale, shift = weight(call, place), call.stored(place + 1)
+    is_named = call.node.input[place].endswith("weight")
+    return scale.is_learnable and (is_named or not _is_neutral(scale, shift))
+
+
+def _is_neutral(scale: Constant, shift: Constant | None) -> bool:
+    """Say whether a scale is 1 everywhere, and a shift 0."""
+    ones, zeros = scale.array, None if shift is None else shift.array
+    return ones is not None and bool((ones == 1).all() and not np.any(zeros))
 
 
 def instance_norm(call: Call) -> None:
@@ -258,7 +276,7 @@ LAYERS: dict[str, Callable[[Call], None]] = {
     "BatchNormalization": batch_norm,
     "InstanceNormalization": instance_norm,
     "GroupNormalization": group_norm,
-    "LayerNormalization": last_axes(lambda axes, *more: op.LayerNorm(axes, *more)),
+    "LayerNormalization": last_axes(op.LayerNorm),
     "RMSNormalization": last_axes(lambda axes, affine, _: op.RMSNorm(axes, affine)),
     "LRN": local_response_norm,
     "PRelu": prelu,

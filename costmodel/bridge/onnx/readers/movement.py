@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,40 +41,76 @@ def _is(value: Any, number: int) -> bool:
 
 
 def literal(
-    call: Call, x: Traced, wanted: list[Size | None]
-) -> list[Size | None]:
-    """Return sizes with the batch for the number that the file has in its place.
-
-    Samples lie one behind the other: the axis before which both have as many elements
-    is the batch's.
-    """
-    batch, place = call.graph.literal_batch, x.layout.batch_axis
-    if batch is None or place is None or not x.layout.has_batch:
+    call: Call, x: Traced, wanted: Sequence[Size | None]
+) -> Sequence[Size | None]:
+    """Return sizes with the batch for the number that the file has in its place."""
+    number, place = call.graph.literal_batch, x.layout.batch_axis
+    if number is None or place is None or not x.layout.has_batch:
         return wanted
-    before, passed = product(x.sizes[:place]), size(1)
-    for axis, length in enumerate(wanted):
-        if length is None:
-            return wanted
-        if passed == before and (axis == place or length.constant != 1):
-            count = length.constant
-            if count is None or count % batch:
-                return wanted
-            each = call.graph.batch * (count // batch)
-            return [*wanted[:axis], each, *wanted[axis + 1 :]]
-        passed = passed * length
-    return wanted
+    batch = call.graph.batch
+    lengths = _numbers(x, wanted, number, batch)
+    if lengths is None:
+        is_first = place == 0 and wanted[0] == size(number)
+        return [batch, *wanted[1:]] if is_first else wanted
+    axis = _batch_among(x, lengths, number, batch)
+    if axis is None or lengths[axis] % number:
+        return wanted
+    each = batch * (lengths[axis] // number)
+    return [*map(size, lengths[:axis]), each, *map(size, lengths[axis + 1 :])]
 
 
-def resolved(
-    call: Call, x: Traced, known: Sequence[Size | None]
-) -> tuple[Size, ...]:
+def _numbers(
+    x: Traced, wanted: Sequence[Size | None], number: int, batch: Size
+) -> list[int] | None:
+    """Return the sizes of a view as the file has them, −1 worked out."""
+    sample = product(x.sizes).divided(batch)
+    total = None if sample is None else sample.constant
+    given = product([w for w in wanted if w is not None]).constant
+    if total is None or not given or total * number % given:
+        return None
+    rest = total * number // given
+    return [rest if w is None else w.constant or 0 for w in wanted]
+
+
+def _batch_among(x: Traced, lengths: list[int], number: int, batch: Size) -> int | None:
+    """Return the axis of a view that the batch is, or that it is joined with.
+
+    A view keeps the order: as many elements lie in front of the batch as before. An
+    axis of its own is taken first, then the axis behind; the one in front where the
+    axis behind is what it was, or the last one, which are features.
+    """
+    place = x.layout.batch_axis or 0
+    front = product(x.sizes[:place]).constant
+    inner = x.sizes[place].divided(batch)
+    if front is None or inner is None:
+        return None
+    starts = [math.prod(lengths[:axis]) for axis in range(len(lengths))]
+    whole = front * (inner.constant or 0)
+    for axis, length in enumerate(lengths):
+        if length == number and starts[axis] in (front, whole):
+            return axis
+    for axis, length in enumerate(lengths):
+        if starts[axis] == front:
+            behind = [s.constant for s in x.sizes[place + 1 :]]
+            is_last = axis == len(lengths) - 1 or behind[:1] == [length]
+            return axis - 1 if axis and is_last else axis
+    return None
+
+
+def resolved(call: Call, x: Traced, known: Sequence[Size | None]) -> tuple[Size, ...]:
     """Return the sizes of a view, −1 worked out and what has to be equal demanded."""
     total = product(x.sizes)
     given = product([k for k in known if k is not None])
     if None not in known:
         call.equal(total, given, "a view keeps the number of elements")
         return tuple(k for k in known if k is not None)
-    rest = total.divided(given)
+    left, over = list(x.sizes), []
+    for length in (k for k in known if k is not None):
+        if length in left:
+            left.remove(length)
+        else:
+            over.append(length)
+    rest = product(left).divided(product(over))
     if rest is None:
         rest = _assumed(call, total, given)
     return tuple(rest if k is None else k for k in known)

@@ -26,12 +26,8 @@ def part(call: Call, x: Traced, axis: int, start: Size, length: Size) -> Traced:
     end = (there - start - length).constant
     if first is not None and many is not None and there.constant is not None:
         is_channels = place == 1 and len(x.sizes) in (2, 4)
-        layer: Any = (
-            op.SelectChannels(first, many)
-            if is_channels
-            else op.Select(place, first, many)
-        )
-        return call.put(layer, x)
+        chosen = op.SelectChannels(first, many), op.Select(place, first, many)
+        return call.put(chosen[not is_channels], x)
     if first is not None and end is not None and end >= 0:
         return call.put(op.Slice(place, first, end), x)
     if first is not None and many is not None:
@@ -39,7 +35,10 @@ def part(call: Call, x: Traced, axis: int, start: Size, length: Size) -> Traced:
     sizes = [length if i == axis else s for i, s in enumerate(x.sizes)]
     if first == 0:
         return call.put_sizes(op.Crop, x, sizes)
-    raise call.refuse(f"a part of {length.value} positions from {start.value} on")
+    rest = there - start - length
+    made = call.put(op.Slice(place, start.value, rest.value), x, is_step=True)
+    # Of a start and an end that are formulas, nothing cancels by itself.
+    return call.put_sizes(op.Reshape, made, sizes)
 
 
 def slice_(call: Call) -> None:
@@ -49,7 +48,9 @@ def slice_(call: Call) -> None:
     axes = call.listed(3, "axes") or range(len(starts))
     steps = call.listed(4, "steps") or [1] * len(starts)
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        x = _sliced(call, x, int(axis) % len(x.sizes), (int_of(start), int_of(end)), int(step))
+        x = _sliced(
+            call, x, int(axis) % len(x.sizes), (int_of(start), int_of(end)), int(step)
+        )
     call.give(x)
 
 
@@ -153,7 +154,9 @@ def concat(call: Call) -> None:
     equal = []
     for one in parts:
         if one.layout.has_batch:
-            wanted = [s if i != axis else one.sizes[i] for i, s in enumerate(lead.sizes)]
+            wanted = [
+                s if i != axis else one.sizes[i] for i, s in enumerate(lead.sizes)
+            ]
             one = call.restated(one, wanted, "joined maps have to be equal in size")  # noqa: PLW2901
         equal.append(one)
     layer = op.Concat(lead.layout.logical(axis))

@@ -116,8 +116,7 @@ def scalar(call: Call, operation: str, x: Traced, value: Any) -> Traced:
 def tensors(call: Call, operation: str, a: Traced, b: Traced) -> Traced:
     """Append an operation on two tensors."""
     a, b = aligned(call, a, b)
-    made = call.put(_joined(operation, a, b), a, b, layout=wider(a, b).layout)
-    return made
+    return call.put(_joined(operation, a, b), a, b, layout=wider(a, b).layout)
 
 
 def _joined(operation: str, a: Traced, b: Traced) -> Operator:
@@ -167,8 +166,6 @@ def several(operation: str) -> Reader:
         call.give(made)
 
     return reader
-
-
 
 
 POINTWISE: dict[str, Reader] = {

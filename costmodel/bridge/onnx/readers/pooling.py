@@ -28,8 +28,20 @@ def windows(call: Call, x: Traced) -> tuple[Traced, dict[str, Any]]:
         "kernel": kernel,
         "stride": stride,
         "padding": padding,
-        "ceil_mode": bool(call.get("ceil_mode", 0)),
+        "ceil_mode": _ceiling(call),
     }
+
+
+def _ceiling(call: Call) -> bool:
+    """Say whether sizes are rounded up: no window begins in the padding at the end.
+
+    PyTorch leaves such a window out, and so does ONNX since version 22; before, it said
+    nothing of it, and counted it.
+    """
+    is_up = bool(call.get("ceil_mode", 0))
+    if is_up and call.version < 22:
+        call.expected = ()
+    return is_up
 
 
 def max_pool(call: Call) -> None:
@@ -43,9 +55,31 @@ def average_pool(call: Call) -> None:
     """Read the mean under a window."""
     if set(call.get("dilations") or (1,)) != {1}:
         raise Undone
+    if len(call.get("kernel_shape")) == 3:
+        _along_depth(call)
+        return
     x, window = windows(call, call.x())
     is_counted = bool(call.get("count_include_pad", 0)) or window["padding"] == (0, 0)
     call.give(call.put(op.AvgPool2d(count_include_pad=is_counted, **window), x))
+
+
+def _along_depth(call: Call) -> None:
+    """Read the mean along one of three axes, as one over depth × positions.
+
+    PyTorch writes local response normalization so, channels being the depth.
+    """
+    x, kernel = call.x(), call.get("kernel_shape")
+    stride, pads = call.get("strides") or [1] * 3, call.get("pads") or [0] * 6
+    depth_only = [*kernel[1:], *stride[1:]] == [1] * 4 and not any(pads)
+    if not depth_only or call.get("ceil_mode", 0):
+        raise Undone
+    count, channels, depth, height, width = x.sizes
+    x = call.put_sizes(
+        op.Reshape, x, (count, channels, depth, height * width), is_step=True
+    )
+    made = call.put(op.AvgPool2d((kernel[0], 1), (stride[0], 1)), x)
+    sizes = (*made.sizes[:3], height, width)
+    call.give(call.put_sizes(op.Reshape, made, sizes, is_step=True))
 
 
 def global_pool(operator: Any, operation: str) -> Callable[[Call], None]:
@@ -57,7 +91,7 @@ def global_pool(operator: Any, operation: str) -> Callable[[Call], None]:
             call.give(call.put(operator((1, 1)), x))
             return
         axes = tuple(call.axis(x, i) for i in range(2, len(x.sizes)))
-        call.give(call.put(op.Reduce(operation, axes, True, True), x))  # noqa: FBT003
+        call.give(call.put(op.Reduce(operation, axes, True, True), x))
 
     return reader
 

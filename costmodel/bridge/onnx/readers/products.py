@@ -25,7 +25,9 @@ def reduction(operation: str) -> Reader:
             call.give(x)
             return
         places = sorted({int(a) % len(x.sizes) for a in axes or range(len(x.sizes))})
-        call.give(reduced(call, operation, x, places, keep=bool(call.get("keepdims", 1))))
+        call.give(
+            reduced(call, operation, x, places, keep=bool(call.get("keepdims", 1)))
+        )
 
     return reader
 
@@ -96,20 +98,17 @@ def _linear(call: Call, weight: Constant) -> None:
 
 
 def _bias(call: Call, features: int) -> tuple[Any, Constant | None]:
-    """Return the node that adds a stored vector to this one's output, and the vector."""
+    """Return the node that adds a stored vector to the output, and the vector."""
     graph, output = call.graph, call.node.output[0]
-    if graph.readers[output] != 1:
+    readers = graph.readers.get(output, [])
+    if len(readers) != 1 or readers[0] is None or readers[0].op_type != "Add":
         return None, None
-    for node in graph.model.graph.node:
-        if output in node.input:
-            others = [name for name in node.input if name != output]
-            value = graph.tensors.get(others[0]) if others else None
-            fits = isinstance(value, Constant) and [s.constant for s in value.sizes] == [
-                features
-            ]
-            if node.op_type == "Add" and fits and value.sources:  # type: ignore[union-attr]
-                return node, value  # type: ignore[return-value]
-    return None, None
+    others = [name for name in readers[0].input if name != output]
+    value = graph.tensors.get(others[0]) if others else None
+    if not isinstance(value, Constant) or not value.sources:
+        return None, None
+    fits = [s.constant for s in value.sizes] == [features]
+    return (readers[0], value) if fits else (None, None)
 
 
 def einsum(call: Call) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from costmodel.algebra.size import size
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.sizes import formula_of, formula_value
@@ -77,7 +76,7 @@ def weighted(
     owner = ""
     for value in values:
         if value is not None:
-            owner = _stored(call, value, name) or owner
+            owner = _stored(call, value, name, owner) or owner
     for path in sources(call, *statistics):
         tracer.own(path, name)
         counter = path.rpartition(".")[0] + ".num_batches_tracked"
@@ -86,15 +85,20 @@ def weighted(
     return call.put_named(operator, x, name, owner, result)
 
 
-def _stored(call: Call, value: torch.Tensor, name: str) -> str:
-    """Say where a weight is stored: the layer's own, or another node's, by its name."""
+def _stored(call: Call, value: torch.Tensor, name: str, owner: str) -> str:
+    """Say where a weight is stored: the layer's own, or another node's, by its name.
+
+    A layer that has an owner already stores nothing: what it adds is a node as well.
+    """
     tracer = call.tracer
     paths = sources(call, value)
     if not paths:
         return tracer.operand(value).node
     mine = [p for p in paths if _fits(tracer.by_path[p], value)]
     known = tracer.owner(mine[0]) if mine else None
-    if mine and known is None:
+    if mine and known is None and owner:
+        tracer.store(mine[0])
+    elif mine and known is None:
         tracer.own(mine[0], name)
     others = [tracer.store(p) for p in paths if p not in mine[:1]]
     if mine:
@@ -136,11 +140,11 @@ def conv2d(call: Call) -> None:
 
 def fitting(call: Call, x: Traced, axis: int, length: int) -> Traced:
     """Return an operand whose axis has the length that weights ask for."""
-    there = x.sizes[axis]
-    if there.constant == length:
+    there, wanted = x.sizes[axis], formula_of(length)
+    if there == wanted:
         return x
     sizes = list(x.sizes)
-    sizes[axis] = size(length)
+    sizes[axis] = wanted
     return call.restated(x, sizes, f"its weights are for {length}")
 
 
@@ -196,13 +200,26 @@ def linear(call: Call) -> None:
     weighted(call, layer, x, weight, bias)
 
 
+def channels_second(call: Call) -> Traced:
+    """Return an operand whose channels stand behind its batch, and nowhere else."""
+    x = call.x()
+    if x.layout.batch_axis or x.layout.is_folded:
+        raise UndoneError
+    return x
+
+
 def batch_norm(call: Call) -> None:
     """Read batch normalization, with running statistics or without."""
-    x = call.x()
-    mean, var = optional(call, 1, "running_mean"), optional(call, 2, "running_var")
-    weight, bias = optional(call, 3, "weight"), optional(call, 4, "bias")
+    x = channels_second(call)
+    first, second = (3, 1) if call.name.startswith("aten") else (1, 3)
+    mean = optional(call, first, "running_mean")
+    var = optional(call, first + 1, "running_var")
+    weight, bias = optional(call, second, "weight"), optional(call, second + 1, "bias")
     if (weight is None) != (bias is None) or (mean is None) != (var is None):
         raise UndoneError
+    counted = mean if mean is not None else weight
+    if counted is not None:
+        x = fitting(call, x, 1, int(counted.numel()))
     layer = op.BatchNorm2d(affine=weight is not None, running=mean is not None)
     weighted(call, layer, x, weight, bias, statistics=(mean, var))
 
@@ -215,6 +232,9 @@ def layer_norm(call: Call) -> None:
     axes = len(shape) if isinstance(shape, Sequence) else 1
     if weight is None and bias is not None:
         raise UndoneError
+    if isinstance(shape, Sequence):
+        for place, length in enumerate(shape, len(x.sizes) - axes):
+            x = fitting(call, x, place, length)
     layer = op.LayerNorm(axes, weight is not None, bias is not None)
     weighted(call, layer, x, weight, bias)
 
@@ -230,7 +250,7 @@ def rms_norm(call: Call) -> None:
 
 def group_norm(call: Call) -> None:
     """Read normalization over groups of channels."""
-    x = call.x()
+    x = channels_second(call)
     weight, bias = optional(call, 2, "weight"), optional(call, 3, "bias")
     if (weight is None) != (bias is None):
         raise UndoneError
@@ -240,7 +260,7 @@ def group_norm(call: Call) -> None:
 
 def instance_norm(call: Call) -> None:
     """Read normalization of each map."""
-    x = call.x()
+    x = channels_second(call)
     mean = optional(call, 1, "running_mean")
     weight, bias = optional(call, 3, "weight"), optional(call, 4, "bias")
     if (weight is None) != (bias is None) or mean is not None or len(x.sizes) != 4:
@@ -257,7 +277,7 @@ def local_response_norm(call: Call) -> None:
 
 def prelu(call: Call) -> None:
     """Read a rectifier with learned slopes."""
-    x = call.x()
+    x = channels_second(call)
     weight = weight_of(call, 1)
     weighted(call, op.PReLU(int(weight.numel())), x, weight)
 
@@ -268,6 +288,7 @@ LAYERS = {
     "conv_transpose2d": conv_transpose2d,
     "linear": linear,
     "batch_norm": batch_norm,
+    "aten_batch_norm": batch_norm,
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
     "group_norm": group_norm,

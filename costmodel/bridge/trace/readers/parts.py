@@ -145,12 +145,11 @@ def _sliced(call: Call, x: Traced, axis: int, item: slice) -> Traced:
     if step == 1:
         return part(call, x, axis, start, stop - start)
     first, end = start.constant, (there - stop).constant
+    length, place = (stop - start).constant, call.axis(x, axis)
+    if first is not None and length is not None:
+        return call.put(op.Select(place, first, -(-length // step), step), x)
     if first is None or end is None:
         raise call.refuse(f"a part with steps of {step} from {start.value} on")
-    place = call.axis(x, axis)
-    if there.constant is not None:
-        many = -(-(there.constant - first - end) // step)
-        return call.put(op.Select(place, first, many, step), x)
     return call.put(op.Slice(place, first, end, step), x)
 
 

@@ -219,7 +219,7 @@ def addcmul(call: Call) -> None:
 def power(call: Call) -> None:
     """Read a power; a square is a product."""
     exponent = call.get(1, "exponent")
-    if exponent == 2:
+    if number_of(exponent) and exponent == 2:
         call.put(op.Pointwise("square"), call.x(), result=call.result)
     else:
         combine(call, "power", call.get(0, "input"), exponent)

@@ -11,6 +11,7 @@ from costmodel.bridge.trace.readers.layers import formulas, pair
 from costmodel.bridge.trace.sizes import formula_of
 from costmodel.bridge.trace.tracer import Traced
 from costmodel.network import operators as op
+from costmodel.network.operators.resampling import MODES
 
 
 def _is_whole_map(x: Traced, kernel: Any, padding: Any) -> bool:
@@ -87,7 +88,10 @@ def interpolate(call: Call) -> None:
     if len(x.sizes) != 4:
         raise UndoneError
     wanted, scale = call.get(1, "size"), call.get(2, "scale_factor")
-    mode = call.get(3, "mode", "nearest")
+    mode = call.get(3, "mode", "nearest").replace("-", "_")
+    mode += "_corners" if call.get(4, "align_corners") else ""
+    if mode not in MODES:
+        raise UndoneError
     if wanted is None:
         factors = pair(scale)
         if all(float(f).is_integer() and f >= 1 for f in factors):

@@ -56,6 +56,9 @@ def reduce(
     is_map = rank == 4 and x.layout == Layout(0)
     if operation == "mean" and is_map and dims == [2, 3] and keep:
         return call.put(op.AdaptiveAvgPool2d((1, 1)), x, result=result)
+    if len(dims) == rank and x.layout.has_batch:
+        # One number of all samples: what code branches on.
+        raise UndoneError
     axes = tuple(call.axis(x, d) for d in dims)
     everywhere = any(x.sizes[d].constant is None for d in dims)
     layer = op.Reduce(operation, axes, keep, everywhere)
@@ -216,8 +219,17 @@ def attention(call: Call) -> None:
     """Read scaled dot-product attention."""
     query, key, value = (call.x(i, n) for i, n in enumerate(("query", "key", "value")))
     mask = call.get(3, "attn_mask")
-    more = () if mask is None else (call.tracer.operand(mask),)
+    more = () if mask is None else (_masking(call, query, key, mask),)
     call.put(op.Attention(), query, key, value, *more, result=call.result)
+
+
+def _masking(call: Call, query: Traced, key: Traced, mask: torch.Tensor) -> Traced:
+    """Return a mask, its last axes as long as queries and keys are many, or 1."""
+    found = call.tracer.operand(mask)
+    wanted = zip(found.sizes[-2:], (query.sizes[-2], key.sizes[-2]), strict=True)
+    last = [mine if mine.constant == 1 else theirs for mine, theirs in wanted]
+    sizes = (*found.sizes[:-2], *last)
+    return call.restated(found, sizes, "the mask is for so many positions")
 
 
 def multi_head_attention(call: Call) -> None:

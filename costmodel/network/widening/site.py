@@ -10,14 +10,14 @@ from costmodel.algebra.extent import Extent
 from costmodel.network.axes import axes
 from costmodel.network.node import Node
 from costmodel.network.shape import Shape
-from costmodel.network.widening.runs import Axes, Axis, Families
+from costmodel.network.widening.runs import Axes, Axis, Bonds
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Site:
     """A node, its operands' shapes and axes, and the nodes that read each node."""
 
-    families: Families
+    bonds: Bonds
     node: Node
     shapes: tuple[Shape, ...]
     inputs: tuple[Axes, ...]
@@ -40,7 +40,7 @@ class Place:
 
     def refuse(self, axis: Axis, why: str) -> None:
         """Note that an axis cannot grow here."""
-        self.families.refuse(axis, self.node, why)
+        self.bonds.refuse(axis, self.node, why)
 
     def refuse_all(self, why: str) -> None:
         """Note that nothing that the node reads can grow."""
@@ -62,7 +62,7 @@ def widened(axes: Axes, **fields: Axis) -> Widened:
     return Widened(axes, fields)
 
 
-def aligned(place: Place, operands: list[tuple[Axes, tuple[Extent, ...]]]) -> Axes:
+def aligned(site: Site, operands: list[tuple[Axes, tuple[Extent, ...]]]) -> Axes:
     """Return the axes of operands that broadcast, aligned at the last one.
 
     Sizes that are equal grow together; one that is repeated stays 1.
@@ -73,6 +73,6 @@ def aligned(place: Place, operands: list[tuple[Axes, tuple[Extent, ...]]]) -> Ax
         at = [(one[-back], sizes[-back]) for one, sizes in operands if len(one) >= back]
         wide = [axis for axis, size in at if size != Extent(1)]
         if wide:
-            place.families.keep(axis for axis, size in at if size == Extent(1))
-        found.append(place.families.join(*(wide or [axis for axis, _ in at])))
+            site.bonds.keep(axis for axis, size in at if size == Extent(1))
+        found.append(site.bonds.join(*(wide or [axis for axis, _ in at])))
     return tuple(reversed(found))

@@ -1,0 +1,81 @@
+"""Options that commands share: what is named, how large, and how it is traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from costmodel.cli import target
+from costmodel.cli.sample import read_sample
+
+
+TRACEBACK = "costmodel.traceback"
+"""Where a command's context says whether to show where an error comes from."""
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+SET = click.option(
+    "--set", "--option", "settings", multiple=True, metavar="OPTION=VALUE",
+    help="Set an option of the architecture, e.g. --set width=0.5, or an argument of "
+    "a TARGET that is called (repeatable).",
+)  # fmt: skip
+_SIZE = click.option(
+    "--resolution", metavar="SIZE",
+    help="Input size: 224, 224x320 (height x width), or an expression such as 32*M.",
+)  # fmt: skip
+_INPUT = click.option(
+    "--input", "sample", metavar="SHAPE",
+    help="The shape of one sample, e.g. 3x224x224 (channels x height x width).",
+)  # fmt: skip
+
+
+def _sized(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the size of the input, or its whole shape; a command takes either."""
+
+    @wraps(command)
+    def run(*, resolution: str | None, sample: str | None, **given: Any) -> Any:
+        if resolution is not None and sample is not None:
+            raise click.UsageError("--input and --resolution do not go together")
+        size = resolution if sample is None else read_sample(sample)
+        return command(resolution=size, **given)
+
+    return _INPUT(_SIZE(run))
+
+
+RESOLUTION = _sized
+
+
+def _kept(key: str, flag: str, text: str) -> Callable[..., Any]:
+    """Return a flag that is kept with the command's context, for :mod:`target`."""
+
+    def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        ctx.meta[key] = value
+
+    return click.option(
+        flag, is_flag=True, expose_value=False, callback=keep, help=text
+    )
+
+
+def how_traced(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add how a user's module is traced, and how much is said of its errors."""
+    for decorate in (
+        _kept(TRACEBACK, "--traceback", "Show where an error comes from, in full."),
+        _kept(target.MARK, "--mark-unknown",
+              "Keep operators without a rule: totals are then partial."),
+        _kept(target.TRAIN, "--train",
+              "Trace a module in training mode, not in evaluation mode."),
+    ):  # fmt: skip
+        command = decorate(command)
+    return command
+
+
+def _named(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the name of a network: a registered one, or a module, file or model."""
+    return click.argument("name", metavar="TARGET")(how_traced(command))
+
+
+TARGET = _named
+
+BATCH = click.option("--batch", metavar="N", help="Samples in a batch.")
