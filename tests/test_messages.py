@@ -383,7 +383,11 @@ def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
             ("nodes", 0, "operator", "spatial", 1),
             1.5,
         ),
-        ('conv at "conv1": needs a feature map', ("nodes", 0, "operator", "spatial"), [3]),
+        (
+            'conv at "conv1": needs a feature map',
+            ("nodes", 0, "operator", "spatial"),
+            [3],
+        ),
     ],
 )
 def test_a_malformed_document_says_where(
