@@ -272,7 +272,6 @@ def test_a_normalization_of_other_channels_is_refused_as_pytorch_refuses_it() ->
         trace(nn.Sequential(conv(3, 8), nn.BatchNorm2d(5)))
 
 
-@pytest.mark.xfail(reason="what no input reaches is taken to be stored, batch and all")
 def test_what_is_computed_for_every_sample_costs_every_sample() -> None:
     def placed(module: Any, x: torch.Tensor) -> torch.Tensor:
         places = torch.ones(x.shape[0], 2, *x.shape[2:], device=x.device)

@@ -306,9 +306,8 @@ def _sample(
     operator = node.operator
     read = [counted(x) for x in inputs]
     made = counted(node.output)
-    is_stored = isinstance(operator, (Parameter, Derived)) or (
-        bool(stored) and all(stored)
-    )
+    is_source = isinstance(operator, (Parameter, Derived))
+    is_stored = (is_source or bool(stored)) and all(stored)
     of_sample = [x for x, once in zip(read, stored) if is_stored or not once]
     shared = [x for x, once in zip(read, stored) if once and not is_stored]
     weights = operator.weights(*read).values()

@@ -177,8 +177,8 @@ class Network:
         """Nodes made of stored tensors alone: one result serves every sample."""
         found: set[str] = set()
         for node in self.nodes:
-            is_stored = isinstance(node.operator, (Parameter, Derived))
-            if is_stored or (node.inputs and found.issuperset(node.inputs)):
+            is_source = isinstance(node.operator, (Parameter, Derived))
+            if (is_source or node.inputs) and found.issuperset(node.inputs):
                 found.add(node.name)
         return frozenset(found)
 

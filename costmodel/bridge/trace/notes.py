@@ -151,15 +151,20 @@ class Notes:
         sizes = constant.sizes
         layout, shape = split(sizes, self.batch)
         if name is None:
-            name = self._emit_constant(shape, constant)
+            name = self._emit_constant(shape, constant, has_batch=layout.has_batch)
             self._parameters[id(value)] = name
             self._known.setdefault(id(value), (value, constant))
         return Traced(name, shape, sizes, layout)
 
-    def _emit_constant(self, shape: Shape, constant: Constant) -> str:
+    def _emit_constant(
+        self, shape: Shape, constant: Constant, *, has_batch: bool
+    ) -> str:
         if constant.is_itself and constant.sources[0] not in self._owners:
             return self._store(constant.sources[0], shape)
         made_of = tuple(map(self.store, constant.sources))
+        if has_batch:
+            # One for every sample: how many there are, the input says.
+            made_of = (next(iter(self.nodes)), *made_of)
         return self._emit(op.Derived(shape), made_of, self.name("derived"))
 
     def store(self, path: str) -> str:
