@@ -49,6 +49,9 @@ class Constraint:
         plain = self.relation.replace(
             sympy.Mod, lambda a, m: a - m * sympy.floor(a / m)
         )
+        if isinstance(plain, (sympy.And, sympy.Or)):
+            # Joined bit by bit, sympy may have missed what holds always.
+            plain = plain.func(*sorted(plain.args, key=str))
         object.__setattr__(self, "relation", plain)
 
     @property

@@ -20,6 +20,7 @@ from costmodel.network.shape import Shape
 class Select(Movement):
     """A fixed number of elements along an axis, every ``step``-th: a view.
 
+    >>> from costmodel.algebra.extent import Extent
     >>> print(Select(axis=1, start=0, length=1).output(Shape(197, (Extent(768),))))
     1×768
     """
@@ -58,6 +59,7 @@ class Slice(Movement):
 
     n elements become ⌈(n − start − end)/step⌉.
 
+    >>> from costmodel.algebra.extent import Extent
     >>> from costmodel.algebra.symbols import H
     >>> Slice(axis=2, start=1, step=2).output(Shape(3, (Extent(H),))).spatial[0]
     Extent(base=H, offset=0, stride=2)
@@ -105,6 +107,7 @@ def _windows(axis: Dim, window: Window) -> tuple[Window, Window]:
 class Crop(Movement):
     """The first elements of every axis, up to an explicit size: a view.
 
+    >>> from costmodel.algebra.extent import Extent
     >>> x = Shape(64, (Extent(8), Extent(8)))
     >>> print(Crop(Shape(64, (Extent(7), Extent(7)))).output(x))
     64×7×7
@@ -129,6 +132,7 @@ class Crop(Movement):
 class PadTo(Movement):
     """Zeros at the end of every axis, up to an explicit size: a copy.
 
+    >>> from costmodel.algebra.extent import Extent
     >>> x = Shape(64, (Extent(7), Extent(7)))
     >>> print(PadTo(Shape(64, (Extent(8), Extent(8)))).output(x))
     64×8×8
@@ -159,6 +163,7 @@ def _check_sizes(x: Shape, shape: Shape, small: Shape, large: Shape, what: str) 
 class PadAxis(Movement):
     """Zeros before and after, along any axis: a copy.
 
+    >>> from costmodel.algebra.extent import Extent
     >>> print(PadAxis(axis=1, before=0, after=2).output(Shape(6, (Extent(4),))))
     8×4
     """
