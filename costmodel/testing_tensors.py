@@ -157,13 +157,15 @@ def _permute(draw: Draw, x: Value) -> Value:
 
 
 def _repeat(draw: Draw, x: Value) -> Value:
-    """Repeat one axis; a size of 1 may be expanded instead."""
     axis, times = _axis(draw, x), draw(st.integers(1, 3))
-    extent = along(x.shape, axis)
-    shape = replaced(x.shape, axis, scaled(extent, times))
-    is_one = known(extent) == 1
-    return put(x, op.Expand(shape) if is_one and draw(st.booleans()) else
-               op.Repeat(shape))  # fmt: skip
+    longer = scaled(along(x.shape, axis), times)
+    return put(x, op.Repeat(replaced(x.shape, axis, longer)))
+
+
+def _expand(draw: Draw, x: Value) -> Value:
+    """Spread the mean along an axis over that axis again."""
+    mean = put(x, op.Reduce("mean", (_axis(draw, x),), keep=True, everywhere=True))
+    return put(mean, op.Expand(x.shape))
 
 
 def _part(draw: Draw, x: Value) -> Value:
@@ -248,6 +250,7 @@ STEPS: dict[Step, Callable[[Shape], bool]] = {
     _split: lambda shape: any(known(e) is not None for e in extents(shape)),
     _permute: _always,
     _repeat: _always,
+    _expand: _always,
     _part: _always,
     _longer: _always,
     _concat: _always,

@@ -102,7 +102,8 @@ def _followed(network: Network, bonds: Bonds) -> dict[str, Widened]:
     for node in network.nodes:
         inputs = tuple(found[source].axes for source in node.inputs)
         shapes = network.shapes_into(node)
-        site = Site(bonds, node, shapes, inputs, readers)
+        stored = tuple(source in network.unbatched for source in node.inputs)
+        site = Site(bonds, node, shapes, inputs, stored, readers)
         found[node.name] = RULES.get(type(node.operator), unknown)(site)
     for name in network.outputs:
         bonds.keep(found[name].axes)

@@ -177,10 +177,14 @@ def stored(site: Site) -> Widened:
 
 
 def derived(site: Site) -> Widened:
-    """Follow one stored tensor of the same sizes; refuse what is looked up or mixed."""
+    """Follow one stored tensor of the same sizes; refuse what is looked up or mixed.
+
+    An operand that is not stored only says how many samples there are.
+    """
     found = stored(site)
-    if len(site.shapes) == 1:
-        axes, sizes = site.operands[0]
+    made_of = [o for o, is_it in zip(site.operands, site.stored, strict=True) if is_it]
+    if len(made_of) == 1:
+        axes, sizes = made_of[0]
         old = [n for n, size in enumerate(sizes) if size != Extent(1)]
         new = [n for n, size in enumerate(site.extents) if size != Extent(1)]
         counts = [sizes[n] for n in old]

@@ -15,12 +15,16 @@ from costmodel.network.widening.runs import Axes, Axis, Bonds
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A node, its operands' shapes and axes, and the nodes that read each node."""
+    """A node, its operands' shapes and axes, and the nodes that read each node.
+
+    ``stored`` says of each operand whether it is made of stored tensors alone.
+    """
 
     bonds: Bonds
     node: Node
     shapes: tuple[Shape, ...]
     inputs: tuple[Axes, ...]
+    stored: tuple[bool, ...]
     readers: Mapping[str, list[Node]]
 
     @property
