@@ -58,7 +58,7 @@ class Shape:
     def checked(self) -> Shape:
         """Return the shape itself if every known size is a positive integer."""
         for name, size in zip(names_of(self), self.known, strict=True):
-            if isinstance(size, sympy.Expr) and (size.is_number or size.is_negative):
+            if isinstance(size, sympy.Expr) and _is_doubtful(size):
                 problem = "is not an integer" if size.is_number else "is negative"
                 raise CostModelError(f"{name} {size} {problem}")
             if type(size) is int and size < 1:
@@ -96,6 +96,18 @@ class Shape:
         if self.spatial and isinstance(self.channels, sympy.Add):
             channels = f"({channels})"
         return "×".join([channels, *map(str, self.spatial)])
+
+
+def _is_doubtful(size: sympy.Expr) -> bool:
+    """Say whether a size is no integer, or is negative.
+
+    A number times symbols above 0 is seen at once; sympy would look into all else that
+    is known of the product.
+    """
+    number, rest = size.as_coeff_Mul()
+    if number.is_positive and all(f.is_Symbol for f in sympy.Mul.make_args(rest)):
+        return not all(f.is_positive for f in sympy.Mul.make_args(rest))
+    return bool(size.is_number or size.is_negative)
 
 
 def names_of(shape: Shape) -> tuple[str, ...]:
