@@ -6,9 +6,9 @@ has few distinct extents: adding thousands of terms is adding integers in a dict
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cmp_to_key, lru_cache
 from typing import Any, TypeAlias
 
 import sympy
@@ -127,11 +127,13 @@ def added(counts: Iterable[tuple[int, Count]], times: Dim = 1) -> Dim:
                 symbolic.setdefault(monomial, []).append(repeats * coefficient)
     if not symbolic and not any(numbers) and type(times) is int:
         return times * numbers[()]
-    terms = [_term(n, p) for m, n in numbers.items() if n for p in _expanded(m, times)]
+    whole = _sum_of(numbers, times)
+    if not symbolic:
+        return as_dim(whole)
+    terms = [whole]
     for monomial, coefficients in symbolic.items():
-        whole = resolve(sympy.Add(*coefficients))
-        whole = whole * sympy.Add(*(_term(1, p) for p in _expanded(monomial, times)))
-        terms.append(sympy.expand(whole))
+        coefficient = resolve(sympy.Add(*coefficients))
+        terms.append(sympy.expand(coefficient * _sum_of({monomial: 1}, times)))
     return as_dim(sympy.Add(*terms))
 
 
@@ -162,11 +164,29 @@ def _expanded(
     return tuple((number, sympy.Mul.make_args(rest)) for number, rest in parts)
 
 
-def _term(number: int, part: tuple[sympy.Rational, tuple[sympy.Expr, ...]]) -> Any:
-    """Return a number times a product that is already in sympy's normal form."""
-    coefficient, factors = number * part[0], part[1]
-    if factors == (sympy.S.One,):
-        return coefficient
-    # What multiplying would come to: the number first, the factors in their order.
-    given = factors if coefficient == 1 else (coefficient, *factors)
-    return sympy.Mul(*given, evaluate=False)
+def _sum_of(numbers: Mapping[Monomial, int], times: Dim) -> sympy.Expr:
+    """Return Σ number · Π extents · times as sympy would write it.
+
+    The products are in sympy's normal form already, and commute. Brought into sympy's
+    order they are its sum, which it would otherwise take apart and look at anew.
+    """
+    found: dict[tuple[sympy.Expr, ...], sympy.Rational] = {}
+    for monomial, number in numbers.items():
+        for part, factors in _expanded(monomial, times):
+            found[factors] = found.get(factors, 0) + number * part
+    constant = found.pop(_NONE, 0)
+    terms = [_term(number, factors) for factors, number in found.items() if number]
+    terms.sort(key=cmp_to_key(sympy.Basic.compare))
+    if constant:
+        terms.insert(0, sympy.sympify(constant))
+    return sympy.Add._from_args(terms, is_commutative=True)  # noqa: SLF001
+
+
+def _term(number: sympy.Rational, factors: tuple[sympy.Expr, ...]) -> sympy.Expr:
+    """Return a number times factors: the number first, the factors in their order."""
+    given = factors if number == 1 else (number, *factors)
+    return sympy.Mul._from_args(given, is_commutative=True)  # noqa: SLF001
+
+
+_NONE = (sympy.S.One,)
+"""The factors of a term that is a number."""

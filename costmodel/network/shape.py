@@ -57,10 +57,10 @@ class Shape:
 
     def checked(self) -> Shape:
         """Return the shape itself if every known size is a positive integer."""
-        for name, size in zip(names_of(self), self.known, strict=True):
-            if isinstance(size, sympy.Expr) and _is_doubtful(size):
-                problem = "is not an integer" if size.is_number else "is negative"
-                raise CostModelError(f"{name} {size} {problem}")
+        if isinstance(self.channels, sympy.Expr) and _is_doubtful(self.channels):
+            problem = "not an integer" if self.channels.is_number else "negative"
+            raise CostModelError(f"channels {self.channels} is {problem}")
+        for name, size in zip(names_of(self), self._looked_at, strict=True):
             if type(size) is int and size < 1:
                 raise CostModelError(
                     f"output {self} is empty: {name} {size}"
@@ -69,9 +69,9 @@ class Shape:
         return self
 
     @property
-    def known(self) -> tuple[Dim, ...]:
-        """Sizes with unknown extents left opaque: cheap to look at."""
-        return (self.channels, *(extent.atom for extent in self.spatial))
+    def _looked_at(self) -> tuple[Dim, ...]:
+        """Channels, and what the extents are made of: numbers are themselves."""
+        return (self.channels, *(extent.base for extent in self.spatial))
 
     def bind(self, values: dict[sympy.Symbol, Dim]) -> Shape:
         """Return the shape with symbols replaced; opaque extents become plain ones."""
