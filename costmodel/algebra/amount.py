@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cmp_to_key, lru_cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import sympy
 
