@@ -1,4 +1,4 @@
-"""Pages filled in from templates: the index, and one page an architecture."""
+"""Pages filled in from templates: one a network, and those about all of them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
+
 import costmodel
 from costmodel.algebra.printing import FORMATS
 from costmodel.algebra.symbols import H, W
+from costmodel.analysis.conventions import CONVENTIONS
 from costmodel.analysis.cost import Sums
 from costmodel.analysis.published import Verdict
 from costmodel.errors import CostModelError
 from costmodel.network.outline import table
+from reports.ancestry import families, lineage_drawing, lineage_finding
 from reports.chart import chart
 from reports.drawing import draw
 from reports.formula import QUANTITIES, mathml, stages, total
+from reports.insight import accounts, fields, footprint, shares
+from reports.judged import MEANING, claims_finding, number
 from reports.libraries import library
 from reports.numerals import digits_of, human, share
+from reports.sitemap import Content
 from reports.subject import Subject
 
 
@@ -38,8 +45,9 @@ _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 class Pages:
     """Templates, loaded once, and the facts that every page carries."""
 
-    def __init__(self) -> None:
+    def __init__(self, content: Content) -> None:
         """Load the templates; everything that goes into one is escaped."""
+        self._content = content
         jinja2 = library("jinja2")
         self._markup = library("markupsafe")
         self._environment = jinja2.Environment(
@@ -58,11 +66,15 @@ class Pages:
             "linked": self._linked,
             "quantity": lambda name: NAMES.get(name, name),
             "setting": setting,
+            "evidence": lambda value: self._markup.Markup(number(value)),
+            "signed": _signed,
         }
         self._environment.globals["provenance"] = provenance()
+        self._environment.globals["site_pages"] = content.pages
 
-    def index(self, subjects: Sequence[Subject]) -> str:
+    def index(self) -> str:
         """Return the page of all networks."""
+        subjects = self._content.subjects
         return self._fill(
             "index.html",
             subjects=subjects,
@@ -84,16 +96,56 @@ class Pages:
             outline_text=table(subject.bound),
             stages=stages(subject.law),
             totals={name: total(subject.law, name) for name in QUANTITIES},
+            shares=shares(subject),
+            memory=footprint(subject),
+            fields=fields(subject),
+            accounts=accounts(subject),
             copies=_copies(subject),
             is_long=len(subject.cost.rows) > MANY_ROWS,
         )
+
+    def claims(self) -> str:
+        """Return the page of claims and their verdicts."""
+        rulings = self._content.rulings
+        return self._fill(
+            "claims.html",
+            rulings=rulings,
+            finding=claims_finding(rulings),
+            meanings=MEANING,
+            pages_about=lambda claim: self._content.about(claim.about),
+        )
+
+    def lineage(self, graph: nx.DiGraph) -> str:
+        """Return the page of who took what from whom."""
+        found = families(graph, self._content.networks)
+        return self._fill(
+            "lineage.html",
+            families=found,
+            finding=lineage_finding(found),
+            drawing=lineage_drawing(graph),
+        )
+
+    def conventions(self) -> str:
+        """Return the page of what each tool counts."""
+        return self._fill(
+            "conventions.html",
+            conventions=CONVENTIONS.values(),
+            rows=[
+                _counts(subject, self._content) for subject in self._content.subjects
+            ],
+        )
+
+    def method(self) -> str:
+        """Return the page of definitions, limits and how to check."""
+        return self._fill("method.html")
 
     def style(self) -> str:
         """Return the style sheet."""
         return (TEMPLATES / "style.css").read_text(encoding="utf-8")
 
     def _fill(self, name: str, **values: Any) -> str:
-        return str(self._environment.get_template(name).render(**values))
+        template = self._environment.get_template(name)
+        return str(template.render(here=name, **values))
 
     def _linked(self, text: str) -> Any:
         """Return a source with its arXiv numbers as links, the rest escaped."""
@@ -179,6 +231,20 @@ def _smallest(subject: Subject) -> dict[str, Any]:
     height, layer = subject.symbolic.smallest(H)
     width, _ = subject.symbolic.smallest(W)
     return {"height": height, "width": width, "layer": layer if height > 1 else ""}
+
+
+def _counts(subject: Subject, content: Content) -> dict[str, Any]:
+    """Return what every tool prints for one network."""
+    return {
+        "page": content.networks[subject.architecture.name],
+        "macs": subject.cost.macs,
+        "printed": [account.total for account in accounts(subject)],
+    }
+
+
+def _signed(amount: int) -> str:
+    """Return a number of operations with its sign: what is added or taken away."""
+    return f"{'−' if amount < 0 else '+'}{digits_of(abs(amount))}"
 
 
 def _copies(subject: Subject) -> dict[str, str]:

@@ -6,14 +6,22 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import networkx as nx
+
+from costmodel.analysis.claims import Ruling
+from costmodel.analysis.conventions import CONVENTIONS
 from costmodel.analysis.cost import METRICS
 from costmodel.analysis.published import Verdict
 from reports.formula import QUANTITIES
+from reports.insight import accounts
 from reports.subject import Subject
 
 
 INDEX_SCHEMA = "costmodel.report.index/1"
 ARCHITECTURE_SCHEMA = "costmodel.report.architecture/1"
+CLAIMS_SCHEMA = "costmodel.report.claims/1"
+LINEAGE_SCHEMA = "costmodel.report.lineage/1"
+CONVENTIONS_SCHEMA = "costmodel.report.conventions/1"
 
 UNITS = {name: METRICS[name] for name in QUANTITIES} | {
     "depth": "layers with weights on the longest path",
@@ -65,6 +73,73 @@ def architecture_twin(subject: Subject) -> str:
             "unknown": list(subject.cost.unknown),
         }
     )
+
+
+def claims_twin(rulings: Sequence[Ruling]) -> str:
+    """Return the claims as JSON, with their evidence: formulas as strings."""
+    return _text({"schema": CLAIMS_SCHEMA, "claims": list(map(_claim, rulings))})
+
+
+def _claim(ruling: Ruling) -> dict[str, Any]:
+    claim = ruling.claim
+    return {
+        "name": claim.name,
+        "says": claim.says,
+        "source": claim.source,
+        "about": list(claim.about),
+        "convention": claim.convention,
+        "verdict": ruling.verdict,
+        "because": claim.because,
+        "evidence": [
+            {
+                "what": item.what,
+                "relation": item.relation,
+                "claimed": _plain(item.claimed),
+                "computed": _plain(item.computed),
+                "met": item.is_met,
+                "near": item.is_near,
+            }
+            for item in ruling.evidence
+        ],
+    }
+
+
+def lineage_twin(graph: nx.DiGraph) -> str:
+    """Return the lineage as JSON: families and ideas, and what was taken."""
+    takes = [
+        {"from": source, "to": target, "takes": what}
+        for source, target, what in graph.edges.data("takes")
+    ]
+    nodes = [
+        {"name": name, **facts, "members": list(facts["members"])}
+        for name, facts in graph.nodes.items()
+    ]
+    return _text({"schema": LINEAGE_SCHEMA, "families": nodes, "takes": takes})
+
+
+def conventions_twin(subjects: Sequence[Subject]) -> str:
+    """Return what every tool prints for every network as JSON, item by item."""
+    return _text(
+        {
+            "schema": CONVENTIONS_SCHEMA,
+            "units": {name: c.unit for name, c in CONVENTIONS.items()},
+            "networks": {s.architecture.name: _accounts(s) for s in subjects},
+        }
+    )
+
+
+def _accounts(subject: Subject) -> dict[str, Any]:
+    return {
+        account.convention.name: {
+            "total": int(account.total),
+            "items": {str(item): int(item.amount) for item in account.items},
+        }
+        for account in accounts(subject)
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int) else str(value)
 
 
 def _headline(subject: Subject) -> dict[str, Any]:

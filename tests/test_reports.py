@@ -23,6 +23,7 @@ from costmodel.network.published import Published
 from costmodel.network.registry import find, load
 from reports import Subject, chart, drawing, folder, formula, labels, layout, pages
 from reports.libraries import library
+from reports.sitemap import Content
 
 
 NAMES = ("lenet5", "resnet18", "mobilenet_v1")
@@ -166,7 +167,7 @@ def test_without_a_layout_engine_the_page_says_so(
 ) -> None:
     monkeypatch.setattr(layout, "_with_pygraphviz", lambda dot: None)  # noqa: ARG005
     monkeypatch.setattr(layout.shutil, "which", lambda name: None)  # noqa: ARG005
-    text = pages.Pages().architecture(SUBJECTS[0])
+    text = pages.Pages(Content(tuple(SUBJECTS))).architecture(SUBJECTS[0])
     assert "neither pygraphviz nor the program dot was found" in text
     assert "<svg" not in text
     assert "5×5 conv by table, 16" in text

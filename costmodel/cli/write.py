@@ -91,14 +91,21 @@ def _report(
 ) -> tuple[Path, list[str]]:
     """Write the report; return its index page, and what turned out false."""
     import reports
+    from costmodel.analysis.claims import claims, judge
+    from costmodel.network.lineage import lineage
 
     reports.check_folder(folder)
+    families = {a.family for a in chosen}
+    rulings = list(judge(c for c in claims().values() if families & set(c.about)))
     with progress("checked", len(chosen)) as advance:
         checked = zip(chosen, _checks(chosen, jobs), strict=True)
         subjects = [_subject(a, checks, advance) for a, checks in checked]
     subjects = with_files([*subjects, *own])
     with progress("written", len(subjects)) as advance:
-        index = reports.write(subjects, folder, advance=advance).resolve()
+        index = reports.write(
+            subjects, folder, rulings=rulings,
+            lineage=lineage() if len(families) > 1 else None, advance=advance,
+        ).resolve()  # fmt: skip
     failed = [
         f"{subject.architecture.name}: {check.quantity} by {check.oracle}"
         for subject in subjects
@@ -107,6 +114,7 @@ def _report(
     ]
     failed += [f"{v.name}: {v.row.quantity} {v.row.printed}" for subject in subjects
                for v in subject.verdicts if v.is_wrong]  # fmt: skip
+    failed += [f"{r.claim.name}: {r.verdict}" for r in rulings if r.is_wrong]
     return index, failed
 
 

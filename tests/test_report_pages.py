@@ -1,0 +1,202 @@
+"""The pages about all networks, and what a network's page says beside its formulas."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sympy
+
+import costmodel as cm
+import reports
+from costmodel.algebra.symbols import H, W, alpha
+from costmodel.analysis.claims import Claim, Evidence, Ruling, claims, judge
+from costmodel.analysis.conventions import CONVENTIONS
+from costmodel.network.lineage import lineage
+from reports import insight
+from reports.judged import claims_finding, number
+from tests.test_reports import SUBJECTS, Page, html_of, make
+
+
+ABOUT = {"mobilenet_v1", "resnet", "lenet5", "googlenet"}
+RULINGS = list(judge(c for c in claims().values() if ABOUT & set(c.about)))
+MORE = [*SUBJECTS, make("googlenet"), make("se_resnet50")]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("pages") / "report"
+    reports.write(MORE, where, rulings=RULINGS, lineage=lineage())
+    return where
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def twin_of(site: Path, name: str) -> Any:
+    return json.loads(text_of(site / "data" / f"{name}.json"))
+
+
+def test_every_page_leads_to_the_others_and_says_where_it_is(site: Path) -> None:
+    names = ["index.html", "claims.html", "lineage.html", "conventions.html",
+             "method.html"]  # fmt: skip
+    for path in html_of(site):
+        up = "" if path.parent == site else "../"
+        assert Page(path).links[2:7] == [f"{up}{name}" for name in names]
+        here = re.findall(r'href="([^"]*)" aria-current="page"', text_of(path))
+        assert here == ([] if up else [path.name])
+
+
+def test_every_link_resolves(site: Path) -> None:
+    for path in html_of(site):
+        for link in Page(path).links:
+            if link.startswith("https://arxiv.org/abs/"):
+                continue
+            file, _, fragment = link.partition("#")
+            target = (path.parent / file).resolve() if file else path
+            assert target.is_file(), (path, link)
+            assert not fragment or fragment in Page(target).ids, (path, link)
+
+
+def test_what_is_not_given_has_no_page(tmp_path: Path) -> None:
+    reports.write(SUBJECTS[:1], tmp_path / "report")
+    assert not (tmp_path / "report" / "claims.html").exists()
+    assert not (tmp_path / "report" / "lineage.html").exists()
+    assert "claims.html" not in text_of(tmp_path / "report" / "method.html")
+
+
+def test_every_claim_is_shown_with_its_verdict_and_all_its_evidence(site: Path) -> None:
+    text = text_of(site / "claims.html")
+    sections = re.findall(r"<section.*?</section>", text, re.DOTALL)
+    assert len(sections) == len(RULINGS)
+    for ruling, section in zip(RULINGS, sections, strict=True):
+        assert ruling.claim.says in unescape(section)
+        assert f">{ruling.verdict}</span>" in section
+        assert section.count('<th scope="row"') == len(ruling.evidence)
+        assert f"--claim {ruling.claim.name}<" in section
+    twin = twin_of(site, "claims")["claims"]
+    assert [claim["verdict"] for claim in twin] == [r.verdict for r in RULINGS]
+    computed = [str(i.computed) for r in RULINGS for i in r.evidence]
+    assert [str(i["computed"]) for c in twin for i in c["evidence"]] == computed
+
+
+def test_the_finding_counts_every_claim() -> None:
+    found = [int(n) for n in re.findall(r"\d+", claims_finding(RULINGS))]
+    assert found[0] == sum(found[1:]) == len(RULINGS)
+
+
+def test_a_claim_that_turned_out_otherwise_is_pointed_out(tmp_path: Path) -> None:
+    evil = "<script>"
+    claim = Claim("odd", evil, evil, ("lenet5",), evil, "holds", evil, lambda: ())
+    ruling = Ruling(claim, (Evidence(evil, 1, 2), Evidence("x", alpha, alpha / 2)))
+    reports.write(SUBJECTS[:1], tmp_path / "report", rulings=[ruling])
+    text = text_of(tmp_path / "report" / "claims.html")
+    assert "The recorded verdict is another: holds." in text
+    assert evil not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1234567, "1,234,567"),
+        (sympy.Integer(1234567), "1,234,567"),
+        ("60,000", "60,000"),
+        (sympy.Rational(1, 3), '<span title="1/3">0.3333</span>'),
+        (sympy.Rational(5, 2), '<span title="5/2">2.5</span>'),
+        (sympy.Rational(2469135, 2), '<span title="2469135/2">1,234,568</span>'),
+    ],
+)
+def test_numbers_of_evidence_are_readable_and_exact(value: Any, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_the_lineage_has_every_family_and_all_that_was_taken(site: Path) -> None:
+    graph, text = lineage(), unescape(text_of(site / "lineage.html"))
+    assert set(re.findall(r'<h3 id="family-([^"]*)"', text)) == set(graph)
+    for _, _, takes in graph.edges.data("takes"):
+        assert f": {takes}</li>" in text
+    drawn = re.findall(r'xlink:href="#family-([^"]*)"', text)
+    assert set(drawn) == set(graph)
+    twin = twin_of(site, "lineage")
+    assert len(twin["takes"]) == graph.number_of_edges()
+    members = {name for family in twin["families"] for name in family["members"]}
+    assert members == set(cm.architectures())
+
+
+def test_conventions_are_those_of_reconcile_and_add_up(site: Path) -> None:
+    text, twin = text_of(site / "conventions.html"), twin_of(site, "conventions")
+    for subject in MORE:
+        name = subject.architecture.name
+        own = text_of(site / "architectures" / f"{name}.html")
+        for account in cm.reconcile(subject.bound):
+            tool, printed = account.convention.name, int(account.total)
+            told = twin["networks"][name][tool]
+            assert told["total"] == printed == cm.cost(subject.bound).flops(tool)
+            assert sum(told["items"].values()) == printed
+            assert f'<data value="{printed}"' in text
+            row = f'<th scope="row">{tool}</th><td class="number">{printed:,}</td>'
+            assert row in own
+    for convention in CONVENTIONS.values():
+        assert f'id="tool-{convention.name}"' in text
+        assert convention.tool in unescape(text)
+
+
+def test_shares_are_of_the_whole() -> None:
+    for subject in MORE:
+        found = insight.shares(subject)
+        assert [s.name for s in found] == [
+            name
+            for name, sums in subject.cost.by_scope(1).items()
+            if sums.macs != 0 or sums.parameters != 0 or sums.activations != 0
+        ]
+        for index in range(3):
+            bars = [float(s.parts[index].bar.removesuffix("em")) for s in found]
+            assert abs(sum(bars) - 8) < 0.001 * len(bars)
+
+
+def test_memory_is_that_of_the_analysis() -> None:
+    for subject in MORE:
+        told = {row.title: row.bytes for row in insight.footprint(subject).rows}
+        infers = cm.memory(subject.bound)
+        trains = cm.memory(subject.bound, training=True)
+        assert told == {
+            "Weights": infers.weight_bytes,
+            "Peak of activations, inference": infers.peak_activation_bytes,
+            "Peak of activations, training step": trains.peak_activation_bytes,
+            "Optimizer state, Adam": trains.optimizer_bytes("adam"),
+        }
+
+
+def test_the_field_ends_with_that_of_the_network(site: Path) -> None:
+    resnet = insight.fields(SUBJECTS[1])
+    field = cm.receptive_field(SUBJECTS[1].symbolic)
+    assert resnet.rows[-1].size == f"{field.size[0]}×{field.size[1]}"
+    assert len(set(resnet.rows)) == len(resnet.rows)
+    assert not resnet.leaves_out_gates
+    gated = insight.fields(MORE[-1])
+    assert gated.leaves_out_gates
+    without = cm.receptive_field(MORE[-1].symbolic, ignore_gates=True)
+    assert gated.rows[-1].size == f"{without.size[0]}×{without.size[1]}"
+    assert gated.rows[-1].size in text_of(site / "architectures" / "se_resnet50.html")
+
+
+def test_what_is_not_known_is_said_and_not_shown_as_nothing() -> None:
+    import torch
+    from torch import nn
+
+    class Sorted(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.sort(x).values
+
+    net = cm.trace(nn.Sequential(nn.Conv2d(3, 4, 3), Sorted()), on_unknown="mark")
+    bound = net.bind(N=1, H=8, W=8)
+    assert net.free_symbols >= {H, W}
+    subject = reports.Subject(make("lenet5").architecture, net, bound, (), ())
+    found = insight.footprint(subject)
+    assert found.rows == ()
+    assert "which memory it takes is not known" in found.reason
