@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import sympy
 
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.evaluation import lambdify
+from costmodel.algebra.symbols import Dim, H, N, W, alpha
 from costmodel.analysis.field import Field
 from costmodel.analysis.memory import memory
 from costmodel.analysis.receptive_field import ReceptiveField, receptive_field
@@ -34,6 +35,14 @@ class StageShares:
 
     name: str
     parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubling:
+    """Something made twice as large, and what each quantity is times then."""
+
+    what: str
+    factors: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,37 @@ def shares(subject: Subject) -> tuple[StageShares, ...]:
 def _part(count: int, whole: int) -> Part:
     """Return a part of a whole; a bar takes four fifths of an em a percent of ten."""
     return Part(share(count, whole), f"{float(Fraction(8 * count, whole or 1)):.3f}em")
+
+
+def doublings(subject: Subject) -> tuple[Doubling, ...]:
+    """Return what twice the width, twice both sides and twice the batch cost.
+
+    Sides are left as they are where the network asks something of them.
+    """
+    law, sizes = subject.law, subject.bound.inputs[0].output.sizes
+    now = {N: 1, **dict(zip((H, W), sizes[1:])), alpha: 1}
+    now = {s: n for s, n in now.items() if s in subject.symbolic.free_symbols}
+    changes: dict[str, tuple[sympy.Symbol, ...]] = {"batch": (N,)}
+    if {H, W} <= now.keys() and not subject.symbolic.constraints:
+        changes = {"height and width of the input": (H, W), **changes}
+    if alpha in now:
+        changes = {"width": (alpha,), **changes}
+    formulas = [lambdify(law.metric(name), tuple(now)) for name in QUANTITIES]
+    return tuple(
+        Doubling(what, tuple(_times(f, now, doubled) for f in formulas))
+        for what, doubled in changes.items()
+        if now.keys() >= set(doubled)
+    )
+
+
+def _times(
+    formula: Callable[..., int], now: dict[sympy.Symbol, int], doubled: Sequence[object]
+) -> str:
+    """Return how many times as much a quantity is once some symbols are doubled."""
+    then = [2 * n if symbol in doubled else n for symbol, n in now.items()]
+    before, after = int(formula(*now.values())), int(formula(*then))
+    factor = Fraction(after, before or 1)
+    return "the same" if factor == 1 else f"{float(factor):.3g}×"
 
 
 def footprint(subject: Subject) -> Footprint:

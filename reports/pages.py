@@ -24,7 +24,7 @@ from reports.ancestry import families, lineage_drawing, lineage_finding
 from reports.chart import chart
 from reports.drawing import draw
 from reports.formula import QUANTITIES, mathml, stages, total
-from reports.insight import accounts, fields, footprint, shares
+from reports.insight import accounts, doublings, fields, footprint, shares
 from reports.judged import MEANING, claims_finding, number
 from reports.libraries import library
 from reports.numerals import digits_of, human, share
@@ -96,6 +96,7 @@ class Pages:
             outline_text=table(subject.bound),
             stages=stages(subject.law),
             totals={name: total(subject.law, name) for name in QUANTITIES},
+            doublings=doublings(subject),
             shares=shares(subject),
             memory=footprint(subject),
             fields=fields(subject),
@@ -139,9 +140,10 @@ class Pages:
         """Return the page of definitions, limits and how to check."""
         return self._fill("method.html")
 
-    def style(self) -> str:
-        """Return the style sheet."""
-        return (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    @staticmethod
+    def shared(name: str) -> str:
+        """Return a file that pages share as it is: the style sheet, or a script."""
+        return (TEMPLATES / name).read_text(encoding="utf-8")
 
     def _fill(self, name: str, **values: Any) -> str:
         template = self._environment.get_template(name)

@@ -24,6 +24,9 @@ from reports.twin import (
 )
 
 
+SHARED = ("style.css", "tables.js")
+"""Files that pages share."""
+
 SITE_TWINS = ("index", "claims", "lineage", "conventions")
 """Data files that are no network's: a network's own may not have their names."""
 
@@ -60,7 +63,8 @@ def _texts(
 ) -> Iterator[tuple[str, str]]:
     """Give every file of the site, one after the other: its name and its text."""
     pages = Pages(content)
-    yield "style.css", pages.style()
+    for name in SHARED:
+        yield name, pages.shared(name)
     for subject in content.subjects:
         name = subject.page
         yield f"architectures/{name}.html", pages.architecture(subject)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+from dataclasses import replace
+from fractions import Fraction
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from costmodel.analysis.claims import Claim, Evidence, Ruling, claims, judge
 from costmodel.analysis.conventions import CONVENTIONS
 from costmodel.network.lineage import lineage
 from reports import insight
+from reports.formula import QUANTITIES
 from reports.judged import claims_finding, number
 from tests.test_reports import SUBJECTS, Page, html_of, make
 
@@ -68,6 +73,62 @@ def test_what_is_not_given_has_no_page(tmp_path: Path) -> None:
     assert not (tmp_path / "report" / "claims.html").exists()
     assert not (tmp_path / "report" / "lineage.html").exists()
     assert "claims.html" not in text_of(tmp_path / "report" / "method.html")
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def in_browser(page: Path, asked: str, home: Path) -> str:
+    """Return a page as a real browser leaves it, at an address with a fragment."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+               f"--user-data-dir={home}", f"{page.as_uri()}#?{asked}"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def shown(text: str) -> list[str]:
+    """Return the names in the rows of a page's first table that are not hidden."""
+    body = text[text.index("<tbody>") : text.index("</tbody>")]
+    found = []
+    for row in re.findall(r"<tr.*?</tr>", body, re.DOTALL):
+        name = re.search(r'<th scope="row"[^>]*><a[^>]*>([^<]*)</a>', row)
+        assert name, row
+        if not re.match(r"<tr[^>]* hidden", row):
+            found.append(name[1])
+    return found
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+def test_a_table_is_sorted_by_exact_numbers_as_its_address_says(
+    site: Path, tmp_path: Path, order: str
+) -> None:
+    text = in_browser(site / "index.html", f"sort=MACs&order={order}", tmp_path)
+    by_macs = sorted(MORE, key=lambda subject: int(subject.cost.macs))
+    names = [subject.architecture.name for subject in by_macs]
+    assert shown(text) == (names if order == "ascending" else names[::-1])
+    assert text.count(f'aria-sort="{order}"') == 1
+    assert f">{len(MORE)} of {len(MORE)} rows<" in text
+
+
+def test_missing_values_come_last_whichever_way(site: Path, tmp_path: Path) -> None:
+    without = {s.architecture.name for s in MORE if s.top1 is None}
+    assert without
+    for order in ("ascending", "descending"):
+        asked = f"sort=Top-1%2C+%25&order={order}"
+        found = shown(in_browser(site / "index.html", asked, tmp_path))
+        assert set(found[-len(without) :]) == without
+
+
+def test_a_table_is_filtered_by_all_words(site: Path, tmp_path: Path) -> None:
+    text = in_browser(site / "index.html", "filter=net+2015", tmp_path)
+    found = [s.architecture.name for s in MORE if s.architecture.year == 2015]
+    assert shown(text) == found
+    assert f">{len(found)} of {len(MORE)} rows<" in text
+    evil = in_browser(site / "index.html", "filter=%3Cimg+src%3Dx%3E", tmp_path)
+    assert shown(evil) == []
+    assert "<img" not in evil
 
 
 def test_every_claim_is_shown_with_its_verdict_and_all_its_evidence(site: Path) -> None:
@@ -144,6 +205,25 @@ def test_conventions_are_those_of_reconcile_and_add_up(site: Path) -> None:
     for convention in CONVENTIONS.values():
         assert f'id="tool-{convention.name}"' in text
         assert convention.tool in unescape(text)
+
+
+def test_doublings_are_those_of_networks_that_are_twice_as_large() -> None:
+    subject = make("mobilenet_v1")
+    wide = replace(subject, symbolic=cm.load("mobilenet_v1", width=alpha))
+    told = {row.what: row.factors for row in insight.doublings(wide)}
+    larger = {
+        "width": {"width": 2, "resolution": 224, "batch": 1},
+        "height and width of the input": {"resolution": 448, "batch": 1},
+        "batch": {"resolution": 224, "batch": 2},
+    }
+    assert list(told) == list(larger)
+    for what, options in larger.items():
+        totals = cm.cost(cm.load("mobilenet_v1", **options))
+        for name, factor in zip(QUANTITIES, told[what], strict=True):
+            times = Fraction(totals.metric(name), subject.cost.metric(name))
+            wanted = "the same" if times == 1 else f"{float(times):.3g}×"
+            assert factor == wanted
+    assert told["height and width of the input"][1] == "the same"
 
 
 def test_shares_are_of_the_whole() -> None:

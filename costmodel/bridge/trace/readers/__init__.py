@@ -10,6 +10,7 @@ from costmodel.bridge.trace.readers.parts import PARTS
 from costmodel.bridge.trace.readers.pointwise import POINTWISE
 from costmodel.bridge.trace.readers.pooling import POOLING
 from costmodel.bridge.trace.readers.products import PRODUCTS
+from costmodel.bridge.trace.readers.reductions import REDUCTIONS
 from costmodel.bridge.trace.readers.views import VIEWS
 
 
@@ -19,6 +20,7 @@ READERS: dict[str, Callable[[Call], None]] = {
     **POOLING,
     **VIEWS,
     **PARTS,
+    **REDUCTIONS,
     **PRODUCTS,
 }
 """A function that is not here is read by the kernels that it calls."""

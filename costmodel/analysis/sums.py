@@ -1,0 +1,138 @@
+"""Sums of what nodes cost: each quantity added once, when it is first asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from costmodel.algebra.amount import Count, added
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.tally import KINDS, Tally
+from costmodel.errors import CostModelError
+
+
+METRICS = {
+    "parameters": "learnable scalars",
+    "macs": "multiply–accumulates a batch",
+    "activations": "elements output by conv and linear layers a batch",
+    "connections": "links between units and their inputs, biases included, a batch",
+    "buffers": "stored scalars that are not learned",
+    "bytes_read": "bytes a batch reads: operands and weights",
+    "bytes_written": "bytes a batch writes",
+}
+"""The quantities of a row, of a sum and of the totals, with their units."""
+
+
+class Sums:
+    """Quantities of some nodes; each is added once, when first asked for."""
+
+    def __init__(self, samples: Iterable[Sample], batch: Dim) -> None:
+        """Keep what is to be added; equal samples are one object, added at once."""
+        samples = tuple(samples)
+        counts = Counter(map(id, samples))
+        self._samples = [
+            (s, counts[key]) for key, s in {id(s): s for s in samples}.items()
+        ]
+        self._batch = batch
+
+    @cached_property
+    def parameters(self) -> Dim:
+        """Learnable scalars: weights, biases, scales and shifts."""
+        return self._stored(lambda sample: sample.parameters)
+
+    @cached_property
+    def buffers(self) -> Dim:
+        """Stored scalars that are not learned, such as running statistics."""
+        return self._stored(lambda sample: sample.buffers)
+
+    @cached_property
+    def tally(self) -> Tally:
+        """Every primitive operation, by kind."""
+        # Counted already, as what everyone asks for first.
+        return Tally(self.macs, *map(self._operations, KINDS[1:]))
+
+    @cached_property
+    def macs(self) -> Dim:
+        """Multiply–accumulates: what papers and fvcore call FLOPs."""
+        return self._sum(lambda sample: sample.tally.mac)
+
+    @cached_property
+    def activations(self) -> Dim:
+        """Elements output by convolutions and linear layers."""
+        return self._sum(lambda sample: sample.activations)
+
+    @cached_property
+    def connections(self) -> Dim:
+        """Links of weighted layers: each output to every input it sees and its bias."""
+        return self._sum(lambda sample: sample.connections)
+
+    @cached_property
+    def bytes_read(self) -> Dim:
+        """Bytes of operands and weights; views read nothing."""
+        weights = self._stored(lambda sample: sample.weight_bytes)
+        return as_dim(self._sum(lambda sample: sample.operand_bytes) + weights)
+
+    @cached_property
+    def bytes_written(self) -> Dim:
+        """Bytes of outputs; views write nothing."""
+        return self._sum(lambda sample: sample.output_bytes)
+
+    @cached_property
+    def unknown_operators(self) -> int:
+        """How many operators have no rule: the other quantities are without them."""
+        return sum(count for sample, count in self._samples if sample.is_unknown)
+
+    @property
+    def partial(self) -> str:
+        """What is to be said beside every quantity; empty where nothing is unknown."""
+        count = self.unknown_operators
+        plural = "" if count == 1 else "s"
+        return f"partial: {count} operator{plural} unknown" if count else ""
+
+    def metric(self, name: str) -> Dim:
+        """Return a quantity by its name."""
+        if not isinstance(name, str) or name not in METRICS:
+            raise CostModelError(
+                f'unknown metric "{name}"; known are {", ".join(METRICS)}'
+            )
+        value: Dim = getattr(self, name)
+        return value
+
+    def _operations(self, kind: str) -> Dim:
+        return self._sum(lambda sample: getattr(sample.tally, kind))
+
+    def _stored(self, part: Callable[[Sample], Count]) -> Dim:
+        """Add a part of every row, equal rows at once."""
+        return added((count, part(sample)) for sample, count in self._samples)
+
+    def _sum(self, part: Callable[[Sample], Count]) -> Dim:
+        """Add a part of every row, N times."""
+        each: list[tuple[int, Count]] = []
+        once: list[tuple[int, Count]] = []
+        for sample, count in self._samples:
+            (once if sample.is_stored else each).append((count, part(sample)))
+        if not once:
+            return added(each, self._batch)
+        return as_dim(added(each, self._batch) + added(once))
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one operator costs a sample, still to be added.
+
+    ``is_stored``: it is made of stored tensors alone, and costs that once a batch.
+    ``is_unknown``: no rule says what it costs.
+    """
+
+    tally: Tally
+    parameters: Count
+    buffers: Count
+    activations: Count
+    connections: Count
+    weight_bytes: Count
+    operand_bytes: Count
+    output_bytes: Count
+    is_stored: bool = False
+    is_unknown: bool = False
