@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from costmodel.algebra.amount import added
 from costmodel.algebra.symbols import Dim
 from costmodel.network.graph import Network
+from costmodel.runtime.demands import Demand
+from costmodel.runtime.lowering import lowered
 from costmodel.runtime.setting import Setting
 
 
@@ -40,8 +43,36 @@ class Kernel:
 
 
 def kernels(network: Network, setting: Setting | None = None) -> tuple[Kernel, ...]:
-    """Return what a network asks of a device in some setting."""
-    raise NotImplementedError
+    """Return what a network asks of a device in some setting, by default one thread.
+
+    >>> from costmodel.network.build import conv_bn_relu, image, network
+    >>> net = network(conv_bn_relu(image(3, 32, 32), 8, kernel=3), batch=1)
+    >>> [kernel.kind for kernel in kernels(net)]
+    ['conv_native', 'batch_norm', 'relu']
+    """
+    batch = network.batch
+    known: dict[int, tuple[Dim, Dim, Dim]] = {}
+    found = []
+    launches = lowered(network, setting or Setting())
+    for launch in launches:
+        for demand in launch.demands:
+            if id(demand) not in known:
+                known[id(demand)] = _numbers(demand, batch)
+            found.append(
+                Kernel(launch.nodes, demand.kind, *known[id(demand)],
+                       demand.is_modelled, demand.when)
+            )  # fmt: skip
+    return tuple(found)
+
+
+def _numbers(demand: Demand, batch: Dim) -> tuple[Dim, Dim, Dim]:
+    """Return work, activation bytes and weight bytes of a whole batch."""
+    times = 1 if demand.is_stored else batch
+    return (
+        added([(1, demand.work)], times),
+        added([(1, demand.activation_bytes)], times),
+        added([(1, demand.weight_bytes)]),
+    )
 
 
 __all__ = ["Kernel", "Setting", "kernels"]

@@ -1,0 +1,92 @@
+"""Which routine PyTorch picks for a convolution, as a formula of batch and size.
+
+On a CPU a float32 convolution runs in oneDNN, or as im2col and a matrix product of
+MKL, which PyTorch calls native. What decides is 1 or 0 at every batch and size, and a
+formula of floors while these are symbols.
+"""
+
+from __future__ import annotations
+
+import sympy
+
+from costmodel.algebra.extent import resolve
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.network.operators import Conv2d
+from costmodel.network.shape import Shape
+from costmodel.runtime.setting import Setting
+
+
+LARGE_BATCH = 16
+"""From here on oneDNN runs even 1×1 convolutions of one thread."""
+
+SMALL_INPUT = 20480
+"""Elements of a batch of one up to which native is taken for small kernels."""
+
+STEM_CHANNELS = 4
+"""Input channels up to which oneDNN reads an image as it lies, without rounding.
+
+**Source**: oneDNN, ``jit_avx512_core_conv_kernel``: ``is_1stconv`` (ic < simd width
+and unblocked source), as measured for 3 channels.
+"""
+
+
+def at_least(value: Dim, least: int) -> Dim:
+    """Return 1 where a positive whole number reaches ``least``, else 0.
+
+    >>> from costmodel.algebra.symbols import N
+    >>> at_least(7, 8), at_least(N, 16)
+    (0, Min(1, floor(N/16)))
+    """
+    if type(value) is int:
+        return int(value >= least)
+    return as_dim(sympy.Min(1, sympy.floor(sympy.sympify(value) / least)))
+
+
+def in_onednn(layer: Conv2d, x: Shape, batch: Dim, setting: Setting) -> Dim:
+    """Return 1 where a convolution runs in oneDNN, 0 where it is native.
+
+    (strided or dilated or kernel > 1 or N ≥ 16 or several threads) and (grouped or
+    both sides of the kernel > 3 or N > 1 or C·H·W > 20480), for float32; float64 is
+    always native, and half precision never where oneDNN takes it.
+
+    **Source**: PyTorch 2.13, ``aten/src/ATen/native/Convolution.cpp``, ``use_mkldnn``.
+
+    >>> from costmodel.algebra.extent import Extent
+    >>> from costmodel.algebra.symbols import N
+    >>> x = Shape(64, (Extent(56), Extent(56)))
+    >>> in_onednn(Conv2d(64, (1, 1)), x, N, Setting())
+    Min(1, floor(N/16))
+    >>> in_onednn(Conv2d(64, (3, 3)), x, N, Setting())
+    1
+    """
+    if setting.dtype != "float32":
+        return int(setting.dtype != "float64")
+    is_plain = (layer.kernel, layer.stride, layer.dilation) == ((1, 1),) * 3
+    if is_plain and setting.threads == 1:
+        # 16 samples or more are over one, so that the second condition holds as well.
+        large = at_least(batch, LARGE_BATCH)
+        return large if large != 1 else 1
+    is_large = all(type(k) is int and k > 3 for k in layer.kernel)
+    if layer.groups != 1 or is_large:
+        return 1
+    several = at_least(batch, 2)
+    if several == 1:
+        return 1
+    large = at_least(resolve(x.numel), SMALL_INPUT + 1)
+    if 1 in (several, large):
+        return 1
+    if type(several) is int and type(large) is int:
+        return max(several, large)
+    return as_dim(sympy.Max(several, large))
+
+
+def rounded(channels: Dim, lanes: int) -> Dim:
+    """Return channels rounded up to whole vectors, as oneDNN stores them.
+
+    >>> from costmodel.algebra.symbols import alpha
+    >>> rounded(24, 16), rounded(24 * alpha, 16)
+    (32, 16*ceiling(3*alpha/2))
+    """
+    if type(channels) is int:
+        return -(-channels // lanes) * lanes
+    return as_dim(lanes * sympy.ceiling(sympy.sympify(resolve(channels)) / lanes))

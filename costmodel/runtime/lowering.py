@@ -1,0 +1,240 @@
+"""The graph that runs: a network's operators as kernels, folded or fused on the way.
+
+Each lowering is a rewrite of a networkx graph, whose nodes are launches: the network's
+nodes that run at once, and the kernels that they take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import networkx as nx
+
+from costmodel.algebra.amount import Count
+from costmodel.analysis.cost import cost
+from costmodel.analysis.strides import Layouts
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+from costmodel.network.shape import Shape, counted
+from costmodel.runtime.demands import Demand, Site, copied, demands
+from costmodel.runtime.setting import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Nodes of a network that run together, and the kernels that they take."""
+
+    nodes: tuple[str, ...]
+    demands: tuple[Demand, ...]
+
+
+def lowered(network: Network, setting: Setting) -> tuple[Launch, ...]:
+    """Return a network's launches in the order in which they run."""
+    graph = LOWERINGS[setting.mode](eager(network, setting), network, setting)
+    return tuple(graph.nodes[name]["launch"] for name in graph)
+
+
+def eager(network: Network, setting: Setting) -> nx.DiGraph:
+    """Return the graph in which every operator runs by itself.
+
+    The same operator on the same shapes asks for the same, and is asked once.
+    """
+    known: dict[tuple[int, ...], tuple[Demand, ...]] = {}
+    layouts = Layouts(network)
+    graph = nx.DiGraph()
+    rows = cost(network, bytes_per_element=setting.element_bytes).rows
+    for row in rows:
+        node, shapes = row.node, network.shapes_into(row.node)
+        is_copy = layouts.place(node)
+        key = (id(node.operator), id(row.sample), *map(id, shapes), is_copy)
+        if key not in known:
+            site = Site(node.operator, shapes, node.output, row.sample, network.batch,
+                        setting)  # fmt: skip
+            known[key] = copied(site) if is_copy else demands(site)
+        graph.add_node(node.name, launch=Launch((node.name,), known[key]))
+        graph.add_edges_from((source, node.name) for source in node.inputs)
+    return graph
+
+
+def folded(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGraph:
+    """Put each batch norm into the convolution that alone feeds it, and it alone.
+
+    The convolution's weights take the scale, its bias the shift: a bias more to read
+    where there was none.
+
+    **Source**: Ioffe & Szegedy 2015, section 3.2; ``torch.fx.experimental.optimization``.
+    """
+    result = graph.copy()
+    for node in network.nodes:
+        if not _folds(network, graph, node.name):
+            continue
+        source = node.inputs[0]
+        conv: Launch = graph.nodes[source]["launch"]
+        layer = network[source].operator
+        has_bias = bool(layer.attributes["bias"])
+        more = 0 if has_bias else setting.element_bytes * node.output.channels
+        changed = tuple(
+            replace(demand, weight_bytes=demand.weight_bytes + more)
+            if "conv" in demand.kind
+            else demand
+            for demand in conv.demands
+        )
+        launch = Launch((source, node.name), changed)
+        result.nodes[source]["launch"] = launch
+        _contract(result, source, node.name)
+    return result
+
+
+def _folds(network: Network, graph: nx.DiGraph, name: str) -> bool:
+    """Say whether a node is a batch norm that its convolution can take in."""
+    node = network[name]
+    norm = node.operator
+    if not (isinstance(norm, op.BatchNorm2d) and norm.running):
+        return False
+    source = network[node.inputs[0]]
+    is_stored_once = not {source.name, name} & (
+        network.shared.keys() | set(network.shared.values())
+    )
+    return (
+        isinstance(source.operator, (op.Conv2d, op.Conv1d))
+        and graph.out_degree(source.name) == 1
+        and source.name not in network.outputs
+        and is_stored_once
+    )
+
+
+def _contract(graph: nx.DiGraph, kept: str, gone: str) -> None:
+    """Let one node stand for another behind it: what read that reads this."""
+    graph.add_edges_from((kept, reader) for reader in graph.successors(gone))
+    graph.remove_node(gone)
+
+
+def compiled(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGraph:
+    """Make one kernel of each chain of pointwise operators that can run as one loop.
+
+    An operator joins the loop that made one of its operands if both go over elements
+    of one shape, and nothing in between has to be finished first. What is read and
+    used within a loop alone is never written: traffic is what comes in and goes out.
+    """
+    loops = _Loops(network, graph)
+    for node in network.nodes:
+        if isinstance(node.operator, POINTWISE) and graph.nodes[node.name][
+            "launch"
+        ].demands:
+            loops.place(node.name)
+    members = loops.members()
+    quotient = nx.DiGraph()
+    first = {name: names[0] for names in members.values() for name in names}
+    order = nx.lexicographical_topological_sort(
+        _merged(graph, first), key={n: i for i, n in enumerate(graph)}.__getitem__
+    )
+    for name in order:
+        names = members.get(loops.loop.get(name, ""), [name])
+        launch = graph.nodes[name]["launch"]
+        if name in loops.loop:
+            launch = _fused(network, graph, names, setting)
+        quotient.add_node(name, launch=launch)
+    quotient.add_edges_from(_merged(graph, first).edges)
+    return quotient
+
+
+POINTWISE = (
+    op.Activation, op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Add, op.Multiply,
+    op.BatchNorm2d,
+)  # fmt: skip
+"""Operators whose every result takes one element of each operand."""
+
+
+@dataclass
+class _Loops:
+    """Which loop each pointwise operator runs in, named after its first."""
+
+    network: Network
+    graph: nx.DiGraph
+
+    def __post_init__(self) -> None:
+        self.loop: dict[str, str] = {}
+        self.below: dict[str, set[str]] = {}
+        """Loops that have to be finished before a node can run, its own apart."""
+
+    def place(self, name: str) -> None:
+        """Put an operator into a loop before it, or begin one."""
+        node = self.network[name]
+        for source in node.inputs:
+            loop = self.loop.get(source)
+            if loop is None or not self.network[loop].output.same_as(node.output):
+                continue
+            others = [s for s in node.inputs if self.loop.get(s) != loop]
+            if not any(self._waits(other, loop) for other in others):
+                self.loop[name] = loop
+                return
+        self.loop[name] = name
+
+    def _waits(self, name: str, loop: str) -> bool:
+        """Say whether a node is made, some way, of what a loop makes."""
+        ancestors = nx.ancestors(self.graph, name)
+        return any(self.loop.get(ancestor) == loop for ancestor in ancestors)
+
+    def members(self) -> dict[str, list[str]]:
+        """Return the nodes of each loop, in order."""
+        found: dict[str, list[str]] = {}
+        for name, loop in self.loop.items():
+            found.setdefault(loop, []).append(name)
+        return found
+
+
+def _merged(graph: nx.DiGraph, first: dict[str, str]) -> nx.DiGraph:
+    """Return the graph with every loop as its first node."""
+    merged = nx.DiGraph()
+    merged.add_nodes_from(first.get(name, name) for name in graph)
+    for source, reader in graph.edges:
+        one, other = first.get(source, source), first.get(reader, reader)
+        if one != other:
+            merged.add_edge(one, other)
+    return merged
+
+
+def _fused(
+    network: Network, graph: nx.DiGraph, names: list[str], setting: Setting
+) -> Launch:
+    """Return one loop's launch: its external operands and results, and its steps."""
+    if len(names) == 1:
+        launch: Launch = graph.nodes[names[0]]["launch"]
+        return launch
+    inside, width = set(names), setting.element_bytes
+    parts = [demand for name in names for demand in graph.nodes[name]["launch"].demands]
+    read = {s for name in names for s in network[name].inputs} - inside
+    sample_read = [s for s in read if s not in network.unbatched]
+    made = [
+        name
+        for name in names
+        if name in network.outputs or set(graph.successors(name)) - inside
+    ]
+    moved = sum(
+        (_bytes(network[name].output, width) for name in (*sample_read, *made)), start=0
+    )
+    demand = Demand(
+        "fused",
+        sum((part.work for part in parts), start=0),
+        moved,
+        sum((part.weight_bytes for part in parts), start=0),
+    )
+    return Launch(tuple(names), (demand,))
+
+
+def _bytes(shape: Shape, width: int) -> Count:
+    return width * counted(shape).numel
+
+
+def _as_it_is(graph: nx.DiGraph, _network: Network, _setting: Setting) -> nx.DiGraph:
+    return graph
+
+
+LOWERINGS: dict[str, Callable[[nx.DiGraph, Network, Setting], nx.DiGraph]] = {
+    "eager": _as_it_is,
+    "graph": _as_it_is,
+    "folded": folded,
+    "compile": compiled,
+}
+"""How each mode rewrites the eager graph. A CUDA graph replays eager's kernels."""
