@@ -1,277 +1,255 @@
-"""Blocks that networks to calibrate on are drawn from.
+"""Blocks that calibration networks are made of: kinds of layers, no paper's sizes.
 
-Each takes random numbers, its input, how many channels to give and a stride, and draws
-the rest: kernels, groups, activations, normalizations.
+Each takes a map and gives one, at most ``width`` channels wide and so many strides
+smaller; what is inside is thrown by dice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 
-from costmodel.algebra.symbols import as_int
 from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value
+from costmodel.network.shape import Shape
 from costmodel.network.value import apply
+from costmodel.runtime.dice import Dice, act, norm
 
 
-ACTIVATIONS = ("relu", "relu", "relu", "relu", "relu6", "silu", "hardswish", "gelu",
-               "leaky_relu", "sigmoid", "hardsigmoid", "tanh")  # fmt: skip
-"""Activations of blocks, ReLU more often, since most layers have it."""
+Block = Callable[[Dice, Value, int, int], Value]
 
-GATES = ("sigmoid", "sigmoid", "hardsigmoid")
-
-KERNELS = (3, 3, 3, 3, 5, 7)
+KERNELS = (1, 2, 3, 3, 3, 4, 5, 5, 7, 9, 11)
+ODD = (3, 3, 3, 5, 5, 7, 9)
 
 
-def width(random: Random, near: float) -> int:
-    """Draw a number of channels: a multiple of 8, of 2, or any."""
-    step = random.choice([8, 8, 2, 1])
-    return max(8, step * round(near * random.uniform(0.8, 1.25) / step))
-
-
-def side(x: Value) -> int:
-    """Return the smaller side of a map."""
-    return min(as_int(size) for size in x.shape.sizes[1:])
-
-
-def count(x: Value) -> int:
-    """Return the channels of a map."""
-    return as_int(x.channels)
-
-
-def act(random: Random, x: Value, kind: str | None = None) -> Value:
-    """Apply an activation, drawn if none is named."""
-    chosen = kind or random.choice(ACTIVATIONS)
-    if chosen in ("gelu", "leaky_relu"):
-        return apply(op.Pointwise, [x], None, chosen)
-    return build.activation(x, chosen)
-
-
-def conv_norm_act(
-    random: Random, x: Value, channels: int, kernel: int = 3, stride: int = 1,
-    groups: int = 1, *, linear: bool = False,
-) -> Value:  # fmt: skip
-    """Convolve; then mostly batch normalization; then an activation, unless linear."""
-    has_norm = random.random() < 0.85
-    x = build.conv(x, channels, kernel, stride, groups=groups, bias=not has_norm)
-    if has_norm:
-        x = build.batch_norm(x)
-    return x if linear else act(random, x)
-
-
-def plain(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw a convolution, oblong now and then; a pooling where the map shrinks."""
-    kernel = random.choice((*KERNELS, 1, 9, 11) if side(x) < 40 else KERNELS)
-    if stride == 2 and random.random() < 0.6:
-        pool = random.choice([build.max_pool, build.avg_pool])
-        x = pool(x, *random.choice([(2, 2), (3, 2), (3, 2, 1)]))
-        stride = 1
-    if kernel > 1 and random.random() < 0.15:
-        x = build.relu(build.conv(x, channels, (1, kernel), (1, stride)))
-        return build.relu(build.conv(x, channels, (kernel, 1), (stride, 1)))
-    return conv_norm_act(random, x, channels, kernel, stride)
-
-
-def basic(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw two convolutions around a shortcut."""
-    y = conv_norm_act(random, x, channels, 3, stride)
-    y = conv_norm_act(random, y, channels, 3, linear=True)
-    return act(random, build.add(y, _shortcut(random, x, channels, stride)))
-
-
-def bottleneck(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw 1×1, 3×3, 1×1 around a shortcut, with a gate now and then."""
-    wide = channels * random.choice([1, 2, 4])
-    y = conv_norm_act(random, x, channels, 1)
-    y = conv_norm_act(random, y, channels, random.choice(KERNELS), stride)
-    y = conv_norm_act(random, y, wide, 1, linear=True)
-    if random.random() < 0.25:
-        y = excite(random, y)
-    return act(random, build.add(y, _shortcut(random, x, wide, stride)))
-
-
-def inverted(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw expand, depthwise, gate, project; one activation in the whole block."""
-    kind = random.choice(["relu", "relu6", "silu", "hardswish"])
-    wide = width(random, count(x) * random.choice([1, 3, 4, 6]))
-    y = x
-    if wide != count(x):
-        y = act(random, build.batch_norm(build.conv(x, wide, 1, bias=False)), kind)
-    y = build.depthwise(y, random.choice([3, 3, 5, 7]), stride, bias=False)
-    y = act(random, build.batch_norm(y), kind)
-    if random.random() < 0.5:
-        y = excite(random, y)
-    y = build.batch_norm(build.conv(y, channels, 1, bias=False))
-    is_same = stride == 1 and channels == count(x)
-    return build.add(x, y) if is_same else y
-
-
-def excite(random: Random, x: Value) -> Value:
-    """Multiply every channel by a gate that sees the whole map."""
-    squeezed = mean(x, keep=True) if random.random() < 0.4 else None
-    y = build.global_average_pool(x) if squeezed is None else squeezed
-    y = build.conv(y, max(4, count(x) // random.choice([4, 8, 16])), 1)
-    y = build.conv(act(random, y, random.choice(["relu", "silu"])), count(x), 1)
-    return build.multiply(x, build.activation(y, random.choice(GATES)))
-
-
-def dense(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw layers that each read all before them, and a transition before."""
-    if stride == 2:
-        x = build.relu(build.batch_norm(x))
-        x = build.avg_pool(build.conv(x, max(8, count(x) // 2), 1, bias=False), 2)
-    growth = max(8, channels // 4)
-    for _ in range(random.randint(2, 4)):
-        y = build.relu(build.batch_norm(x))
-        y = build.relu(build.batch_norm(build.conv(y, 4 * growth, 1, bias=False)))
-        x = build.concat(x, build.conv(y, growth, 3, bias=False))
+def plain(dice: Dice, x: Value, width: int, stride: int) -> Value:
+    """Convolve once or twice; strides may be a pooling's."""
+    if stride > 1 and dice.often(0.5):
+        x, stride = pooled(dice, x, stride), 1
+    for step in (stride, 1)[: dice.between(1, 2)]:
+        x = layer(dice, x, width, dice.one(KERNELS), step)
     return x
 
 
-def branches(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw convolutions of several kernels and a pooling beside each other."""
-    part = max(8, channels // 4)
-    pool = random.choice([build.max_pool, build.avg_pool])
-    found = [pool(x, 3, stride, 1)]
-    if stride == 1 or random.random() < 0.5:
-        found[0] = conv_norm_act(random, found[0], part, 1)
-    for _ in range(random.randint(2, 4)):
-        y = conv_norm_act(random, x, width(random, part), 1)
-        kernel = random.choice(KERNELS)
-        found.append(conv_norm_act(random, y, width(random, part), kernel, stride))
-    return build.concat(*found)
+def bottleneck(dice: Dice, x: Value, width: int, stride: int) -> Value:
+    """Reduce by 1×1, convolve, expand by 1×1, and add the input or its projection."""
+    inner = max(4, width // dice.one((2, 3, 4)))
+    groups = dice.one((1, 1, 2, 4, 8)) if dice.often(0.4) else 1
+    inner = -(-inner // groups) * groups
+    y = layer(dice, x, inner, 1, 1)
+    y = layer(dice, y, inner, dice.one(ODD), stride, groups)
+    y = norm(dice, build.conv(y, width, 1, bias=False))
+    y = excited(dice, y) if dice.often(0.25) else y
+    if stride > 1 or x.channels != width:
+        x = build.batch_norm(build.conv(x, width, 1, stride, bias=False))
+    return act(dice, build.add(y, x))
 
 
-def grouped(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw a bottleneck whose 3×3 convolution is in groups."""
-    groups = random.choice([2, 4, 8, 16, 32])
-    each = max(1, round(channels / groups)) * random.choice([1, 1, 2])
-    inner = groups * each
-    y = conv_norm_act(random, x, inner, 1)
-    y = conv_norm_act(random, y, inner, random.choice([3, 3, 5]), stride, groups)
-    y = conv_norm_act(random, y, channels, 1, linear=True)
-    return act(random, build.add(y, _shortcut(random, x, channels, stride)))
+def inverted(dice: Dice, x: Value, width: int, stride: int) -> Value:
+    """Expand, convolve each channel by itself, gate, project."""
+    inner = int(x.channels) * dice.between(2, 6)
+    y = layer(dice, x, inner, 1, 1)
+    kernel = dice.one((3, 3, 5, 5, 7, 9, 11))
+    y = build.depthwise(y, kernel, stride, bias=dice.often(0.2))
+    y = act(dice, norm(dice, y))
+    y = excited(dice, y) if dice.often(0.5) else y
+    y = norm(dice, build.conv(y, width, 1, bias=False))
+    return build.add(x, y) if stride == 1 and x.channels == width else y
 
 
-def token_mlp(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw a large depthwise kernel, then layers over channels, which come last."""
-    if stride == 2 or count(x) != channels:
-        if random.random() < 0.5:
-            x = _last(lambda y: apply(op.LayerNorm, [y], None), x)
-        x = build.conv(x, channels, stride, stride, padding=0)
-    kernel = random.choice([5, 7, 7, 9, 11])
-    y = build.depthwise(x, kernel)
-    kind = random.choice(["gelu", "gelu", "relu", "silu"])
-    if random.random() < 0.3:
-        y = act(random, build.conv(build.batch_norm(y), 4 * channels, 1), kind)
-        return build.add(x, build.conv(y, channels, 1))
-
-    def mlp(y: Value) -> Value:
-        y = apply(op.LayerNorm, [y], None)
-        y = apply(op.LastLinear, [y], None, random.choice([2, 3, 4]) * channels)
-        return apply(op.LastLinear, [act(random, y, kind)], None, channels)
-
-    return build.add(x, _last(mlp, y))
+def dense(dice: Dice, x: Value, width: int, stride: int) -> Value:
+    """Concatenate what each of a few layers adds to all before it."""
+    x = pooled(dice, x, stride) if stride > 1 else x
+    growth = max(4, width // dice.between(4, 8))
+    for _ in range(dice.between(2, 4)):
+        y = act(dice, build.batch_norm(x))
+        y = layer(dice, y, 2 * growth, 1, 1) if dice.often(0.6) else y
+        y = build.conv(y, growth, dice.one((3, 3, 5)), bias=False)
+        x = build.concat(x, y)
+    return layer(dice, x, width, 1, 1)
 
 
-def shuffle(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw a block of which half passes by, and the halves are mixed at the end."""
-    half = max(8, channels // 2)
-    if stride == 1 and count(x) % 2 == 0:
-        kept, y = build.split(x)
+def branches(dice: Dice, x: Value, width: int, stride: int) -> Value:
+    """Convolve and pool side by side, and concatenate."""
+    count = dice.between(2, 6)
+    each = max(4, width // count)
+    values = []
+    for _ in range(count - 1):
+        y = layer(dice, x, dice.channels(4, each + 4), 1, 1)
+        n = dice.one(ODD)
+        for kernel in dice.one((((n, n),), ((1, n), (n, 1)), ((n, n), (3, 3)))):
+            y = norm(dice, build.conv(y, each, kernel, bias=False))
+            y = act(dice, y)
+        values.append(build.max_pool(y, 3, stride, 1) if stride > 1 else y)
+    last = build.max_pool if dice.often(0.5) else build.avg_pool
+    side = last(x, 3, stride, 1)
+    values.append(layer(dice, side, each, 1, 1))
+    return build.concat(*values)
+
+
+def grouped(dice: Dice, x: Value, width: int, stride: int) -> Value:
+    """Convolve in groups, each of a few channels or of many."""
+    groups = dice.between(2, 32)
+    wide = -(-width // groups) * groups
+    x = layer(dice, x, wide, 1, 1)
+    x = layer(dice, x, wide, dice.one((1, 3, 3, 5, 7)), stride, groups)
+    if dice.often(0.6):
+        x = build.channel_shuffle(x, groups)
+        x = layer(dice, x, wide, dice.one((1, 3)), 1, groups)
+    return x
+
+
+def mixing(dice: Dice, x: Value, width: int, stride: int) -> Value:
+    """Large depthwise kernels, then two linear layers at each position."""
+    if stride > 1 or x.channels != width:
+        x = build.conv(x, width, stride, stride, padding=0)
+    y = build.depthwise(x, dice.one((3, 5, 7, 7, 9, 11)))
+    if dice.often(0.3):  # as convolutions, the channels first
+        y = build.conv(act(dice, norm(dice, y)), width * dice.between(1, 4), 1)
+        return build.add(x, build.conv(act(dice, y), width, 1))
+    y = apply(op.Permute, [y], None, (2, 3, 1))
+    y = apply(op.LayerNorm, [y], None, 1)
+    y = apply(op.LastLinear, [y], None, width * dice.between(1, 4), True)
+    y = tokenwise(dice, y)
+    y = apply(op.LastLinear, [y], None, width, True)
+    y = apply(op.Permute, [y], None, (3, 1, 2))
+    return build.add(x, y)
+
+
+def shuffled(dice: Dice, x: Value, width: int, stride: int) -> Value:
+    """Keep half of the channels, convolve the others, concatenate and shuffle."""
+    half = max(4, width // 2)
+    if stride > 1 or x.channels != 2 * half:
+        y = norm(dice, build.depthwise(x, 3, stride, bias=False))
+        x = build.concat(layer(dice, y, half, 1, 1), layer(dice, y, half, 1, 1))
+    for _ in range(dice.between(1, 3)):
+        kept, y = build.split(x, 2)
+        y = layer(dice, y, half, 1, 1)
+        y = build.batch_norm(build.depthwise(y, dice.one((3, 5, 7)), bias=False))
+        y = layer(dice, y, half, 1, 1)
+        x = build.channel_shuffle(build.concat(kept, y), 2)
+    return x
+
+
+def many(dice: Dice, x: Value, width: int, stride: int) -> Value:
+    """Add the results of many small layers, normalized each by itself."""
+    kernel = dice.one((3, 5))
+    count = dice.between(2, 5)
+    separate = dice.often(0.5)
+    if separate:
+        values = [build.depthwise(x, kernel, stride, bias=False) for _ in range(count)]
+        values.append(build.depthwise(x, 1, stride, bias=False))
     else:
-        kept = build.batch_norm(build.depthwise(x, 3, stride, bias=False))
-        kept, y = conv_norm_act(random, kept, half, 1), x
-        y = conv_norm_act(random, y, half, 1)
-    y = build.batch_norm(build.depthwise(y, random.choice([3, 3, 5]), stride, bias=False))
-    y = conv_norm_act(random, y, count(kept), 1)
-    return build.channel_shuffle(build.concat(kept, y), 2)
+        values = [build.conv(x, width, kernel, stride, bias=False)
+                  for _ in range(dice.between(1, 2))]  # fmt: skip
+        values += [build.conv(x, width, 1, stride, bias=False) for _ in range(count)]
+    values = [build.batch_norm(value) for value in values]
+    if stride == 1 and values[0].channels == x.channels:
+        values.append(build.batch_norm(x))
+    total = values[0]
+    for value in values[1:]:
+        total = build.add(total, value)
+    total = act(dice, total)
+    return layer(dice, total, width, 1, 1) if separate else total
 
 
-def separable(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw a depthwise convolution and a 1×1 one."""
-    y = build.depthwise(x, random.choice([3, 3, 5, 7]), stride, bias=False)
-    if random.random() < 0.7:
-        y = act(random, build.batch_norm(y))
-    return conv_norm_act(random, y, channels, 1)
+def attending(dice: Dice, x: Value, width: int, stride: int) -> Value:
+    """Let positions attend to one another, by heads."""
+    x = build.conv(x, width, stride, stride, padding=0) if stride > 1 else x
+    side = int(x.shape.spatial[0].base)
+    if side > 32:  # attention is quadratic in positions
+        x = build.avg_pool(x, -(-side // 28))
+    heads = dice.one((1, 2, 4, 8))
+    size = dice.one((16, 24, 32, 64))
+    x = build.conv(x, heads * size, 1)
+    high, wide = (int(extent.base) for extent in x.shape.spatial)
+    shape = _map(heads * size, high * wide)
+    y = apply(op.Reshape, [x], None, shape)
+    y = apply(op.LayerNorm, [apply(op.Permute, [y], None, (2, 1))], None, 1)
+    parts = [_heads(y, heads, size) for _ in range(3)]
+    y = _attended(dice, parts, size)
+    y = apply(op.Permute, [y], None, (2, 1, 3))
+    y = apply(op.Reshape, [y], None, _map(high * wide, heads * size))
+    y = apply(op.LastLinear, [y], None, heads * size, True)
+    y = apply(op.Permute, [y], None, (2, 1))
+    y = apply(op.Reshape, [y], None, x.shape)
+    return build.add(x, y)
 
 
-def mixed(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw depthwise convolutions of several kernels, each on a part of the channels."""
-    parts = random.choice([2, 3, 4])
-    x = build.conv(x, parts * max(4, channels // parts), 1, bias=False)
-    pieces = zip(build.split(x, parts), (3, 5, 7, 9))
-    y = build.concat(*[build.depthwise(p, k, stride, bias=False) for p, k in pieces])
-    return conv_norm_act(random, act(random, build.batch_norm(y)), channels, 1)
+def enlarging(dice: Dice, x: Value, width: int, stride: int) -> Value:
+    """Go down, up again, and beside what was there."""
+    y = layer(dice, x, width, dice.one((3, 5)), 2)
+    if dice.often(0.5):
+        y = build.conv_transpose(y, max(4, width // 2), 2, 2)
+    else:
+        y = build.upsample(y, 2, dice.one(("nearest", "bilinear")))
+    side = int(x.shape.spatial[0].base)
+    odd = side % 2
+    y = build.pad(y, 0, -odd) if odd else y
+    x = build.concat(x, y)
+    x = pooled(dice, x, stride) if stride > 1 else x
+    return layer(dice, x, width, 3, 1)
 
 
-def many_branches(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw a sum of many small convolutions of one input, each normalized."""
-    y = build.conv(x, channels, 1, bias=False) if count(x) != channels else x
-    is_depthwise = random.random() < 0.6
-    found = [build.batch_norm(y)] if stride == 1 else []
-    for _ in range(random.randint(2, 4)):
-        groups = count(y) if is_depthwise else 1
-        z = build.conv(y, channels, 3, stride, groups=groups, bias=False)
-        found.append(build.batch_norm(z))
-    groups = count(y) if is_depthwise else 1
-    z = build.conv(y, channels, 1, stride, groups=groups, bias=False)
-    total = build.add(build.batch_norm(z), found[0])
-    for other in found[1:]:
-        total = build.add(total, other)
-    return act(random, total)
+def layer(
+    dice: Dice, x: Value, width: int, kernel: int, stride: int = 1, groups: int = 1
+) -> Value:
+    """Convolve, normalize, activate."""
+    bias = dice.often(0.2)
+    padding = kernel // 2
+    x = build.conv(x, width, kernel, stride, padding, groups=groups, bias=bias)
+    return act(dice, x if bias else norm(dice, x))
 
 
-def splits(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw parts of the channels convolved one after another, each adding the last."""
-    parts = random.choice([2, 4, 8])
-    x = conv_norm_act(random, x, parts * max(4, channels // parts), 1, stride)
-    kept, *others = build.split(x, parts)
-    found = [kept]
-    for part in others:
-        y = part if len(found) == 1 else build.add(part, found[-1])
-        found.append(conv_norm_act(random, y, count(part), 3))
-    y = conv_norm_act(random, build.concat(*found), channels, 1, linear=True)
-    return build.relu(build.add(y, _shortcut(random, x, channels, 1)))
+def pooled(dice: Dice, x: Value, stride: int) -> Value:
+    """Take the largest, or the mean, under windows as large as the stride or larger."""
+    pool = build.max_pool if dice.often(0.6) else build.avg_pool
+    kernel = stride + dice.one((0, 1, 1))
+    return pool(x, kernel, stride, kernel // 2, ceil_mode=dice.often(0.3))
 
 
-def selective(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Draw two kernels weighed against each other by what the whole map says."""
-    pair = [conv_norm_act(random, x, channels, k, stride) for k in (3, 5)]
-    y = build.global_average_pool(build.add(*pair))
-    y = build.relu(build.conv(y, max(8, channels // 8), 1))
-    gates = [build.softmax(build.conv(y, channels, 1)) for _ in pair]
-    y = build.add(*[build.multiply(z, gate) for z, gate in zip(pair, gates)])
-    if random.random() < 0.4 and side(y) > 1:
-        small = conv_norm_act(random, build.max_pool(y, 2, ceil_mode=True), channels, 1)
-        if 2 * side(small) == side(y):
-            y = build.concat(y, build.upsample(small, 2))
-    return y
+def excited(dice: Dice, x: Value) -> Value:
+    """Multiply each channel by a gate made of all positions."""
+    width = int(x.channels)
+    gate = build.conv(build.global_average_pool(x), max(2, width // dice.between(4, 16)), 1)
+    gate = act(dice, gate, dice.one(("relu", "silu", "hardswish")))
+    gate = build.conv(gate, width, 1)
+    return build.multiply(x, act(dice, gate, dice.one(("sigmoid", "hardsigmoid"))))
 
 
-def mean(x: Value, *, keep: bool = False) -> Value:
-    """Take each map's mean, as code does that reduces and does not pool."""
-    return apply(op.Reduce, [x], None, "mean", (2, 3), keep)
+def tokenwise(dice: Dice, x: Value) -> Value:
+    """Activate what has its channels last."""
+    return act(dice, x, dice.one(("gelu", "gelu", "relu", "silu", "hardswish")))
 
 
-def _shortcut(random: Random, x: Value, channels: int, stride: int) -> Value:
-    """Return the input itself, or projected: by a stride, or pooled first."""
-    if stride == 1 and count(x) == channels:
-        return x
-    if stride == 2 and random.random() < 0.2:
-        x, stride = build.avg_pool(x, 2, ceil_mode=True), 1
-    y = build.conv(x, channels, 1, stride, bias=False)
-    return build.batch_norm(y)
+def _heads(y: Value, heads: int, size: int) -> Value:
+    """Return tokens × channels as heads × tokens × features."""
+    length = int(y.channels)
+    y = apply(op.LastLinear, [y], None, heads * size, True)
+    y = apply(op.Reshape, [y], None, _map(length, heads, size))
+    return apply(op.Permute, [y], None, (2, 1, 3))
 
 
-def _last(what: Callable[[Value], Value], x: Value) -> Value:
-    """Apply something with channels last, and put them back."""
-    y = what(apply(op.Permute, [x], None, (2, 3, 1)))
-    return apply(op.Permute, [y], None, (3, 1, 2))
+def _attended(dice: Dice, parts: list[Value], size: int) -> Value:
+    """Attend in one kernel, or in products and a softmax."""
+    if dice.often(0.5):
+        return apply(op.Attention, parts, None)
+    query, key, value = parts
+    key = apply(op.Permute, [key], None, (1, 3, 2))
+    scores = apply(op.MatMul, [query, key], None)
+    scores = apply(op.Scalar, [scores], None, "divide", str(size))
+    return apply(op.MatMul, [apply(op.Softmax, [scores], None, 3, False), value], None)
 
 
-ALL = (plain, basic, bottleneck, inverted, dense, branches, grouped, token_mlp, shuffle,
-       separable, mixed, many_branches, splits, selective)  # fmt: skip
-"""Every block."""
+def _map(*sizes: int) -> Shape:
+    from costmodel.algebra.extent import Extent
+
+    return Shape(sizes[0], tuple(map(Extent, sizes[1:])))
+
+
+BLOCKS: dict[str, Block] = {
+    "plain": plain, "bottleneck": bottleneck, "inverted": inverted, "dense": dense,
+    "branches": branches, "grouped": grouped, "mixing": mixing, "shuffled": shuffled,
+    "many": many, "attending": attending, "enlarging": enlarging,
+}  # fmt: skip
+"""Families of networks: each is built of one kind of block, with some of others."""
