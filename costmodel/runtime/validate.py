@@ -153,9 +153,10 @@ def validate(
     _check(some, ways)
     said = [_asked(way, some, split, fitted_to) for way in ways]
     refused = {
-        case.name: next(row[i] for row in said if isinstance(row[i], str))
+        case.name: why
         for i, case in enumerate(some)
-        if any(isinstance(row[i], str) for row in said)
+        for row in reversed(said)
+        if isinstance(why := row[i], str)
     }
     kept = [i for i, case in enumerate(some) if case.name not in refused]
     if not kept:

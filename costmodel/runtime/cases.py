@@ -1,0 +1,109 @@
+"""Measured networks as cases: their totals beside their seconds, and our estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from costmodel.errors import CostModelError
+from costmodel.network.graph import Network
+from costmodel.runtime.baselines import Case
+from costmodel.runtime.measurement import Measurement, key_of
+from costmodel.runtime.predict import predict
+from costmodel.runtime.profile import Profile
+from costmodel.runtime.records import done, read
+from costmodel.runtime.setting import Setting
+from costmodel.runtime.totals import totals
+from costmodel.runtime.validate import Estimate
+
+
+_SAME = ("device", "dtype", "layout", "mode", "threads")
+"""What a profile and a measurement have to agree in; lanes are a matter of counting."""
+
+
+def measurements(path: Path | str) -> list[Measurement]:
+    """Return what a file of measurements holds; the last of equal ones counts."""
+    where = Path(path)
+    if not where.is_file():
+        raise CostModelError(f"{where}: there is no such file")
+    try:
+        rows = done(read(where), key_of)
+    except KeyError as error:
+        raise CostModelError(f"{where}: a line without {error}") from None
+    found = [Measurement.from_row(row) for row in rows.values()]
+    if not found:
+        raise CostModelError(f"{where}: holds no measurement")
+    return found
+
+
+def setting_of(found: Iterable[Measurement], source: str) -> Setting:
+    """Return the setting that measurements share; one table has one setting."""
+    settings = list(dict.fromkeys(one.setting for one in found))
+    if len(settings) != 1:
+        raise CostModelError(
+            f"{source}: measured in {len(settings)} settings: "
+            f"{'; '.join(map(str, settings))}; keep one file for each"
+        )
+    return settings[0]
+
+
+def check_profile(profile: Profile, setting: Setting) -> None:
+    """Refuse measurements of another setting than a profile's."""
+    for key in _SAME:
+        ours, theirs = getattr(profile.setting, key), getattr(setting, key)
+        if ours != theirs:
+            raise CostModelError(
+                f'validate: profile "{profile.name}" is of {profile.setting}, the '
+                f"measurements are of {setting}: their {key} differs"
+            )
+
+
+def label(one: Measurement) -> str:
+    """Return what tables call a measurement: network, side or sides, and batch.
+
+    ``pkg.models:resnet18`` on a batch of 8 images of 224×224 is resnet18@224×8.
+    """
+    name = one.name.rpartition(":")[2] or one.name
+    sides = one.shape[1:]
+    size = sides[0] if len(set(sides)) == 1 else "x".join(map(str, sides))
+    batch = f"×{one.batch}" if one.batch > 1 else ""
+    return f"{name}@{size}{batch}"
+
+
+def case_of(
+    one: Measurement,
+    network: Network,
+    family: str,
+    setting: Setting,
+    elsewhere: Mapping[tuple[object, ...], float] | None = None,
+) -> Case:
+    """Return a measured network with its exact totals at that size and batch."""
+    there = (elsewhere or {}).get(place(one))
+    return Case(
+        label(one), family, one.batch, totals(network, setting), one.seconds,
+        elsewhere=there,
+    )  # fmt: skip
+
+
+def place(one: Measurement) -> tuple[object, ...]:
+    """Return what two measurements on different devices have in common."""
+    return one.name, tuple(sorted(one.options.items())), one.shape, one.batch
+
+
+def estimate(network: Network, profile: Profile) -> Estimate:
+    """Return the seconds that a profile predicts for a network without symbols."""
+    found = predict(network, profile)
+    seconds, low, high = map(float, (found.seconds, found.low, found.high))
+    share = float(found.unmodelled_share)
+    return Estimate(seconds, low, high, share, found.warnings)
+
+
+__all__ = [
+    "case_of",
+    "check_profile",
+    "estimate",
+    "label",
+    "measurements",
+    "place",
+    "setting_of",
+]
