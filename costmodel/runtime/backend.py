@@ -2,7 +2,7 @@
 
 On a CPU a float32 convolution runs in oneDNN, or as im2col and a matrix product of
 MKL, which PyTorch calls native. What decides is 1 or 0 at every batch and size, and a
-formula of floors while these are symbols.
+formula of Min and Max while these are symbols.
 """
 
 from __future__ import annotations
@@ -33,13 +33,17 @@ and unblocked source), as measured for 3 channels.
 def at_least(value: Dim, least: int) -> Dim:
     """Return 1 where a positive whole number reaches ``least``, else 0.
 
+    min(1, max(0, n − least + 1)); of real numbers it is a ramp of length 1, so that
+    relaxing the rest of a formula leaves it almost a step.
+
     >>> from costmodel.algebra.symbols import N
     >>> at_least(7, 8), at_least(N, 16)
-    (0, Min(1, floor(N/16)))
+    (0, Min(1, Max(0, N - 15)))
     """
     if type(value) is int:
         return int(value >= least)
-    return as_dim(sympy.Min(1, sympy.floor(sympy.sympify(value) / least)))
+    beyond = sympy.sympify(value) - (least - 1)
+    return as_dim(sympy.Min(1, sympy.Max(0, beyond)))
 
 
 def in_onednn(layer: Conv2d, x: Shape, batch: Dim, setting: Setting) -> Dim:
@@ -55,7 +59,7 @@ def in_onednn(layer: Conv2d, x: Shape, batch: Dim, setting: Setting) -> Dim:
     >>> from costmodel.algebra.symbols import N
     >>> x = Shape(64, (Extent(56), Extent(56)))
     >>> in_onednn(Conv2d(64, (1, 1)), x, N, Setting())
-    Min(1, floor(N/16))
+    Min(1, Max(0, N - 15))
     >>> in_onednn(Conv2d(64, (3, 3)), x, N, Setting())
     1
     """

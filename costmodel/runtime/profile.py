@@ -11,6 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from costmodel.errors import CostModelError
 from costmodel.runtime.kinds import KINDS
 from costmodel.runtime.setting import Setting
@@ -68,6 +70,17 @@ class Coefficients:
     def errors(self) -> tuple[float, ...]:
         """The standard error of each of the four."""
         return tuple(math.sqrt(self.covariance[i][i]) for i in range(4))
+
+    @property
+    def factor(self) -> tuple[tuple[float, ...], ...]:
+        """Rows whose squared products with four totals add up to their variance."""
+        values, vectors = np.linalg.eigh(np.array(self.covariance))
+        rows = vectors.T * np.sqrt(np.maximum(values, 0.0))[:, None]
+        return tuple(
+            tuple(float(f"{number:.{DIGITS}g}") for number in row)
+            for row in rows
+            if np.abs(row).max() > 0
+        )
 
     @property
     def unidentified(self) -> tuple[str, ...]:
