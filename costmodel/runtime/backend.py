@@ -40,10 +40,20 @@ def at_least(value: Dim, least: int) -> Dim:
     >>> at_least(7, 8), at_least(N, 16)
     (0, Min(1, Max(0, N - 15)))
     """
-    if type(value) is int:
-        return int(value >= least)
-    beyond = sympy.sympify(value) - (least - 1)
-    return as_dim(sympy.Min(1, sympy.Max(0, beyond)))
+    return either((value, least))
+
+
+def either(*pairs: tuple[Dim, int]) -> Dim:
+    """Return 1 where any of some whole numbers reaches its least, else 0.
+
+    >>> from costmodel.algebra.symbols import H, N
+    >>> either((1, 2), (3, 2)), either((N, 2), (9 * H, 21))
+    (1, Min(1, Max(N - 1, 9*H - 20)))
+    """
+    beyond = [value - (least - 1) for value, least in pairs]
+    if any(type(more) is int and more > 0 for more in beyond):
+        return 1
+    return as_dim(sympy.Min(1, sympy.Max(0, *beyond)))
 
 
 def in_onednn(layer: Conv2d, x: Shape, batch: Dim, setting: Setting) -> Dim:
@@ -73,15 +83,7 @@ def in_onednn(layer: Conv2d, x: Shape, batch: Dim, setting: Setting) -> Dim:
     is_large = all(type(k) is int and k > 3 for k in layer.kernel)
     if layer.groups != 1 or is_large:
         return 1
-    several = at_least(batch, 2)
-    if several == 1:
-        return 1
-    large = at_least(resolve(x.numel), SMALL_INPUT + 1)
-    if 1 in (several, large):
-        return 1
-    if type(several) is int and type(large) is int:
-        return max(several, large)
-    return as_dim(sympy.Max(several, large))
+    return either((batch, 2), (resolve(x.numel), SMALL_INPUT + 1))
 
 
 def rounded(channels: Dim, lanes: int) -> Dim:
