@@ -48,7 +48,7 @@ def either(*pairs: tuple[Dim, int]) -> Dim:
 
     >>> from costmodel.algebra.symbols import H, N
     >>> either((1, 2), (3, 2)), either((N, 2), (9 * H, 21))
-    (1, Min(1, Max(N - 1, 9*H - 20)))
+    (1, Min(1, Max(9*H - 20, N - 1)))
     """
     beyond = [value - (least - 1) for value, least in pairs]
     if any(type(more) is int and more > 0 for more in beyond):

