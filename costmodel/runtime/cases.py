@@ -8,10 +8,9 @@ from pathlib import Path
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.runtime.baselines import Case
-from costmodel.runtime.measurement import Measurement, key_of
+from costmodel.runtime.measurement import Measurement, load
 from costmodel.runtime.predict import predict
 from costmodel.runtime.profile import Profile
-from costmodel.runtime.records import done, read
 from costmodel.runtime.setting import Setting
 from costmodel.runtime.totals import totals
 from costmodel.runtime.validate import Estimate
@@ -22,15 +21,11 @@ _SAME = ("device", "dtype", "layout", "mode", "threads")
 
 
 def measurements(path: Path | str) -> list[Measurement]:
-    """Return what a file of measurements holds; the last of equal ones counts."""
+    """Return what a file of measurements holds, one a network, size and batch."""
     where = Path(path)
     if not where.is_file():
         raise CostModelError(f"{where}: there is no such file")
-    try:
-        rows = done(read(where), key_of)
-    except KeyError as error:
-        raise CostModelError(f"{where}: a line without {error}") from None
-    found = [Measurement.from_row(row) for row in rows.values()]
+    found = load(where)
     if not found:
         raise CostModelError(f"{where}: holds no measurement")
     return found
