@@ -1,12 +1,12 @@
 """Random networks to calibrate a device with: every kind of layer, no paper's sizes.
 
 Widths, kernels, sizes and batches come from a seed. No published network is among
-them; ``tests/test_calibrate.py`` says what share of those's layers occurs here.
+them; ``tests/test_calibrate.py`` says what share of those networks' layers occurs here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from costmodel.algebra.symbols import as_int
 from costmodel.analysis.cost import cost
@@ -25,13 +25,18 @@ BATCHES = (1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 6, 8)
 
 LEAST_MACS, MOST_MACS = 50_000_000, 5_000_000_000
 MOST_BYTES = 2_000_000_000
-"""What a network may move; one that takes longer tells no more."""
+"""What a batch may take of up to ``USUAL_BATCH`` samples, and more in proportion: one
+that takes longer tells no more."""
+
+USUAL_BATCH = max(BATCHES)
 
 MOST_WEIGHTS = 24_000_000
 """Weights of a single linear layer."""
 
 
-def calibration_networks(count: int, seed: int = 0) -> Iterator[Network]:
+def calibration_networks(
+    count: int, seed: int = 0, batches: Sequence[int] = BATCHES
+) -> Iterator[Network]:
     """Draw so many networks, every family in its turn; all sizes are numbers.
 
     >>> nets = list(calibration_networks(2, seed=1))
@@ -43,23 +48,27 @@ def calibration_networks(count: int, seed: int = 0) -> Iterator[Network]:
     if type(count) is not int or count < 1:
         raise CostModelError(f"calibrate: {count!r} networks; at least 1 is needed")
     for index in range(count):
-        yield drawn(index, seed)
+        yield drawn(index, seed, batches)
 
 
-def drawn(index: int, seed: int = 0) -> Network:
+def drawn(index: int, seed: int = 0, batches: Sequence[int] = BATCHES) -> Network:
     """Draw one network; what is too small or too large is drawn again."""
+    if not batches or any(type(batch) is not int or batch < 1 for batch in batches):
+        raise CostModelError(f"calibrate: batches {batches!r} are no whole numbers")
+    share = max(USUAL_BATCH, *batches) / USUAL_BATCH
     family = list(BLOCKS)[index % len(BLOCKS)]
     attempt = 0
     while True:
         dice = Dice(seed, index, attempt)
         attempt += 1
         try:
-            net = _network(dice, family, f"drawn-{seed}-{index}-{family}")
+            net = _network(dice, family, f"drawn-{seed}-{index}-{family}", batches)
         except CostModelError:
             continue  # a map became too small for a window
         totals = cost(net)
         moved = as_int(totals.bytes_read) + as_int(totals.bytes_written)
-        if LEAST_MACS <= as_int(totals.macs) <= MOST_MACS and moved <= MOST_BYTES:
+        fits = as_int(totals.macs) <= share * MOST_MACS and moved <= share * MOST_BYTES
+        if fits and as_int(totals.macs) >= LEAST_MACS:
             return net
 
 
@@ -73,10 +82,12 @@ def anchor() -> Network:
     return network(build.linear(x, 100), name="anchor", batch=1)
 
 
-def _network(dice: Dice, family: str, name: str) -> Network:
+def _network(
+    dice: Dice, family: str, name: str, batches: Sequence[int]
+) -> Network:
     """Throw a stem, some stages of blocks and a head."""
     side = dice.one(SIDES) + dice.between(1, 10) - 1
-    batch = dice.one(BATCHES)
+    batch = dice.one(batches)
     x = _stem(dice, image(3, side, side))
     width = int(x.channels)
     others = list(BLOCKS)
