@@ -8,24 +8,44 @@ the first run of each turn, are not counted.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
-from costmodel.runtime.measure_subject import Job, Subject, Target, prepared
-
-
-# After measure_subject, which says how PyTorch is installed where it is not.
-import torch
-
-from costmodel.runtime import measure_cuda
+from costmodel.errors import CostModelError, MissingDependencyError
 from costmodel.runtime.drawing import anchor
-from costmodel.runtime.measure_clocks import clock_of, sampled, seeded, still
-from costmodel.runtime.measure_operators import run_profiled, run_steps, steps
-from costmodel.runtime.measurement import Measurement, Sample, medians, summarized
+from costmodel.runtime.measurement import (
+    Measurement,
+    Sample,
+    key_of,
+    medians,
+    summarized,
+)
 from costmodel.runtime.setting import Setting
 from costmodel.runtime.stamp import lanes, stamp
+
+
+try:
+    import torch
+except ImportError as error:  # pragma: no cover - depends on the installation
+    raise MissingDependencyError(
+        'measuring needs PyTorch; install it with: pip install "costmodel[torch]"'
+    ) from error
+
+from costmodel.runtime import measure_cuda
+from costmodel.runtime.measure_clocks import clock_of, sampled, seeded, still
+from costmodel.runtime.measure_operators import run_profiled, run_steps, steps
+from costmodel.runtime.measure_subject import (
+    Job,
+    Subject,
+    Target,
+    check_setting,
+    prepared,
+    shape_of,
+)
 
 
 ROUNDS = 10
@@ -43,12 +63,26 @@ MOST_RUNS = 12
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: rounds, networks in a group, operators or not, the seed."""
+    """How much is measured: rounds, networks in a group, operators or not, the seed.
+
+    In each of several ``sittings`` all networks are measured, in other groups: what a
+    machine is slower in one minute than in another is then in one sitting alone.
+    """
 
     rounds: int = ROUNDS
     together: int = TOGETHER
     per_operator: bool = False
     seed: int = 0
+    sittings: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what measures nothing."""
+        for name in ("rounds", "together", "sittings"):
+            count = getattr(self, name)
+            if type(count) is not int or count < 1:
+                raise CostModelError(
+                    f"measure: {name} {count!r} is no whole number from 1"
+                )
 
 
 def measure(
@@ -67,7 +101,7 @@ def measure(
     seed: int = 0,
     name: str | None = None,
 ) -> Measurement:
-    """Measure how long a network, or any module, takes for one batch. **Units**: seconds.
+    """Measure how long a network, or any module, takes for a batch. **Units**: s.
 
     With ``per_operator`` every node is timed in its place. A module of your own is
     traced for that, and the nodes are those of its trace; the whole is the module's
@@ -83,29 +117,49 @@ def measure(
     setting = setting_of(device, dtype, layout, mode, threads)
     known = name or getattr(network, "name", None) or type(network).__name__
     job = Job(str(known), network, batch, resolution, input)
-    (found,) = measure_all([job], setting, Plan(rounds, 1, per_operator, seed))
+    plan = Plan(rounds, 1, per_operator, seed)
+    (found,) = _group([job], setting, plan)
     return found
 
 
 def measure_all(
-    jobs: Iterable[Job], setting: Setting, plan: Plan | None = None
-) -> Iterator[Measurement]:
+    jobs: Iterable[Job], setting: Setting, plan: Plan | None = None,
+    done: Container[str] = (),
+) -> Iterator[Measurement]:  # fmt: skip
     """Measure many networks; groups of ``plan.together`` take turns.
 
-    The measurements of a group are given when it is through, in the jobs' order. A
-    group's modules are all in memory together, and let go before the next one's.
+    The measurements of a group are given when it is through, one a network and
+    sitting; :func:`costmodel.runtime.measurement.combined` makes one of them. A group's
+    modules are all in memory together, and let go before the next one's. What is
+    ``done``, by :func:`costmodel.runtime.measurement.key_of`, is passed over.
     """
     plan = Plan() if plan is None else plan
-    waiting = iter(jobs)
-    while group := list(islice(waiting, plan.together)):
-        yield from _group(group, setting, plan)
+    waiting = list(jobs)
+    for sitting in range(plan.sittings):
+        left = [job for job in waiting if signature(job, setting, sitting) not in done]
+        if sitting:  # the first one in the order that was given
+            random.Random(f"{plan.seed}:{sitting}").shuffle(left)  # noqa: S311
+        groups = iter(left)
+        while group := list(islice(groups, plan.together)):
+            for found in _group(group, setting, plan):
+                yield replace(found, sitting=sitting)
 
 
 def setting_of(
     device: str, dtype: str, layout: str, mode: str, threads: int
 ) -> Setting:
-    """Return the setting, with what this machine's registers hold."""
-    return Setting(device, dtype, layout, mode, threads, lanes())
+    """Return the setting, with what this machine's registers hold, if it can be run."""
+    return check_setting(Setting(device, dtype, layout, mode, threads, lanes()))
+
+
+def signature(job: Job, setting: Setting, sitting: int = 0) -> str:
+    """Return the key that the job's measurement on this machine will have."""
+    where = stamp(torch, device=setting.device, threads=setting.threads)
+    return key_of({
+        "name": job.name, "options": dict(job.options), "shape": list(shape_of(job)),
+        "batch": job.batch, "setting": setting.to_json(), "sitting": sitting,
+        "stamp": where,
+    })  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -159,9 +213,7 @@ def _subject(job: Job, setting: Setting, plan: Plan) -> Subject:
 
 def _warmed(subject: Subject, setting: Setting) -> _Turns:
     """Run a subject until it is settled, and choose how many runs a turn has."""
-    calls: list[Callable[[], Any]] = [
-        lambda x=x: subject.run(x) for x in subject.inputs  # type: ignore[misc]
-    ]
+    calls: list[Callable[[], Any]] = [partial(subject.run, x) for x in subject.inputs]
     if setting.device == "cuda":
         if setting.mode == "graph":
             calls = [*measure_cuda.captured(subject.run, subject.inputs)]
@@ -194,11 +246,9 @@ def _operators(one: _Turns, setting: Setting) -> dict[str, float]:
     calls, x = steps(graph), one.subject.inputs[0]
     if setting.device == "cuda":
         return run_profiled(graph, calls, x)
-    if clock_of(setting) == "wall":
-        import time
-
-        return run_steps(graph, calls, x, time.perf_counter_ns)
-    return medians([run_steps(graph, calls, x) for _ in range(one.runs)])
+    is_own = clock_of(setting) == "thread"
+    clock = time.thread_time_ns if is_own else time.perf_counter_ns
+    return medians([run_steps(graph, calls, x, clock) for _ in range(one.runs)])
 
 
 def _summary(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,10 +16,8 @@ from costmodel.runtime.measurement import Sample
 from costmodel.runtime.setting import Setting
 
 
-try:
+if sys.platform != "win32":  # which counts no faults this way
     import resource
-except ImportError:  # pragma: no cover - Windows counts no faults this way
-    resource = None  # type: ignore[assignment]
 
 
 def clock_of(setting: Setting) -> str:
@@ -77,7 +76,7 @@ def still(setting: Setting) -> Iterator[None]:
 
 def _faults() -> int:
     """Return minor page faults so far, of this thread where the system tells."""
-    if resource is None:  # pragma: no cover
+    if sys.platform == "win32":
         return 0
     who = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
     return resource.getrusage(who).ru_minflt

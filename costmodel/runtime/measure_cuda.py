@@ -1,4 +1,4 @@
-"""Timed runs on a GPU: blocks of runs between events, CUDA graphs, and steady clocks."""
+"""Timed runs on a GPU: blocks of runs between events, CUDA graphs, steady clocks."""
 
 from __future__ import annotations
 

@@ -105,7 +105,8 @@ _MARK = "node:"
 def _call(module: fx.GraphModule, node: fx.Node) -> Callable[..., Any]:
     """Return what a node calls."""
     if node.op == "call_module":
-        return module.get_submodule(node.target)
+        leaf: Callable[..., Any] = module.get_submodule(node.target)
+        return leaf
     if node.op == "get_attr":
         value: Any = module
         for part in node.target.split("."):

@@ -6,17 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import torch
+from torch import fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
 from costmodel.algebra.symbols import H, W
 from costmodel.bridge.compile import compile as compile_
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.runtime.setting import Setting
-
-
-# After compile, which says how PyTorch is installed where it is not.
-import torch
-from torch import fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 Target: TypeAlias = "Network | nn.Module"
@@ -67,7 +65,7 @@ def prepared(
             f"measure: {job.name} is a {type(made).__name__}, not a network or a module"
         )
     _check(job, setting, per_operator=per_operator)
-    shape = _shape(job, made)
+    shape = shape_of(job, made)
     module = _module(job, made, shape, setting)
     graph = module if isinstance(made, Network) or setting.mode == "folded" else None
     if per_operator and graph is None:
@@ -80,8 +78,8 @@ def prepared(
     return Subject(job, shape, run, inputs, graph if per_operator else None)
 
 
-def _check(job: Job, setting: Setting, *, per_operator: bool) -> None:
-    """Refuse what cannot be run here."""
+def check_setting(setting: Setting) -> Setting:
+    """Refuse a setting that nothing can be run in here."""
     if setting.dtype not in _FLOATS:
         raise CostModelError(
             f"measure: dtype {setting.dtype!r} cannot be run; {', '.join(_FLOATS)} can"
@@ -91,27 +89,37 @@ def _check(job: Job, setting: Setting, *, per_operator: bool) -> None:
             "measure: device cuda: PyTorch sees no CUDA device here; is its build for "
             "CPUs alone, or the driver missing?"
         )
+    return setting
+
+
+def _check(job: Job, setting: Setting, *, per_operator: bool) -> None:
+    """Refuse what cannot be measured."""
+    check_setting(setting)
     if per_operator and setting.mode == "compile":
         raise CostModelError(
             "measure: mode compile fuses operators, so none can be timed by itself; "
             "take mode eager or folded"
         )
     if type(job.batch) is not int or job.batch < 1:
-        raise CostModelError(
-            f"measure: batch {job.batch!r} is no whole number from 1"
-        )
+        raise CostModelError(f"measure: batch {job.batch!r} is no whole number from 1")
 
 
-def _shape(job: Job, made: Target) -> tuple[int, ...]:
-    """Return the shape of a sample, in numbers."""
+def shape_of(job: Job, made: Target | None = None) -> tuple[int, ...]:
+    """Return the shape of a sample, in numbers.
+
+    A job whose target is made later has to say it, unless it is a square image.
+    """
     if job.input is not None:
         return tuple(job.input)
     size = RESOLUTION if job.resolution is None else job.resolution
     height, width = (size, size) if isinstance(size, int) else size
-    if isinstance(made, nn.Module):
+    made = job.target if made is None else made
+    if not isinstance(made, Network):
         return (_channels(made), height, width)
     if len(made.inputs) != 1:
-        raise CostModelError(f"measure: {job.name} has {len(made.inputs)} inputs, not 1")
+        raise CostModelError(
+            f"measure: {job.name} has {len(made.inputs)} inputs, not 1"
+        )
     given = made.inputs[0].output.sizes
     values = {H: height, W: width}
     sizes = tuple(values.get(size, size) for size in given)
@@ -128,11 +136,11 @@ def _shape(job: Job, made: Target) -> tuple[int, ...]:
     return sizes
 
 
-def _channels(module: nn.Module) -> int:
+def _channels(module: Any) -> int:
     """Return what the first convolution takes: images have 3 channels, some have 1."""
-    for layer in module.modules():
+    for layer in module.modules() if isinstance(module, nn.Module) else ():
         if isinstance(layer, nn.Conv2d):
-            return layer.in_channels
+            return int(layer.in_channels)
     return 3
 
 
@@ -219,4 +227,5 @@ def fold(module: fx.GraphModule) -> fx.GraphModule:
 
 def _shares(module: fx.GraphModule, node: fx.Node) -> bool:
     """Say whether another node calls the same layer."""
-    return sum(other.target == node.target for other in module.graph.nodes) > 1
+    same = [other for other in module.graph.nodes if other.target == node.target]
+    return len(same) > 1

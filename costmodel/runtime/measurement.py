@@ -6,13 +6,15 @@ Nothing here needs PyTorch: rows of a file are read on any machine.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from costmodel.errors import CostModelError
+from costmodel.runtime import records
 from costmodel.runtime.setting import Setting
 from costmodel.runtime.stamp import machine
 
@@ -60,9 +62,11 @@ class Measurement:
     anchor: float | None = None
     """Seconds of a small fixed network in the same rounds: how fast the machine was."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    sitting: int = 0
+    """Which time that all networks were measured, one group after the other."""
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> str:
         """What tells measurements apart: a second one of a key need not be taken."""
         return key_of(self.to_row())
 
@@ -78,8 +82,8 @@ class Measurement:
         said = []
         if self.faults > MANY_FAULTS:
             said.append(
-                f"{self.name}: {self.faults:.0f} page faults a run; the allocator gives "
-                "memory back between operators. Measure by the command, which sets it"
+                f"{self.name}: {self.faults:.0f} page faults a run; the allocator "
+                "gives memory back between operators. The command measure sets it"
             )
         if self.split_half > WIDE_SPLIT:
             said.append(
@@ -108,15 +112,66 @@ class Measurement:
             values["shape"] = tuple(values["shape"])
             return Measurement(**values)
         except (KeyError, TypeError) as error:
-            raise CostModelError(f"measurement: a row of other fields: {error}") from None
+            raise CostModelError(
+                f"measurement: a row of other fields: {error}"
+            ) from None
 
 
-def key_of(row: Mapping[str, Any]) -> Hashable:
-    """Return what tells a row apart: network, options, size, batch, setting, machine."""
-    parts = {name: row[name] for name in ("name", "options", "shape", "batch", "setting")}
+def key_of(row: Mapping[str, Any]) -> str:
+    """Return what tells a row apart: network, options, size, batch, setting, where.
+
+    Of one network there may be several rows, one a sitting.
+    """
+    parts = {name: row[name] for name in _TELLING}
     where = machine(row["stamp"])
     torch = row["stamp"].get("versions", {}).get("torch")
     return json.dumps([parts, where, torch], sort_keys=True)
+
+
+_TELLING = ("name", "options", "shape", "batch", "setting", "sitting")
+
+
+def combined(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """Return one measurement a network from those of several sittings.
+
+    Seconds are medians over sittings. What differs between odd and even sittings is the
+    noise, the drift of the machine between them included.
+    """
+    groups: dict[str, list[Measurement]] = {}
+    for one in measurements:
+        groups.setdefault(replace(one, sitting=0).key, []).append(one)
+    return [_combined(group) if group[1:] else group[0] for group in groups.values()]
+
+
+def _combined(group: Sequence[Measurement]) -> Measurement:
+    def middle(name: str) -> float:
+        return float(np.median([getattr(one, name) for one in group]))
+
+    seconds = middle("seconds")
+    odd, even = (
+        float(np.median([one.seconds for one in group[start::2]])) for start in (0, 1)
+    )
+    anchors = [one.anchor for one in group if one.anchor]
+    return replace(
+        group[0],
+        seconds=seconds,
+        iqr=middle("iqr"),
+        split_half=abs(odd - even) / seconds,
+        least=min(one.least for one in group),
+        rounds=sum(one.rounds for one in group),
+        samples=sum(one.samples for one in group),
+        wall_seconds=middle("wall_seconds"),
+        faults=middle("faults"),
+        operators=medians([one.operators for one in group]),
+        anchor=float(np.median(anchors)) if anchors else None,
+        sitting=0,
+    )
+
+
+def load(path: Path | str) -> list[Measurement]:
+    """Return the measurements of a file, those of several sittings combined."""
+    rows = records.read(path)
+    return combined(Measurement.from_row(row) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +197,9 @@ def summarized(rounds: Sequence[Sequence[Sample]]) -> dict[str, Any]:
     seconds = np.array([sample.seconds for sample in samples])
     middle = float(np.median(seconds))
     halves = [[s.seconds for one in rounds[start::2] for s in one] for start in (0, 1)]
-    apart = abs(float(np.median(halves[0]) - np.median(halves[1]))) if halves[1] else 0.0
+    apart = (
+        abs(float(np.median(halves[0]) - np.median(halves[1]))) if halves[1] else 0.0
+    )
     low, high = np.percentile(seconds, [25, 75])
     return {
         "seconds": middle,
@@ -163,4 +220,6 @@ def medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
 
 
-__all__ = ["Measurement", "Sample", "key_of", "medians", "summarized"]
+__all__ = [
+    "Measurement", "Sample", "combined", "key_of", "load", "medians", "summarized",
+]  # fmt: skip

@@ -10,12 +10,13 @@ import json
 import os
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from costmodel.errors import CostModelError
 
 
 Row = dict[str, Any]
+Key = TypeVar("Key", bound=Hashable)
 
 
 def append(path: Path | str, row: Mapping[str, Any]) -> None:
@@ -46,9 +47,7 @@ def read(path: Path | str) -> list[Row]:
     return rows
 
 
-def done(
-    rows: Iterable[Row], key: Callable[[Row], Hashable]
-) -> dict[Hashable, Row]:
+def done(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, Row]:
     """Return the rows by what tells them apart; the last of several wins.
 
     >>> done([{"n": 1, "t": 3}, {"n": 1, "t": 2}], lambda row: row["n"])

@@ -35,7 +35,9 @@ _SIGNS = ("avx2", "avx512f", "avx512_bf16", "avx_vnni", "amx_tile", "asimd", "sv
 _WATCHED = "clocks.sm,power.draw,temperature.gpu"
 
 
-def stamp(torch: Any = None, *, device: str = "cpu", threads: int = 1) -> dict[str, Any]:
+def stamp(
+    torch: Any = None, *, device: str = "cpu", threads: int = 1
+) -> dict[str, Any]:
     """Return the stamp of this moment as plain values; ``torch`` is the module, if any.
 
     **Units**: bytes of memory and caches, runnable processes (load).
