@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import run as run_process
 
@@ -18,7 +18,9 @@ import costmodel as cm
 from costmodel.cli import main
 from costmodel.errors import CostModelError
 from costmodel.runtime.baselines import BASELINES, Case, Model
+from costmodel.runtime.calibrate import identity
 from costmodel.runtime.cases import estimate, label, place
+from costmodel.runtime.drawing import drawn
 from costmodel.runtime.measurement import Measurement
 from costmodel.runtime.profile import Coefficients, Profile
 from costmodel.runtime.records import append
@@ -300,6 +302,14 @@ def test_an_error_over_the_limit_is_exit_code_1(files: tuple[Path, Path]) -> Non
     assert result.stderr.endswith("% is over 1.00%\n")
 
 
+def test_files_are_judged_together(files: tuple[Path, Path], tmp_path: Path) -> None:
+    more = write(tmp_path / "more.jsonl", [measurement("vgg11", 0.1)])
+    found = json.loads(run(files[0], more, "--json").stdout)
+    assert [row["name"] for row in found["rows"]][-1] == "vgg11@224"
+    assert len(found["rows"]) == 9
+    assert run(files[0], "a.csv").exit_code == 2
+
+
 def test_what_does_not_fit_is_one_line(
     files: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -336,6 +346,30 @@ def test_measurements_are_named_by_network_size_and_batch() -> None:
     one = measurement("pkg.models:net", 1.0, batch=8, side=192)
     assert label(one) == "net@192×8"
     assert place(one) == ("pkg.models:net", (), (3, 192, 192), 8)
+
+
+def test_networks_of_a_calibration_are_drawn_again(tmp_path: Path) -> None:
+    nets = [drawn(index) for index in range(3)]
+    rows = [
+        replace(
+            measurement(net.name, 2e-11 * int(cm.cost(net).macs), batch=int(net.batch),
+                        side=int(net.inputs[0].output.sizes[1])),
+            options=identity(net),
+        )
+        for net in nets
+    ]  # fmt: skip
+    path = write(tmp_path / "calibration.jsonl", rows)
+    found = json.loads(run(path, "--json").stdout)
+    assert [row["family"] for row in found["rows"]] == [
+        net.name.rpartition("-")[2] for net in nets
+    ]
+    assert found["summaries"]["FLOPs"]["mape"] == pytest.approx(0, abs=1e-6)
+    other = write(
+        tmp_path / "other.jsonl", [replace(rows[0], options={"network": "x"})]
+    )
+    assert "drawn-0-0-plain: measured as {'network': 'x'}, drawn now as " in (
+        run(other).stderr
+    )
 
 
 def test_registered_networks_are_compared_without_pytorch(

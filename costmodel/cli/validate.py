@@ -9,36 +9,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel.cli import target
+from costmodel.cli.judged import MANY, print_validation
 from costmodel.cli.options import JSON, how_traced
 from costmodel.cli.program import main, open_network
 from costmodel.cli.sample import at_sample, read_sample
 from costmodel.errors import CostModelError
-from costmodel.terminal import note, print_json, print_table, progress
+from costmodel.terminal import note, progress
 
 
 if TYPE_CHECKING:
     from costmodel.network.graph import Network
     from costmodel.runtime.baselines import Case, Predictor
     from costmodel.runtime.measurement import Measurement
-    from costmodel.runtime.metrics import Summary
     from costmodel.runtime.profile import Profile
     from costmodel.runtime.setting import Setting
     from costmodel.runtime.validate import Estimate, Validation
-
-UNITS = {
-    "seconds": "seconds a batch, measured",
-    "predicted": "seconds a batch",
-    "mape": "mean of |predicted/measured − 1|, with a 95 % bootstrap interval",
-    "within": "share of networks off by 10 % or less",
-    "bias": "median of predicted/measured",
-    "tau": "Kendall's rank correlation",
-    "rho": "Spearman's rank correlation",
-    "coverage": "share of measurements in their 80 % interval",
-    "noise_floor": "mean relative difference of two halves of the measurements",
-}
-
-MANY = 100
-"""Networks up to which each has its line without being asked for."""
 
 SHOWN_PROBLEMS = 5
 """Lines of a table that are left out and named."""
@@ -61,7 +46,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @main.command()
-@click.argument("file", type=_FILE)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
 @click.option("--device", metavar="PROFILE",
               help="A device profile, by name or file, whose predictions are judged; "
               "a CSV needs none.")  # fmt: skip
@@ -84,27 +69,30 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @JSON
 @click.pass_context
 def validate(
-    context: click.Context, file: Path, device: str | None, split: Any,
+    context: click.Context, files: tuple[Path, ...], device: str | None, split: Any,
     others: Path | None, totals: Path | None, elsewhere: Path | None,
     *, networks: bool | None, fail_over: float | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Compare predictions with the measurements in FILE.
+    """Compare predictions with the measurements in all FILEs together.
 
-    FILE is what `costmodel measure -o` wrote, or a CSV of timm's benchmark. Every way
+    A FILE is what `costmodel measure -o` wrote; a single one may be a CSV of timm's
+    benchmark. Every way
     to predict is judged on the same networks: fitted without a network's family it
     predicts that family; a profile was calibrated before, and is not fitted at all.
     """
-    if file.suffix == ".csv":
+    if any(file.suffix == ".csv" for file in files):
+        if len(files) > 1:
+            raise click.UsageError("a CSV is compared with by itself")
         if device or others:
             raise click.UsageError(
                 "--device and --fit are of measurements, not of a CSV"
             )
-        found, title = _of_table(file, split, totals, elsewhere)
+        found, title = _of_table(files[0], split, totals, elsewhere)
     else:
         if totals:
             raise click.UsageError("--totals is of a CSV, not of measurements")
-        found, title = _of_measurements(file, device, split, others, elsewhere)
-    _print(found, title, networks=networks, as_json=as_json)
+        found, title = _of_measurements(files, device, split, others, elsewhere)
+    print_validation(found, title, networks=networks, as_json=as_json)
     error = found.scores[0].summary.mape
     if fail_over is not None and error > fail_over:
         note(f"{found.scores[0].name}: mean error {error:.2%} is over {fail_over:.2%}")
@@ -112,17 +100,18 @@ def validate(
 
 
 def _of_measurements(
-    file: Path, device: str | None, split: Any, others: Path | None,
+    files: Sequence[Path], device: str | None, split: Any, others: Path | None,
     elsewhere: Path | None,
 ) -> tuple[Validation, str]:  # fmt: skip
-    """Judge a profile, and the baselines, by a file of measurements."""
+    """Judge a profile, and the baselines, by files of measurements."""
     from costmodel.runtime.baselines import BASELINES, ELSEWHERE
     from costmodel.runtime.cases import check_profile, measurements, place, setting_of
     from costmodel.runtime.profile import load_profile
     from costmodel.runtime.validate import Known, validate
 
-    found = measurements(file)
-    setting = setting_of(found, str(file))
+    found = [one for file in files for one in measurements(file)]
+    source = ", ".join(map(str, files))
+    setting = setting_of(found, source)
     profile = load_profile(device) if device else None
     if profile:
         check_profile(profile, setting)
@@ -139,7 +128,7 @@ def _of_measurements(
     halves = [(m.seconds * (1 - m.split_half / 2), m.seconds * (1 + m.split_half / 2))
               for m in found]  # fmt: skip
     result = validate(cases, ways, split=split, fitted_to=fitted, halves=halves)
-    return result, f"{file}: {setting}"
+    return result, f"{source}: {setting}"
 
 
 def _of_table(
@@ -206,8 +195,13 @@ def _read(
 def _opened(one: Measurement) -> tuple[Network, str]:
     """Return the network that was measured, and whose code it is: kin are built alike.
 
-    timm/NAME and torchvision/NAME are theirs; every other name is what commands take.
+    timm/NAME and torchvision/NAME are theirs, those of a calibration are drawn again;
+    every other name is what commands take.
     """
+    from costmodel.runtime.cases import drawn_network
+
+    if found := drawn_network(one):
+        return found
     library, _, name = one.name.partition("/")
     sample = read_sample("x".join(map(str, one.shape)))
     if library in ("timm", "torchvision"):
@@ -235,60 +229,3 @@ def _roofs(profile: Profile) -> list[Predictor]:
         Roofline("PyTorch's roofline", peaks),
         Roofline("PyTorch's roofline × scalar", peaks, is_scaled=True),
     ]
-
-
-def _print(
-    found: Validation, title: str, *, networks: bool | None, as_json: bool
-) -> None:
-    if as_json:
-        print_json("costmodel.validate/1", UNITS, source=title, **found.to_json())
-        return
-    many = len(found.cases) > MANY
-    click.echo(
-        f"{title}; {len(found.cases)} networks; left out of fits: {found.split}\n"
-    )
-    if networks or (networks is None and not many):
-        _print_networks(found)
-        click.echo("")
-    cells = [[s.name, *_cells(s.summary)] for s in found.scores]
-    header = ("predictor", "MAPE", "95 %", "median", "p90", "max", "≤ 10 %", "bias",
-              "τ", "ρ")  # fmt: skip
-    print_table(header, cells, right=range(1, len(header)))
-    best = found.scores[0]
-    worst = (f"{name} {error:+.1%}" for name, error in found.worst(best.name))
-    click.echo(f"\nfarthest off, {best.name}: {', '.join(worst)}")
-    if found.floor is not None:
-        click.echo(
-            f"noise floor: halves of the measurements differ by {found.floor:.1%}"
-        )
-    covered = best.coverage(found.measured)
-    if covered is not None:
-        click.echo(f"80 % intervals hold {covered:.0%} of the measurements")
-    for name, why in found.refused.items():
-        note(f"left out: {name}: {why}")
-
-
-def _print_networks(found: Validation) -> None:
-    """Print a line a network: measured, predicted by the first, signed error."""
-    from costmodel.runtime.metrics import errors
-
-    first = found.scores[0]
-    off = errors(first.predicted, found.measured)
-    cells = [
-        [
-            case.name,
-            f"{case.seconds * 1e3:.3f}",
-            f"{seconds * 1e3:.3f}",
-            f"{error:+.1%}",
-        ]
-        for case, seconds, error in zip(found.cases, first.predicted, off)
-    ]
-    print_table(("network", "measured ms", f"{first.name} ms", "off"), cells,
-                right=(1, 2, 3))  # fmt: skip
-
-
-def _cells(s: Summary) -> list[str]:
-    low, high = s.interval
-    ranks = ("—" if value != value else f"{value:.3f}" for value in (s.tau, s.rho))  # noqa: PLR0124
-    return [f"{s.mape:.1%}", f"{low:.1%}–{high:.1%}", f"{s.median:.1%}", f"{s.p90:.1%}",
-            f"{s.largest:.1%}", f"{s.within:.0%}", f"{s.bias:.3f}", *ranks]  # fmt: skip

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.runtime.baselines import Case
+from costmodel.runtime.calibrate import identity
+from costmodel.runtime.drawing import drawn
 from costmodel.runtime.measurement import Measurement, load
 from costmodel.runtime.predict import predict
 from costmodel.runtime.profile import Profile
@@ -65,6 +68,29 @@ def label(one: Measurement) -> str:
     return f"{name}@{size}{batch}"
 
 
+_DRAWN = re.compile(r"drawn-(\d+)-(\d+)-(\w+)")
+"""Names of networks that a calibration draws: seed, number and family."""
+
+
+def drawn_network(one: Measurement) -> tuple[Network, str] | None:
+    """Draw a network of a calibration again, with its family; None if it is another.
+
+    >>> from costmodel.runtime.drawing import drawn
+    >>> _DRAWN.fullmatch(drawn(1, seed=3).name).groups()
+    ('3', '1', 'bottleneck')
+    """
+    named = _DRAWN.fullmatch(one.name)
+    if named is None:
+        return None
+    net = drawn(int(named[2]), int(named[1]))
+    if one.options != identity(net):
+        raise CostModelError(
+            f"{one.name}: measured as {dict(one.options)}, drawn now as "
+            f"{identity(net)}; was it drawn with other batches, or another version?"
+        )
+    return net, named[3]
+
+
 def case_of(
     one: Measurement,
     network: Network,
@@ -96,6 +122,7 @@ def estimate(network: Network, profile: Profile) -> Estimate:
 __all__ = [
     "case_of",
     "check_profile",
+    "drawn_network",
     "estimate",
     "label",
     "measurements",
