@@ -18,7 +18,7 @@ from costmodel.runtime.blocks import BLOCKS, layer, pooled
 from costmodel.runtime.dice import Dice, act, norm
 
 
-SIDES = (64, 96, 128, 160, 176, 192, 208, 224, 240, 256, 288)
+SIDES = (64, 96, 128, 160, 176, 192, 208, 224, 240, 256, 288, 320)
 """What the side of an input is near; it is up to 9 pixels more."""
 
 BATCHES = (1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 6, 8)
@@ -30,7 +30,7 @@ that takes longer tells no more."""
 
 USUAL_BATCH = max(BATCHES)
 
-MOST_WEIGHTS = 24_000_000
+MOST_WEIGHTS = 40_000_000
 """Weights of a single linear layer."""
 
 
@@ -92,7 +92,7 @@ def _network(
     width = int(x.channels)
     others = list(BLOCKS)
     for number in range(1, dice.between(2, 5) + 1):
-        width = dice.channels(width + 1, max(width + 8, int(width * 2.2)))
+        width = dice.channels(width + 1, max(width + 8, 3 * width))
         strides = [dice.one((1, 2, 2, 2)), *[1] * (dice.between(1, 3) - 1)]
         for place, stride in enumerate(strides):
             kind = dice.one(others) if dice.often(0.2) else family
