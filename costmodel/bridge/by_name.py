@@ -15,15 +15,28 @@ from costmodel.network.graph import Network
 
 def timm_network(name: str) -> tuple[Network, str]:
     """Return one of timm's networks, untrained, and the module that defines it."""
+    module, family = timm_module(name)
+    return _traced(module, name), family
+
+
+def timm_module(name: str) -> tuple[Any, str]:
+    """Return one of timm's modules without memory, and the module that defines it."""
     timm = _library("timm")
     if not timm.is_model(name):
         raise CostModelError(f'timm has no network "{name}"')
     family = timm.models.model_entrypoint(name).__module__.rpartition(".")[2]
-    return _traced(lambda: timm.create_model(name, pretrained=False), name), family
+    return _built(lambda: timm.create_model(name, pretrained=False)), family
+
+
+def timm_network_and_scalars(name: str) -> tuple[Network, str, frozenset[str]]:
+    """Return also which of its parameters are numbers without an axis."""
+    module, family = timm_module(name)
+    scalars = frozenset(n for n, p in module.named_parameters() if not p.dim())
+    return _traced(module, name), family, scalars
 
 
 def torchvision_network(name: str) -> tuple[Network, str]:
-    """Return one of torchvision's networks, untrained, and the module that defines it."""
+    """Return one of torchvision's, untrained, and the module that defines it."""
     models = _library("torchvision.models")
     try:
         make = models.get_model_builder(name)
@@ -32,7 +45,7 @@ def torchvision_network(name: str) -> tuple[Network, str]:
     family = make.__module__.rpartition(".")[2]
     options = {"aux_logits": False, "init_weights": False}
     options = options if name in _AUXILIARY else {}
-    return _traced(lambda: make(weights=None, **options), name), family
+    return _traced(_built(lambda: make(weights=None, **options)), name), family
 
 
 _AUXILIARY = ("googlenet", "inception_v3")
@@ -54,12 +67,22 @@ def _library(name: str) -> ModuleType:
         ) from None
 
 
-def _traced(make: Callable[[], Any], name: str) -> Network:
-    """Build a module without memory, and trace it at every size at once."""
+def _built(make: Callable[[], Any]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = build(make)
+        return build(make)
+
+
+def _traced(module: Any, name: str) -> Network:
+    """Trace a module in evaluation mode, at every size at once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return traced(module, (3, H, W), name=name, train=False, on_unknown="raise")
 
 
-__all__ = ["timm_network", "torchvision_network"]
+__all__ = [
+    "timm_module",
+    "timm_network",
+    "timm_network_and_scalars",
+    "torchvision_network",
+]

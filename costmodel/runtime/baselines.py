@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from costmodel.errors import CostModelError
-from costmodel.runtime.least_squares import Array, nonnegative
+from costmodel.runtime.least_squares import nonnegative
 from costmodel.runtime.totals import Totals
 
 

@@ -9,14 +9,22 @@ import csv
 import gzip
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.runtime.baselines import DATASHEETS, Case
+from costmodel.runtime.baselines import (
+    BASELINES,
+    DATASHEETS,
+    ELSEWHERE,
+    Case,
+    Predictor,
+    Roofline,
+)
+from costmodel.runtime.indirect import ByClass
 from costmodel.runtime.setting import Setting
 from costmodel.runtime.totals import Totals, totals
 
@@ -81,9 +89,7 @@ def read_timings(path: Path | str) -> tuple[list[Timing], list[str]]:
     problems = []
     for line in reader:
         try:
-            timing = _timing(line)
-            if timing.key in found:
-                raise CostModelError(f"{timing.model} at {timing.resolution}: again")
+            timing = _timing(line, found)
         except CostModelError as error:
             problems.append(f"{where.name}, line {reader.line_num}: {error}")
         else:
@@ -93,7 +99,7 @@ def read_timings(path: Path | str) -> tuple[list[Timing], list[str]]:
     return list(found.values()), problems
 
 
-def _timing(line: Mapping[Any, Any]) -> Timing:
+def _timing(line: Mapping[Any, Any], known: Mapping[Key, Timing]) -> Timing:
     model = (line["model"] or "").strip()
     if not model:
         raise CostModelError("no model")
@@ -101,7 +107,10 @@ def _timing(line: Mapping[Any, Any]) -> Timing:
     for column, value in zip(COLUMNS[1:], (size, batch)):
         if value != int(value):
             raise CostModelError(f"{model}: {column} {value} is no whole number")
-    return Timing(model, int(size), int(batch), step / 1000)
+    timing = Timing(model, int(size), int(batch), step / 1000)
+    if timing.key in known:
+        raise CostModelError(f"{model} at {timing.resolution}: a second time")
+    return timing
 
 
 def _number(line: Mapping[Any, Any], column: str) -> float:
@@ -161,14 +170,30 @@ def is_convolutional(net: Network) -> bool:
     return sum(1 for _ in wide) >= 4
 
 
-def entry(net: Network, family: str, resolution: int) -> Entry:
+def entry_of(timing: Timing) -> Entry:
+    """Return the totals of a timed network: timm's own if it is installed, or ours."""
+    from importlib.util import find_spec
+
+    if find_spec("timm") is None:
+        return entry(*registered(timing.model), timing.resolution)
+    from costmodel.bridge.by_name import timm_network_and_scalars
+
+    net, family, scalars = timm_network_and_scalars(timing.model)
+    if not is_convolutional(net):
+        raise CostModelError(f"{timing.model} is not convolutional")
+    return entry(net, family, timing.resolution, scalars)
+
+
+def entry(
+    net: Network, family: str, resolution: int, scalars: Collection[str] = ()
+) -> Entry:
     """Return the totals of one sample at a size, with the roofs of known devices."""
     from costmodel.algebra.symbols import H, N, W
 
     values = {H: resolution, W: resolution, N: 1}
     bound = net.bind({s: v for s, v in values.items() if s in net.free_symbols})
     ridges = {device: sheet.ridge for device, sheet in DATASHEETS.items()}
-    return Entry(family, totals(bound, SETTING, ridges))
+    return Entry(family, totals(bound, SETTING, ridges, mixed=scalars))
 
 
 def read_totals(path: Path | str) -> dict[Key, Entry]:
@@ -232,3 +257,18 @@ def cases(
             )
         )  # fmt: skip
     return found
+
+
+def predictors(file_name: str, *, is_elsewhere: bool = False) -> list[Predictor]:
+    """Return every way to predict a table's times, ours first.
+
+    PyTorch's formula is there if the file's name names a device of
+    :data:`costmodel.runtime.baselines.DATASHEETS`.
+    """
+    ways: list[Predictor] = [ByClass(), *BASELINES]
+    for device, sheet in DATASHEETS.items():
+        if device in file_name:
+            name = "PyTorch's roofline"
+            ways.append(Roofline(name, sheet, device))
+            ways.append(Roofline(f"{name} × scalar", sheet, device, is_scaled=True))
+    return [*ways, ELSEWHERE] if is_elsewhere else ways

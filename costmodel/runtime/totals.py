@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from costmodel.analysis.cost import Row, cost
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.runtime.kernels import kernels
+from costmodel.network.operators import Conv2d
+from costmodel.runtime.kernels import Kernel, kernels
+from costmodel.runtime.mixed import moved
 from costmodel.runtime.setting import Setting
 
 
@@ -49,8 +51,14 @@ class Totals:
     def batch(self, count: int) -> Totals:
         """Return the totals of so many samples, of those of one.
 
-        Weights and calls stay: they are once a batch.
+        Weights and calls stay: they are once a batch. Several rows make a product of
+        matrices of what was one of a matrix and a vector.
         """
+        classes: dict[str, Terms] = {}
+        for kind, (work, width, weights, calls) in self.classes.items():
+            several = "gemm" if kind == "gemv" and count > 1 else kind
+            more = (count * work, count * width, weights, calls)
+            classes[several] = _sum(classes.get(several), more)
         return Totals(
             parameters=self.parameters,
             macs=count * self.macs,
@@ -58,10 +66,7 @@ class Totals:
             activation_bytes=count * self.activation_bytes,
             weight_bytes=self.weight_bytes,
             operators=self.operators,
-            classes={
-                kind: (count * work, count * moved, weights, calls)
-                for kind, (work, moved, weights, calls) in self.classes.items()
-            },
+            classes=classes,
             roofs={name: (count * a, count * b) for name, (a, b) in self.roofs.items()},
         )
 
@@ -83,12 +88,15 @@ class Totals:
 
 
 def totals(
-    net: Network, setting: Setting, ridges: Mapping[str, float] | None = None
-) -> Totals:
+    net: Network, setting: Setting, ridges: Mapping[str, float] | None = None,
+    *, mixed: Collection[str] | None = None,
+) -> Totals:  # fmt: skip
     """Return the totals of a network without symbols, in some setting.
 
     ``ridges``, MACs a byte at which a device's roofline bends, give ``roofs``; there
-    weights are left out, which a large batch reads once.
+    weights are left out, which a large batch reads once. ``mixed`` lowers the classes
+    for automatic mixed precision (:mod:`costmodel.runtime.mixed`): it holds the stored
+    numbers without an axis.
 
     >>> from costmodel.network.build import conv, image, network
     >>> net = network(conv(image(3, 8, 8), 16, kernel=1), batch=2)
@@ -101,16 +109,16 @@ def totals(
         raise CostModelError(f"totals of {net.name}: {names} has no value yet")
     costs = cost(net, bytes_per_element=setting.element_bytes)
     weights = {row.name: int(row.sample.weight_bytes) for row in costs.rows}
-    moved = int(costs.bytes_read + costs.bytes_written)
+    both_ways = int(costs.bytes_read + costs.bytes_written)
     running = [row for row in costs.rows if _moved(row)]
     return Totals(
         parameters=int(costs.parameters),
         macs=int(costs.macs),
         activations=int(costs.activations),
-        activation_bytes=moved - sum(weights.values()),
+        activation_bytes=both_ways - sum(weights.values()),
         weight_bytes=sum(weights.values()),
         operators=len(running),
-        classes=_classes(net, setting),
+        classes=_classes(net, setting, mixed),
         steps=_steps(running),
         roofs={
             device: _roof(running, ridge) for device, ridge in (ridges or {}).items()
@@ -118,18 +126,48 @@ def totals(
     )
 
 
-def _classes(net: Network, setting: Setting) -> dict[str, Terms]:
-    """Add the kernels of each class."""
+def _classes(
+    net: Network, setting: Setting, mixed: Collection[str] | None
+) -> dict[str, Terms]:
+    """Add the kernels of each class; mixed precision adds to a node's first."""
     found: dict[str, Terms] = {}
+
+    def add(kind: str, *terms: int) -> None:
+        found[kind] = _sum(found.get(kind), (terms[0], terms[1], terms[2], terms[3]))
+
+    extra = {} if mixed is None else moved(net, mixed)
     for kernel in kernels(net, setting):
-        work, moved, weights, calls = found.get(kernel.kind, (0, 0, 0, 0))
-        found[kernel.kind] = (
-            work + int(kernel.work),
-            moved + int(kernel.activation_bytes),
-            weights + int(kernel.weight_bytes),
-            calls + 1,
-        )
+        more = extra.pop(kernel.name, None)
+        width = int(kernel.activation_bytes) + (more.extra_bytes if more else 0)
+        kind = _kind(net, kernel, setting)
+        add(kind, int(kernel.work), width, int(kernel.weight_bytes), 1)
+        if more and more.casts:
+            add("copy", more.cast_elements, more.cast_bytes, 0, more.casts)
     return dict(sorted(found.items()))
+
+
+def _sum(one: Terms | None, other: Terms) -> Terms:
+    if one is None:
+        return other
+    return (one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3])
+
+
+def _kind(net: Network, kernel: Kernel, setting: Setting) -> str:
+    """Return a kernel's class; PyTorch has fast depthwise kernels of three sizes only.
+
+    **Source**: PyTorch, ``aten/src/ATen/native/cuda/DepthwiseConv2d.cu``, and the
+    sizes that ``use_cudnn_depthwise`` in ``Convolution.cpp`` hands to cuDNN.
+    """
+    layer = net[kernel.name].operator
+    if setting.device == "cuda" and kernel.kind == "depthwise_conv":
+        is_fast = isinstance(layer, Conv2d) and layer.kernel in _FAST_DEPTHWISE
+        return kernel.kind if is_fast else GENERIC_DEPTHWISE
+    return kernel.kind
+
+
+_FAST_DEPTHWISE = ((1, 1), (3, 3), (5, 5))
+GENERIC_DEPTHWISE = "depthwise_conv_generic"
+"""The class of depthwise convolutions of other sizes, on a GPU."""
 
 
 def _steps(rows: Iterable[Row]) -> tuple[Step, ...]:
