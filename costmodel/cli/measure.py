@@ -68,6 +68,8 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
               help="How often every network has its turn.")  # fmt: skip
 @click.option("--sittings", default=1, show_default=True, type=click.IntRange(min=1),
               help="How often all networks are measured, in other groups.")  # fmt: skip
+@click.option("--together", default=8, show_default=True, type=click.IntRange(min=1),
+              help="Networks that take turns; their rows are kept together.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of weights and inputs.")
 @click.option("--per-operator", is_flag=True, help="Time every node in its place, too.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
@@ -78,8 +80,8 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def measure(
     context: click.Context, names: tuple[str, ...], device: str, dtype: str,
     layout: str, mode: str, threads: int, settings: tuple[str, ...],
-    resolution: Any, batch: int, rounds: int, sittings: int, seed: int,
-    output: Path | None, *, per_operator: bool, as_json: bool,
+    resolution: Any, batch: int, rounds: int, sittings: int, together: int,
+    seed: int, output: Path | None, *, per_operator: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure how long networks take, taking turns in interleaved rounds.
 
@@ -91,7 +93,7 @@ def measure(
     from costmodel.runtime.measure import Plan, setting_of
 
     setting = setting_of(device, dtype, layout, mode, threads)
-    plan = Plan(rounds, per_operator=per_operator, seed=seed, sittings=sittings)
+    plan = Plan(rounds, together, per_operator, seed, sittings)
     jobs = [_job(name, settings, resolution, batch) for name in dict.fromkeys(names)]
     found = measured(jobs, setting, plan, output)
     if as_json:
