@@ -1,4 +1,4 @@
-"""The command that makes a device profile of a machine, by measuring random networks."""
+"""The command that makes a device profile: it measures random networks, and fits."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def draw_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @main.command()
 @click.option("-o", "--output", required=True, metavar="FILE",
               type=click.Path(dir_okay=False, path_type=Path),
-              help="The profile to write, such as my-cpu.json; what is measured goes to "
+              help="The profile to write, say my-cpu.json; what is measured goes to "
               "my-cpu.jsonl beside it.")  # fmt: skip
 @click.option("--name", help="What the profile is called; the file's name by default.")
 @setting_options

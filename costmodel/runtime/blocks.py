@@ -211,7 +211,9 @@ def pooled(dice: Dice, x: Value, stride: int) -> Value:
 def excited(dice: Dice, x: Value) -> Value:
     """Multiply each channel by a gate made of all positions."""
     width = int(x.channels)
-    gate = build.conv(build.global_average_pool(x), max(2, width // dice.between(4, 16)), 1)
+    gate = build.conv(
+        build.global_average_pool(x), max(2, width // dice.between(4, 16)), 1
+    )
     gate = act(dice, gate, dice.one(("relu", "silu", "hardswish")))
     gate = build.conv(gate, width, 1)
     return build.multiply(x, act(dice, gate, dice.one(("sigmoid", "hardsigmoid"))))

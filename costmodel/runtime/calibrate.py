@@ -65,9 +65,7 @@ def calibrate(
     return refit(setting, path, draw, name=name)
 
 
-def measured(
-    setting: Setting, path: Path | str, draw: Draw
-) -> Iterator[Measurement]:
+def measured(setting: Setting, path: Path | str, draw: Draw) -> Iterator[Measurement]:
     """Measure every network and operator that the file lacks, and append them."""
     from costmodel.runtime.measure import Job, Plan, measure_all
 

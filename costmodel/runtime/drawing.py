@@ -82,9 +82,7 @@ def anchor() -> Network:
     return network(build.linear(x, 100), name="anchor", batch=1)
 
 
-def _network(
-    dice: Dice, family: str, name: str, batches: Sequence[int]
-) -> Network:
+def _network(dice: Dice, family: str, name: str, batches: Sequence[int]) -> Network:
     """Throw a stem, some stages of blocks and a head."""
     side = dice.one(SIDES) + dice.between(1, 10) - 1
     batch = dice.one(batches)
@@ -103,7 +101,10 @@ def _network(
 
 def _stem(dice: Dice, x: Value) -> Value:
     """Convolve the image by a kernel of any size, and perhaps pool or normalize."""
-    kernel, stride = dice.one((2, 3, 3, 3, 4, 5, 7, 7, 9, 11)), dice.one((1, 2, 2, 2, 4))
+    kernel, stride = (
+        dice.one((2, 3, 3, 3, 4, 5, 7, 7, 9, 11)),
+        dice.one((1, 2, 2, 2, 4)),
+    )
     x = layer(dice, x, dice.channels(16, 96), max(kernel, stride), stride)
     if dice.often(0.15):
         x = build.local_response_norm(x, dice.one((3, 5, 7)))
