@@ -69,7 +69,7 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--sittings", default=1, show_default=True, type=click.IntRange(min=1),
               help="How often all networks are measured, in other groups.")  # fmt: skip
 @click.option("--together", default=8, show_default=True, type=click.IntRange(min=1),
-              help="Networks that take turns; their rows are kept together.")  # fmt: skip
+              help="Networks that take turns; rows are kept by groups.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of weights and inputs.")
 @click.option("--per-operator", is_flag=True, help="Time every node in its place, too.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
