@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from subprocess import run as run_process
 
@@ -292,6 +292,7 @@ def test_the_table_has_a_line_a_network_and_a_line_a_predictor(
     assert any(line.startswith("ConvMeter-like ") for line in lines)
     assert "noise floor: halves of the measurements differ by 2.0%" in lines
     assert "80 % intervals hold 100% of the measurements" in lines
+    assert lines[-1].startswith("guessed, without a class of its own: ")
     assert "resnet18@224 " not in run(files[0], "--no-networks").stdout.split("\n\n")[1]
 
 

@@ -22,6 +22,7 @@ UNITS = {
     "tau": "Kendall's rank correlation",
     "rho": "Spearman's rank correlation",
     "coverage": "share of measurements in their 80 % interval",
+    "unmodelled": "share of the predicted seconds without a class of its own",
     "noise_floor": "mean relative difference of two halves of the measurements",
 }
 
@@ -57,6 +58,14 @@ def print_validation(
     covered = best.coverage(found.measured)
     if covered is not None:
         click.echo(f"80 % intervals hold {covered:.0%} of the measurements")
+    if best.estimates:
+        guessed = [estimate.unmodelled for estimate in best.estimates]
+        name = found.cases[guessed.index(max(guessed))].name
+        warned = sum(1 for estimate in best.estimates if estimate.warnings)
+        click.echo(
+            f"guessed, without a class of its own: {sum(guessed) / len(guessed):.1%} of "
+            f"the seconds, at most {max(guessed):.1%} ({name}); with a warning: {warned}"
+        )
     for name, why in found.refused.items():
         note(f"left out: {name}: {why}")
 

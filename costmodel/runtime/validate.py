@@ -7,7 +7,7 @@ was then asked. Nobody here is asked what it was fitted to, except where that is
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from costmodel.errors import CostModelError
@@ -123,7 +123,9 @@ class Validation:
             "rows": [
                 {"name": case.name, "family": case.family, "batch": case.batch,
                  "seconds": case.seconds,
-                 "predicted": {s.name: s.predicted[i] for s in self.scores}}
+                 "predicted": {s.name: s.predicted[i] for s in self.scores},
+                 "estimates": {s.name: asdict(s.estimates[i])
+                               for s in self.scores if s.estimates}}
                 for i, case in enumerate(self.cases)
             ],
             "refused": dict(self.refused),
