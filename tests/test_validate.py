@@ -252,6 +252,10 @@ def test_a_profile_that_is_right_is_said_to_be(files: tuple[Path, Path]) -> None
         "alexnet@227",
         "alexnet@227×2",
     ]
+    known = estimate(cm.load("alexnet", resolution=227, batch=1), PROFILE)
+    assert found["rows"][0]["estimates"]["costmodel, made-up"] == {
+        **asdict(known), "warnings": list(known.warnings)
+    }  # fmt: skip
 
 
 def test_baselines_are_fitted_to_what_is_asked_for(

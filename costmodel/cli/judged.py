@@ -11,7 +11,7 @@ from costmodel.terminal import note, print_json, print_table
 
 if TYPE_CHECKING:
     from costmodel.runtime.metrics import Summary
-    from costmodel.runtime.validate import Validation
+    from costmodel.runtime.validate import Score, Validation
 
 UNITS = {
     "seconds": "seconds a batch, measured",
@@ -59,15 +59,21 @@ def print_validation(
     if covered is not None:
         click.echo(f"80 % intervals hold {covered:.0%} of the measurements")
     if best.estimates:
-        guessed = [estimate.unmodelled for estimate in best.estimates]
-        name = found.cases[guessed.index(max(guessed))].name
-        warned = sum(1 for estimate in best.estimates if estimate.warnings)
-        click.echo(
-            f"guessed, without a class of its own: {sum(guessed) / len(guessed):.1%} of "
-            f"the seconds, at most {max(guessed):.1%} ({name}); with a warning: {warned}"
-        )
+        click.echo(_guessed(found, best))
     for name, why in found.refused.items():
         note(f"left out: {name}: {why}")
+
+
+def _guessed(found: Validation, best: Score) -> str:
+    """Say how much is predicted without knowing, and how often there is a warning."""
+    shares = [estimate.unmodelled for estimate in best.estimates]
+    mean, most = sum(shares) / len(shares), max(shares)
+    name = found.cases[shares.index(most)].name
+    warned = sum(1 for estimate in best.estimates if estimate.warnings)
+    return (
+        f"guessed, without a class of its own: {mean:.1%} of the seconds, at most "
+        f"{most:.1%} ({name}); with a warning: {warned}"
+    )
 
 
 def _print_networks(found: Validation) -> None:
