@@ -63,7 +63,7 @@ def folded(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGraph:
     The convolution's weights take the scale, its bias the shift: a bias more to read
     where there was none.
 
-    **Source**: Ioffe & Szegedy 2015, section 3.2; ``torch.fx.experimental.optimization``.
+    **Source**: Ioffe & Szegedy 2015, section 3.2; PyTorch, ``torch.fx.experimental``.
     """
     result = graph.copy()
     for node in network.nodes:
@@ -119,9 +119,10 @@ def compiled(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGrap
     """
     loops = _Loops(network, graph)
     for node in network.nodes:
-        if isinstance(node.operator, POINTWISE) and graph.nodes[node.name][
-            "launch"
-        ].demands:
+        if (
+            isinstance(node.operator, POINTWISE)
+            and graph.nodes[node.name]["launch"].demands
+        ):
             loops.place(node.name)
     members = loops.members()
     quotient = nx.DiGraph()
