@@ -39,7 +39,7 @@ Bytes of all classes are one group, the device's memory.
 DEVIATION = 1.0
 """How far a class may be from its group, as a share of the group's coefficient.
 
-A class that runs at half or at twice its group's rate is ordinary; at a tenth it is not.
+Half or twice its group's rate is ordinary for a class; a tenth is not.
 """
 
 Feature = tuple[str, str]
@@ -48,7 +48,7 @@ Feature = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ByClass:
-    """Seconds = Σ over classes of a·work + b·bytes, plus c·weight bytes plus d·calls."""
+    """Σ over classes of a·work + b·bytes, plus c·weight bytes, plus d·calls."""
 
     name: str = "costmodel, by class"
     deviation: float = DEVIATION

@@ -27,11 +27,13 @@ _TO_HALF = (
     op.Conv2d, op.TableConv2d, op.Conv1d, op.ConvTranspose2d, op.Linear, op.LastLinear,
     op.MatMul, op.Einsum, op.Attention, op.PReLU,
 )  # fmt: skip
-_TO_FLOAT = (op.LayerNorm, op.RMSNorm, op.GroupNorm, op.Softmax)
+_TO_FLOAT = (op.LayerNorm, op.RMSNorm, op.GroupNorm)
 _FLOAT_FUNCTIONS = frozenset(
     {"exp", "expm1", "log", "log1p", "reciprocal", "rsqrt", "softplus"}
 )
-_FLOAT_REDUCTIONS = frozenset({"sum", "norm", "prod"})
+_SUMS = frozenset({"sum", "norm", "prod"})
+"""Reductions that read halves and add up in float32; nothing is cast before them."""
+
 _FLOAT_OPERATIONS = frozenset({"power", "reverse_power", "reverse_divide"})
 """Of a tensor and a number, or of two tensors."""
 
@@ -69,8 +71,8 @@ def moved(net: Network, scalars: Collection[str] = ()) -> dict[str, Moved]:
     found = {}
     for node in net.nodes:
         given = [_width(net, source, widths, scalars) for source in node.inputs]
-        wanted = _wanted(node.operator)
-        widths[node.name] = wanted or max(given, default=FLOAT)
+        wanted, made = _widths(node.operator)
+        widths[node.name] = made or max(given, default=FLOAT)
         found[node.name] = _of_node(net, node, given, wanted, widths[node.name])
     return found
 
@@ -83,22 +85,25 @@ def _width(
     return HALF if is_number else widths[name]
 
 
-def _wanted(operator: Operator) -> int | None:
-    """Return what autocast makes of an operator's operands; None is the widest."""
+def _widths(operator: Operator) -> tuple[int | None, int | None]:
+    """Return what autocast makes of operands and result; None is as they are."""
     if isinstance(operator, _TO_HALF):
-        return HALF
+        return HALF, HALF
     told = operator.attributes
+    if isinstance(operator, op.Softmax) or (
+        isinstance(operator, op.Reduce) and told["operation"] in _SUMS
+    ):
+        return None, FLOAT
     if (
         isinstance(operator, _TO_FLOAT)
         or (isinstance(operator, op.Pointwise) and told["function"] in _FLOAT_FUNCTIONS)
-        or (isinstance(operator, op.Reduce) and told["operation"] in _FLOAT_REDUCTIONS)
         or (
             isinstance(operator, (op.Scalar, op.Binary))
             and told["operation"] in _FLOAT_OPERATIONS
         )
     ):
-        return FLOAT
-    return None
+        return FLOAT, FLOAT
+    return None, None
 
 
 def _of_node(

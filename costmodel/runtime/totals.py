@@ -135,14 +135,15 @@ def _classes(
     def add(kind: str, *terms: int) -> None:
         found[kind] = _sum(found.get(kind), (terms[0], terms[1], terms[2], terms[3]))
 
-    extra = {} if mixed is None else moved(net, mixed)
+    extra, batch = {} if mixed is None else moved(net, mixed), int(net.batch)
     for kernel in kernels(net, setting):
         more = extra.pop(kernel.name, None)
-        width = int(kernel.activation_bytes) + (more.extra_bytes if more else 0)
+        width = int(kernel.activation_bytes) + (batch * more.extra_bytes if more else 0)
         kind = _kind(net, kernel, setting)
         add(kind, int(kernel.work), width, int(kernel.weight_bytes), 1)
         if more and more.casts:
-            add("copy", more.cast_elements, more.cast_bytes, 0, more.casts)
+            cast = batch * more.cast_elements, batch * more.cast_bytes
+            add("copy", *cast, 0, more.casts)
     return dict(sorted(found.items()))
 
 
