@@ -92,7 +92,8 @@ def _step(scaled: Array, counts: Array, theta: Array, present: Array) -> Array:
     wanted = slopes @ theta - r
     normal = slopes.T @ (weights[:, None] * slopes) + PRIOR * SOFT * np.eye(4)
     right = slopes.T @ (weights * wanted) + PRIOR * SOFT
-    best, least = theta, np.inf
+    # Nothing at all is the best where predictions are e times too long, or more.
+    best, least = np.zeros(4), 0.0
     for free in product([False, True], repeat=4):
         chosen = np.array(free) & present
         if not chosen.any():
