@@ -36,9 +36,10 @@ def warnings_of(prediction: Prediction) -> Iterator[str]:
     rows = [row for row in prediction.rows if row.is_modelled]
     unknown = sorted({str(s) for s in prediction.seconds.free_symbols})
     if unknown:
+        names = ", ".join(unknown)
         yield (
-            f"{', '.join(unknown)} are symbols: whether kernels are inside of what was "
-            "calibrated is known once they are numbers"
+            f"{names} {'is a symbol' if len(unknown) == 1 else 'are symbols'}: what is "
+            "inside of the calibrated range is known once every size is a number"
         )
     groups: dict[tuple[str, str], list[tuple[float, str, int]]] = {}
     for row in rows:
@@ -90,6 +91,6 @@ def _sentence(
     far = f"{times:.3g} times the {'most' if times > 1 else 'least'}"
     word = feature.replace("_", " ")
     return (
-        f"{kind}: {word} {value:,} of {name}{more} is outside of what was calibrated, "
+        f"{kind}: {word} {value:,} of {name}{more} is outside of the calibrated range "
         f"{low:,} to {high:,}: {far}"
     )

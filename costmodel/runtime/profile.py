@@ -176,10 +176,10 @@ def load_profile(name: str | Path | Profile) -> Profile:
         return known[str(name)]
     path = Path(name)
     if path.suffix != ".json" and not path.exists():
-        names = ", ".join(known) or "none is shipped"
+        names = f"known are {', '.join(known)}" if known else "none is shipped"
         raise CostModelError(
-            f'no device profile "{name}"; known are {names}; calibrate one with '
-            f"costmodel calibrate, and name its file"
+            f'no device profile "{name}"; {names}; costmodel calibrate writes one to a '
+            "file, which may be named here"
         )
     try:
         text = path.read_text(encoding="utf-8")
