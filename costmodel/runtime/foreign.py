@@ -126,19 +126,39 @@ def _number(line: Mapping[Any, Any], column: str) -> float:
     return value
 
 
-REGISTERED = {
-    name: name
-    for name in (
-        "densenet121", "densenet161", "densenet169", "densenet201", "resnet18",
-        "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d",
-        "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2",
-        "vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn",
-        "vgg19_bn", "inception_v3", "inception_v4",
-    )
+_SAME = (
+    "densenet121", "densenet161", "densenet169", "densenet201", "efficientnet_b0",
+    "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4",
+    "inception_v3", "inception_v4", "resnet18", "resnet34", "resnet50", "resnet101",
+    "resnet152", "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d",
+    "wide_resnet50_2", "wide_resnet101_2",
+)  # fmt: skip
+_REGNETS = {
+    "002": "200mf", "006": "600mf", "016": "1_6gf", "032": "3_2gf", "040": "4gf",
+    "064": "6_4gf", "120": "12gf", "160": "16gf", "320": "32gf",
 }  # fmt: skip
-"""Names of timm's that are networks of the registry, in torchvision's variant if any.
 
-They have to have timm's parameters and MACs; tests hold them against traces.
+REGISTERED = {
+    **{name: name for name in _SAME},
+    **{f"regnet{c}_{n}": f"regnet_{c}_{m}" for n, m in _REGNETS.items() for c in "xy"},
+    "legacy_senet154": "senet154",
+    "legacy_xception": "xception",
+    "mnasnet_100": "mnasnet1_0",
+    "mobilenetv1_100": "mobilenet_v1",
+    "mobilenetv2_100": "mobilenet_v2",
+    "mobilenetv3_large_100": "mobilenet_v3_large",
+    "mobilenetv3_small_100": "mobilenet_v3_small",
+    "nasnetalarge": "nasnet_a_large",
+    "pnasnet5large": "pnasnet5_large",
+    "regnetx_008": "regnet_x_800mf",
+    "regnetx_080": "regnet_x_8gf",
+    "regnety_004": "regnet_y_400mf",
+    "semnasnet_100": "mnasnet_a1",
+}
+"""Names of timm's, and the networks of the registry that they are.
+
+In torchvision's variant, if there is one; they have timm's parameters, MACs and
+activations at every size. timm's VGGs have not: their head slides.
 """
 
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from costmodel.algebra.amount import added
+from costmodel.algebra.symbols import as_int
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
-from costmodel.network.shape import counted
+from costmodel.network.shape import Shape, counted
 
 
 HALF, FLOAT = 2, 4
@@ -111,13 +113,20 @@ def _of_node(
 ) -> Moved:
     if not node.inputs or node.operator.view or node.name in net.unbatched:
         return Moved(0, 0, 0)
-    extra = (made - HALF) * int(counted(node.output).numel)
+    extra = (made - HALF) * _elements(node.output)
     cast = casts = 0
     for source, width in zip(node.inputs, given):
         if source in net.unbatched:
             continue  # once a batch, and small
-        size = int(counted(net[source].output).numel)
+        size = _elements(net[source].output)
         extra += ((wanted or width) - HALF) * size
         if wanted not in (None, width):
             cast, casts = cast + size, casts + 1
     return Moved(extra, cast, casts)
+
+
+def _elements(shape: Shape) -> int:
+    return as_int(added([(1, counted(shape).numel)]))
+
+
+__all__ = ["FLOAT", "HALF", "Moved", "moved"]

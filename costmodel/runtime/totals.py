@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from costmodel.algebra.amount import added
+from costmodel.algebra.symbols import as_int
 from costmodel.analysis.cost import Row, cost
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
@@ -108,7 +110,7 @@ def totals(
         names = ", ".join(sorted(map(str, free)))
         raise CostModelError(f"totals of {net.name}: {names} has no value yet")
     costs = cost(net, bytes_per_element=setting.element_bytes)
-    weights = {row.name: int(row.sample.weight_bytes) for row in costs.rows}
+    weights = {row.name: _weights(row) for row in costs.rows}
     both_ways = int(costs.bytes_read + costs.bytes_written)
     running = [row for row in costs.rows if _moved(row)]
     return Totals(
@@ -183,12 +185,16 @@ def _roof(rows: Iterable[Row], ridge: float) -> tuple[int, int]:
     """Return MACs of rows above a ridge point, and the bytes of those below it."""
     macs = moved = 0
     for row in rows:
-        count, width = int(row.macs), _moved(row) - int(row.sample.weight_bytes)
+        count, width = int(row.macs), _moved(row) - _weights(row)
         if count > ridge * width:
             macs += count
         else:
             moved += width
     return macs, moved
+
+
+def _weights(row: Row) -> int:
+    return as_int(added([(1, row.sample.weight_bytes)]))
 
 
 def _moved(row: Row) -> int:

@@ -65,13 +65,18 @@ def patience(seconds: int) -> Iterator[None]:
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
 @click.argument("part", default="1/1")
+@click.option("--only", type=click.File(), help="Names to choose from, one a line.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=TABLE)
-def main(folder: Path, part: str, output: Path) -> None:
+def main(folder: Path, part: str, only: Any, output: Path) -> None:
     """Write the table, or every so many-th network of it."""
     zoo.timm()
     first, step = map(int, part.split("/"))
     entries: dict[foreign.Key, foreign.Entry] = {}
-    for model, resolutions in list(sizes(folder).items())[first - 1 :: step]:
+    chosen = sizes(folder)
+    if only:
+        names = set(only.read().split())
+        chosen = {model: found for model, found in chosen.items() if model in names}
+    for model, resolutions in list(chosen.items())[first - 1 :: step]:
         try:
             with patience(PATIENCE):
                 entries |= counted(model, resolutions)
