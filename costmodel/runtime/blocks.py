@@ -33,8 +33,8 @@ def plain(dice: Dice, x: Value, width: int, stride: int) -> Value:
 
 def bottleneck(dice: Dice, x: Value, width: int, stride: int) -> Value:
     """Reduce by 1×1, convolve, expand by 1×1, and add the input or its projection."""
-    inner = max(4, width // dice.one((2, 3, 4)))
-    groups = dice.one((1, 1, 2, 4, 8)) if dice.often(0.4) else 1
+    inner = inside(dice, width // dice.one((2, 3, 4)))
+    groups = dice.one((2, 4, 8)) if dice.often(0.25) else 1
     inner = -(-inner // groups) * groups
     y = layer(dice, x, inner, 1, 1)
     y = layer(dice, y, inner, dice.one(ODD), stride, groups)
@@ -49,7 +49,7 @@ def inverted(dice: Dice, x: Value, width: int, stride: int) -> Value:
     """Expand, convolve each channel by itself, gate, project."""
     inner = int(x.channels) * dice.between(2, 6)
     y = layer(dice, x, inner, 1, 1)
-    kernel = dice.one((3, 3, 5, 5, 7, 9, 11))
+    kernel = fitting(x, dice.one((3, 3, 5, 5, 7, 9, 11)))
     y = build.depthwise(y, kernel, stride, bias=dice.often(0.2))
     y = act(dice, norm(dice, y))
     y = excited(dice, y) if dice.often(0.5) else y
@@ -60,11 +60,11 @@ def inverted(dice: Dice, x: Value, width: int, stride: int) -> Value:
 def dense(dice: Dice, x: Value, width: int, stride: int) -> Value:
     """Concatenate what each of a few layers adds to all before it."""
     x = pooled(dice, x, stride) if stride > 1 else x
-    growth = max(4, width // dice.between(4, 8))
+    growth = inside(dice, width // dice.between(4, 8))
     for _ in range(dice.between(2, 4)):
         y = act(dice, build.batch_norm(x))
         y = layer(dice, y, 2 * growth, 1, 1) if dice.often(0.6) else y
-        y = build.conv(y, growth, dice.one((3, 3, 5)), bias=False)
+        y = build.conv(y, growth, fitting(x, dice.one((3, 3, 5))), bias=False)
         x = build.concat(x, y)
     return layer(dice, x, width, 1, 1)
 
@@ -72,11 +72,11 @@ def dense(dice: Dice, x: Value, width: int, stride: int) -> Value:
 def branches(dice: Dice, x: Value, width: int, stride: int) -> Value:
     """Convolve and pool side by side, and concatenate."""
     count = dice.between(2, 6)
-    each = max(4, width // count)
+    each = inside(dice, width // count)
     values = []
     for _ in range(count - 1):
         y = layer(dice, x, dice.channels(4, each + 4), 1, 1)
-        n = dice.one(ODD)
+        n = fitting(x, dice.one(ODD))
         for kernel in dice.one((((n, n),), ((1, n), (n, 1)), ((n, n), (3, 3)))):
             y = norm(dice, build.conv(y, each, kernel, bias=False))
             y = act(dice, y)
@@ -89,8 +89,9 @@ def branches(dice: Dice, x: Value, width: int, stride: int) -> Value:
 
 def grouped(dice: Dice, x: Value, width: int, stride: int) -> Value:
     """Convolve in groups, each of a few channels or of many."""
-    groups = dice.between(2, 32)
-    wide = -(-width // groups) * groups
+    each = dice.one((4, 8, 8, 12, 16, 16, 24, 32, 48, dice.between(2, 64)))
+    groups = max(2, width // each)
+    wide = groups * each
     x = layer(dice, x, wide, 1, 1)
     x = layer(dice, x, wide, dice.one((1, 3, 3, 5, 7)), stride, groups)
     if dice.often(0.6):
@@ -103,7 +104,7 @@ def mixing(dice: Dice, x: Value, width: int, stride: int) -> Value:
     """Large depthwise kernels, then two linear layers at each position."""
     if stride > 1 or x.channels != width:
         x = build.conv(x, width, stride, stride, padding=0)
-    y = build.depthwise(x, dice.one((3, 5, 7, 7, 9, 11)))
+    y = build.depthwise(x, fitting(x, dice.one((3, 5, 7, 7, 9, 11))))
     if dice.often(0.3):  # as convolutions, the channels first
         y = build.conv(act(dice, norm(dice, y)), width * dice.between(1, 4), 1)
         return build.add(x, build.conv(act(dice, y), width, 1))
@@ -118,14 +119,15 @@ def mixing(dice: Dice, x: Value, width: int, stride: int) -> Value:
 
 def shuffled(dice: Dice, x: Value, width: int, stride: int) -> Value:
     """Keep half of the channels, convolve the others, concatenate and shuffle."""
-    half = max(4, width // 2)
+    half = inside(dice, width // 2)
     if stride > 1 or x.channels != 2 * half:
         y = norm(dice, build.depthwise(x, 3, stride, bias=False))
         x = build.concat(layer(dice, y, half, 1, 1), layer(dice, y, half, 1, 1))
     for _ in range(dice.between(1, 3)):
         kept, y = build.split(x, 2)
         y = layer(dice, y, half, 1, 1)
-        y = build.batch_norm(build.depthwise(y, dice.one((3, 5, 7)), bias=False))
+        kernel = fitting(x, dice.one((3, 5, 7)))
+        y = build.batch_norm(build.depthwise(y, kernel, bias=False))
         y = layer(dice, y, half, 1, 1)
         x = build.channel_shuffle(build.concat(kept, y), 2)
     return x
@@ -133,7 +135,7 @@ def shuffled(dice: Dice, x: Value, width: int, stride: int) -> Value:
 
 def many(dice: Dice, x: Value, width: int, stride: int) -> Value:
     """Add the results of many small layers, normalized each by itself."""
-    kernel = dice.one((3, 5))
+    kernel = fitting(x, dice.one((3, 5)))
     count = dice.between(2, 5)
     separate = dice.often(0.5)
     if separate:
@@ -196,9 +198,21 @@ def layer(
 ) -> Value:
     """Convolve, normalize, activate."""
     bias = dice.often(0.2)
+    kernel = fitting(x, kernel)
     padding = kernel // 2
     x = build.conv(x, width, kernel, stride, padding, groups=groups, bias=bias)
     return act(dice, x if bias else norm(dice, x))
+
+
+def fitting(x: Value, kernel: int) -> int:
+    """Return a kernel that is no larger than the map, odd where it was."""
+    side = min(int(extent.base) for extent in x.shape.spatial)
+    return kernel if kernel <= side else side - (side + kernel) % 2 or 1
+
+
+def inside(dice: Dice, width: int) -> int:
+    """Return the width of a block's inner layers: mostly a multiple of 8."""
+    return max(8, -(-width // 8) * 8) if dice.often(0.7) else max(4, width)
 
 
 def pooled(dice: Dice, x: Value, stride: int) -> Value:

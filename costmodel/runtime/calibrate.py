@@ -103,24 +103,58 @@ def refit(
         raise CostModelError(
             f"calibrate: {path} is of several machines: {'; '.join(sorted(places))}"
         )
-    pairs = [(one, known[one.name, one.options["network"]]) for one in combined(rows)]
+    steady = combined(at_one_speed(rows))
+    pairs = [(one, known[one.name, one.options["network"]]) for one in steady]
     return fitted(pairs, setting, name=name)
+
+
+def at_one_speed(rows: Sequence[Measurement]) -> list[Measurement]:
+    """Return measurements as they were had the machine been as fast all the time.
+
+    A machine is faster in one minute than in another, and the anchor, a small network
+    that took turns with every group, tells by how much: times are multiplied by the
+    median anchor over their own.
+    """
+    anchors = [one.anchor for one in rows if one.anchor]
+    if not anchors:
+        return list(rows)
+    usual = float(np.median(anchors))
+    return [_times(one, usual / one.anchor) if one.anchor else one for one in rows]
+
+
+def _times(one: Measurement, factor: float) -> Measurement:
+    operators = {node: factor * seconds for node, seconds in one.operators.items()}
+    return replace(
+        one,
+        seconds=factor * one.seconds,
+        wall_seconds=factor * one.wall_seconds,
+        iqr=factor * one.iqr,
+        least=factor * one.least,
+        anchor=factor * one.anchor if one.anchor else None,
+        operators=operators,
+    )
 
 
 def fitted(
     pairs: Sequence[tuple[Measurement, Network]], setting: Setting, *, name: str
 ) -> Profile:
-    """Fit a profile to networks measured operator by operator."""
+    """Fit a profile to networks measured operator by operator.
+
+    Its stamp keeps the anchor's seconds: measurements taken when that network took
+    longer, or less, can be compared with what the profile predicts.
+    """
     timed = {one.name: timed_kernels(one, net) for one, net in pairs}
     shares = [math.log(one.seconds / inside) for one, net in pairs
               if (inside := kernel_seconds(one, net))]  # fmt: skip
     low, middle, high = np.percentile(shares, [16, 50, 84])
     last = max((one for one, _ in pairs), key=lambda one: str(one.stamp["date"]))
+    anchors = [one.anchor for one, _ in pairs if one.anchor]
+    speed = {"anchor": float(np.median(anchors))} if anchors else {}
     profile = fit(
         [row for rows in timed.values() for row in rows],
         setting,
         name=name,
-        stamp=dict(last.stamp),
+        stamp=dict(last.stamp) | speed,
         overhead=math.exp(middle),
         overhead_spread=float(high - low) / 2,
         versions=dict(last.stamp["versions"]),

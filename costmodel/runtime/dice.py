@@ -49,9 +49,9 @@ class Dice:
         return min(most, max(least, drawn))
 
     def channels(self, least: int, most: int) -> int:
-        """Return a width: most are no multiple of 8, and some are odd."""
+        """Return a width: two of three are multiples of 8, some of the rest odd."""
         width = self.between(least, most)
-        return -(-width // 8) * 8 if self.often(0.35) else width
+        return -(-width // 8) * 8 if self.often(0.67) else width
 
 
 def act(dice: Dice, x: Value, kind: str | None = None) -> Value:
