@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from costmodel.runtime.predict import predict as predict
     from costmodel.runtime.profile import load_profile as load_profile
     from costmodel.runtime.profile import profiles as profiles
+    from costmodel.runtime.roofline import explain as explain
 
 __version__ = "0.1.0.dev0"
 
@@ -93,6 +94,7 @@ _HOME = {
     "costmodel.runtime.measure": ("measure",),
     "costmodel.runtime.predict": ("predict",),
     "costmodel.runtime.profile": ("load_profile", "profiles"),
+    "costmodel.runtime.roofline": ("explain",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

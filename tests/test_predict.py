@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sympy
 from click.testing import CliRunner
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
@@ -32,6 +32,7 @@ from costmodel.testing import input_sizes, networks, operators
 from tests.drawn_devices import device
 
 
+FEWER = settings(max_examples=settings().max_examples // 3)
 MODES = ("eager", "folded", "compile")
 DEVICES = st.builds(device, st.integers(0, 9), mode=st.sampled_from(MODES),
                     threads=st.sampled_from([1, 2]))  # fmt: skip
@@ -42,6 +43,7 @@ def classes(prediction: Prediction) -> list[str]:
     return [row.kind for row in prediction.rows]
 
 
+@FEWER
 @given(net=networks(), profile=DEVICES, data=st.data())
 def test_binding_commutes_with_predicting(
     net: Network, profile: Profile, data: st.DataObject
@@ -78,6 +80,7 @@ def test_what_grows_takes_longer_while_the_same_kernels_run(
     assert one.seconds <= other.seconds
 
 
+@FEWER
 @given(profile=DEVICES, first=st.integers(1, 48), more=st.integers(1, 16))
 @pytest.mark.parametrize("name", ["mobilenet_v1", "resnet50"])
 def test_what_is_wider_takes_longer_while_the_same_kernels_run(
@@ -119,6 +122,7 @@ def test_seconds_of_a_composition_are_the_sum(
     assert whole == before + after
 
 
+@FEWER
 @given(net=networks(), profile=DEVICES)
 def test_every_grouping_adds_up_to_the_whole(net: Network, profile: Profile) -> None:
     found = predict(net, profile)
@@ -128,6 +132,7 @@ def test_every_grouping_adds_up_to_the_whole(net: Network, profile: Profile) -> 
         assert sympy.expand(sympy.Add(*parts)) == found.seconds
 
 
+@FEWER
 @given(net=networks(), profile=DEVICES)
 def test_the_formula_is_plain_and_read_back(net: Network, profile: Profile) -> None:
     seconds = predict(net, profile).seconds
@@ -163,7 +168,8 @@ def test_every_question_takes_a_prediction() -> None:
     found = predict(cm.load("mobilenet_v1", width=alpha), device())
     at = {"N": 1, "H": 224, "W": 224}
     bound = found.at(**at)
-    assert cm.smallest(bound, alpha, 10e-3).beyond == cm.largest(bound, alpha, 10e-3).value
+    most = cm.largest(bound, alpha, 10e-3)
+    assert cm.smallest(bound, alpha, 10e-3).beyond == most.value
     assert cm.elasticity(bound, alpha) == cm.elasticity(bound.seconds, alpha)
     assert sum(cm.share(bound.by_kind()).values()).equals(1)
     assert not sympy.sympify(cm.relax(bound)).atoms(sympy.ceiling, sympy.floor)
@@ -179,7 +185,9 @@ def test_every_question_takes_a_prediction() -> None:
 
 
 @pytest.mark.parametrize("sizes", [(1, 224, 224), (2, 193, 160), (16, 64, 65)])
-def test_a_prediction_becomes_a_function_of_numbers(sizes: tuple[int, int, int]) -> None:
+def test_a_prediction_becomes_a_function_of_numbers(
+    sizes: tuple[int, int, int],
+) -> None:
     found = predict(cm.load("resnet50"), device())
     function = cm.lambdify(found, [N, H, W])
     bound = found.at(dict(zip((N, H, W), sizes)))
@@ -299,7 +307,8 @@ def test_json_adds_up(file: str, by: str) -> None:
 
 
 def test_the_command_prints_a_formula_of_what_stays_a_symbol(file: str) -> None:
-    result = run("predict", "resnet50", "--device", file, "--symbols", "batch", "--json")
+    kept = ("--symbols", "batch")
+    result = run("predict", "resnet50", "--device", file, *kept, "--json")
     formula = parse(json.loads(result.stdout)["seconds"])
     net = cm.load("resnet50", resolution=224)
     assert formula == predict(net, file).seconds
@@ -327,7 +336,8 @@ def test_predicting_needs_no_torch(file: str) -> None:
     code = (
         "import sys, costmodel as cm; "
         f"cm.predict(cm.load('resnet50'), {file!r}).low; "
-        "print(*sorted({'torch', 'fvcore', 'torchvision', 'timm'} & sys.modules.keys()))"
+        "heavy = {'torch', 'fvcore', 'torchvision', 'timm'}; "
+        "print(*sorted(heavy & sys.modules.keys()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
@@ -339,3 +349,20 @@ def test_a_drawn_device_times_convolutions() -> None:
     net = network(conv(image(3, 32, 32), 8, kernel=3), batch=1)
     (row,) = predict(net, device()).rows
     assert (row.kind, row.asked.when, row.is_modelled) == ("conv_native", 1, True)
+
+
+def test_explaining_names_what_bounds_each_layer(file: str) -> None:
+    arguments = ("predict", "vgg16", "--device", file, "--explain")
+    found = json.loads(run(*arguments, "--json").stdout)
+    bounds = {layer["layer"]: layer for layer in found["layers"]}
+    layer = bounds["fc6"] if "fc6" in bounds else found["layers"][-1]
+    assert layer["bound"] == "memory"
+    assert layer["compute_bound_from_batch"] > 1
+    nearer = run(
+        *arguments, "--batch", str(layer["compute_bound_from_batch"]), "--json"
+    )
+    again = {one["layer"]: one for one in json.loads(nearer.stdout)["layers"]}
+    assert again[layer["layer"]]["bound"] == "compute"
+    predicted = sum(one["predicted_seconds"] for one in found["layers"])
+    assert predicted == pytest.approx(found["seconds"])
+    assert "compute from batch" in run(*arguments).output

@@ -13,7 +13,9 @@ from costmodel.terminal import note, print_json, print_table
 
 
 if TYPE_CHECKING:
+    from costmodel.network.graph import Network
     from costmodel.runtime.predict import Prediction
+    from costmodel.runtime.roofline import Layer
 
 UNITS = {
     "seconds": "seconds a batch; a formula where symbols are left",
@@ -21,17 +23,41 @@ UNITS = {
     "high": "seconds, upper end",
     "unmodelled_share": "part of the seconds without a class of their own, of 1",
     "kernels": "how many run",
+    "flop_per_byte": "arithmetic intensity, a multiply-accumulate is 2 FLOP",
+    "compute_bound_from_batch": "samples; null where memory always bounds",
+    "bound_seconds": "seconds a batch, the roofline's lower bound with calls",
 }
+
+SHOWN_LAYERS = 20
+"""Layers under the roofline that the terminal lists, the slowest first."""
 
 
 @main.command()
 @TARGET
-@click.option("--device", required=True, metavar="PROFILE",
-              help="A calibrated device: a profile's name, or a file from calibrate.")  # fmt: skip
-@click.option("--by", type=click.Choice(["kind", "scope", "node"]), default="kind",
-              show_default=True, help="What a line of the table is.")  # fmt: skip
-@click.option("--depth", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Levels of scope, with --by scope.")  # fmt: skip
+@click.option(
+    "--device",
+    required=True,
+    metavar="PROFILE",
+    help="A calibrated device: a profile's name, or a file from calibrate.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["kind", "scope", "node"]),
+    default="kind",
+    show_default=True,
+    help="What a line of the table is.",
+)
+@click.option(
+    "--depth",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Levels of scope, with --by scope.",
+)
+@click.option(
+    "--explain", "is_explained", is_flag=True,
+    help="What limits each layer under the device's roofline, and up to which batch.",
+)  # fmt: skip
 @click.option(
     "--symbols",
     metavar="NAMES",
@@ -45,7 +71,7 @@ UNITS = {
 def predict(
     name: str, device: str, by: str, depth: int, symbols: str,
     settings: tuple[str, ...], resolution: str | None, batch: str | None,
-    *, as_json: bool,
+    *, is_explained: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Predict how long a network takes on a calibrated device.
 
@@ -61,11 +87,17 @@ def predict(
         "node": found.by_node,
         "scope": lambda: found.by_scope(depth),
     }[by]()
+    layers: list[dict[str, Any]] = []
+    if is_explained:
+        _, free, _ = open_network(name, settings, resolution, None, ["batch", *kept])
+        layers = _layers(found, free)
     if as_json:
+        more = {"layers": layers} if is_explained else {}
         print_json("costmodel.predict/1", UNITS, name=name, options=used,
                    batch=plain(net.batch), profile=found.profile.name,
                    setting=found.profile.setting.to_json(), **_contents(found),
-                   by=by, parts={k: _value(v) for k, v in groups.items()})  # fmt: skip
+                   by=by, parts={k: _value(v) for k, v in groups.items()},
+                   **more)  # fmt: skip
         return
     size = net.inputs[0].output
     click.echo(heading(chosen))
@@ -73,6 +105,7 @@ def predict(
                f"batch {net.batch}\n")  # fmt: skip
     _print_total(found)
     _print_parts(found, by, groups)
+    _print_layers(found, layers)
     for warning in found.warnings:
         note(f"warning: {warning}")
 
@@ -109,10 +142,66 @@ def _print_parts(found: Prediction, by: str, groups: dict[str, sympy.Expr]) -> N
     print_table((by, "ms", "share"), cells, right=(1, 2))
 
 
+def _layers(found: Prediction, free: Network) -> list[dict[str, Any]]:
+    """Return each layer under the roofline; ``free`` has its batch as a symbol."""
+    from costmodel.runtime.roofline import explain
+
+    predicted = found.by_node()
+    open_layers = explain(free, found.profile).layers
+    return [
+        {
+            "layer": layer.name,
+            "nodes": list(layer.nodes),
+            "bound": layer.bound,
+            "flop_per_byte": _value(layer.arithmetic_intensity),
+            "compute_bound_from_batch": _flip(open_layer, free.batch),
+            "bound_seconds": _value(layer.seconds),
+            "predicted_seconds": _value(predicted[layer.name]),
+        }
+        for layer, open_layer in zip(
+            explain(found.network, found.profile).layers, open_layers
+        )
+    ]
+
+
+def _flip(layer: Layer, batch: Any) -> int | None:
+    """Return the least batch at which a layer is bound by computing; None: at none.
+
+    Other symbols have to be numbers: where they are not, no batch is given.
+    """
+    if (layer.compute - layer.memory).free_symbols != {batch}:
+        return None
+    regions = layer.regions(batch)
+    if regions[-1].part != "compute":
+        return None
+    return max(1, int(sympy.ceiling(regions[-1].low)))
+
+
+def _print_layers(found: Prediction, layers: list[dict[str, Any]]) -> None:
+    """Print what bounds each layer, the slowest first."""
+    if not layers or found.seconds.free_symbols:
+        return
+    click.echo("\nUnder the roofline of the highest rates that were measured:\n")
+    layers = sorted(layers, key=lambda layer: -layer["predicted_seconds"])
+    cells = [
+        [layer["layer"], f"{layer['flop_per_byte']:.3g}", layer["bound"],
+         str(layer["compute_bound_from_batch"] or "—"),
+         f"{layer['bound_seconds'] * 1e3:.3g}",
+         f"{layer['predicted_seconds'] * 1e3:.3g}"]
+        for layer in layers[:SHOWN_LAYERS]
+    ]  # fmt: skip
+    header = ("layer", "FLOP/byte", "bound", "compute from batch", "bound, ms",
+              "predicted, ms")  # fmt: skip
+    print_table(header, cells, right=(1, 3, 4, 5))
+    if len(layers) > SHOWN_LAYERS:
+        click.echo(f"and {len(layers) - SHOWN_LAYERS} faster ones; --json has them all")
+
+
 def _time(seconds: sympy.Expr) -> str:
     return f"{float(seconds) * 1e3:.4g} ms"
 
 
-def _value(value: sympy.Expr) -> float | str:
+def _value(value: Any) -> float | str:
     """Return a number as a float, and a formula as text."""
-    return str(value) if value.free_symbols else float(value)
+    formula = sympy.sympify(value)
+    return str(formula) if formula.free_symbols else float(formula)

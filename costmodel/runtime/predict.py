@@ -148,7 +148,9 @@ class Prediction:
 
         return tuple(tensor_sizes(self.network))
 
-    def at(self, values: Mapping[Any, Any] | None = None, **named: object) -> Prediction:
+    def at(
+        self, values: Mapping[Any, Any] | None = None, **named: object
+    ) -> Prediction:
         """Return the prediction with symbols replaced, as :meth:`Network.bind` does."""
         return Prediction(self.network.bind(values, **named), self.profile)
 

@@ -51,7 +51,7 @@ class Coefficients:
 
     def __post_init__(self) -> None:
         """Refuse what is no time, and what has no spread."""
-        spreads = [self.residual, *(number for row in self.covariance for number in row)]
+        spreads = [self.residual, *(n for row in self.covariance for n in row)]
         if not all(math.isfinite(n) for n in (*self.values, *spreads)):
             raise CostModelError(f"coefficients {self.values}: not all are numbers")
         if min(self.values) < 0 or max(self.values) == 0:
@@ -132,7 +132,7 @@ class Profile:
 
     def to_json(self) -> str:
         """Return the profile as text; :meth:`from_json` gives it back."""
-        document = {"schema": SCHEMA, "units": "seconds"}
+        document: dict[str, Any] = {"schema": SCHEMA, "units": "seconds"}
         document |= {f.name: getattr(self, f.name) for f in fields(self)}
         classes = {
             kind: {f.name: getattr(c, f.name) for f in fields(c)}
@@ -155,9 +155,7 @@ class Profile:
         try:
             return _read(document)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CostModelError(
-                f"{source}: not a device profile: {error!r}"
-            ) from None
+            raise CostModelError(f"{source}: not a device profile: {error!r}") from None
         except CostModelError as error:
             raise CostModelError(f"{source}: {error}") from None
 
