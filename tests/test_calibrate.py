@@ -115,7 +115,7 @@ def test_no_published_network_is_among_the_drawn_ones(
     mean = sum(shares.values()) / len(shares)
     record_property("share of published layers that are drawn too, mean", mean)
     record_property("largest of one network", max(shares.values()))
-    # Small layers occur by chance, such as a gate's on a map of 1×1; few of any network.
+    # Small layers occur by chance, such as a gate's; but few of any one network.
     assert {name: share for name, share in shares.items() if share > 0.2} == {}
     assert mean < 0.03
 
