@@ -67,7 +67,8 @@ def calibrate(
 
 def measured(setting: Setting, path: Path | str, draw: Draw) -> Iterator[Measurement]:
     """Measure every network and operator that the file lacks, and append them."""
-    from costmodel.runtime.measure import Job, Plan, measure_all
+    from costmodel.runtime.measure import Plan, measure_all
+    from costmodel.runtime.measure_subject import Job
 
     jobs = [Job(net.name, net, int(net.batch), options=identity(net))
             for net in draw.all()]  # fmt: skip
