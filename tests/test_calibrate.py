@@ -265,6 +265,22 @@ def test_a_calibration_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> No
     assert (again.exit_code, load_profile(output)) == (0, profile)
 
 
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_a_gpu_is_calibrated_in_the_same_way(tmp_path: Path, mode: str) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("PyTorch sees no CUDA device")
+    options = ("--device", "cuda", "--dtype", "bfloat16", "--layout", "channels_last")
+    output = str(tmp_path / "gpu.json")
+    draw = ("--batches", "1,8", "--networks", "11", "--sittings", "1", "--rounds", "2")
+    result = run("calibrate", "-o", output, "--mode", mode, *options, *draw)
+    assert result.exit_code == 0, result.stderr
+    profile = load_profile(output)
+    assert {"pointwise_conv", "batch_norm", "add"} <= profile.coefficients.keys()
+    assert profile.stamp["gpu"]["name"]
+
+
 def _lines(path: Path) -> list[bytes]:
     """Return the whole lines of a file."""
     return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
