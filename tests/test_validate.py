@@ -307,6 +307,25 @@ def test_an_error_over_the_limit_is_exit_code_1(files: tuple[Path, Path]) -> Non
     assert result.stderr.endswith("% is over 1.00%\n")
 
 
+def test_a_machine_that_was_slower_is_said_beside(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    rows = [json.loads(line) for line in files[0].read_text("utf-8").splitlines()]
+    slower = [
+        Measurement.from_row({**row, "seconds": 1.25 * row["seconds"], "anchor": 0.005})
+        for row in rows
+    ]
+    profile = tmp_path / "stamped.json"
+    stamped = replace(PROFILE, stamp={"anchor": 0.004})
+    profile.write_text(stamped.to_json(), encoding="utf-8")
+    path = write(tmp_path / "slower.jsonl", slower)
+    found = json.loads(run(path, "--device", profile, "--json").stdout)["summaries"]
+    assert found["costmodel, made-up"]["bias"] == pytest.approx(0.8)
+    again = found["costmodel, made-up, at the measured speed"]
+    assert again["mape"] == pytest.approx(0, abs=1e-9)
+    assert again["coverage"] == 1.0
+
+
 def test_files_are_judged_together(files: tuple[Path, Path], tmp_path: Path) -> None:
     more = write(tmp_path / "more.jsonl", [measurement("vgg11", 0.1)])
     found = json.loads(run(files[0], more, "--json").stdout)

@@ -107,7 +107,7 @@ def _of_measurements(
     from costmodel.runtime.baselines import BASELINES, ELSEWHERE
     from costmodel.runtime.cases import check_profile, measurements, place, setting_of
     from costmodel.runtime.profile import load_profile
-    from costmodel.runtime.validate import Known, validate
+    from costmodel.runtime.validate import validate
 
     found = [one for file in files for one in measurements(file)]
     source = ", ".join(map(str, files))
@@ -119,11 +119,9 @@ def _of_measurements(
     there = {place(one): one.seconds for one in measurements(elsewhere)} \
         if elsewhere else {}  # fmt: skip
     cases, estimates = _read(found, setting, profile, there)
-    ways: list[Predictor] = [*BASELINES]
+    ways: list[Predictor] = [*BASELINES, ELSEWHERE] if elsewhere else [*BASELINES]
     if profile:
-        ways = [Known(f"costmodel, {profile.name}", estimates), *ways, *_roofs(profile)]
-    if elsewhere:
-        ways.append(ELSEWHERE)
+        ways = [*_ours(profile, found, estimates), *ways, *_roofs(profile)]
     fitted = _read(measurements(others), setting, None, {})[0] if others else None
     halves = [(m.seconds * (1 - m.split_half / 2), m.seconds * (1 + m.split_half / 2))
               for m in found]  # fmt: skip
@@ -216,6 +214,28 @@ def _opened(one: Measurement) -> tuple[Network, str]:
         return net, chosen.family
     module = target.open_target(one.name, settings, sample).module
     return net, one.name if module is None else type(module).__module__
+
+
+def _ours(
+    profile: Profile, found: Sequence[Measurement], estimates: dict[str, Estimate]
+) -> list[Predictor]:
+    """Return a profile's predictions, and these at the speed that the machine had.
+
+    Of both, calibration and measurements, it is known how long a small fixed network
+    took in the same minutes; where that differs, the machine was not equally fast.
+    """
+    from costmodel.runtime.cases import at_speed
+    from costmodel.runtime.validate import Known
+
+    name, before = f"costmodel, {profile.name}", profile.stamp.get("anchor")
+    ways: list[Predictor] = [Known(name, estimates)]
+    speeds = [one.anchor / before for one in found if one.anchor and before]
+    if len(speeds) == len(found):
+        ways.append(Known(f"{name}, at the measured speed", {
+            key: at_speed(e, speed)
+            for (key, e), speed in zip(estimates.items(), speeds)
+        }))  # fmt: skip
+    return ways
 
 
 def _roofs(profile: Profile) -> list[Predictor]:

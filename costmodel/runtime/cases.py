@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from costmodel.errors import CostModelError
@@ -119,7 +120,20 @@ def estimate(network: Network, profile: Profile) -> Estimate:
     return Estimate(seconds, low, high, share, found.warnings)
 
 
+def at_speed(found: Estimate, factor: float) -> Estimate:
+    """Return an estimate for a machine that takes so many times as long.
+
+    >>> at_speed(Estimate(2.0, 1.0, 3.0), 1.5)
+    Estimate(seconds=3.0, low=1.5, high=4.5, unmodelled=0.0, warnings=())
+    """
+    low, high = (
+        None if end is None else factor * end for end in (found.low, found.high)
+    )
+    return replace(found, seconds=factor * found.seconds, low=low, high=high)
+
+
 __all__ = [
+    "at_speed",
     "case_of",
     "check_profile",
     "drawn_network",
