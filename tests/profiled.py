@@ -18,6 +18,7 @@ from tests.drawn import input_size
 GROUPS = {
     "oneDNN": {
         "conv", "stem_conv", "pointwise_conv", "depthwise_conv", "grouped_conv",
+        "uneven_grouped_conv",
     },
     "native": {"conv_native", "pointwise_conv_native", "grouped_conv_native"},
     "product": {"gemm", "gemv"},
@@ -37,6 +38,12 @@ GROUPS = {
     "copy": {"copy"},
 }  # fmt: skip
 """Classes of kernels that a profile tells apart."""
+
+PARTS = {
+    # Squares, a border, their means, times a number, plus one, a power, a quotient.
+    "local_response_norm": Counter(elementwise=5, pad=1, avg_pool=1),
+}
+"""Classes that are timed as one, and what PyTorch runs."""
 
 NAMES = {
     "linear": "product", "batch_norm": "batch_norm", "layer_norm": "layer_norm",
@@ -78,7 +85,10 @@ def seen(module: Any, net: Network) -> Counter[str]:
 def foretold(net: Network, mode: str = "eager") -> Counter[str]:
     """Return how many kernels of each group the lowered network has."""
     group_of = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
-    return Counter(group_of[k.kind] for k in kernels(net, Setting(mode=mode)))
+    found: Counter[str] = Counter()
+    for kernel in kernels(net, Setting(mode=mode)):
+        found += PARTS.get(kernel.kind) or Counter([group_of[kernel.kind]])
+    return found
 
 
 def _groups(event: Any) -> Iterator[str]:

@@ -22,13 +22,6 @@ LARGE_BATCH = 16
 SMALL_INPUT = 20480
 """Elements of a batch of one up to which native is taken for small kernels."""
 
-STEM_CHANNELS = 4
-"""Input channels up to which oneDNN reads an image as it lies, without rounding.
-
-**Source**: oneDNN, ``jit_avx512_core_conv_kernel``: ``is_1stconv`` (ic < simd width
-and unblocked source), as measured for 3 channels.
-"""
-
 
 def at_least(value: Dim, least: int) -> Dim:
     """Return 1 where a positive whole number reaches ``least``, else 0.
@@ -84,6 +77,48 @@ def in_onednn(layer: Conv2d, x: Shape, batch: Dim, setting: Setting) -> Dim:
     if layer.groups != 1 or is_large:
         return 1
     return either((batch, 2), (resolve(x.numel), SMALL_INPUT + 1))
+
+
+def few_channels(setting: Setting) -> int:
+    """Return the input channels from which on a convolution reads them in vectors.
+
+    **Source**: oneDNN, ``jit_avx512_common_conv_kernel.cpp``, ``is_1stconv``: fewer
+    than 16 with AVX-512, else 1 or 3. An image's on other devices.
+    """
+    return 16 if (setting.device, setting.lanes) == ("cpu", 16) else 5
+
+
+def narrowed(sides: tuple[Dim, Dim], lanes: int) -> tuple[Dim, Dim]:
+    """Return how much more a group's narrower vectors cost, and 1 where none fits.
+
+    oneDNN pads channels to whole vectors only where there is a single group. Groups
+    run in vectors of 16, 8 or 4 lanes, the widest that divides the channels on both
+    sides; where 4 does not, in another routine.
+
+    **Source**: oneDNN, ``jit_avx512_common_conv_kernel.cpp``, ``ok_to_try_lower_zmm``.
+
+    >>> narrowed((32, 32), 16), narrowed((8, 24), 16), narrowed((10, 10), 16)[1]
+    ((1, 0), (2, 0), 1)
+    """
+    if lanes != 16:
+        return 1, _uneven(sides, lanes)
+    by_16, by_8, by_4 = (_uneven(sides, width) for width in (16, 8, 4))
+    return 1 + by_16 + 2 * by_8, by_4
+
+
+def _uneven(sides: tuple[Dim, Dim], width: int) -> Dim:
+    """Return 1 where a vector's width does not divide both sides, else 0.
+
+    ⌈c/w⌉ − ⌊c/w⌋ is 1 where it does not divide one.
+    """
+    even: Dim = 1
+    for side in sides:
+        if type(side) is int:
+            even = even * int(side % width == 0)
+        else:
+            vectors = sympy.sympify(resolve(side)) / width
+            even = even * (1 - sympy.ceiling(vectors) + sympy.floor(vectors))
+    return as_dim(1 - even)
 
 
 def rounded(channels: Dim, lanes: int) -> Dim:

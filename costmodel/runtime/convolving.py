@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from costmodel.algebra.amount import Count
-from costmodel.algebra.symbols import exact_div, is_equal
+from costmodel.algebra.extent import resolve
+from costmodel.algebra.symbols import Dim, exact_div, is_equal
 from costmodel.network import operators as op
 from costmodel.network.shape import Shape, counted
-from costmodel.runtime.backend import STEM_CHANNELS, at_least, in_onednn, rounded
+from costmodel.runtime.backend import (
+    at_least,
+    few_channels,
+    in_onednn,
+    narrowed,
+    rounded,
+)
 from costmodel.runtime.demand import Demand, Site
 from costmodel.runtime.setting import Setting
 
@@ -21,50 +28,67 @@ def conv(site: Site) -> tuple[Demand, ...]:
     border: tuple[Demand, ...] = ()
     if layer.padding_mode != "zeros":
         border = (Demand("pad", site.read, 2 * site.sample.operand_bytes),)
-    kind, work = conv_class(layer, site.inputs[0], counted(site.output), site.setting)
+    classes = conv_classes(layer, site.inputs[0], counted(site.output), site.setting)
     if site.setting.device == "cuda":
-        return (*border, Demand(kind, work, moved, weights))
+        return (
+            *border,
+            *(Demand(k, w, moved, weights, part) for k, w, part in classes),
+        )
     fast = in_onednn(layer, site.inputs[0], site.batch, site.setting)
-    native = "conv_native" if kind in ("conv", "stem_conv") else f"{kind}_native"
-    native = native.replace("depthwise", "grouped")
+    is_point = layer.kernel == (1, 1)
+    kind = "conv" if layer.groups == 1 else "grouped_conv"
+    native = f"{'pointwise_' * (is_point and layer.groups == 1)}{kind}_native"
     return (
         *border,
-        Demand(kind, work, moved, weights, fast),
-        Demand(native, macs, moved, weights, 1 - fast),
+        *(Demand(k, work, moved, weights, fast * part) for k, work, part in classes),
+        Demand(native, macs, moved, weights, 1 - fast, reads_again=True),
     )
 
 
-def conv_class(
+def conv_classes(
     layer: op.Conv2d, x: Shape, output: Shape, setting: Setting
-) -> tuple[str, Count]:
-    """Return a convolution's class in oneDNN or cuDNN, and its work.
+) -> list[tuple[str, Count, Dim]]:
+    """Return a convolution's classes in oneDNN or cuDNN: work, and 1 where it is it.
 
-    Each group's channels are rounded up to whole vectors, or all channels where each
-    is a group of its own; an image's few channels stay as they are.
+    Channels are rounded up to whole vectors where there is a single group, or one for
+    each channel.
     """
-    area = layer.kernel[0] * layer.kernel[1]
-    lanes = setting.lanes
-    if layer.groups != 1 and is_equal(layer.groups, x.channels):
-        return "depthwise_conv", rounded(
-            layer.channels, lanes
-        ) * area * output.positions
-    fan_in = exact_div(x.channels, layer.groups)
-    fan_out = rounded(exact_div(layer.channels, layer.groups), lanes)
-    if layer.groups != 1:
-        rounded_in, kind = rounded(fan_in, lanes), "grouped_conv"
-    elif type(fan_in) is int and fan_in <= STEM_CHANNELS:
-        rounded_in, kind = fan_in, "stem_conv"
-    else:
-        is_point = layer.kernel == (1, 1)
-        rounded_in = rounded(fan_in, lanes)
-        kind = "pointwise_conv" if is_point else "conv"
-    taps = layer.groups * fan_out * rounded_in * area
-    return kind, taps * output.positions
+    area, lanes, groups = layer.kernel[0] * layer.kernel[1], setting.lanes, layer.groups
+    if groups == 1:
+        return _dense(layer, x, output, setting)
+    is_cuda = setting.device == "cuda"
+    if is_equal(groups, x.channels) and (is_cuda or layer.kernel != (1, 1)):
+        channels = rounded(layer.channels, lanes)
+        return [("depthwise_conv", channels * area * output.positions, 1)]
+    fan_in, fan_out = exact_div(x.channels, groups), exact_div(layer.channels, groups)
+    if is_cuda:
+        taps = groups * rounded(fan_out, lanes) * rounded(fan_in, lanes) * area
+        return [("grouped_conv", taps * output.positions, 1)]
+    macs = layer.channels * fan_in * area * output.positions
+    more, uneven = narrowed((fan_in, fan_out), lanes)
+    return [("grouped_conv", more * macs, 1 - uneven),
+            ("uneven_grouped_conv", macs, uneven)]  # fmt: skip
+
+
+def _dense(
+    layer: op.Conv2d, x: Shape, output: Shape, setting: Setting
+) -> list[tuple[str, Count, Dim]]:
+    """Return the classes of a convolution of a single group.
+
+    The first one of a network reads its few channels as they lie, not in vectors.
+    """
+    area, lanes = layer.kernel[0] * layer.kernel[1], setting.lanes
+    out = rounded(layer.channels, lanes) * area * output.positions
+    vectors = rounded(x.channels, lanes) * out
+    if layer.kernel == (1, 1):
+        return [("pointwise_conv", vectors, 1)]
+    several = at_least(resolve(x.channels), few_channels(setting))
+    return [("stem_conv", x.channels * out, 1 - several), ("conv", vectors, several)]
 
 
 def conv1d(site: Site) -> tuple[Demand, ...]:
     """Return the convolution of tokens as PyTorch runs it: a map of height 1."""
-    return site.one("grouped_conv", site.sample.tally.mac)
+    return site.one("uneven_grouped_conv", site.sample.tally.mac)
 
 
 def table_conv(site: Site) -> tuple[Demand, ...]:

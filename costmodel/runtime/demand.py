@@ -24,6 +24,8 @@ class Demand:
     is_modelled: bool = True
     is_stored: bool = False
     """Made of stored tensors alone: it runs once a batch, whatever the batch."""
+    reads_again: bool = False
+    """Samples run one after the other, and each of them reads the weights."""
 
 
 @dataclass(frozen=True, slots=True)

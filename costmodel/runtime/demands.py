@@ -51,6 +51,8 @@ NONE = (op.Input, op.Parameter, op.Derived)
 
 KIND_OF: dict[type[Operator], str] = {
     op.BatchNorm2d: "batch_norm",
+    # Seven routines in PyTorch, of which the power takes nearly all of the time.
+    op.LocalResponseNorm: "local_response_norm",
     op.LayerNorm: "layer_norm",
     op.RMSNorm: "layer_norm",
     op.GroupNorm: "group_norm",
@@ -125,21 +127,6 @@ def _subsample(site: Site) -> tuple[Demand, ...]:
     return replace(pool, weight_bytes=0), *site.chain("multiply", "multiply", "add")
 
 
-def _response_norm(site: Site) -> tuple[Demand, ...]:
-    """Return squares, a border, their means, three functions of a number, a quotient.
-
-    **Source**: PyTorch, ``torch.nn.functional.local_response_norm``.
-    """
-    size = site.operator.attributes["size"]
-    (mean,) = site.one("avg_pool", size * site.made)
-    return (
-        *site.chain("multiply", "pad"),
-        mean,
-        *site.chain("pointwise", "pointwise", "pointwise"),
-        *site.chain("pointwise", operands=2),
-    )
-
-
 def _radial_basis(site: Site) -> tuple[Demand, ...]:
     """Return differences to every code, their squares, and sums of these."""
     pairs, width = site.sample.tally.mac, site.setting.element_bytes
@@ -187,7 +174,6 @@ RULES: dict[type[Operator], Callable[[Site], tuple[Demand, ...]]] = {
     op.Subsample2d: _subsample,
     op.ChannelShuffle: _shuffle,
     op.ScaledTanh: _scaled_tanh,
-    op.LocalResponseNorm: _response_norm,
     op.RadialBasis: _radial_basis,
     op.Add: _added,
     op.Pointwise: _pointwise,

@@ -71,7 +71,7 @@ def _numbers(demand: Demand, batch: Dim) -> tuple[Dim, Dim, Dim]:
     return (
         added([(1, demand.work)], times),
         added([(1, demand.activation_bytes)], times),
-        added([(1, demand.weight_bytes)]),
+        added([(1, demand.weight_bytes)], batch if demand.reads_again else 1),
     )
 
 

@@ -185,17 +185,18 @@ class Prediction:
         self, some: Iterable[tuple[int, Demand]]
     ) -> dict[str, tuple[sympy.Expr, ...]]:
         """Return each class's four totals: work, bytes, weights, calls."""
-        groups: dict[tuple[str, Dim, Dim], list[tuple[int, Demand]]] = {}
+        groups: dict[tuple[str, Dim, Dim, Dim], list[tuple[int, Demand]]] = {}
         for count, demand in some:
             times = 1 if demand.is_stored else self.network.batch
-            key = (self._class(demand)[0], demand.when, times)
+            again = self._again(demand)
+            key = (self._class(demand)[0], demand.when, times, again)
             groups.setdefault(key, []).append((count, demand))
         parts: dict[str, list[tuple[sympy.Expr, ...]]] = {}
-        for (kind, when, times), group in groups.items():
+        for (kind, when, times, again), group in groups.items():
             sums = (
                 added(((n, d.work) for n, d in group), times),
                 added(((n, d.activation_bytes) for n, d in group), times),
-                added((n, d.weight_bytes) for n, d in group),
+                added(((n, d.weight_bytes) for n, d in group), again),
                 sum(n for n, _ in group),
             )
             parts.setdefault(kind, []).append(
@@ -225,12 +226,16 @@ class Prediction:
         asked = Asked(
             added([(1, demand.work)], times),
             added([(1, demand.activation_bytes)], times),
-            added([(1, demand.weight_bytes)]),
+            added([(1, demand.weight_bytes)], self._again(demand)),
             demand.when,
         )
         return (
             demand.kind, as_dim(a), as_dim(b + c), as_dim(d), asked, is_modelled
         )  # fmt: skip
+
+    def _again(self, demand: Demand) -> Dim:
+        """Return how often a kernel reads its weights."""
+        return self.network.batch if demand.reads_again else 1
 
     def _class(self, demand: Demand) -> tuple[str, bool]:
         """Return the class whose coefficients a kernel takes, and if it is its own."""
