@@ -34,7 +34,8 @@ from tests.profiled import threads
 
 MULTIPLYING = (
     "conv", "stem_conv", "pointwise_conv", "depthwise_conv", "grouped_conv",
-    "uneven_grouped_conv", "conv_native", "pointwise_conv_native", "grouped_conv_native", "gemm", "gemv",
+    "uneven_grouped_conv", "conv_native", "pointwise_conv_native",
+    "grouped_conv_native", "gemm", "gemv",
 )  # fmt: skip
 
 

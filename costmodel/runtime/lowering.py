@@ -16,6 +16,7 @@ from costmodel.analysis.cost import cost
 from costmodel.analysis.strides import Layouts
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
+from costmodel.network.node import Node
 from costmodel.network.shape import Shape, counted
 from costmodel.runtime.demands import Demand, Site, copied, demands
 from costmodel.runtime.setting import Setting
@@ -117,27 +118,20 @@ def compiled(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGrap
     of one shape, and nothing in between has to be finished first. What is read and
     used within a loop alone is never written: traffic is what comes in and goes out.
     """
-    loops = _Loops(network, graph)
+    loops = _Loops(network)
     for node in network.nodes:
-        if (
-            isinstance(node.operator, POINTWISE)
-            and graph.nodes[node.name]["launch"].demands
-        ):
-            loops.place(node.name)
-    members = loops.members()
-    quotient = nx.DiGraph()
-    first = {name: names[0] for names in members.values() for name in names}
-    order = nx.lexicographical_topological_sort(
-        _merged(graph, first), key={n: i for i, n in enumerate(graph)}.__getitem__
-    )
-    for name in order:
-        names = members.get(loops.loop.get(name, ""), [name])
-        launch = graph.nodes[name]["launch"]
-        if name in loops.loop:
-            launch = _fused(network, graph, names, setting)
-        quotient.add_node(name, launch=launch)
-    quotient.add_edges_from(_merged(graph, first).edges)
-    return quotient
+        has_kernel = bool(graph.nodes[node.name]["launch"].demands)
+        loops.place(node, joins=has_kernel and isinstance(node.operator, POINTWISE))
+    members: dict[str, list[str]] = {}
+    for name, first in loops.first.items():
+        members.setdefault(first, []).append(name)
+    number = {name: count for count, name in enumerate(graph)}
+    result = nx.DiGraph()
+    for first in nx.lexicographical_topological_sort(loops.merged, key=number.get):
+        names = members[first]
+        result.add_node(first, launch=_fused(network, graph, names, setting))
+    result.add_edges_from(loops.merged.edges)
+    return result
 
 
 POINTWISE = (
@@ -147,53 +141,50 @@ POINTWISE = (
 """Operators whose every result takes one element of each operand."""
 
 
-@dataclass
 class _Loops:
-    """Which loop each pointwise operator runs in, named after its first."""
+    """Which loop each operator runs in, named after its first; others run alone."""
 
-    network: Network
-    graph: nx.DiGraph
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.first: dict[str, str] = {}
+        self.merged = nx.DiGraph()
+        """The graph so far, with every loop as its first node."""
 
-    def __post_init__(self) -> None:
-        self.loop: dict[str, str] = {}
-        self.below: dict[str, set[str]] = {}
-        """Loops that have to be finished before a node can run, its own apart."""
+    def place(self, node: Node, *, joins: bool) -> None:
+        """Put an operator into the loops before it, made one, or let it begin one."""
+        sources = {self.first[source]: None for source in node.inputs}
+        self.first[node.name] = node.name
+        self.merged.add_node(node.name, is_loop=joins)
+        self.merged.add_edges_from((source, node.name) for source in sources)
+        for source in sources:
+            loop = self.first[node.name]
+            if joins and self._can_be_one(source, loop):
+                self._make_one(source, loop)
 
-    def place(self, name: str) -> None:
-        """Put an operator into a loop before it, or begin one."""
-        node = self.network[name]
-        for source in node.inputs:
-            loop = self.loop.get(source)
-            if loop is None or not self.network[loop].output.same_as(node.output):
-                continue
-            others = [s for s in node.inputs if self.loop.get(s) != loop]
-            if not any(self._waits(other, loop) for other in others):
-                self.loop[name] = loop
-                return
-        self.loop[name] = name
+    def _can_be_one(self, one: str, other: str) -> bool:
+        """Say whether a loop and one that reads it can be a single one.
 
-    def _waits(self, name: str, loop: str) -> bool:
-        """Say whether a node is made, some way, of what a loop makes."""
-        ancestors = nx.ancestors(self.graph, name)
-        return any(self.loop.get(ancestor) == loop for ancestor in ancestors)
+        They go over elements of one shape, and nothing that has to run after the first
+        is needed by the second, or the other way round.
+        """
+        if one == other or not self.merged.nodes[one]["is_loop"]:
+            return False
+        if not self.network[one].output.same_as(self.network[other].output):
+            return False
+        between = set(self.merged.successors(one)) - {other}
+        pairs = [*((step, other) for step in between), (other, one)]
+        return not any(nx.has_path(self.merged, *pair) for pair in pairs)
 
-    def members(self) -> dict[str, list[str]]:
-        """Return the nodes of each loop, in order."""
-        found: dict[str, list[str]] = {}
-        for name, loop in self.loop.items():
-            found.setdefault(loop, []).append(name)
-        return found
-
-
-def _merged(graph: nx.DiGraph, first: dict[str, str]) -> nx.DiGraph:
-    """Return the graph with every loop as its first node."""
-    merged = nx.DiGraph()
-    merged.add_nodes_from(first.get(name, name) for name in graph)
-    for source, reader in graph.edges:
-        one, other = first.get(source, source), first.get(reader, reader)
-        if one != other:
-            merged.add_edge(one, other)
-    return merged
+    def _make_one(self, kept: str, gone: str) -> None:
+        """Let the first loop do what the second did as well."""
+        for name, first in self.first.items():
+            if first == gone:
+                self.first[name] = kept
+        before = set(self.merged.predecessors(gone)) - {kept}
+        after = set(self.merged.successors(gone))
+        self.merged.remove_node(gone)
+        self.merged.add_edges_from((source, kept) for source in before)
+        self.merged.add_edges_from((kept, reader) for reader in after)
 
 
 def _fused(
