@@ -82,11 +82,7 @@ def predict(
     kept = list(dict.fromkeys(filter(None, map(str.strip, symbols.split(",")))))
     chosen, net, used = open_network(name, settings, resolution, batch, kept)
     found = find(net, device)
-    groups = {
-        "kind": found.by_kind,
-        "node": found.by_node,
-        "scope": lambda: found.by_scope(depth),
-    }[by]()
+    groups = _groups(found, by, depth)
     layers: list[dict[str, Any]] = []
     if is_explained:
         _, free, _ = open_network(name, settings, resolution, None, ["batch", *kept])
@@ -108,6 +104,12 @@ def predict(
     _print_layers(found, layers)
     for warning in found.warnings:
         note(f"warning: {warning}")
+
+
+def _groups(found: Prediction, by: str, depth: int) -> dict[str, sympy.Expr]:
+    if by == "scope":
+        return found.by_scope(depth)
+    return found.by_kind() if by == "kind" else found.by_node()
 
 
 def _contents(found: Prediction) -> dict[str, Any]:
@@ -169,7 +171,7 @@ def _flip(layer: Layer, batch: Any) -> int | None:
 
     Other symbols have to be numbers: where they are not, no batch is given.
     """
-    if (layer.compute - layer.memory).free_symbols != {batch}:
+    if sympy.sympify(layer.compute - layer.memory).free_symbols != {batch}:
         return None
     regions = layer.regions(batch)
     if regions[-1].part != "compute":

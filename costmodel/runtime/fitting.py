@@ -12,7 +12,14 @@ import numpy as np
 from costmodel.algebra.symbols import as_int
 from costmodel.errors import CostModelError
 from costmodel.runtime.kernels import Kernel
-from costmodel.runtime.profile import DIGITS, FEATURES, TERMS, Box, Coefficients, Profile
+from costmodel.runtime.profile import (
+    DIGITS,
+    FEATURES,
+    TERMS,
+    Box,
+    Coefficients,
+    Profile,
+)
 from costmodel.runtime.regression import Array, coefficients_of, log_errors
 from costmodel.runtime.setting import Setting
 
@@ -186,8 +193,12 @@ def _summary(rows: _Rows, found: Array, again: Array) -> Coefficients:
     errors = log_errors(rows.features, rows.seconds, found)
     low, high = np.percentile(errors, [16, 84])
     covariance = np.cov(again.T)
+    work, activation_byte, weight_byte, call = map(_digits, found)
     return Coefficients(
-        *(_digits(value) for value in found),
+        work,
+        activation_byte,
+        weight_byte,
+        call,
         covariance=tuple(tuple(_digits(v) for v in row) for row in covariance),
         residual=_digits(float(high - low) / 2),
         samples=len(rows.seconds),

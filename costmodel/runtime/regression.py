@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,7 @@ def coefficients_of(
     """
     counts = np.ones(len(seconds)) if times is None else times
     scale = np.median(seconds) / np.maximum(_typical(features), 1e-300) / 4
-    scaled, present = features * scale / seconds[:, None], features.any(axis=0)
+    scaled, present = features * scale / seconds[:, None], np.any(features, axis=0)
     theta = np.ones(4) if start is None else np.maximum(start / scale, 1e-9)
     theta = np.where(present, theta, 0.0)
     loss = _loss(scaled, counts, theta)
@@ -83,7 +83,7 @@ def _loss(scaled: Array, counts: Array, theta: Array) -> float:
     return float(counts @ soft + PRIOR * SOFT * np.sum((theta - 1) ** 2))
 
 
-def _step(scaled: Array, counts: Array, theta: Array, present: Array) -> Array:
+def _step(scaled: Array, counts: Array, theta: Array, present: Any) -> Array:
     """Return where a quadratic model of the loss is least, with nothing below 0."""
     predicted = np.maximum(scaled @ theta, 1e-12)
     r = np.log(predicted)
@@ -100,7 +100,7 @@ def _step(scaled: Array, counts: Array, theta: Array, present: Array) -> Array:
             continue
         guess = np.zeros(4)
         guess[chosen] = np.linalg.solve(normal[np.ix_(chosen, chosen)], right[chosen])
-        value = guess @ normal @ guess / 2 - right @ guess
+        value = float(guess @ normal @ guess / 2 - right @ guess)
         if guess.min() >= 0 and value < least:
             best, least = guess, value
     return best
