@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
@@ -154,12 +154,18 @@ def setting_of(
 
 def signature(job: Job, setting: Setting, sitting: int = 0) -> str:
     """Return the key that the job's measurement on this machine will have."""
-    where = stamp(torch, device=setting.device, threads=setting.threads)
+    where = _here(setting.device, setting.threads)
     return key_of({
         "name": job.name, "options": dict(job.options), "shape": list(shape_of(job)),
         "batch": job.batch, "setting": setting.to_json(), "sitting": sitting,
         "stamp": where,
     })  # fmt: skip
+
+
+@cache
+def _here(device: str, threads: int) -> dict[str, Any]:
+    """Return a stamp for what of it stays: asking a GPU's driver takes a while."""
+    return stamp(torch, device=device, threads=threads)
 
 
 @dataclass(slots=True)
