@@ -115,13 +115,18 @@ def compiled(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGrap
     """Make one kernel of each chain of pointwise operators that can run as one loop.
 
     An operator joins the loop that made one of its operands if both go over elements
-    of one shape, and nothing in between has to be finished first. What is read and
-    used within a loop alone is never written: traffic is what comes in and goes out.
+    of one shape, and nothing in between has to be finished first. A mean over positions
+    ends the loop that makes its operand; a gate that its product alone reads is made
+    within the product. What is read and used within a loop alone is never written:
+    traffic is what comes in and goes out.
+
+    **Source**: PyTorch, ``torch/_inductor/scheduler.py``; where it does otherwise is
+    said in the page on seconds.
     """
     loops = _Loops(network)
     for node in network.nodes:
         has_kernel = bool(graph.nodes[node.name]["launch"].demands)
-        loops.place(node, joins=has_kernel and isinstance(node.operator, POINTWISE))
+        loops.place(node, is_kernel=has_kernel)
     members: dict[str, list[str]] = {}
     for name, first in loops.first.items():
         members.setdefault(first, []).append(name)
@@ -141,39 +146,61 @@ POINTWISE = (
 """Operators whose every result takes one element of each operand."""
 
 
+MEAN = op.AdaptiveAvgPool2d((1, 1))
+"""The mean over all positions, which takes elements as they are made."""
+
+
 class _Loops:
     """Which loop each operator runs in, named after its first; others run alone."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self.first: dict[str, str] = {}
+        self.over: dict[str, Shape] = {}
+        """What each loop goes over."""
         self.merged = nx.DiGraph()
         """The graph so far, with every loop as its first node."""
 
-    def place(self, node: Node, *, joins: bool) -> None:
+    def place(self, node: Node, *, is_kernel: bool) -> None:
         """Put an operator into the loops before it, made one, or let it begin one."""
         sources = {self.first[source]: None for source in node.inputs}
+        ended = {self.first[s] for s in node.inputs if self.network[s].operator == MEAN}
+        is_mean = is_kernel and node.operator == MEAN
+        is_loop = is_kernel and isinstance(node.operator, POINTWISE)
         self.first[node.name] = node.name
-        self.merged.add_node(node.name, is_loop=joins)
+        self.over[node.name] = self.network[node.inputs[0]].output if is_mean else (
+            node.output
+        )  # fmt: skip
+        self.merged.add_node(node.name, is_loop=is_loop)
         self.merged.add_edges_from((source, node.name) for source in sources)
-        for source in sources:
+        for source in sources if is_loop or is_mean else ():
             loop = self.first[node.name]
-            if joins and self._can_be_one(source, loop):
+            if source not in ended and self._can_be_one(source, loop, node):
                 self._make_one(source, loop)
 
-    def _can_be_one(self, one: str, other: str) -> bool:
+    def _can_be_one(self, one: str, other: str, reader: Node) -> bool:
         """Say whether a loop and one that reads it can be a single one.
 
-        They go over elements of one shape, and nothing that has to run after the first
-        is needed by the second, or the other way round.
+        They go over elements of one shape, or the first makes a gate that nothing else
+        reads; and nothing that has to run after the first is needed by the second, or
+        the other way round.
         """
         if one == other or not self.merged.nodes[one]["is_loop"]:
             return False
-        if not self.network[one].output.same_as(self.network[other].output):
+        if not (self.over[one].same_as(self.over[other]) or self._gates(one, reader)):
             return False
         between = set(self.merged.successors(one)) - {other}
         pairs = [*((step, other) for step in between), (other, one)]
         return not any(nx.has_path(self.merged, *pair) for pair in pairs)
+
+    def _gates(self, loop: str, reader: Node) -> bool:
+        """Say whether a loop makes but the factor of one position of a product."""
+        if not isinstance(reader.operator, op.Multiply):
+            return False
+        members = [name for name, first in self.first.items() if first == loop]
+        made = self.network[reader.inputs[1]]
+        readers = [n for n in self.network.nodes if members[-1] in n.inputs]
+        return members == [made.name] and readers == [reader]
 
     def _make_one(self, kept: str, gone: str) -> None:
         """Let the first loop do what the second did as well."""
@@ -182,6 +209,8 @@ class _Loops:
                 self.first[name] = kept
         before = set(self.merged.predecessors(gone)) - {kept}
         after = set(self.merged.successors(gone))
+        if not self.over[kept].same_as(self.over[gone]):
+            self.over[kept] = self.over[gone]
         self.merged.remove_node(gone)
         self.merged.add_edges_from((source, kept) for source in before)
         self.merged.add_edges_from((kept, reader) for reader in after)
