@@ -44,7 +44,12 @@ def timed(
     random, found = np.random.default_rng(seed), []
     for number, net in enumerate(nets):
         for kernel in kernels(net, setting):
-            terms = (kernel.work, kernel.activation_bytes, kernel.weight_bytes, 1)
+            terms = (
+                kernel.work,
+                kernel.activation_bytes,
+                kernel.weight_bytes,
+                kernel.calls,
+            )
             seconds = sum(a * float(b) for a, b in zip(truth(kernel.kind), terms))
             seconds *= float(np.exp(noise * random.normal()))
             found.append(Timed(f"{net.name}-{number}", kernel, seconds))

@@ -80,7 +80,12 @@ def test_a_fit_to_exact_times_predicts_them() -> None:
     profile = fitted(found)
     for one in found:
         kernel, values = one.kernel, profile.coefficients[one.kernel.kind].values
-        terms = (kernel.work, kernel.activation_bytes, kernel.weight_bytes, 1)
+        terms = (
+            kernel.work,
+            kernel.activation_bytes,
+            kernel.weight_bytes,
+            kernel.calls,
+        )
         guess = sum(a * float(b) for a, b in zip(values, terms))
         assert guess == pytest.approx(one.seconds, rel=0.1)
     totals = profile.spread

@@ -160,7 +160,7 @@ def test_rounding_only_adds_work(net: Network, dtype: str) -> None:
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "densenet121", "vgg16"])
 def test_eager_kernels_move_what_the_network_moves(name: str) -> None:
-    net = cm.load(name, resolution=224, batch=2)
+    net = cm.load(name, resolution=224, batch=1)
     costs, asked = cm.cost(net), kernels(net)
     moved = sum(k.activation_bytes + k.weight_bytes for k in asked)
     assert moved == costs.bytes_read + costs.bytes_written

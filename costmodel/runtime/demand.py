@@ -26,6 +26,8 @@ class Demand:
     """Made of stored tensors alone: it runs once a batch, whatever the batch."""
     reads_again: bool = False
     """Samples run one after the other, and each of them reads the weights."""
+    calls: Dim = 1
+    """How often the routine is called: a native convolution calls it for each group."""
 
 
 @dataclass(frozen=True, slots=True)

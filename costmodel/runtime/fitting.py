@@ -99,7 +99,7 @@ class _Rows:
     """The kernels of one class: features, seconds, and the network of each."""
 
     features: Array
-    """rows × (work, activation bytes, weight bytes, 1)"""
+    """rows × (work, activation bytes, weight bytes, calls)"""
     seconds: Array
     networks: tuple[str, ...]
 
@@ -150,7 +150,8 @@ def _grouped(timed: Iterable[Timed]) -> dict[str, _Rows]:
 
 def _as_rows(timed: list[Timed]) -> _Rows:
     features = [[as_int(getattr(t.kernel, name)) for name in FEATURES] for t in timed]
-    table = np.column_stack([np.array(features, float), np.ones(len(timed))])
+    calls = [float(as_int(t.kernel.calls)) for t in timed]
+    table = np.column_stack([np.array(features, float), calls])
     seconds = np.array([t.seconds for t in timed])
     return _Rows(table, seconds, tuple(t.network for t in timed))
 

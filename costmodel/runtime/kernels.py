@@ -36,6 +36,9 @@ class Kernel:
     """1 where it runs, 0 where another kernel runs in its place: what PyTorch picks
     depends on batch and size. All numbers known, only kernels that run are given."""
 
+    calls: Dim = 1
+    """How often its routine is called: once for each group of a native convolution."""
+
     @property
     def name(self) -> str:
         """The node that it is named after."""
@@ -60,7 +63,7 @@ def kernels(network: Network, setting: Setting | None = None) -> tuple[Kernel, .
                 known[id(demand)] = _numbers(demand, batch)
             found.append(
                 Kernel(launch.nodes, demand.kind, *known[id(demand)],
-                       demand.is_modelled, demand.when)
+                       demand.is_modelled, demand.when, demand.calls)
             )  # fmt: skip
     return tuple(found)
 

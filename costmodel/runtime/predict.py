@@ -197,7 +197,7 @@ class Prediction:
                 added(((n, d.work) for n, d in group), times),
                 added(((n, d.activation_bytes) for n, d in group), times),
                 added(((n, d.weight_bytes) for n, d in group), again),
-                sum(n for n, _ in group),
+                sum(n * d.calls for n, d in group),
             )
             parts.setdefault(kind, []).append(
                 tuple(sympy.expand(sympy.sympify(when) * total) for total in sums)
