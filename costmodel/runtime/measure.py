@@ -183,7 +183,7 @@ def _group(jobs: Sequence[Job], setting: Setting, plan: Plan) -> list[Measuremen
     """Measure a group: build, warm up, take turns in a new order every round."""
     is_cuda = setting.device == "cuda"
     with seeded(plan.seed):
-        all_jobs = [*jobs, Job("anchor", anchor)]
+        all_jobs = [*jobs, Job("anchor", anchor, is_whole=True)]
         subjects = [_subject(job, setting, plan) for job in all_jobs]
     order, clocks = list(range(len(subjects))), []
     shuffle = random.Random(plan.seed).shuffle  # noqa: S311 - an order, no secret
@@ -207,7 +207,7 @@ def _group(jobs: Sequence[Job], setting: Setting, plan: Plan) -> list[Measuremen
 
 
 def _subject(job: Job, setting: Setting, plan: Plan) -> Subject:
-    per_operator = plan.per_operator and job.target is not anchor
+    per_operator = plan.per_operator and not job.is_whole
     if job.target is anchor and setting.mode == "compile":
         setting = replace(setting, mode="eager")  # the same work in every mode
     if setting.device != "cuda" or not torch.cuda.is_available():

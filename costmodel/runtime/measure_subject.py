@@ -39,6 +39,8 @@ class Job:
     resolution: int | tuple[int, int] | None = None
     input: tuple[int, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    is_whole: bool = False
+    """Never timed operator by operator, whatever is asked for of the others."""
 
 
 @dataclass(frozen=True, slots=True)
