@@ -112,7 +112,9 @@ def measured(
     from costmodel.runtime.records import append, done, read
 
     rows = read(output) if output else []
-    rows = [row for row in rows if row["operators"] or not plan.per_operator]
+    if plan.per_operator:
+        whole = {job.name for job in jobs if job.is_whole}
+        rows = [row for row in rows if row["operators"] or row["name"] in whole]
     known = done(rows, key_of)
     wanted = [signature(job, setting, sitting)
               for job in jobs for sitting in range(plan.sittings)]  # fmt: skip

@@ -1,17 +1,23 @@
 """Measure the networks that predictions are held to; none is calibrated with.
 
-    python -m tests.runtime.held_out torchvision -o measured.jsonl
+    python -m tests.runtime.held_out together -o measured.jsonl
 
-Weights are random, from a seed; every network is measured at its own size, one sample,
-one thread. What is in the file already is not measured again.
+measures every set and the networks of a calibration, shuffled into the same groups: a
+machine's speed changes within minutes, by other factors for small maps than for large
+ones, so what is compared has to be measured at the same time. The name of a set instead
+of ``together`` measures that set alone. Weights are random, from a seed; every network
+is measured at its own size, one sample, one thread. What is in the file already is not
+measured again.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +32,8 @@ FOLDER = Path(__file__).parent
 
 SIDES = {"inception_v3": 299, "efficientnet_b3": 300}
 """Sides of torchvision's networks that are not 224."""
+
+SETS = ("torchvision", "timm", "registered", "transfer")
 
 TRANSFER = ((1, 128), (1, 320), (2, 192), (4, 224), (8, 160))
 """Batches and sides of the transfer set: nothing is refitted for them."""
@@ -60,6 +68,21 @@ def timm_module(name: str) -> Any:
         return zoo.timm().create_model(name, pretrained=False).eval()
 
 
+def together() -> list[Any]:
+    """Return every set and a calibration's networks, shuffled."""
+    from costmodel.runtime.calibrate import Draw, identity
+    from costmodel.runtime.measure_subject import Job
+
+    found = [
+        Job(net.name, net, int(net.batch), options=identity(net))
+        for net in Draw().all()
+    ]
+    for which in SETS:
+        found += [replace(job, is_whole=True) for job in jobs(which)]
+    random.Random(0).shuffle(found)  # noqa: S311 - an order, no secret
+    return found
+
+
 def jobs(which: str) -> Iterator[Any]:
     """Give what a set consists of: batch, size and who makes the network."""
     import costmodel as cm
@@ -84,10 +107,9 @@ def jobs(which: str) -> Iterator[Any]:
 
 
 @click.command()
-@click.argument("which", type=click.Choice(
-    ["torchvision", "timm", "transfer", "registered"]))  # fmt: skip
+@click.argument("which", type=click.Choice([*SETS, "together"]))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
-@click.option("--rounds", default=6)
+@click.option("--rounds", default=3)
 @click.option("--sittings", default=3)
 def main(which: str, output: Path, rounds: int, sittings: int) -> None:
     """Measure a set of held-out networks, and append them to a file."""
@@ -95,8 +117,10 @@ def main(which: str, output: Path, rounds: int, sittings: int) -> None:
     from costmodel.runtime.measure import Plan, setting_of
 
     setting = setting_of("cpu", "float32", "nchw", "eager", 1)
-    plan = Plan(rounds, sittings=sittings)
-    for one in measured(list(jobs(which)), setting, plan, output):
+    is_all = which == "together"
+    chosen = together() if is_all else list(jobs(which))
+    plan = Plan(rounds, per_operator=is_all, sittings=sittings)
+    for one in measured(chosen, setting, plan, output):
         said = (
             f"{one.name} {one.batch} {one.seconds * 1e3:.2f} ms ±{one.split_half:.1%}"
         )
