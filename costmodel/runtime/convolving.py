@@ -43,7 +43,7 @@ def conv(site: Site) -> tuple[Demand, ...]:
         *(Demand(k, work, moved, weights, fast * part) for k, work, part in classes),
         Demand(
             native, macs, moved, weights, 1 - fast, reads_again=True, calls=layer.groups
-        ),  # fmt: skip
+        ),
     )
 
 
