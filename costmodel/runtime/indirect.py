@@ -25,6 +25,7 @@ WORKING = {
     "gemm": "product",
     "gemv": "product",
     "grouped_conv": "grouped",
+    "uneven_grouped_conv": "grouped",
     "depthwise_conv": "depthwise",
     "depthwise_conv_generic": "depthwise",
     "max_pool": "pool",
