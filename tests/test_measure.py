@@ -255,7 +255,9 @@ def program(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
 def test_the_command_starts_again_with_an_allocator_that_keeps_its_memory() -> None:
     bare = {k: v for k, v in os.environ.items() if k not in stamps.ALLOCATOR}
     done = program("measure", "resnet20_cifar", "--rounds", "2", "--json", env=bare)
-    assert (done.returncode, done.stderr) == (0, "measuring: resnet20_cifar\n")
+    assert done.returncode == 0
+    assert "measuring: resnet20_cifar\n" in done.stderr
+    assert "page faults" not in done.stderr  # of noise it may well warn
     (row,) = json.loads(done.stdout)["rows"]
     assert row["stamp"]["allocator"] == stamps.ALLOCATOR
     assert row["faults"] < MANY_FAULTS
