@@ -9,7 +9,6 @@ to the networks that it was calibrated on, beside what `held_out` measured.
 from __future__ import annotations
 
 import gzip
-import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -17,9 +16,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from click.testing import CliRunner
-
-from costmodel.cli import main
+from costmodel.cli.validate import _ours, _read, _roofs
+from costmodel.runtime.baselines import BASELINES, Case
+from costmodel.runtime.cases import measurements
+from costmodel.runtime.measurement import Measurement
+from costmodel.runtime.profile import load_profile
+from costmodel.runtime.validate import Estimate, validate
 from tests import zoo
 
 
@@ -56,18 +58,39 @@ def available() -> list[str]:
 
 @cache
 def judged(which: str) -> dict[str, Any]:
-    """Return what the command says of a set."""
+    """Return what ``costmodel validate FILES --device PROFILE --fit CALIBRATION`` says.
+
+    Each file is read once, however many sets it is in.
+    """
+    profile = load_profile(PROFILE)
+    parts = [read(file) for file in files(which)]
+    found = [one for measured, _, _ in parts for one in measured]
+    cases = [case for _, some, _ in parts for case in some]
+    estimates = {key: e for _, _, known in parts for key, e in known.items()}
+    ways = [*_ours(profile, found, estimates), *BASELINES, *_roofs(profile)]
+    halves = [(m.seconds * (1 - m.split_half / 2), m.seconds * (1 + m.split_half / 2))
+              for m in found]  # fmt: skip
+    result = validate(cases, ways, fitted_to=calibration(), halves=halves)
+    return result.to_json()
+
+
+@cache
+def read(file: Path) -> tuple[list[Measurement], list[Case], dict[str, Estimate]]:
+    """Return a file's measurements, their totals, and what the profile predicts."""
     zoo.torchvision_models()
     zoo.timm()
+    profile = load_profile(PROFILE)
+    found = measurements(file)
+    return found, *_read(found, profile.setting, profile, {})
+
+
+@cache
+def calibration() -> list[Case]:
+    """Return the networks that the profile was calibrated on."""
     with TemporaryDirectory() as folder:
-        others = Path(folder) / CALIBRATION.stem
-        others.write_bytes(gzip.decompress(CALIBRATION.read_bytes()))
-        judge = ["--device", PROFILE, "--fit", str(others), "--json"]
-        result = CliRunner().invoke(main, ["validate", *map(str, files(which)), *judge])
-    if result.exit_code:
-        raise RuntimeError(result.stderr) from result.exception
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
+        path = Path(folder) / CALIBRATION.stem
+        path.write_bytes(gzip.decompress(CALIBRATION.read_bytes()))
+        return _read(measurements(path), load_profile(PROFILE).setting, None, {})[0]
 
 
 def lines() -> Iterator[str]:
