@@ -155,3 +155,16 @@ def test_what_is_no_time_is_refused(seconds: float) -> None:
 def test_nothing_cannot_be_fitted() -> None:
     with pytest.raises(cm.CostModelError, match="fit: no kernel was timed"):
         fitted([])
+
+
+def test_peaks_are_rates_that_last_not_those_of_single_kernels() -> None:
+    found = timed(nets())
+    calm = fitted(found)
+    norms = [n for n, one in enumerate(found) if one.kernel.kind == "batch_norm"]
+    for number in norms[:3]:  # three slips of the clock
+        found[number] = replace(found[number], seconds=found[number].seconds / 100)
+    assert fitted(found).peak_byte_per_s == pytest.approx(
+        calm.peak_byte_per_s, rel=0.05
+    )
+    fastest = max(1 / truth(kind)[1] for kind in calm.coefficients)
+    assert 0 < calm.peak_byte_per_s < fastest

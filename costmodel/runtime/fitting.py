@@ -235,20 +235,29 @@ def _has_twin(features: Array, number: int) -> bool:
 
 
 def _peaks(groups: Mapping[str, _Rows]) -> dict[str, float]:
-    """Return the highest rates seen: of a kernel that multiplies, and of any's bytes.
+    """Return the highest rates that last: of a class that multiplies, of any's bytes.
 
-    The second highest of each, since a single one may be a slip of the clock.
+    A class's rate is the median of the tenth of its kernels that compute most, or move
+    most: small ones find their data in a cache, and single ones may be a slip.
     """
     flops, moved = [0.0], [0.0]
     for kind, rows in groups.items():
         work, activations, weights, _ = rows.features.T
+        if len(rows.seconds) < ENOUGH:
+            continue
         if kind in _MULTIPLYING:
-            flops += (2 * work / rows.seconds).tolist()
-        moved += ((activations + weights) / rows.seconds).tolist()
+            flops.append(_lasting(2 * work, rows.seconds))
+        moved.append(_lasting(activations + weights, rows.seconds))
     return {
-        "peak_flop_per_s": _digits(sorted(flops)[-2:][0]),
-        "peak_byte_per_s": _digits(sorted(moved)[-2:][0]),
+        "peak_flop_per_s": _digits(max(flops)),
+        "peak_byte_per_s": _digits(max(moved)),
     }
+
+
+def _lasting(amounts: Array, seconds: Array) -> float:
+    """Return the median rate of the tenth of the rows with the largest amounts."""
+    most = np.argsort(amounts)[-max(1, len(amounts) // 10) :]
+    return float(np.median(amounts[most] / seconds[most]))
 
 
 _MULTIPLYING = frozenset({

@@ -99,7 +99,7 @@ class Profile:
     ``overhead`` is a whole network's time over the sum of its kernels'. ``spread`` is
     that of the logarithm of measured over predicted sums of whole networks that were
     left out of a fit. ``peak_flop_per_s`` and ``peak_byte_per_s`` are the highest rates
-    seen in any kernel: a roofline's two sides, measured.
+    that lasted in any class: a roofline's two sides, measured.
 
     **Units**: seconds, FLOP/s (2 a multiply–accumulate), bytes/s.
     """

@@ -132,8 +132,8 @@ class Roofline:
 def explain(network: Network, device: str | Path | Profile) -> Roofline:
     """Return a network's layers under the roofline of a calibrated device.
 
-    The roofline's sides are the highest rates that calibrating saw in any kernel, not
-    a datasheet's; what a call costs is that of the kernel's class.
+    The roofline's sides are the highest rates that lasted while calibrating, not a
+    datasheet's; what a call costs is that of the kernel's class.
 
     **Units**: seconds a batch.
     **Errors**: the profile has no peak rates.
