@@ -93,6 +93,14 @@ def peers(session: nox.Session) -> None:
     session.run(python, "-m", "pytest", "-n", "0", "tests/test_peers.py", env=env)
 
 
+@nox.session(venv_backend="none")
+def timm_features(session: nox.Session) -> None:
+    """Count the networks of timm's tables; give the folder of the CSV files."""
+    python = everything(session)
+    session.run(python, "-m", "tests.runtime.timm_features", *session.posargs)
+    session.run(python, "-m", "tests.runtime.timm_table", *session.posargs[:1])
+
+
 def everything(session: nox.Session) -> str:
     """Return the Python of the shared environment, where all extras are installed."""
     scripts = "Scripts" if sys.platform == "win32" else "bin"

@@ -54,6 +54,11 @@ if TYPE_CHECKING:
     from costmodel.network.registry import architectures as architectures
     from costmodel.network.registry import load as load
     from costmodel.network.widen import widen as widen
+    from costmodel.runtime.measure import measure as measure
+    from costmodel.runtime.predict import predict as predict
+    from costmodel.runtime.profile import load_profile as load_profile
+    from costmodel.runtime.profile import profiles as profiles
+    from costmodel.runtime.roofline import explain as explain
 
 __version__ = "0.1.0.dev0"
 
@@ -86,6 +91,10 @@ _HOME = {
     "costmodel.network.lineage": ("lineage",),
     "costmodel.network.registry": ("architecture", "architectures", "load"),
     "costmodel.network.widen": ("widen",),
+    "costmodel.runtime.measure": ("measure",),
+    "costmodel.runtime.predict": ("predict",),
+    "costmodel.runtime.profile": ("load_profile", "profiles"),
+    "costmodel.runtime.roofline": ("explain",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

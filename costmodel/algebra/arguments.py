@@ -14,11 +14,24 @@ from costmodel.errors import CostModelError
 def formula_of(query: str, value: object) -> sympy.Expr:
     """Return a count or an expression as an expression, or say what it is instead.
 
+    What gives sympy its formula, as a prediction does, stands for it (``_sympy_``).
     Strings are refused, never read: sympy would run them as code.
     """
+    value = value._sympy_() if hasattr(value, "_sympy_") else value
     if isinstance(value, (int, sympy.Expr)) and not isinstance(value, bool):
         return sympy.sympify(as_dim(value, f"{query}: the formula"))
     raise CostModelError(f"{query}: {value!r} is neither an integer nor an expression")
+
+
+def is_fractional(formula: sympy.Expr) -> bool:
+    """Say whether a formula is no sum of whole numbers of something: seconds are none.
+
+    >>> from costmodel.algebra.symbols import H
+    >>> is_fractional(9 * H), is_fractional(9 * H / 10**6)
+    (False, True)
+    """
+    terms = sympy.Add.make_args(formula)
+    return not all(term.as_coeff_Mul()[0].is_Integer for term in terms)
 
 
 def symbols_of(query: str, symbols: object) -> list[sympy.Symbol]:

@@ -9,7 +9,13 @@ from fractions import Fraction
 
 import sympy
 
-from costmodel.algebra.arguments import bound, formula_of, symbol_of, values_of
+from costmodel.algebra.arguments import (
+    bound,
+    formula_of,
+    is_fractional,
+    symbol_of,
+    values_of,
+)
 from costmodel.algebra.bisection import FARTHEST, Query
 from costmodel.algebra.evaluation import exactly
 from costmodel.algebra.growth import direction
@@ -31,6 +37,7 @@ def ask(
 ) -> Query:  # fmt: skip
     """Check a question, and find the values of its symbol that are legal."""
     formula = formula_of(name, expression)
+    whole = tuple(whole) or getattr(expression, "whole", ())
     sizes = [formula_of(name, size) for size in whole]
     values = values_of(name, at, [formula, *sizes])
     if symbol in values:
@@ -47,7 +54,7 @@ def ask(
             for size in (bound(name, size, values, symbol) for size in sizes)
             if symbol in size.free_symbols
         ],
-        whole_number(f"{name}: budget", budget),
+        limit_of(f"{name}: budget", budget, formula),
         None if upto is None else _fraction(name, "upto", upto),
     )
     return setting.on_plateaus() if pace is None else setting.on_multiples(pace)
@@ -62,6 +69,21 @@ def whole_number(what: str, value: object) -> int:
     number = exact(value, what)
     if type(number) is not int:
         raise CostModelError(f"{what} {value} is no whole number")
+    return number
+
+
+def limit_of(what: str, value: object, formula: sympy.Expr) -> Dim:
+    """Return a budget: a whole number of what is counted, any number of seconds.
+
+    >>> from costmodel.algebra.symbols import H
+    >>> limit_of("budget", 10e-3, H / 10**6)
+    1/100
+    """
+    if not is_fractional(formula):
+        return whole_number(what, value)
+    number = exact(value, what)
+    if not sympy.sympify(number).is_Rational:
+        raise CostModelError(f"{what} {value} is no number")
     return number
 
 
@@ -96,6 +118,11 @@ def _own_step(name: str, law: sympy.Expr, symbol: sympy.Symbol) -> Fraction | No
     layers are one, and its coefficient is a multiple of far more than the channels.
     """
     told = step_of(name, [law], symbol)
+    if told is not None and is_fractional(law):
+        raise CostModelError(
+            f"{name}: a formula in fractions does not tell which {symbol} are legal; "
+            "give whole=costmodel.tensor_sizes(network), or step"
+        )
     if told is not None and not law.free_symbols - {symbol, N}:
         raise CostModelError(
             f"{name}: a formula without sizes does not tell which {symbol} are legal; "
@@ -137,7 +164,7 @@ class _Setting:
     symbol: sympy.Symbol
     law: sympy.Expr
     sizes: list[sympy.Expr]
-    budget: int
+    budget: Dim
     upto: Fraction | None
 
     def on_multiples(self, step: Fraction) -> Query:

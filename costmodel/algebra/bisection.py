@@ -39,12 +39,27 @@ class Limit:
 
     def __str__(self) -> str:
         """Write both values with their costs."""
-        text = f"{self.symbol} = {self.value}: {self.cost}"
+        text = f"{self.symbol} = {self.value}: {shown(self.cost)}"
         if self.interval:
             text += f" (the same from {self.interval[0]} to {self.interval[1]})"
         if self.beyond is None:
             return text
-        return f"{text}; at {self.beyond} it is {self.beyond_cost}"
+        return f"{text}; at {self.beyond} it is {shown(self.beyond_cost)}"
+
+
+_LONGEST_DENOMINATOR = 10**4
+"""Fractions of larger ones are written as decimals: nobody reads them otherwise."""
+
+
+def shown(value: Dim | None) -> str:
+    """Write a number exactly; seconds, whose fractions are long, in six digits.
+
+    >>> shown(3), shown(sympy.Rational(3, 4)), shown(sympy.Rational(1, 10**7))
+    ('3', '3/4', '1e-07')
+    """
+    if isinstance(value, sympy.Rational) and value.q > _LONGEST_DENOMINATOR:
+        return f"{float(value):.6g}"
+    return str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +68,7 @@ class Query:
 
     name: str
     symbol: sympy.Symbol
-    budget: int
+    budget: Dim
     legal: Multiples | list[Piece]
     function: Callable[[Fraction], Dim]
     count: int | None
@@ -86,7 +101,7 @@ class Query:
             if high > FARTHEST:
                 raise CostModelError(
                     f"{self.name}: still {self.where(high)}; "
-                    f"no {self.symbol} goes beyond {self.budget}"
+                    f"no {self.symbol} goes beyond {shown(self.budget)}"
                 )
         return bisect_left(range(high), 1, key=lambda k: is_beyond(self.cost(k)))
 
@@ -130,4 +145,4 @@ class Query:
     def where(self, number: int) -> str:
         """Say what the formula is at a legal value."""
         value = as_dim(self.legal[number].simplest)
-        return f"{self.cost(number)} at {self.symbol} = {value}"
+        return f"{shown(self.cost(number))} at {self.symbol} = {value}"

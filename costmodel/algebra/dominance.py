@@ -93,7 +93,7 @@ def dominant(
         key: smooth(bound("dominant", part, values, x), x)
         for key, part in found.items()
     }
-    if isinstance(parts, (int, sympy.Expr)):
+    if not isinstance(parts, Mapping):
         laws = _parts("dominant", sympy.Add(*laws.values()))
     return tuple(_regions(laws, x, sympy.S.Zero, sympy.oo))
 

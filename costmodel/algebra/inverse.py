@@ -14,7 +14,7 @@ from typing import Any
 import sympy
 
 from costmodel.algebra.arguments import bound, formula_of, symbol_of, values_of
-from costmodel.algebra.asking import ask, whole_number
+from costmodel.algebra.asking import ask, limit_of
 from costmodel.algebra.bisection import Limit
 from costmodel.algebra.evaluation import exactly
 from costmodel.algebra.symbols import Dim, as_dim
@@ -36,10 +36,11 @@ def largest(
     ``at`` gives the other symbols' values, perhaps by x, as in {W: H}.
     Legal values: of an integer symbol, whole numbers. Of a real one, such as α, those
     where everything in ``whole`` is a positive whole number: ``tensor_sizes`` of the
-    network. Without, those where every term of the formula comes out whole for all
-    sizes: it tells no more, and a network may allow less. ``step`` says of which
-    number x is a multiple instead. Where x stands only inside of roundings every
-    value is legal, and the answer is the simplest of its plateau, ``interval``.
+    network; a prediction knows them. Without, those where every term of the formula
+    comes out whole for all sizes: it tells no more, and a network may allow less.
+    ``step`` says of which number x is a multiple instead. Where x stands only inside
+    of roundings every value is legal, and the answer is the simplest of its plateau,
+    ``interval``.
 
     The formula is bisected where it is proved to rise with x; elsewhere ``upto`` is
     needed, and every legal value up to it is tried.
@@ -118,7 +119,7 @@ def solutions(
     if doubled := values.keys() & set(symbols):
         raise CostModelError(f"solutions: {doubled.pop()} is in grid and in at")
     function = exactly(bound("solutions", formula, values, *symbols), symbols)
-    limit = whole_number("solutions: budget", budget)
+    limit = limit_of("solutions: budget", budget, formula)
     axes = [
         [_on_grid(formula, symbol, value) for value in column]
         for symbol, column in grid.items()

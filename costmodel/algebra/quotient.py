@@ -40,16 +40,44 @@ class PackageFunctions:
 def whole(expression: sympy.Expr) -> sympy.Expr:
     """Write floors, ceilings, and what is integer as a whole, as integer division.
 
-    A formula in integers alone is a count, so a division that is left outside of a
-    floor comes out even once it is taken last.
+    A formula in integers alone that is a whole number at some sizes is a count, so a
+    division that is left outside of a floor comes out even once it is taken last.
+    Others, such as seconds, are no whole numbers, and are divided as numbers are.
     """
     floors = expression.replace(sympy.floor, _quotient)
     result = floors.replace(sympy.ceiling, lambda value: -_quotient(-value))
-    if all(symbol.is_integer for symbol in result.free_symbols):
+    if all(symbol.is_integer for symbol in result.free_symbols) and _is_count(
+        expression
+    ):
         numerator, denominator = sympy.fraction(sympy.together(result))
         if denominator != 1:
             return _quotient(numerator / denominator)
     return result
+
+
+_PRIMES = (11, 13, 17, 19, 23, 29, 31, 37, 41)
+
+
+def _is_count(formula: sympy.Expr) -> bool:
+    """Say whether a formula is a count: in whole numbers, or whole at two points.
+
+    What stands below a fraction line is 1 there: what it divides is not for this to
+    know. Seconds, in decimals, come out whole at neither point.
+    """
+    terms = sympy.Add.make_args(formula)
+    if all(term.as_coeff_Mul()[0].is_Integer for term in terms):
+        return True
+    below = {s for p in formula.atoms(sympy.Pow) if p.exp.is_negative
+             for s in p.free_symbols}  # fmt: skip
+    symbols = sorted(formula.free_symbols, key=str)
+    for further in (0, 1):
+        numbers = {
+            s: sympy.Integer(1 if s in below else _PRIMES[(k + further) % len(_PRIMES)])
+            for k, s in enumerate(symbols)
+        }
+        if not formula.xreplace(numbers).is_Integer:
+            return False
+    return True
 
 
 def _quotient(value: sympy.Expr) -> sympy.Expr:

@@ -16,6 +16,27 @@ ENDING = ("SIGTERM", "SIGHUP")
 """Signals that end the program as an interrupt does, where the system has them."""
 
 
+def restart_quietly(context: Any) -> None:
+    """Start the program again with an allocator that keeps what it has: once, for good.
+
+    glibc reads these settings when a process starts and never again, so a command that
+    measures replaces its own process. Where it is not the program's own process, as in
+    a test or a notebook, nothing happens: a measurement that is spoiled then says so.
+    """
+    from costmodel.runtime.stamp import ALLOCATOR, is_quiet
+
+    if is_quiet() or not (context.obj or {}).get(OWN_PROCESS):
+        return
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    command = [sys.executable, *sys.orig_argv[1:]]
+    os.execve(sys.executable, command, {**os.environ, **ALLOCATOR})  # noqa: S606
+
+
+OWN_PROCESS = "costmodel.own_process"
+"""Where a context's object says whether the process runs nothing but this program."""
+
+
 def open_streams() -> None:
     """Give closed streams a place to write to, and stdout a sign for any character."""
     for name in ("stdout", "stderr"):

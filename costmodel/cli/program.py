@@ -13,7 +13,12 @@ import click
 from costmodel import __version__
 from costmodel.cli import target
 from costmodel.cli.options import TRACEBACK
-from costmodel.cli.process import open_streams, silence_stdout, stoppable
+from costmodel.cli.process import (
+    OWN_PROCESS,
+    open_streams,
+    silence_stdout,
+    stoppable,
+)
 from costmodel.cli.sample import Sample, at_sample, read_size
 from costmodel.errors import CostModelError, MissingDependencyError
 from costmodel.terminal import note
@@ -33,6 +38,7 @@ class Program(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run, and end with a clear last word; never with a traceback for bad input."""
         kwargs["standalone_mode"] = False
+        kwargs.setdefault("obj", {OWN_PROCESS: not args and "args" not in kwargs})
         open_streams()
         try:
             with stoppable():

@@ -83,8 +83,7 @@ def _opened(
         return _read_json(name), "a network in a file", None
     if name.endswith(".onnx"):
         return _read_onnx(name, marks=marks), "an ONNX model", None
-    if name.endswith(".py"):
-        raise CostModelError(f"{name}: name what builds the network: {name}:NAME")
+    _check_place(name)
     with imported(name) as attribute:
         made = _made(name, attribute, options)
         if not _is_module(made):
@@ -93,6 +92,25 @@ def _opened(
         with user_code(name):
             network = _traced(name, made, sample, train=train, marks=marks)
         return network, f"{type(made).__name__}, traced in {mode} mode", made
+
+
+def real_module(name: str, settings: Sequence[str]) -> Any:
+    """Return what a user names as it is built for use: a module with its numbers.
+
+    A file, or what gives a network, is that network.
+    """
+    if not name.endswith((".onnx", ".json")):
+        _check_place(name)
+        with imported(name) as attribute:
+            made = _made(name, attribute, _options(settings), build=lambda make: make())
+            if _is_module(made):
+                return made.eval()
+    return open_target(name, settings, None).network
+
+
+def _check_place(name: str) -> None:
+    if name.endswith(".py"):
+        raise CostModelError(f"{name}: name what builds the network: {name}:NAME")
 
 
 def _read_json(name: str) -> Network:
@@ -118,7 +136,10 @@ def _read_onnx(name: str, *, marks: bool) -> Network:
             return read(name, on_unknown="mark" if marks else "raise")
 
 
-def _made(name: str, attribute: Any, options: dict[str, Any]) -> Any:
+def _made(
+    name: str, attribute: Any, options: dict[str, Any],
+    build: Callable[[Callable[[], Any]], Any] | None = None,
+) -> Any:  # fmt: skip
     """Return a module or a network as it is; call anything else that can be called."""
     if _is_module(attribute) or _is_network(attribute) or not callable(attribute):
         if options:
@@ -139,7 +160,7 @@ def _made(name: str, attribute: Any, options: dict[str, Any]) -> Any:
             f"{name}: {error}; --option KEY=VALUE gives its arguments"
         ) from None
     with user_code(name):
-        return _build(lambda: attribute(**options))
+        return (build or _build)(lambda: attribute(**options))
 
 
 def _signature(called: Callable[..., Any]) -> inspect.Signature:

@@ -1,0 +1,202 @@
+"""Calibrate a device: random networks, timed operator by operator, and a fit to them.
+
+Operators are timed where they run, inside networks: alone in a loop their operands are
+in caches where a network's are not, and their times are up to twice too short.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from costmodel.errors import CostModelError
+from costmodel.network.graph import Network
+from costmodel.runtime import records
+from costmodel.runtime.drawing import BATCHES, calibration_networks
+from costmodel.runtime.fitting import Timed, fit
+from costmodel.runtime.kernels import Kernel, kernels
+from costmodel.runtime.kinds import KINDS
+from costmodel.runtime.measurement import Measurement, combined, key_of
+from costmodel.runtime.profile import Profile
+from costmodel.runtime.setting import Setting
+from costmodel.runtime.stamp import machine
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Which networks a calibration draws, and how often each is measured.
+
+    ``sittings`` times through all networks, each time in other groups that take turns
+    for so many ``rounds``.
+    """
+
+    networks: int = 88
+    seed: int = 0
+    batches: tuple[int, ...] = BATCHES
+    sittings: int = 3
+    rounds: int = 4
+
+    def all(self) -> list[Network]:
+        """Draw the networks."""
+        return list(calibration_networks(self.networks, self.seed, self.batches))
+
+
+QUICK = Draw(networks=11, sittings=1, rounds=2)
+"""One network of each family: enough to see that everything works, and no more."""
+
+
+def calibrate(
+    setting: Setting, path: Path | str, draw: Draw | None = None, *, name: str,
+    advance: Callable[[str], object] = str,
+) -> Profile:  # fmt: skip
+    """Measure what is not in the file yet, and fit a profile to all that is.
+
+    Rows are appended to the file of JSON lines as they come; ``advance`` is called
+    after each, with its network's name.
+    """
+    draw = Draw() if draw is None else draw
+    for one in measured(setting, path, draw):
+        advance(one.name)
+    return refit(setting, path, draw, name=name)
+
+
+def measured(setting: Setting, path: Path | str, draw: Draw) -> Iterator[Measurement]:
+    """Measure every network and operator that the file lacks, and append them."""
+    from costmodel.runtime.measure import Plan, measure_all
+    from costmodel.runtime.measure_subject import Job
+
+    jobs = [Job(net.name, net, int(net.batch), options=identity(net))
+            for net in draw.all()]  # fmt: skip
+    plan = Plan(draw.rounds, per_operator=True, seed=draw.seed, sittings=draw.sittings)
+    known = records.done(records.read(path), key_of)
+    for one in measure_all(jobs, setting, plan, done=known):
+        records.append(path, one.to_row())
+        yield one
+
+
+def identity(net: Network) -> dict[str, str]:
+    """Return what tells a drawn network from one of the same name drawn otherwise."""
+    return {"network": hashlib.sha256(net.to_json().encode()).hexdigest()[:16]}
+
+
+def refit(
+    setting: Setting, path: Path | str, draw: Draw | None = None, *, name: str
+) -> Profile:
+    """Fit a profile to what a file has of these networks in this setting."""
+    draw = Draw() if draw is None else draw
+    known = {(net.name, identity(net)["network"]): net for net in draw.all()}
+    rows = []
+    for row in records.read(path):
+        one = Measurement.from_row(row)
+        if (one.name, one.options.get("network")) in known and one.setting == setting:
+            rows.append(one)
+    if not rows:
+        raise CostModelError(
+            f"calibrate: {path} has no measurement of these networks in {setting}; "
+            "was it made with another seed, or by another version?"
+        )
+    if len(places := {machine(one.stamp) for one in rows}) > 1:
+        raise CostModelError(
+            f"calibrate: {path} is of several machines: {'; '.join(sorted(places))}"
+        )
+    steady = combined(at_one_speed(rows))
+    pairs = [(one, known[one.name, one.options["network"]]) for one in steady]
+    return fitted(pairs, setting, name=name)
+
+
+def at_one_speed(rows: Sequence[Measurement]) -> list[Measurement]:
+    """Return measurements as they were had the machine been as fast all the time.
+
+    A machine is faster in one minute than in another, and the anchor, a small network
+    that took turns with every group, tells by how much: times are multiplied by the
+    median anchor over their own.
+    """
+    anchors = [one.anchor for one in rows if one.anchor]
+    if not anchors:
+        return list(rows)
+    usual = float(np.median(anchors))
+    return [_times(one, usual / one.anchor) if one.anchor else one for one in rows]
+
+
+def _times(one: Measurement, factor: float) -> Measurement:
+    operators = {node: factor * seconds for node, seconds in one.operators.items()}
+    return replace(
+        one,
+        seconds=factor * one.seconds,
+        wall_seconds=factor * one.wall_seconds,
+        iqr=factor * one.iqr,
+        least=factor * one.least,
+        anchor=factor * one.anchor if one.anchor else None,
+        operators=operators,
+    )
+
+
+def fitted(
+    pairs: Sequence[tuple[Measurement, Network]], setting: Setting, *, name: str
+) -> Profile:
+    """Fit a profile to networks measured operator by operator.
+
+    Its stamp keeps the anchor's seconds: measurements taken when that network took
+    longer, or less, can be compared with what the profile predicts.
+    """
+    timed = {one.name: timed_kernels(one, net) for one, net in pairs}
+    shares = [math.log(one.seconds / inside) for one, net in pairs
+              if (inside := kernel_seconds(one, net))]  # fmt: skip
+    low, middle, high = np.percentile(shares, [16, 50, 84])
+    last = max((one for one, _ in pairs), key=lambda one: str(one.stamp["date"]))
+    anchors = [one.anchor for one, _ in pairs if one.anchor]
+    speed = {"anchor": float(np.median(anchors))} if anchors else {}
+    profile = fit(
+        [row for rows in timed.values() for row in rows],
+        setting,
+        name=name,
+        stamp=dict(last.stamp) | speed,
+        overhead=math.exp(middle),
+        overhead_spread=float(high - low) / 2,
+        versions=dict(last.stamp["versions"]),
+        date=str(last.stamp["date"])[:10],
+    )
+    return replace(profile, notes=(*profile.notes, *_missing(profile)))
+
+
+def timed_kernels(one: Measurement, net: Network) -> list[Timed]:
+    """Return the kernels of a measured network with the seconds of each.
+
+    A node of several kernels that ask for the same shares its time out among them; of
+    different ones nobody knows which took how long, and none is given.
+    """
+    found = []
+    for node, group in _by_node(net, one.setting).items():
+        seconds = one.operators.get(node, 0.0) / len(group)
+        is_alike = all(replace(k, nodes=group[0].nodes) == group[0] for k in group)
+        if is_alike and seconds > 0:
+            found += [Timed(one.name, kernel, seconds) for kernel in group]
+    return found
+
+
+def kernel_seconds(one: Measurement, net: Network) -> float:
+    """Return the seconds of all nodes that run a kernel: views are not among them."""
+    return sum(one.operators.get(node, 0.0) for node in _by_node(net, one.setting))
+
+
+def _by_node(net: Network, setting: Setting) -> dict[str, list[Kernel]]:
+    """Return the kernels by the node that their time is measured as."""
+    groups: dict[str, list[Kernel]] = {}
+    for kernel in kernels(net, setting):
+        groups.setdefault(kernel.name, []).append(kernel)
+    return groups
+
+
+def _missing(profile: Profile) -> Iterable[str]:
+    """Say which classes no network had; a fused one occurs in no eager network."""
+    for kind in KINDS:
+        if kind not in profile.coefficients and kind != "fused":
+            yield f"{kind}: no kernel was timed"
+
+
+__all__ = ["QUICK", "Draw", "calibrate", "fitted", "measured", "refit", "timed_kernels"]

@@ -1,0 +1,188 @@
+"""What each operator asks of a device when it runs by itself: a table of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from costmodel.algebra.symbols import is_equal
+from costmodel.network import operators as op
+from costmodel.network.operators import Operator
+from costmodel.network.shape import counted
+from costmodel.runtime import convolving
+from costmodel.runtime.demand import Demand, Site
+
+
+def demands(site: Site) -> tuple[Demand, ...]:
+    """Return the kernels of one operator, in eager mode; views run none."""
+    operator = site.operator
+    if operator.view or isinstance(operator, NONE):
+        return ()
+    rule = RULES.get(type(operator))
+    if rule is not None:
+        found = rule(site)
+    elif type(operator) in KIND_OF:
+        found = site.one(KIND_OF[type(operator)])
+    else:
+        found = unmodelled(site)
+    if site.sample.is_stored:
+        found = tuple(replace(demand, is_stored=True) for demand in found)
+    return tuple(demand for demand in found if demand.when != 0)
+
+
+def copied(site: Site) -> tuple[Demand, ...]:
+    """Return the kernel of a reshape that is no view of its operand."""
+    moved = 2 * site.setting.element_bytes * site.made
+    return (Demand("copy", site.made, moved),)
+
+
+def unmodelled(site: Site) -> tuple[Demand, ...]:
+    """Return a copy of all that the operator moves: a guess, and counted as one."""
+    moved = site.moved
+    if isinstance(site.operator, op.Opaque):
+        sizes = (counted(shape).numel for shape in (*site.inputs, site.output))
+        moved = site.setting.element_bytes * sum(sizes, start=0)
+    weights = site.sample.weight_bytes
+    return (Demand("copy", site.made, moved, weights, is_modelled=False),)
+
+
+NONE = (op.Input, op.Parameter, op.Derived)
+"""Operators whose results are there already."""
+
+KIND_OF: dict[type[Operator], str] = {
+    op.BatchNorm2d: "batch_norm",
+    # Seven routines in PyTorch, of which the power takes nearly all of the time.
+    op.LocalResponseNorm: "local_response_norm",
+    op.LayerNorm: "layer_norm",
+    op.RMSNorm: "layer_norm",
+    op.GroupNorm: "group_norm",
+    op.InstanceNorm2d: "group_norm",
+    op.Softmax: "softmax",
+    op.ReLU: "relu",
+    op.ReLU6: "clamp",
+    op.HardTanh: "clamp",
+    op.SiLU: "silu",
+    op.HardSwish: "hardswish",
+    op.HardSigmoid: "hardsigmoid",
+    op.Sigmoid: "sigmoid",
+    op.Tanh: "tanh",
+    op.PReLU: "pointwise",
+    op.Scalar: "pointwise",
+    op.Multiply: "multiply",
+    op.Concat: "concat",
+    op.Pad2d: "pad",
+    op.PadChannels: "pad",
+    op.PadTo: "pad",
+    op.PadAxis: "pad",
+    op.Upsample2d: "upsample",
+    op.Resize2d: "upsample",
+    op.PixelShuffle: "copy",
+    op.PixelUnshuffle: "copy",
+    op.Repeat: "copy",
+    op.Roll: "copy",
+    op.Flip: "copy",
+    op.Copy: "copy",
+    op.Zeros: "copy",
+}
+"""Operators that are one kernel, whose work is the elements that it makes."""
+
+PAIRS = {"add": "add", "subtract": "add", "multiply": "multiply"}
+"""Functions of two tensors that have a class; the others are ``pointwise``."""
+
+
+def _products(kind: str) -> Callable[[Site], tuple[Demand, ...]]:
+    return lambda site: site.one(kind, site.sample.tally.mac)
+
+
+def _window(site: Site, kind: str) -> tuple[Demand, ...]:
+    """Return a pooling: its work is every element under every window."""
+    high, wide = site.operator.attributes["kernel"]
+    return site.one(kind, high * wide * site.made)
+
+
+def _shuffle(site: Site) -> tuple[Demand, ...]:
+    """Return a copy; none where a group is all channels, or each of them is one."""
+    groups, channels = site.operator.attributes["groups"], site.output.channels
+    if is_equal(groups, 1) or is_equal(groups, channels):
+        return ()
+    return site.one("copy")
+
+
+def _adaptive(kind: str) -> Callable[[Site], tuple[Demand, ...]]:
+    """Return the rule of a pooling to a fixed size; a mean of all is a reduction."""
+
+    def rule(site: Site) -> tuple[Demand, ...]:
+        layer = site.operator
+        if layer == op.AdaptiveAvgPool2d((1, 1)):
+            return site.one("global_pool", site.read)
+        assert isinstance(layer, (op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d))  # noqa: S101
+        return site.one(kind, layer.elements_read(counted(site.inputs[0])))
+
+    return rule
+
+
+def _subsample(site: Site) -> tuple[Demand, ...]:
+    """Return LeNet-5's: a mean, times the area, times a weight, plus a bias."""
+    (pool,) = _window(site, "avg_pool")
+    return replace(pool, weight_bytes=0), *site.chain("multiply", "multiply", "add")
+
+
+def _radial_basis(site: Site) -> tuple[Demand, ...]:
+    """Return differences to every code, their squares, and sums of these."""
+    pairs, width = site.sample.tally.mac, site.setting.element_bytes
+    moved, weights = width * pairs, site.sample.weight_bytes
+    return (
+        Demand("add", pairs, moved + site.sample.operand_bytes, weights),
+        Demand("pointwise", pairs, 2 * moved),
+        Demand("global_pool", pairs, moved + site.sample.output_bytes),
+    )
+
+
+def _scaled_tanh(site: Site) -> tuple[Demand, ...]:
+    return site.chain("multiply", "tanh", "multiply")
+
+
+def _added(site: Site) -> tuple[Demand, ...]:
+    """Return a sum of two a time."""
+    return site.chain(*["add"] * (len(site.inputs) - 1), operands=2)
+
+
+def _pointwise(site: Site) -> tuple[Demand, ...]:
+    is_gelu = site.operator.attributes["function"].startswith("gelu")
+    return site.one("gelu" if is_gelu else "pointwise")
+
+
+def _binary(site: Site) -> tuple[Demand, ...]:
+    return site.one(PAIRS.get(site.operator.attributes["operation"], "pointwise"))
+
+
+RULES: dict[type[Operator], Callable[[Site], tuple[Demand, ...]]] = {
+    op.Conv2d: convolving.conv,
+    op.TableConv2d: convolving.table_conv,
+    op.Conv1d: convolving.conv1d,
+    op.ConvTranspose2d: _products("transposed_conv"),
+    op.Linear: convolving.linear,
+    op.LastLinear: convolving.linear,
+    op.MatMul: _products("matmul"),
+    op.Einsum: _products("matmul"),
+    op.Attention: _products("attention"),
+    op.MaxPool2d: lambda site: _window(site, "max_pool"),
+    op.AvgPool2d: lambda site: _window(site, "avg_pool"),
+    op.AdaptiveAvgPool2d: _adaptive("avg_pool"),
+    op.AdaptiveMaxPool2d: _adaptive("max_pool"),
+    op.Reduce: lambda site: site.one("global_pool", site.read),
+    op.Subsample2d: _subsample,
+    op.ChannelShuffle: _shuffle,
+    op.ScaledTanh: _scaled_tanh,
+    op.RadialBasis: _radial_basis,
+    op.Add: _added,
+    op.Pointwise: _pointwise,
+    op.Binary: _binary,
+}
+"""Operators of several kernels, or whose work is not what they make.
+
+What stands neither here nor in :data:`KIND_OF` is unmodelled.
+"""
+
+
+__all__ = ["Demand", "Site", "copied", "demands"]

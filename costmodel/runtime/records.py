@@ -1,0 +1,101 @@
+"""A file of results: one JSON object a line, appended when it is ready.
+
+A run that is killed loses nothing that it has finished. What it was writing then is a
+torn last line: readers pass over it, and the next writer cuts it off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from costmodel.errors import CostModelError
+
+
+Row = dict[str, Any]
+Key = TypeVar("Key", bound=Hashable)
+
+
+def append(path: Path | str, row: Mapping[str, Any]) -> None:
+    """Append a row; it is on the disk when this returns."""
+    line = json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    with Path(path).open("ab+") as file:
+        _cut_torn_line(file)
+        file.write(f"{line}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: Path | str) -> list[Row]:
+    """Return the rows of a file, none where there is no file yet.
+
+    Only the last line may be torn; any other that is no JSON object is an error.
+    """
+    where = Path(path)
+    if not where.exists():
+        return []
+    *lines, last = where.read_bytes().split(b"\n")
+    rows = [_row(line, where, number) for number, line in enumerate(lines, 1) if line]
+    if last:
+        try:
+            rows.append(_row(last, where, len(lines) + 1))
+        except CostModelError:
+            return rows  # torn: its writer was stopped
+    return rows
+
+
+def done(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, Row]:
+    """Return the rows by what tells them apart; the last of several wins.
+
+    >>> done([{"n": 1, "t": 3}, {"n": 1, "t": 2}], lambda row: row["n"])
+    {1: {'n': 1, 't': 2}}
+    """
+    return {key(row): row for row in rows}
+
+
+def write_whole(path: Path | str, text: str) -> None:
+    """Write a text file at once or not at all: readers never see half of it."""
+    target = Path(path)
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _row(line: bytes, path: Path, number: int) -> Row:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        raise CostModelError(
+            f"{path}, line {number}: is no JSON object; was the file edited?"
+        )
+    return row
+
+
+def _cut_torn_line(file: Any) -> None:
+    """Cut off what follows the last line's end, unless it is a whole row."""
+    size = file.seek(0, os.SEEK_END)
+    if not size:
+        return
+    file.seek(size - 1)
+    if file.read(1) == b"\n":
+        return
+    file.seek(0)
+    content = file.read()
+    start = content.rfind(b"\n") + 1
+    try:
+        json.loads(content[start:])
+    except ValueError:
+        file.truncate(start)
+    else:
+        file.write(b"\n")  # appended at the end: the file is open for appending
