@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from costmodel.algebra.amount import Count
 from costmodel.algebra.symbols import Dim
-from costmodel.analysis.cost import Sample
+from costmodel.analysis.sums import Sample
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape, counted
 from costmodel.runtime.setting import Setting
