@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, SYMBOLS, TARGET
 from costmodel.cli.program import heading, main, open_network, plain
 from costmodel.terminal import exact_number, human, print_json, print_table
 
@@ -27,12 +27,7 @@ SHOWN_TENSORS = 8
               help="float64, float32, bfloat16, float16, float8 or int8.")  # fmt: skip
 @click.option("--in-place", is_flag=True, help="ReLUs overwrite their operand.")
 @click.option("--timeline", is_flag=True, help="Bytes alive while each node runs.")
-@click.option(
-    "--symbols",
-    metavar="NAMES",
-    default="",
-    help="What stays a symbol, e.g. batch,resolution; the rest takes its default.",
-)
+@SYMBOLS
 @SET
 @RESOLUTION
 @BATCH

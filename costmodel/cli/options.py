@@ -79,3 +79,7 @@ def _named(command: Callable[..., Any]) -> Callable[..., Any]:
 TARGET = _named
 
 BATCH = click.option("--batch", metavar="N", help="Samples in a batch.")
+SYMBOLS = click.option(
+    "--symbols", metavar="NAMES", default="",
+    help="What stays a symbol, e.g. batch,resolution; the rest takes its default.",
+)  # fmt: skip

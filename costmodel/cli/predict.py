@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import sympy
 
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, SYMBOLS, TARGET
 from costmodel.cli.program import heading, main, open_network, plain
 from costmodel.terminal import note, print_json, print_table
 
@@ -58,12 +58,7 @@ SHOWN_LAYERS = 20
     "--explain", "is_explained", is_flag=True,
     help="What limits each layer under the device's roofline, and up to which batch.",
 )  # fmt: skip
-@click.option(
-    "--symbols",
-    metavar="NAMES",
-    default="",
-    help="What stays a symbol, e.g. batch,resolution; the rest takes its default.",
-)
+@SYMBOLS
 @SET
 @RESOLUTION
 @BATCH
