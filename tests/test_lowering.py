@@ -9,6 +9,14 @@ import pytest
 from hypothesis import given, settings
 
 import costmodel as cm
+from costmodel.network.build import (
+    channel_shuffle,
+    conv,
+    image,
+    network,
+    select_channels,
+    zeros,
+)
 from costmodel.network.graph import Network
 from tests.drawn import bound_networks
 from tests.profiled import foretold, seen
@@ -45,6 +53,13 @@ def test_every_kernel_of_a_published_network_is_seen_by_the_profiler(
 @given(bound_networks())
 def test_every_kernel_of_a_drawn_network_is_seen_by_the_profiler(net: Network) -> None:
     assert foretold(net) == seen(cm.compile(net), net)
+
+
+def test_channels_of_zeros_are_in_any_order_without_a_copy() -> None:
+    x = image(3, 8, 8)
+    for y in (zeros(x, 4), conv(x, 4, 1)):
+        net = network(channel_shuffle(select_channels(y, 0, 4), 2), batch=1)
+        assert foretold(net) == seen(cm.compile(net), net)
 
 
 @pytest.mark.parametrize(("name", "side"), SMALL)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-import sympy
 
 from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, SYMBOLS, TARGET
 from costmodel.cli.program import heading, main, open_network, plain
@@ -13,6 +12,8 @@ from costmodel.terminal import note, print_json, print_table
 
 
 if TYPE_CHECKING:
+    import sympy
+
     from costmodel.network.graph import Network
     from costmodel.runtime.predict import Prediction
     from costmodel.runtime.roofline import Layer
@@ -166,6 +167,8 @@ def _flip(layer: Layer, batch: Any) -> int | None:
 
     Other symbols have to be numbers: where they are not, no batch is given.
     """
+    import sympy
+
     if sympy.sympify(layer.compute - layer.memory).free_symbols != {batch}:
         return None
     regions = layer.regions(batch)
@@ -200,5 +203,7 @@ def _time(seconds: sympy.Expr) -> str:
 
 def _value(value: Any) -> float | str:
     """Return a number as a float, and a formula as text."""
+    import sympy
+
     formula = sympy.sympify(value)
     return str(formula) if formula.free_symbols else float(formula)

@@ -105,8 +105,9 @@ def _is_doubtful(size: sympy.Expr) -> bool:
     is known of the product.
     """
     number, rest = size.as_coeff_Mul()
-    if number.is_positive and all(f.is_Symbol for f in sympy.Mul.make_args(rest)):
-        return not all(f.is_positive for f in sympy.Mul.make_args(rest))
+    factors = sympy.Mul.make_args(rest)
+    if number.is_positive and all(f.is_Symbol and f.is_positive for f in factors):
+        return False
     return bool(size.is_number or size.is_negative)
 
 

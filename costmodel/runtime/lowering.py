@@ -43,6 +43,7 @@ def eager(network: Network, setting: Setting) -> nx.DiGraph:
     """
     known: dict[tuple[int, ...], tuple[Demand, ...]] = {}
     layouts = Layouts(network)
+    uniform: set[str] = set()
     graph = nx.DiGraph()
     rows = cost(network, bytes_per_element=setting.element_bytes).rows
     for row in rows:
@@ -53,9 +54,26 @@ def eager(network: Network, setting: Setting) -> nx.DiGraph:
             site = Site(node.operator, shapes, node.output, row.sample, network.batch,
                         setting)  # fmt: skip
             known[key] = copied(site) if is_copy else demands(site)
-        graph.add_node(node.name, launch=Launch((node.name,), known[key]))
+        runs = known[key]
+        if _is_uniform(node, uniform):
+            uniform.add(node.name)
+            runs = () if isinstance(node.operator, op.ChannelShuffle) else runs
+        graph.add_node(node.name, launch=Launch((node.name,), runs))
         graph.add_edges_from((source, node.name) for source in node.inputs)
     return graph
+
+
+def _is_uniform(node: Node, uniform: set[str]) -> bool:
+    """Say whether all channels of a result are one map in memory: zeros, renamed.
+
+    Such channels are in any order without a copy.
+    """
+    is_renamed = isinstance(
+        node.operator, (op.SelectChannels, op.ChannelShuffle, op.Identity, op.Dropout)
+    )
+    return isinstance(node.operator, op.Zeros) or (
+        is_renamed and uniform.issuperset(node.inputs)
+    )
 
 
 def folded(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGraph:
