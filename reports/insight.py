@@ -1,4 +1,4 @@
-"""What a network's page says beside its formulas: shares, memory, fields, accounts."""
+"""What a network's page says beside its formulas: shares, memory, fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from costmodel.algebra.symbols import Dim, H, N, W, alpha
 from costmodel.analysis.field import Field
 from costmodel.analysis.memory import memory
 from costmodel.analysis.receptive_field import ReceptiveField, receptive_field
-from costmodel.analysis.reconcile import Reconciliation, reconcile
 from costmodel.errors import CostModelError
 from costmodel.network.outline import outline
 from reports.formula import QUANTITIES
@@ -182,8 +181,3 @@ def _by(field: Field, quantity: str) -> str:
     if sympy.oo in pair:
         return "∞"
     return f"{pair[0]}×{pair[1]}"
-
-
-def accounts(subject: Subject) -> Reconciliation:
-    """Return what every tool prints for the network at its own resolution."""
-    return reconcile(subject.bound)

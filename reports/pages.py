@@ -24,7 +24,7 @@ from reports.ancestry import families, lineage_drawing, lineage_finding
 from reports.chart import chart
 from reports.drawing import draw
 from reports.formula import QUANTITIES, mathml, stages, total
-from reports.insight import accounts, doublings, fields, footprint, shares
+from reports.insight import doublings, fields, footprint, shares
 from reports.judged import MEANING, claims_finding, number
 from reports.libraries import library
 from reports.numerals import digits_of, human, share
@@ -100,7 +100,7 @@ class Pages:
             shares=shares(subject),
             memory=footprint(subject),
             fields=fields(subject),
-            accounts=accounts(subject),
+            accounts=subject.accounts,
             copies=_copies(subject),
             is_long=len(subject.cost.rows) > MANY_ROWS,
         )
@@ -240,7 +240,7 @@ def _counts(subject: Subject, content: Content) -> dict[str, Any]:
     return {
         "page": content.networks[subject.architecture.name],
         "macs": subject.cost.macs,
-        "printed": [account.total for account in accounts(subject)],
+        "printed": [account.total for account in subject.accounts],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import networkx as nx
 
@@ -44,7 +45,7 @@ class Content:
             Link("method.html", "Method"),
         )
 
-    @property
+    @cached_property
     def networks(self) -> dict[str, Link]:
         """The page of each network, by the network's name."""
         return {

@@ -8,6 +8,7 @@ from functools import cached_property
 from costmodel.algebra.symbols import alpha
 from costmodel.analysis.cost import Cost, cost, depth
 from costmodel.analysis.published import Check, Verdict
+from costmodel.analysis.reconcile import Reconciliation, reconcile
 from costmodel.network.graph import Network
 from costmodel.network.published import Published
 from costmodel.network.registry import Architecture
@@ -64,6 +65,11 @@ class Subject:
     def cost(self) -> Cost:
         """What the network costs at its own resolution, in integers."""
         return cost(self.bound)
+
+    @cached_property
+    def accounts(self) -> Reconciliation:
+        """What every tool prints for the network at its own resolution."""
+        return reconcile(self.bound)
 
     @cached_property
     def depth(self) -> int:

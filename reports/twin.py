@@ -13,7 +13,6 @@ from costmodel.analysis.conventions import CONVENTIONS
 from costmodel.analysis.cost import METRICS
 from costmodel.analysis.published import Verdict
 from reports.formula import QUANTITIES
-from reports.insight import accounts
 from reports.subject import Subject
 
 
@@ -134,7 +133,7 @@ def _accounts(subject: Subject) -> dict[str, Any]:
             "total": int(account.total),
             "items": {str(item): int(item.amount) for item in account.items},
         }
-        for account in accounts(subject)
+        for account in subject.accounts
     }
 
 
