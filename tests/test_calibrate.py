@@ -23,7 +23,7 @@ from costmodel.errors import CostModelError
 from costmodel.network import registry
 from costmodel.network.build import add, conv, flatten, image, network, relu
 from costmodel.network.graph import Network
-from costmodel.runtime import calibrate, records
+from costmodel.runtime import records
 from costmodel.runtime.calibrate import (
     QUICK,
     Draw,
@@ -36,7 +36,7 @@ from costmodel.runtime.calibrate import (
 from costmodel.runtime.drawing import anchor, calibration_networks, drawn
 from costmodel.runtime.kernels import kernels
 from costmodel.runtime.kinds import KINDS
-from costmodel.runtime.measurement import Measurement
+from costmodel.runtime.measurement import Measurement, _times, at_one_speed
 from costmodel.runtime.profile import load_profile
 from costmodel.runtime.setting import Setting
 
@@ -158,10 +158,10 @@ def test_a_device_of_known_rates_is_found_out() -> None:
 def test_a_machine_that_is_slower_for_a_while_gives_the_same_profile() -> None:
     nets = Draw(networks=11).all()
     rows = [measurement(net, anchor=2e-3) for net in nets]
-    slow = [calibrate._times(one, 1.5) if n % 3 == 0 else one  # of the anchor, too
+    slow = [_times(one, 1.5) if n % 3 == 0 else one  # of the anchor, too
             for n, one in enumerate(rows)]  # fmt: skip
     assert [one.anchor for one in slow[:2]] == pytest.approx([3e-3, 2e-3])
-    for one, two in zip(rows, calibrate.at_one_speed(slow), strict=True):
+    for one, two in zip(rows, at_one_speed(slow), strict=True):
         assert two.seconds == pytest.approx(one.seconds)
         assert two.operators == pytest.approx(one.operators)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sympy
@@ -74,6 +75,35 @@ def javascript(expression: Dim, name: str) -> str:
     """
     body, arguments = _code(_JavaScript(), expression)
     return f"{_named(expression, 1)}const {name} = ({arguments}) => {body};"
+
+
+def javascript_function(formulas: Mapping[Any, Dim], arguments: Sequence[str]) -> str:
+    """Return a JavaScript function of named arguments, to an object of all formulas.
+
+    Common parts are computed once. Counts are exact below 2⁵³; keys that are numbers,
+    in their order, give an array.
+
+    >>> H = sympy.Symbol("H")
+    >>> print(javascript_function({"a": H**2 + 1, "b": 2 * H**2}, ["H"]))
+    (H) => {
+    const x0 = Math.pow(H, 2);
+    return {"a": x0 + 1, "b": 2*x0};
+    }
+    """
+    wanted = [whole(formula_of("printing", formula)) for formula in formulas.values()]
+    steps, results = sympy.cse(wanted, sympy.numbered_symbols("x"), order="none")
+    printer = _JavaScript()
+    needed = [f for f in NAMED if any(formula.has(f) for formula in wanted)]
+    lines = [NAMED[function][1].rstrip() for function in needed]
+    lines += [f"const {name} = {printer.doprint(part)};" for name, part in steps]
+    values = [printer.doprint(result) for result in results]
+    if all(type(key) is int for key in formulas):
+        result = f"[{', '.join(values)}]"
+    else:
+        pairs = zip(map(json.dumps, formulas), values)
+        result = "{" + ", ".join(f"{key}: {value}" for key, value in pairs) + "}"
+    body = "\n".join([*lines, f"return {result};"])
+    return f"({', '.join(arguments)}) => {{\n{body}\n}}"
 
 
 FORMATS: dict[str, Callable[[Dim, str], str]] = {

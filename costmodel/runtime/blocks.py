@@ -88,15 +88,18 @@ def branches(dice: Dice, x: Value, width: int, stride: int) -> Value:
 
 
 def grouped(dice: Dice, x: Value, width: int, stride: int) -> Value:
-    """Convolve in groups, each of a few channels or of many."""
+    """Convolve in groups of a few channels or of many; sometimes in few groups."""
     each = dice.one((4, 8, 8, 12, 16, 16, 24, 32, 48, dice.between(2, 64)))
     groups = max(2, width // each)
+    if dice.often(0.3):
+        groups = dice.one((2, 3, 4, 8))
+        each = max(2, width // groups)
     wide = groups * each
     x = layer(dice, x, wide, 1, 1)
-    x = layer(dice, x, wide, dice.one((1, 3, 3, 5, 7)), stride, groups)
-    if dice.often(0.6):
+    x = layer(dice, x, wide, dice.one((1, 1, 3, 3, 5, 7)), stride, groups)
+    for _ in range(dice.between(1, 4) - 1):
         x = build.channel_shuffle(x, groups)
-        x = layer(dice, x, wide, dice.one((1, 3)), 1, groups)
+        x = layer(dice, x, wide, dice.one((1, 1, 3)), 1, groups)
     return x
 
 

@@ -21,7 +21,12 @@ from costmodel.runtime.drawing import BATCHES, calibration_networks
 from costmodel.runtime.fitting import Timed, fit
 from costmodel.runtime.kernels import Kernel, kernels
 from costmodel.runtime.kinds import KINDS
-from costmodel.runtime.measurement import Measurement, combined, key_of
+from costmodel.runtime.measurement import (
+    Measurement,
+    at_one_speed,
+    combined,
+    key_of,
+)
 from costmodel.runtime.profile import Profile
 from costmodel.runtime.setting import Setting
 from costmodel.runtime.stamp import machine
@@ -107,33 +112,6 @@ def refit(
     steady = combined(at_one_speed(rows))
     pairs = [(one, known[one.name, one.options["network"]]) for one in steady]
     return fitted(pairs, setting, name=name)
-
-
-def at_one_speed(rows: Sequence[Measurement]) -> list[Measurement]:
-    """Return measurements as they were had the machine been as fast all the time.
-
-    A machine is faster in one minute than in another, and the anchor, a small network
-    that took turns with every group, tells by how much: times are multiplied by the
-    median anchor over their own.
-    """
-    anchors = [one.anchor for one in rows if one.anchor]
-    if not anchors:
-        return list(rows)
-    usual = float(np.median(anchors))
-    return [_times(one, usual / one.anchor) if one.anchor else one for one in rows]
-
-
-def _times(one: Measurement, factor: float) -> Measurement:
-    operators = {node: factor * seconds for node, seconds in one.operators.items()}
-    return replace(
-        one,
-        seconds=factor * one.seconds,
-        wall_seconds=factor * one.wall_seconds,
-        iqr=factor * one.iqr,
-        least=factor * one.least,
-        anchor=factor * one.anchor if one.anchor else None,
-        operators=operators,
-    )
 
 
 def fitted(

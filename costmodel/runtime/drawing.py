@@ -18,12 +18,12 @@ from costmodel.runtime.blocks import BLOCKS, layer, pooled
 from costmodel.runtime.dice import Dice, act, norm
 
 
-SIDES = (64, 96, 128, 160, 176, 192, 208, 224, 240, 256, 288, 320)
+SIDES = (32, 48, 64, 96, 128, 160, 176, 192, 208, 224, 240, 256, 288, 320)
 """What the side of an input is near; it is up to 9 pixels more."""
 
 BATCHES = (1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 6, 8)
 
-LEAST_MACS, MOST_MACS = 50_000_000, 5_000_000_000
+LEAST_MACS, MOST_MACS = 10_000_000, 5_000_000_000
 MOST_BYTES = 2_000_000_000
 """What a batch may take of up to ``USUAL_BATCH`` samples, and more in proportion: one
 that takes longer tells no more."""

@@ -12,8 +12,8 @@ import numpy as np
 from costmodel.algebra.symbols import as_int
 from costmodel.errors import CostModelError
 from costmodel.runtime.kernels import Kernel
+from costmodel.runtime.peaks import ENOUGH, peaks, rounded
 from costmodel.runtime.profile import (
-    DIGITS,
     FEATURES,
     TERMS,
     Box,
@@ -23,9 +23,6 @@ from costmodel.runtime.profile import (
 from costmodel.runtime.regression import Array, coefficients_of, log_errors
 from costmodel.runtime.setting import Setting
 
-
-ENOUGH = 30
-"""Kernels of a class from which on nothing is said of how few there were."""
 
 RESAMPLES = 40
 """Fits to networks drawn with replacement, for the coefficients' uncertainty."""
@@ -62,11 +59,13 @@ def fit(
 
     Each class by itself: t ≈ a·work + b·activation bytes + c·weight bytes + d, none
     below 0, with soft-L1 loss on log t and a weak prior
-    (:func:`costmodel.runtime.regression.coefficients_of`). Uncertainties come from
-    networks drawn with replacement, so that kernels of one network stay together;
-    networks that a draw left out give the spread of whole sums. ``overhead`` is the
-    median of whole networks' times over the sums of their kernels', and
-    ``overhead_spread`` that of its logarithm.
+    (:func:`costmodel.runtime.regression.coefficients_of`). A kernel counts by its share
+    of its network's time, since that is its share in an error of the whole.
+    Uncertainties come from networks drawn with replacement, so that kernels of one
+    network stay together, and from priors drawn around ours; networks that a draw left
+    out give the spread of whole sums.
+    ``overhead`` is the median of whole networks' times over the sums of their kernels',
+    and ``overhead_spread`` that of its logarithm.
 
     **Units**: seconds.
     """
@@ -84,9 +83,9 @@ def fit(
         setting=setting,
         coefficients=found,
         box={kind: rows.box for kind, rows in groups.items()},
-        overhead=_digits(overhead),
-        spread=_digits(math.hypot(spread, overhead_spread)),
-        **_peaks(groups),
+        overhead=rounded(overhead),
+        spread=rounded(math.hypot(spread, overhead_spread)),
+        **peaks(groups),
         stamp=dict(stamp or {}),
         versions=dict(versions or {}),
         date=date,
@@ -96,28 +95,34 @@ def fit(
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The kernels of one class: features, seconds, and the network of each."""
+    """The kernels of one class: features, seconds, networks, and what each counts."""
 
     features: Array
     """rows × (work, activation bytes, weight bytes, calls)"""
     seconds: Array
     networks: tuple[str, ...]
+    counts: Array
+    """A kernel's share of its network's time, over the mean of the class."""
 
     def fitted(self) -> Array:
-        return coefficients_of(self.features, self.seconds)
+        return coefficients_of(self.features, self.seconds, self.counts)
 
-    def resampled(self, start: Array, draws: list[Mapping[str, int]]) -> Array:
-        """Return a row of coefficients for each draw of networks."""
+    def resampled(self, start: Array, draws: list[_Draw]) -> Array:
+        """Return a row of coefficients for each draw of networks and of the prior."""
         found = []
         for draw in draws:
-            times = np.array([draw.get(network, 0) for network in self.networks], float)
-            chosen = times > 0
+            drawn = np.array([draw.times.get(n, 0) for n in self.networks], float)
+            chosen, times = drawn > 0, drawn * self.counts
             if not chosen.any():
                 found.append(start)
                 continue
             found.append(
                 coefficients_of(
-                    self.features[chosen], self.seconds[chosen], times[chosen], start
+                    self.features[chosen],
+                    self.seconds[chosen],
+                    times[chosen],
+                    start,
+                    draw.centre,
                 )
             )
         return np.array(found)
@@ -135,7 +140,9 @@ class _Rows:
 def _grouped(timed: Iterable[Timed]) -> dict[str, _Rows]:
     """Return the kernels by class; an unmodelled one says nothing of copies."""
     rows: dict[str, list[Timed]] = {}
+    whole: dict[str, float] = {}
     for one in timed:
+        whole[one.network] = whole.get(one.network, 0.0) + one.seconds
         if not (math.isfinite(one.seconds) and one.seconds > 0):
             raise CostModelError(
                 f"fit: {one.kernel.kind} of {one.network}, "
@@ -145,28 +152,45 @@ def _grouped(timed: Iterable[Timed]) -> dict[str, _Rows]:
             rows.setdefault(one.kernel.kind, []).append(one)
     if not rows:
         raise CostModelError("fit: no kernel was timed")
-    return {kind: _as_rows(rows[kind]) for kind in sorted(rows)}
+    return {kind: _as_rows(rows[kind], whole) for kind in sorted(rows)}
 
 
-def _as_rows(timed: list[Timed]) -> _Rows:
+def _as_rows(timed: list[Timed], whole: Mapping[str, float]) -> _Rows:
     features = [[as_int(getattr(t.kernel, name)) for name in FEATURES] for t in timed]
     calls = [float(as_int(t.kernel.calls)) for t in timed]
     table = np.column_stack([np.array(features, float), calls])
     seconds = np.array([t.seconds for t in timed])
-    return _Rows(table, seconds, tuple(t.network for t in timed))
+    shares = np.array([t.seconds / whole[t.network] for t in timed])
+    networks = tuple(t.network for t in timed)
+    return _Rows(table, seconds, networks, shares / shares.mean())
 
 
-def _draws(networks: list[str]) -> list[Mapping[str, int]]:
-    """Return how often each network is drawn, the same draws for every class."""
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """How often each network is drawn, and where the prior pulls to.
+
+    A prior that stayed would make what only it tells look certain.
+    """
+
+    times: Mapping[str, int]
+    centre: Array
+
+
+def _draws(networks: list[str]) -> list[_Draw]:
+    """Return draws of networks and of the prior, the same for every class."""
     random = np.random.default_rng(0)
     drawn = random.integers(len(networks), size=(RESAMPLES, len(networks)))
     counts = (np.bincount(row, minlength=len(networks)) for row in drawn)
-    return [dict(zip(networks, map(int, row))) for row in counts]
+    pulls = random.exponential(size=(RESAMPLES, len(TERMS)))
+    return [
+        _Draw(dict(zip(networks, map(int, row))), centre)
+        for row, centre in zip(counts, pulls)
+    ]
 
 
 def _spread(
     groups: Mapping[str, _Rows], again: Mapping[str, Array],
-    draws: list[Mapping[str, int]], networks: list[str],
+    draws: list[_Draw], networks: list[str],
 ) -> float:  # fmt: skip
     """Return the spread of log measured/predicted sums of networks left out of a fit.
 
@@ -175,7 +199,7 @@ def _spread(
     """
     errors = []
     for number, draw in enumerate(draws):
-        left = [network for network in networks if not draw[network]]
+        left = [network for network in networks if not draw.times[network]]
         measured, predicted = dict.fromkeys(left, 0.0), dict.fromkeys(left, 0.0)
         for kind, rows in groups.items():
             sums = rows.features @ again[kind][number]
@@ -194,14 +218,14 @@ def _summary(rows: _Rows, found: Array, again: Array) -> Coefficients:
     errors = log_errors(rows.features, rows.seconds, found)
     low, high = np.percentile(errors, [16, 84])
     covariance = np.cov(again.T)
-    work, activation_byte, weight_byte, call = map(_digits, found)
+    work, activation_byte, weight_byte, call = map(rounded, found)
     return Coefficients(
         work,
         activation_byte,
         weight_byte,
         call,
-        covariance=tuple(tuple(_digits(v) for v in row) for row in covariance),
-        residual=_digits(float(high - low) / 2),
+        covariance=tuple(tuple(rounded(v) for v in row) for row in covariance),
+        residual=rounded(float(high - low) / 2),
         samples=len(rows.seconds),
         identified=_identified(rows, found, np.sqrt(np.diag(covariance))),
     )
@@ -226,45 +250,14 @@ def _identified(rows: _Rows, found: Array, errors: Array) -> tuple[str, ...]:
 
 
 def _has_twin(features: Array, number: int) -> bool:
-    """Say whether another column is this one times a number, all rows alike."""
+    """Say whether another column is this one times a number, in four rows of five."""
     column = features[:, number]
     for other in np.delete(features, number, axis=1).T:
-        if column.all() and other.all() and np.ptp(np.log(column / other)) < 0.01:
-            return True
+        if column.all() and other.all():
+            low, high = np.percentile(np.log(column / other), [10, 90])
+            if high - low < 0.01:
+                return True
     return False
-
-
-def _peaks(groups: Mapping[str, _Rows]) -> dict[str, float]:
-    """Return the highest rates that last: of a class that multiplies, of any's bytes.
-
-    A class's rate is the median of the tenth of its kernels that compute most, or move
-    most: small ones find their data in a cache, and single ones may be a slip.
-    """
-    flops, moved = [0.0], [0.0]
-    for kind, rows in groups.items():
-        work, activations, weights, _ = rows.features.T
-        if len(rows.seconds) < ENOUGH:
-            continue
-        if kind in _MULTIPLYING:
-            flops.append(_lasting(2 * work, rows.seconds))
-        moved.append(_lasting(activations + weights, rows.seconds))
-    return {
-        "peak_flop_per_s": _digits(max(flops)),
-        "peak_byte_per_s": _digits(max(moved)),
-    }
-
-
-def _lasting(amounts: Array, seconds: Array) -> float:
-    """Return the median rate of the tenth of the rows with the largest amounts."""
-    most = np.argsort(amounts)[-max(1, len(amounts) // 10) :]
-    return float(np.median(amounts[most] / seconds[most]))
-
-
-_MULTIPLYING = frozenset({
-    "conv", "pointwise_conv", "conv_native", "pointwise_conv_native", "gemm", "matmul",
-    "attention",
-})  # fmt: skip
-"""Classes whose rate of work is near the device's peak; padding is no work there."""
 
 
 def _notes(found: Mapping[str, Coefficients]) -> Iterable[str]:
@@ -276,9 +269,4 @@ def _notes(found: Mapping[str, Coefficients]) -> Iterable[str]:
             yield f"{kind}: {terms} not settled by {fitted.samples} kernels"
 
 
-def _digits(value: float) -> float:
-    """Return a number as it is written in a profile."""
-    return float(f"{float(value):.{DIGITS}g}")
-
-
-__all__ = ["Box", "Timed", "fit"]
+__all__ = ["ENOUGH", "Box", "Timed", "fit"]

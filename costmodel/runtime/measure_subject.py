@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from costmodel.algebra.symbols import H, W
 from costmodel.bridge.compile import compile as compile_
+from costmodel.bridge.overwriting import overwrite
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.runtime.setting import Setting
@@ -72,7 +73,7 @@ def prepared(
     graph = module if isinstance(made, Network) or setting.mode == "folded" else None
     if per_operator and graph is None:
         # A module's own code has no nodes: those of its trace are timed.
-        graph = _placed(compile_(_traced(job, made, shape)), setting)
+        graph = _placed(overwrite(compile_(_traced(job, made, shape))), setting)
     inputs = tuple(_input(job, shape, setting) for _ in range(copies))
     run = module
     if setting.mode == "compile":
@@ -159,7 +160,7 @@ def _module(
             return _placed(made.eval(), setting)
         made = _traced(job, made, shape)
     free = {s: size for s, size in zip((H, W), shape[-2:]) if s in made.free_symbols}
-    module = compile_(made.bind(free) if free else made)
+    module = overwrite(compile_(made.bind(free) if free else made))
     return _placed(fold(module) if setting.mode == "folded" else module, setting)
 
 

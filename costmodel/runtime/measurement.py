@@ -134,13 +134,43 @@ _TELLING = ("name", "options", "shape", "batch", "setting", "sitting")
 def combined(measurements: Iterable[Measurement]) -> list[Measurement]:
     """Return one measurement a network from those of several sittings.
 
-    Seconds are medians over sittings. What differs between odd and even sittings is the
-    noise, the drift of the machine between them included.
+    Seconds are medians over sittings, each at the same speed of the machine. What
+    differs between odd and even sittings then is the noise.
     """
     groups: dict[str, list[Measurement]] = {}
     for one in measurements:
         groups.setdefault(replace(one, sitting=0).key, []).append(one)
-    return [_combined(group) if group[1:] else group[0] for group in groups.values()]
+    return [
+        _combined(at_one_speed(group)) if group[1:] else group[0]
+        for group in groups.values()
+    ]
+
+
+def at_one_speed(rows: Sequence[Measurement]) -> list[Measurement]:
+    """Return measurements as they were had the machine been as fast all the time.
+
+    A machine is faster in one minute than in another, and the anchor, a small network
+    that took turns with every group, tells by how much: times are multiplied by the
+    median anchor over their own. Without anchors they stay as they are.
+    """
+    anchors = [one.anchor for one in rows if one.anchor]
+    if len(anchors) < len(rows):
+        return list(rows)
+    usual = float(np.median(anchors))
+    return [_times(one, usual / anchor) for one, anchor in zip(rows, anchors)]
+
+
+def _times(one: Measurement, factor: float) -> Measurement:
+    operators = {node: factor * seconds for node, seconds in one.operators.items()}
+    return replace(
+        one,
+        seconds=factor * one.seconds,
+        wall_seconds=factor * one.wall_seconds,
+        iqr=factor * one.iqr,
+        least=factor * one.least,
+        anchor=factor * one.anchor if one.anchor else None,
+        operators=operators,
+    )
 
 
 def _combined(group: Sequence[Measurement]) -> Measurement:

@@ -23,14 +23,15 @@ STEPS = 60
 
 def coefficients_of(
     features: Array, seconds: Array, times: Array | None = None,
-    start: Array | None = None,
+    start: Array | None = None, centre: Array | None = None,
 ) -> Array:  # fmt: skip
     """Return θ ≥ 0 that minimises Σ soft-L1(log(x·θ / t)) and a weak prior.
 
     soft-L1(r) = 2σ²(√(1 + (r/σ)²) − 1) is r² near 0 and |r| far away. Each step is a
     Gauss–Newton step whose bounds are met exactly, and shortened until it gains. The
     prior pulls every term to a quarter of the median time: what the data do not tell
-    stays there, what they tell overrides it. ``times`` is how often each row counts.
+    stays there, what they tell overrides it. ``times`` is how often each row counts,
+    and ``centre`` what the prior pulls to, in quarters of the median time.
 
     **Source**: Huber 1981, *Robust Statistics* (soft-L1: Charbonnier's loss).
 
@@ -39,17 +40,18 @@ def coefficients_of(
     [3.0, 0.0, 0.0, 5.0]
     """
     counts = np.ones(len(seconds)) if times is None else times
+    pull = np.ones(4) if centre is None else centre
     scale = np.median(seconds) / np.maximum(_typical(features), 1e-300) / 4
     scaled, present = features * scale / seconds[:, None], np.any(features, axis=0)
     theta = np.ones(4) if start is None else np.maximum(start / scale, 1e-9)
     theta = np.where(present, theta, 0.0)
-    loss = _loss(scaled, counts, theta)
+    loss = _loss(scaled, counts, theta, pull)
     for _ in range(STEPS):
-        goal = _step(scaled, counts, theta, present)
+        goal = _step(scaled, counts, theta, present, pull)
         length = 1.0
         while length > 1e-4:
             trial = theta + length * (goal - theta)
-            gained = loss - _loss(scaled, counts, trial)
+            gained = loss - _loss(scaled, counts, trial, pull)
             if gained > 0:
                 break
             length /= 2
@@ -74,16 +76,18 @@ def _typical(features: Array) -> Array:
     return np.array([np.median(c) if len(c) else 1.0 for c in columns])
 
 
-def _loss(scaled: Array, counts: Array, theta: Array) -> float:
+def _loss(scaled: Array, counts: Array, theta: Array, pull: Array) -> float:
     predicted = scaled @ theta
     if predicted.min() <= 0:
         return float("inf")
     r = np.log(predicted) / SOFT
     soft = 2 * SOFT**2 * (np.sqrt(1 + r * r) - 1)
-    return float(counts @ soft + PRIOR * SOFT * np.sum((theta - 1) ** 2))
+    return float(counts @ soft + PRIOR * SOFT * np.sum((theta - pull) ** 2))
 
 
-def _step(scaled: Array, counts: Array, theta: Array, present: Any) -> Array:
+def _step(
+    scaled: Array, counts: Array, theta: Array, present: Any, pull: Array
+) -> Array:
     """Return where a quadratic model of the loss is least, with nothing below 0."""
     predicted = np.maximum(scaled @ theta, 1e-12)
     r = np.log(predicted)
@@ -91,7 +95,7 @@ def _step(scaled: Array, counts: Array, theta: Array, present: Any) -> Array:
     slopes = scaled / predicted[:, None]
     wanted = slopes @ theta - r
     normal = slopes.T @ (weights[:, None] * slopes) + PRIOR * SOFT * np.eye(4)
-    right = slopes.T @ (weights * wanted) + PRIOR * SOFT
+    right = slopes.T @ (weights * wanted) + PRIOR * SOFT * pull
     # Nothing at all is the best where predictions are e times too long, or more.
     best, least = np.zeros(4), 0.0
     for free in product([False, True], repeat=4):

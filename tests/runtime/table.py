@@ -1,4 +1,4 @@
-"""Write docs/validation.md's tables from the committed measurements.
+"""Write docs/validation.md's tables, and what the package says of its predictions.
 
     python -m tests.runtime.table
 
@@ -9,6 +9,7 @@ to the networks that it was calibrated on, beside what `held_out` measured.
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -21,6 +22,8 @@ from costmodel.runtime.baselines import BASELINES, Case
 from costmodel.runtime.cases import measurements
 from costmodel.runtime.measurement import Measurement
 from costmodel.runtime.profile import load_profile
+from costmodel.runtime.records import write_whole
+from costmodel.runtime.shipped import SCHEMA, validations
 from costmodel.runtime.validate import Estimate, validate
 from tests import zoo
 
@@ -33,6 +36,9 @@ PROFILE = "intel-xeon-avx512-1-thread-float32"
 
 CALIBRATION = FOLDER.with_name("calibration.jsonl.gz")
 """What the profile was calibrated on, and what baselines are fitted to."""
+
+COMES_WITH = validations() / f"{PROFILE}.json"
+"""What the package says of its own predictions."""
 
 SETS: dict[str, tuple[str, ...]] = {
     "torchvision, for development": ("torchvision",),
@@ -67,7 +73,9 @@ def judged(which: str) -> dict[str, Any]:
     found = [one for measured, _, _ in parts for one in measured]
     cases = [case for _, some, _ in parts for case in some]
     estimates = {key: e for _, _, known in parts for key, e in known.items()}
-    ways = [*_ours(profile, found, estimates), *BASELINES, *_roofs(profile)]
+    # First what is comparable: predictions at the speed that the machine had.
+    ours = reversed(_ours(profile, found, estimates))
+    ways = [*ours, *BASELINES, *_roofs(profile)]
     halves = [(m.seconds * (1 - m.split_half / 2), m.seconds * (1 + m.split_half / 2))
               for m in found]  # fmt: skip
     result = validate(cases, ways, fitted_to=calibration(), halves=halves)
@@ -138,6 +146,39 @@ def network(one: dict[str, Any]) -> str:
     return f"| {one['name']} | {seconds * 1e3:.2f} | {ours * 1e3:.2f} | {off} |"
 
 
+def shipped() -> dict[str, Any]:
+    """Return what comes with the package: errors by predictor, and every network."""
+    sets = {}
+    for which in available():
+        if len(SETS[which]) != 1:
+            continue
+        found = judged(which)
+        sets[which] = {
+            "noise_floor": _digits(found["noise_floor"]),
+            "summaries": _digits(found["summaries"]),
+            "rows": [
+                {
+                    "name": one["name"],
+                    "seconds": _digits(one["seconds"]),
+                    "predicted": _digits(next(iter(one["predicted"].values()))),
+                }
+                for one in found["rows"]
+            ],
+        }
+    return {"schema": SCHEMA, "profile": PROFILE, "units": "seconds", "sets": sets}
+
+
+def _digits(value: Any) -> Any:
+    """Return numbers to four digits: measurements have no more."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {key: _digits(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return list(map(_digits, value))
+    return value
+
+
 _BLOCK = re.compile(r"(<!-- tables -->\n).*?(<!-- end of tables -->)", re.DOTALL)
 
 
@@ -151,3 +192,5 @@ if __name__ == "__main__":
     PAGE.write_text(
         written(PAGE.read_text(encoding="utf-8"), list(lines())), encoding="utf-8"
     )
+    COMES_WITH.parent.mkdir(exist_ok=True)
+    write_whole(COMES_WITH, json.dumps(shipped(), ensure_ascii=False, indent=0) + "\n")

@@ -1,0 +1,42 @@
+"""Let activations write over their operands, as the modules of libraries do."""
+
+from __future__ import annotations
+
+import operator
+
+from torch import fx, nn
+
+
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.Hardsigmoid)
+"""Layers that PyTorch can run in place."""
+
+MAKERS = (
+    nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, nn.LayerNorm,
+    nn.GroupNorm, nn.InstanceNorm2d,
+)  # fmt: skip
+"""Layers whose results are blocks of their own: views of nothing, read by no caller."""
+
+
+def overwrite(module: fx.GraphModule) -> fx.GraphModule:
+    """Put each activation in place whose operand nothing else reads.
+
+    Results are the same. In evaluation alone: autograd may need what is written over.
+    """
+    leaves = dict(module.named_modules())
+    for node in module.graph.nodes:
+        leaf = leaves.get(str(node.target)) if node.op == "call_module" else None
+        if isinstance(leaf, ACTIVATIONS) and _is_free(node.args[0], leaves):
+            leaf.inplace = True
+    return module
+
+
+def _is_free(source: object, leaves: dict[str, nn.Module]) -> bool:
+    """Say whether a value is a block of its own, or a sum, with a single reader."""
+    if not isinstance(source, fx.Node) or len(source.users) != 1:
+        return False
+    if source.op == "call_function":
+        return source.target is operator.add
+    return isinstance(leaves.get(str(source.target)), MAKERS)
+
+
+__all__ = ["overwrite"]
