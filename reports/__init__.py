@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from reports.site import check_folder, write
+from reports.part import Part
+from reports.site import Written, check_folder, write
 from reports.subject import Subject
 
 
-__all__ = ["Subject", "check_folder", "write"]
+__all__ = ["Part", "Subject", "Written", "check_folder", "write"]

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any
 
 import networkx as nx
 
-from reports.layout import svg
-from reports.libraries import library
+from reports.diagram import HIDDEN, Arrow, Box, Diagram, drawn
 from reports.sitemap import Link
 
 
@@ -72,40 +69,26 @@ def lineage_finding(found: tuple[Family, ...]) -> str:
 
 def lineage_drawing(graph: nx.DiGraph) -> str:
     """Return the lineage as SVG, a row a year; empty without a layout engine."""
-    dot = library("graphviz").Digraph("lineage")
-    dot.attr("graph", bgcolor="transparent", nodesep="0.12", ranksep="0.45")
-    dot.attr("node", shape="box", fontname="Helvetica", fontsize="11", height="0.3")
-    dot.attr("node", margin="0.08,0.04")
-    dot.attr("edge", arrowsize="0.6")
     rows: dict[int, list[str]] = defaultdict(list)
+    boxes, arrows = [], []
     for name, facts in graph.nodes.items():
         rows[facts["year"]].append(name)
-        kind = "family" if facts["members"] else "outside"
-        _box(dot, name, facts, kind)
+        kind = "family" if facts["members"] else "idea"
+        link, tip = f"#family-{name}", facts["idea"]
+        boxes.append(Box(name, (facts["title"],), kind, link, tip))
     years = sorted(rows)
     for year in years:
-        dot.node(
-            f"year {year}", label=str(year), shape="plaintext", **{"class": "year"}
-        )
-        with dot.subgraph() as row:
-            row.attr(rank="same")
-            row.node(f"year {year}")
-            for name in rows[year]:
-                # An edge along a row puts its end on the right: years stand in front.
-                row.edge(f"year {year}", name, style="invis")
+        boxes.append(Box(_of_year(year), (str(year),), "year"))
+        # An arrow along a row puts its end on the right: years stand in front.
+        arrows += [Arrow(_of_year(year), name, HIDDEN) for name in rows[year]]
     for year, following in pairwise(years):
-        dot.edge(f"year {year}", f"year {following}", style="invis", weight="20")
+        arrows.append(Arrow(_of_year(year), _of_year(following), HIDDEN, 20))
     for source, target, how in graph.edges.data("takes"):
-        dot.edge(source, target, edgetooltip=library("graphviz").escape(how),
-                 **{"class": "branch"})  # fmt: skip
-    return svg(str(dot.source), "lineage", escape("Families and ideas by year")) or ""
+        arrows.append(Arrow(source, target, tip=how))
+    together = tuple((_of_year(year), *rows[year]) for year in years)
+    diagram = Diagram(tuple(boxes), tuple(arrows), together, (0.12, 0.45))
+    return drawn(diagram, "lineage", "Families and ideas by year").svg
 
 
-def _box(dot: Any, name: str, facts: Mapping[str, Any], kind: str) -> None:
-    """Add a family or an idea, which leads to what is said of it."""
-    style = "rounded" if kind == "family" else "rounded,dashed"
-    text = library("graphviz").escape
-    dot.node(
-        name, label=text(facts["title"]), tooltip=text(facts["idea"]), style=style,
-        URL=f"#family-{name}", **{"class": kind},
-    )  # fmt: skip
+def _of_year(year: int) -> str:
+    return f"year {year}"

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from costmodel.errors import CostModelError
+from reports.manifest import MARKER, Made, Manifest, marker_text
 
-
-MARKER = ".costmodel-report"
-"""The file that says that a folder is a report, and which files belong to it."""
 
 _LEFT_BEHIND = frozenset({".DS_Store", "Thumbs.db"})
 
 
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """A hidden folder in which a report is put together, part by part.
+
+    ``earlier`` is the report that it will replace, and ``parts`` says what is there.
+    """
+
+    path: Path
+    earlier: Path
+    manifest: Manifest
+    parts: dict[str, Made] = field(default_factory=dict)
+
+    def reuse(self, part: str, key: str) -> bool:
+        """Take over a part of the earlier report, if it would come out the same."""
+        if not self.manifest.still_has(self.earlier, part, key):
+            return False
+        made = self.manifest.parts[part]
+        for name in made.files:
+            there = self.path / name
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.earlier / name, there)
+        self.parts[part] = made
+        return True
+
+
 @contextmanager
-def whole(folder: Path) -> Iterator[Path]:
+def whole(folder: Path) -> Iterator[Staging]:
     """Give a hidden folder to write into, and put it in place once all is written.
 
     An earlier report is replaced; whatever stops the writing leaves it as it was.
@@ -27,9 +53,20 @@ def whole(folder: Path) -> Iterator[Path]:
     with _workplace(folder) as (target, work):
         new = work / "new"
         new.mkdir()
-        yield new
-        _mark(new)
+        staging = Staging(new, target, Manifest.read(target))
+        yield staging
+        text = marker_text(new, staging.parts)
+        (new / MARKER).write_text(text, encoding="utf-8", newline="\n")
         _swap(new, target, work / "old")
+
+
+def unchanged(folder: Path, keys: Mapping[str, str]) -> bool:
+    """Say whether a folder has a report of just these parts, every file as written."""
+    target = Path(os.path.realpath(folder))
+    manifest = Manifest.read(target)
+    return manifest.parts.keys() == keys.keys() and all(
+        manifest.still_has(target, part, key) for part, key in keys.items()
+    )
 
 
 def check(folder: Path) -> None:
@@ -77,7 +114,7 @@ def _refuse_others(folder: Path, target: Path) -> None:
             f"{folder} is a mount point, and is not replaced; "
             "choose a folder in it with -o"
         )
-    if foreign := sorted(_files(target) - _listed(target)):
+    if foreign := sorted(_files(target) - Manifest.read(target).listed):
         raise CostModelError(
             f"{folder} holds {foreign[0]}, which is not part of a report; "
             "choose another folder with -o"
@@ -112,28 +149,13 @@ def _files(target: Path) -> set[str]:
     }
 
 
-def _listed(target: Path) -> set[str]:
-    """Return the files that an earlier report says are its own."""
-    marker = target / MARKER
-    if not marker.is_file():
-        return set()
-    text = marker.read_text(encoding="utf-8", errors="replace")
-    return {MARKER, *text.splitlines()}
-
-
-def _mark(staging: Path) -> None:
-    """Write down which files the report is made of."""
-    names = sorted(
-        path.relative_to(staging).as_posix()
-        for path in staging.rglob("*")
-        if path.is_file()
-    )
-    text = "".join(f"{name}\n" for name in names)
-    (staging / MARKER).write_text(text, encoding="utf-8", newline="\n")
-
-
 def _swap(new: Path, target: Path, old: Path) -> None:
-    """Put the new folder in the old one's place; put the old one back if that fails."""
+    """Put the new folder in the old one's place; put the old one back if that fails.
+
+    At once where the system can, so that there is a report at every moment.
+    """
+    if _exists(target) and exchanged(new, target):
+        return
     try:
         if _exists(target):
             target.rename(old)
@@ -142,6 +164,25 @@ def _swap(new: Path, target: Path, old: Path) -> None:
         if _exists(old) and not _exists(target):
             old.rename(target)
         raise
+
+
+def exchanged(one: Path, other: Path) -> bool:
+    """Let two folders change places in a single step; False where that cannot be done.
+
+    **Source**: renameat2(2) of Linux, with RENAME_EXCHANGE.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    ends = os.fsencode(one), os.fsencode(other)
+    return bool(rename(_HERE, ends[0], _HERE, ends[1], _EXCHANGE) == 0)
+
+
+_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD: paths are as the process sees them; RENAME_EXCHANGE."""
 
 
 def _remove(work: Path, target: Path) -> None:

@@ -5,8 +5,10 @@ Formulas come from the cost rules; here they are added up and factored for displ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -14,13 +16,51 @@ from typing import Any
 import sympy
 from sympy.printing.mathml import MathMLPresentationPrinter
 from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
 
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, H, W, as_dim
 from costmodel.analysis.cost import Cost, Sums
 
 
 QUANTITIES = ("macs", "parameters", "activations")
 """The quantities that pages give a formula for, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A map's height or width under a short name: h₂ = ⌈H/4⌉."""
+
+    symbol: sympy.Symbol
+    extent: sympy.Expr
+
+
+def sizes(law: Cost) -> tuple[Size, ...]:
+    """Return the extents of a law under names, the largest maps first.
+
+    One long sum of floors is nothing that anyone reads.
+    """
+    extents = set().union(
+        *(sympy.sympify(law.metric(name)).atoms(sympy.floor) for name in QUANTITIES)
+    )
+    found = []
+    for side, letter in ((H, "h"), (W, "w")):
+        own = [e for e in extents if e.free_symbols == {side}]
+        own.sort(key=lambda e: (-float(e.args[0].subs(side, _LARGE)), str(e)))
+        found += [
+            Size(sympy.Symbol(f"{letter}_{k}", integer=True, positive=True), extent)
+            for k, extent in enumerate(own, 1)
+        ]
+    return tuple(found)
+
+
+_LARGE = 10**6
+"""A side at which a map's order of size shows."""
+
+
+def _renamed(formula: Dim, known: tuple[Size, ...]) -> Dim:
+    """Return a formula in the names of sizes, factored where that is shorter."""
+    names = {size.extent: size.symbol for size in known}
+    return factored(as_dim(sympy.sympify(formula).xreplace(names)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +71,32 @@ class Stage:
     formulas: tuple[Dim, ...]
 
 
-def stages(law: Cost) -> tuple[Stage, ...]:
+def stages(law: Cost, known: tuple[Size, ...] = ()) -> tuple[Stage, ...]:
     """Return the cost of each top-level scope, without those that cost nothing."""
     return tuple(
         Stage(_span([name for name, _ in scopes]), formulas)
-        for formulas, scopes in _equal_runs(law)
+        for formulas, scopes in _equal_runs(law, known)
         if any(formula != 0 for formula in formulas)
     )
 
 
-def total(law: Cost, quantity: str) -> Dim:
-    """Return a network's formula as the sum of its stages' products."""
-    parts = (factored(sums.metric(quantity)) for sums in law.by_scope(1).values())
-    return as_dim(sympy.Add(*parts))
+def total(law: Cost, quantity: str, known: tuple[Size, ...] = ()) -> Dim:
+    """Return a network's formula: its stages' products, or its terms if shorter."""
+    parts = (
+        _renamed(sums.metric(quantity), known) for sums in law.by_scope(1).values()
+    )
+    summed = sympy.Add(*parts)
+    names = {size.extent: size.symbol for size in known}
+    multiplied = sympy.sympify(law.metric(quantity)).xreplace(names).expand()
+    return as_dim(min(summed, multiplied, key=sympy.count_ops))
 
 
-def formulas_of(sums: Sums) -> tuple[Dim, ...]:
+def formulas_of(sums: Sums, known: tuple[Size, ...] = ()) -> tuple[Dim, ...]:
     """Return the formulas of all quantities, factored where that is shorter."""
-    return tuple(factored(sums.metric(name)) for name in QUANTITIES)
+    return tuple(_renamed(sums.metric(name), known) for name in QUANTITIES)
 
 
+@lru_cache(maxsize=4096)
 def factored(formula: Dim) -> Dim:
     """Return a formula as a product where that has fewer operations.
 
@@ -66,8 +112,44 @@ def factored(formula: Dim) -> Dim:
 
 def mathml(formula: Dim) -> str:
     """Return a formula as a MathML element, with its plain text beside it."""
-    body = _Printer({"mul_symbol": "dot"}).doprint(sympy.sympify(formula))
+    printed = _Printer({"mul_symbol": "dot"}).doprint(sympy.sympify(formula))
+    body = _CODE.sub(lambda found: chr(int(found[1])), printed.replace("&#xB7;", "·"))
     return f'<math alttext="{escape(str(formula))}">{body}</math>'
+
+
+_CODE = re.compile(r"&#(\d{3,});")
+"""Characters that sympy writes by number: longer, and harder to read."""
+
+
+def plain(formula: Dim) -> str:
+    """Return a product of sizes as a line of text, extents between fences.
+
+    >>> H, W = sympy.symbols("H W", integer=True)
+    >>> plain(sympy.floor(H / 4 + sympy.Rational(3, 4)) * W**2)
+    'W²·⌈H/4⌉'
+    """
+    return str(_Text().doprint(sympy.sympify(formula)))
+
+
+class _Text(StrPrinter):
+    """Print extents between fences, squares and products as people write them."""
+
+    def _print_floor(self, expr: sympy.Expr) -> str:
+        top, bottom = sympy.together(expr.args[0]).as_numer_denom()
+        offset, rest = top.as_coeff_Add()
+        if bottom != 1 and offset == bottom - 1 and rest.is_integer:
+            return f"⌈{self._print(rest)}/{bottom}⌉"
+        inside = self.parenthesize(top, PRECEDENCE["Mul"])
+        return f"⌊{inside}/{bottom}⌋" if bottom != 1 else f"⌊{inside}⌋"
+
+    def _print_Mul(self, expr: sympy.Expr) -> str:  # noqa: N802
+        parts = (self.parenthesize(part, PRECEDENCE["Mul"]) for part in expr.args)
+        return "·".join(parts)
+
+    def _print_Pow(self, expr: sympy.Expr, rational: bool = False) -> str:  # noqa: FBT001, FBT002, N802
+        if expr.exp == 2:
+            return f"{self.parenthesize(expr.base, PRECEDENCE['Pow'])}²"
+        return str(super()._print_Pow(expr, rational))
 
 
 class _Printer(MathMLPresentationPrinter):
@@ -120,6 +202,18 @@ class _Printer(MathMLPresentationPrinter):
         row.appendChild(element)
         return row
 
+    def _print_make_divisible(self, expr: sympy.Expr) -> Any:
+        """Write channels rounded to a multiple of 8 as ⟨32·α⟩₈."""
+        channels, width, divisor = expr.args
+        row = self.dom.createElement("mrow")
+        row.appendChild(self._mark("⟨", stretchy="false"))
+        row.appendChild(self._print(channels * width))
+        row.appendChild(self._mark("⟩", stretchy="false"))
+        below = self.dom.createElement("msub")
+        below.appendChild(row)
+        below.appendChild(self._print(divisor))
+        return below
+
     def _print_Function(self, expr: sympy.Function) -> Any:  # noqa: N802
         row = self.dom.createElement("mrow")
         name = self.dom.createElement("mi")
@@ -144,10 +238,11 @@ class _Printer(MathMLPresentationPrinter):
 
 
 def _equal_runs(
-    law: Cost,
+    law: Cost, known: tuple[Size, ...]
 ) -> Iterator[tuple[tuple[Dim, ...], list[tuple[str, tuple[Dim, ...]]]]]:
     """Group neighbouring scopes whose formulas are the same."""
-    costs = ((name, formulas_of(sums)) for name, sums in law.by_scope(1).items())
+    parts = law.by_scope(1).items()
+    costs = ((name, formulas_of(sums, known)) for name, sums in parts)
     for formulas, scopes in groupby(costs, key=lambda item: item[1]):
         yield formulas, list(scopes)
 

@@ -1,4 +1,4 @@
-"""What a network's page says beside its formulas: shares, memory, fields."""
+"""What a network's page says beside its formulas: shares, doublings, fields."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from fractions import Fraction
 import sympy
 
 from costmodel.algebra.evaluation import lambdify
-from costmodel.algebra.symbols import Dim, H, N, W, alpha
+from costmodel.algebra.symbols import H, N, W, alpha
 from costmodel.analysis.field import Field
-from costmodel.analysis.memory import memory
 from costmodel.analysis.receptive_field import ReceptiveField, receptive_field
 from costmodel.errors import CostModelError
 from costmodel.network.outline import outline
 from reports.formula import QUANTITIES
 from reports.numerals import share
+from reports.seconds import Timing
 from reports.subject import Subject
+
+
+NOUNS = ("MACs", "parameters", "activations")
+SAME = "the same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +47,14 @@ class Doubling:
     what: str
     factors: tuple[str, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Bytes:
-    """A headline of the memory that a network takes."""
-
-    title: str
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """The memory that a network takes, or why that is not known."""
-
-    rows: tuple[Bytes, ...] = ()
-    reason: str = ""
+    @property
+    def words(self) -> str:
+        """The same as a sentence."""
+        told = [
+            f"{'as many' if factor == SAME else factor} {noun}"
+            for factor, noun in zip(self.factors, NOUNS)
+        ]
+        return f"Twice the {self.what} takes {told[0]}, {told[1]} and {told[2]}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +76,31 @@ class Fields:
     leaves_out_gates: bool = False
 
 
-def shares(subject: Subject) -> tuple[StageShares, ...]:
-    """Return where each quantity sits, without stages that have none of any."""
+def shares(
+    subject: Subject, timings: tuple[Timing, ...] = ()
+) -> tuple[StageShares, ...]:
+    """Return where each quantity sits, without stages that have none of any.
+
+    Predicted seconds come last, a column a device.
+    """
+    known = [timing for timing in timings if not timing.reason]
     totals = [int(subject.cost.metric(name)) for name in QUANTITIES]
+    times = [sum(timing.by_stage.values()) for timing in known]
+    sums = subject.cost.by_scope(1)
     found = []
-    for name, sums in subject.cost.by_scope(1).items():
-        counts = [int(sums.metric(quantity)) for quantity in QUANTITIES]
-        if any(counts):
-            parts = map(_part, counts, totals)
+    for name in dict.fromkeys([*sums, *(n for t in known for n in t.by_stage)]):
+        counts = [int(sums[name].metric(q)) if name in sums else 0 for q in QUANTITIES]
+        seconds = [timing.by_stage.get(name, 0.0) for timing in known]
+        if any(counts) or any(seconds):
+            parts = map(_part, [*counts, *seconds], [*totals, *times])
             found.append(StageShares(name, tuple(parts)))
     return tuple(found)
 
 
-def _part(count: int, whole: int) -> Part:
+def _part(count: float, whole: float) -> Part:
     """Return a part of a whole; a bar takes four fifths of an em a percent of ten."""
-    return Part(share(count, whole), f"{float(Fraction(8 * count, whole or 1)):.3f}em")
+    part = Fraction(count) / Fraction(whole or 1)
+    return Part(share(part.numerator, part.denominator), f"{float(8 * part):.3f}em")
 
 
 def doublings(subject: Subject) -> tuple[Doubling, ...]:
@@ -124,23 +131,7 @@ def _times(
     then = [2 * n if symbol in doubled else n for symbol, n in now.items()]
     before, after = int(formula(*now.values())), int(formula(*then))
     factor = Fraction(after, before or 1)
-    return "the same" if factor == 1 else f"{float(factor):.3g}×"
-
-
-def footprint(subject: Subject) -> Footprint:
-    """Return what weights and activations take, to infer and to train."""
-    try:
-        return Footprint(tuple(Bytes(t, int(n)) for t, n in _bytes(subject)))
-    except CostModelError as error:
-        return Footprint(reason=f"It is not known: {error}.")
-
-
-def _bytes(subject: Subject) -> Iterator[tuple[str, Dim]]:
-    infers, trains = memory(subject.bound), memory(subject.bound, training=True)
-    yield "Weights", infers.weight_bytes
-    yield "Peak of activations, inference", infers.peak_activation_bytes
-    yield "Peak of activations, training step", trains.peak_activation_bytes
-    yield "Optimizer state, Adam", trains.optimizer_bytes("adam")
+    return SAME if factor == 1 else f"{float(factor):.3g}×"
 
 
 def fields(subject: Subject) -> Fields:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,7 @@ Side = Literal["left", "right"]
 Box = tuple[float, float, float, float]
 """Left, bottom, right and top, in pixels."""
 
-_CHARACTER, _LINE, _GAP, _MARK, _SAME = 5.8, 9.0, 9.0, 5.0, 5.0
+_CHARACTER, _LINE, _GAP, _MARK, _SAME = 5.8, 9.0, 11.0, 6.0, 5.0
 """Sizes in pixels at 10 px text: a character, a line, the gap, half a mark, and how
 far apart points may lie that share a name."""
 
@@ -34,8 +34,8 @@ class Label:
     side: Side
 
 
-def place(spots: Sequence[Spot]) -> list[Label]:
-    """Return labels that overlap neither each other nor a point.
+def place(spots: Sequence[Spot], named: Container[str] | None = None) -> list[Label]:
+    """Return labels that overlap neither each other nor a point; some or all names.
 
     Points on top of each other share a label; one that fits on neither side is left
     out, for its tooltip has the name too.
@@ -45,10 +45,10 @@ def place(spots: Sequence[Spot]) -> list[Label]:
     """
     labels: list[Label] = []
     taken = [_mark(spot) for spot in spots]
-    for group in _groups(spots):
+    for group in _groups([s for s in spots if named is None or s.name in named]):
         for label in _candidates(group):
             box = _box(label)
-            if not any(_overlap(box, other) for other in taken):
+            if box[0] >= 0 and not any(_overlap(box, other) for other in taken):
                 labels.append(label)
                 taken.append(box)
                 break

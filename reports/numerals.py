@@ -41,3 +41,15 @@ def share(part: int, whole: int) -> str:
     '33\xa0%'
     """
     return f"{round(Fraction(100 * part, whole or 1))}\N{NO-BREAK SPACE}%"
+
+
+def milliseconds(seconds: float) -> str:
+    r"""Return seconds as milliseconds, to three digits.
+
+    >>> milliseconds(0.0123456), milliseconds(1.5)
+    ('12.3\xa0ms', '1500\xa0ms')
+    """
+    text = f"{seconds * 1e3:.3g}"
+    if "e" in text:
+        text = f"{seconds * 1e3:.0f}"
+    return f"{text}\N{NO-BREAK SPACE}ms"

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-import networkx as nx
-
-from costmodel.analysis.claims import Ruling
-from reports.subject import Subject
+from reports.part import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,46 +16,52 @@ class Link:
     title: str
 
 
+SITE_PAGES = {
+    "index": "All networks", "explorer": "Explorer", "compare": "Compare",
+    "claims": "Claims", "lineage": "Lineage", "runtime": "Runtime",
+    "conventions": "Conventions", "method": "Method",
+}  # fmt: skip
+"""Pages about many networks, by the names of their files, and their titles."""
+
+OPTIONAL = ("claims", "lineage")
+"""Pages that are there only where something is given for them."""
+
+
 @dataclass(frozen=True)
-class Content:
-    """All that a site is about: networks, judged claims, and where ideas come from.
+class Frame:
+    """What every page knows of the others: where they are, and which are kin."""
 
-    Without claims there is no page of claims, and without a lineage none of that.
-    """
+    pages: tuple[Link, ...]
+    networks: Mapping[str, Link]
+    """The page of each network, by the network's name."""
+    kin: Mapping[str, tuple[str, ...]]
+    """The networks of each family."""
 
-    subjects: tuple[Subject, ...]
-    rulings: tuple[Ruling, ...] = ()
-    lineage: nx.DiGraph | None = None
-
-    @property
-    def pages(self) -> tuple[Link, ...]:
-        """The pages beside those of networks, as their navigation lists them."""
-        found = [Link("index.html", "All networks")]
-        if self.rulings:
-            found.append(Link("claims.html", "Claims"))
-        if self.lineage is not None:
-            found.append(Link("lineage.html", "Lineage"))
-        return (
-            *found,
-            Link("conventions.html", "Conventions"),
-            Link("method.html", "Method"),
+    @classmethod
+    def of(cls, parts: Sequence[Part], *, claims: bool, lineage: bool) -> Frame:
+        """Return the frame of a site of these networks."""
+        given = {"claims": claims, "lineage": lineage}
+        pages = tuple(
+            Link(f"{file}.html", title)
+            for file, title in SITE_PAGES.items()
+            if given.get(file, True)
         )
-
-    @cached_property
-    def networks(self) -> dict[str, Link]:
-        """The page of each network, by the network's name."""
-        return {
-            subject.architecture.name: Link(
-                f"architectures/{subject.page}.html", subject.architecture.name
-            )
-            for subject in self.subjects
+        networks = {
+            part.name: Link(f"architectures/{part.file}.html", part.name)
+            for part in parts
         }
+        kin: dict[str, list[str]] = {}
+        for part in parts:
+            kin.setdefault(part.family, []).append(part.name)
+        return cls(pages, networks, {name: tuple(of) for name, of in kin.items()})
+
+    def kin_of(self, name: str, family: str) -> tuple[Link, ...]:
+        """Return the pages of a network's family, its own among them, if it has kin."""
+        names = self.kin.get(family, ()) if family else ()
+        links = tuple(self.networks[other] for other in names)
+        return links if name in names and len(names) > 1 else ()
 
     def about(self, families: Sequence[str]) -> tuple[Link, ...]:
         """Return the page of the first network of each of some families."""
-        first: dict[str, Link] = {}
-        for subject in self.subjects:
-            chosen = subject.architecture
-            if chosen.family in families:
-                first.setdefault(chosen.family, self.networks[chosen.name])
-        return tuple(first.values())
+        firsts = (self.kin[family][0] for family in families if family in self.kin)
+        return tuple(self.networks[name] for name in firsts)

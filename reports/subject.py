@@ -94,6 +94,13 @@ class Subject:
         return None
 
     @property
+    def wrong(self) -> list[str]:
+        """What turned out false: checks that differ, and figures without a cause."""
+        checks = [f"{c.quantity} by {c.oracle}" for c in self.checks if not c.agrees]
+        rows = [verdict.row for verdict in self.verdicts if verdict.is_wrong]
+        return [*checks, *(f"{row.quantity} {row.printed}" for row in rows)]
+
+    @property
     def unlisted_departures(self) -> tuple[str, ...]:
         """Departures of the family that no row of this network names."""
         named = {verdict.row.departure for verdict in self.verdicts}

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import networkx as nx
+import sympy
 
+from costmodel.algebra.symbols import alpha
 from costmodel.analysis.claims import Ruling
 from costmodel.analysis.conventions import CONVENTIONS
 from costmodel.analysis.cost import METRICS
 from costmodel.analysis.published import Verdict
-from reports.formula import QUANTITIES
+from reports.devices import Device
+from reports.formula import QUANTITIES, plain
+from reports.record import Record
+from reports.seconds import Timing
 from reports.subject import Subject
+from reports.timeline import Timeline
 
 
-INDEX_SCHEMA = "costmodel.report.index/1"
-ARCHITECTURE_SCHEMA = "costmodel.report.architecture/1"
+INDEX_SCHEMA = "costmodel.report.index/2"
+ARCHITECTURE_SCHEMA = "costmodel.report.architecture/2"
 CLAIMS_SCHEMA = "costmodel.report.claims/1"
 LINEAGE_SCHEMA = "costmodel.report.lineage/1"
+RUNTIME_SCHEMA = "costmodel.report.runtime/1"
 CONVENTIONS_SCHEMA = "costmodel.report.conventions/1"
 
 UNITS = {name: METRICS[name] for name in QUANTITIES} | {
@@ -30,18 +40,23 @@ UNITS = {name: METRICS[name] for name in QUANTITIES} | {
 """What the numbers of a twin count."""
 
 
-def index_twin(subjects: Sequence[Subject]) -> str:
+HEADLINE = (
+    "name", "title", "family", "year", "paper", "page", "resolution", "input", "depth",
+    *QUANTITIES, "top1", "top1_source", "peak_activation_bytes", "weight_bytes",
+    "bytes_moved", "arithmetic_intensity", "seconds",
+)  # fmt: skip
+"""What the index has of each network."""
+
+
+def index_twin(records: Sequence[Record]) -> str:
     """Return the index as JSON: a record a network, every count an exact integer."""
-    return _text(
-        {
-            "schema": INDEX_SCHEMA,
-            "units": UNITS,
-            "networks": [_headline(subject) for subject in subjects],
-        }
-    )
+    networks = [{key: record.data[key] for key in HEADLINE} for record in records]
+    return _text({"schema": INDEX_SCHEMA, "units": UNITS, "networks": networks})
 
 
-def architecture_twin(subject: Subject) -> str:
+def architecture_twin(
+    subject: Subject, timings: Sequence[Timing], memory: Timeline
+) -> str:
     """Return one page as JSON: formulas as strings, counts as exact integers."""
     law = subject.law
     return _text(
@@ -49,12 +64,15 @@ def architecture_twin(subject: Subject) -> str:
             "schema": ARCHITECTURE_SCHEMA,
             "units": UNITS,
             **_headline(subject),
+            **_memory(subject, memory),
+            "seconds": {t.device: _seconds(t) for t in timings if not t.reason},
+            "terms": _terms(subject),
             "formulas": {name: str(law.metric(name)) for name in QUANTITIES},
             "stages": [
                 {"name": scope} | {name: str(sums.metric(name)) for name in QUANTITIES}
                 for scope, sums in law.by_scope(1).items()
             ],
-            "layers": list(_layers(subject)),
+            "layers": f"{subject.page}.csv",
             "published": [_verdict(verdict) for verdict in subject.verdicts],
             "departures": list(subject.unlisted_departures),
             "checks": [
@@ -67,6 +85,9 @@ def architecture_twin(subject: Subject) -> str:
                 }
                 for check in subject.checks
             ],
+            "accounts": _accounts(subject),
+            "partial": subject.cost.partial,
+            "wrong": subject.wrong,
             "note": subject.note,
             "constraints": list(map(str, subject.symbolic.constraints)),
             "unknown": list(subject.cost.unknown),
@@ -116,13 +137,25 @@ def lineage_twin(graph: nx.DiGraph) -> str:
     return _text({"schema": LINEAGE_SCHEMA, "families": nodes, "takes": takes})
 
 
-def conventions_twin(subjects: Sequence[Subject]) -> str:
+def runtime_twin(devices: Sequence[Device]) -> str:
+    """Return the devices as JSON: what was fitted, and how wrong it is."""
+    found = {
+        device.profile.name: {
+            "profile": json.loads(device.profile.to_json()),
+            "sets": {s.title: s.summaries for s in device.sets},
+        }
+        for device in devices
+    }
+    return _text({"schema": RUNTIME_SCHEMA, "units": "seconds", "devices": found})
+
+
+def conventions_twin(records: Sequence[Record]) -> str:
     """Return what every tool prints for every network as JSON, item by item."""
     return _text(
         {
             "schema": CONVENTIONS_SCHEMA,
             "units": {name: c.unit for name, c in CONVENTIONS.items()},
-            "networks": {s.architecture.name: _accounts(s) for s in subjects},
+            "networks": {record.name: record.accounts for record in records},
         }
     )
 
@@ -143,6 +176,7 @@ def _plain(value: Any) -> Any:
 
 def _headline(subject: Subject) -> dict[str, Any]:
     chosen, cost, top1 = subject.architecture, subject.cost, subject.top1
+    moved = int(cost.bytes_read) + int(cost.bytes_written)
     return {
         "name": chosen.name,
         "title": chosen.title,
@@ -156,20 +190,43 @@ def _headline(subject: Subject) -> dict[str, Any]:
         **{name: int(cost.metric(name)) for name in QUANTITIES},
         "top1": top1[0] if top1 else None,
         "top1_source": top1[1] if top1 else None,
+        "bytes_moved": moved,
+        "arithmetic_intensity": float(f"{2 * int(cost.macs) / (moved or 1):.4g}"),
     }
 
 
-def _layers(subject: Subject) -> Iterable[dict[str, Any]]:
+def _memory(subject: Subject, memory: Timeline) -> dict[str, Any]:
+    """Return bytes of weights, and of activations at their peak if that is known."""
+    return {
+        "weight_bytes": 4 * int(subject.cost.parameters),
+        "peak_activation_bytes": None if memory.reason else memory.peak,
+    }
+
+
+def _seconds(timing: Timing) -> dict[str, float]:
+    """Return predicted seconds and their interval: four digits are more than known."""
+    told = {"seconds": timing.seconds, "low": timing.low, "high": timing.high}
+    return {key: float(f"{value:.4g}") for key, value in told.items()}
+
+
+def _terms(subject: Subject) -> list[list[str]]:
+    """Return the MACs at the network's own width: whole numbers times sizes."""
+    law = sympy.expand(sympy.sympify(subject.law.macs).subs(alpha, 1))
+    found = law.as_coefficients_dict()
+    return sorted([str(n), plain(sizes)] for sizes, n in found.items() if n)
+
+
+def layers_csv(subject: Subject) -> str:
+    """Return every layer as a line of CSV, costs of one input as exact integers."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("name", "operator", "inputs", "output", *QUANTITIES))
     for row in subject.cost.rows:
         node = row.node
-        yield {
-            "name": row.name,
-            "kind": row.kind,
-            "operator": str(node.operator),
-            "inputs": list(node.inputs),
-            "output": str(node.output),
-            **{name: int(row.metric(name)) for name in QUANTITIES},
-        }
+        costs = (int(row.metric(name)) for name in QUANTITIES)
+        inputs = " ".join(node.inputs)
+        writer.writerow((row.name, node.operator, inputs, node.output, *costs))
+    return text.getvalue()
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
@@ -188,4 +245,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _text(record: dict[str, Any]) -> str:
-    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    """Return compact JSON, a line for each of its outermost keys."""
+    compact = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
+    lines = (f"{compact(key)}:{compact(value)}" for key, value in record.items())
+    return "{" + ",\n".join(lines) + "}\n"

@@ -24,7 +24,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
     folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(write, "_subject", lambda *_, **__: pytest.fail("too late"))
+    monkeypatch.setattr(write, "_part", lambda *_, **__: pytest.fail("too late"))
     (tmp_path / "file").touch()
     result = run("report", "lenet5", "-o", folder)
     assert result.exit_code == 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sympy
@@ -90,13 +90,11 @@ def javascript_function(formulas: Mapping[Any, Dim], arguments: Sequence[str]) -
     return {"a": x0 + 1, "b": 2*x0};
     }
     """
-    wanted = [whole(formula_of("printing", formula)) for formula in formulas.values()]
-    steps, results = sympy.cse(wanted, sympy.numbered_symbols("x"), order="none")
-    printer = _JavaScript()
+    wanted = [formula_of("printing", formula) for formula in formulas.values()]
+    printer = _Sharing(wanted)
+    values = [printer.doprint(formula) for formula in wanted]
     needed = [f for f in NAMED if any(formula.has(f) for formula in wanted)]
-    lines = [NAMED[function][1].rstrip() for function in needed]
-    lines += [f"const {name} = {printer.doprint(part)};" for name, part in steps]
-    values = [printer.doprint(result) for result in results]
+    lines = [NAMED[function][1].rstrip() for function in needed] + printer.lines
     if all(type(key) is int for key in formulas):
         result = f"[{', '.join(values)}]"
     else:
@@ -137,3 +135,55 @@ class _JavaScript(PackageFunctions, JavascriptCodePrinter):
     def _print_Quotient(self, expr: sympy.Expr) -> str:  # noqa: N802
         top, bottom = map(self._print, expr.args)
         return f"Math.floor(({top})/({bottom}))"
+
+
+class _Sharing(_JavaScript):
+    """Give each part that occurs more than once a name, and print it once.
+
+    sympy's own search for common parts makes them anew, and compares the arguments of
+    every Max and Min again; nothing is made here.
+    """
+
+    def __init__(self, formulas: Iterable[sympy.Expr]) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._names: dict[sympy.Expr, str] = {}
+        self._shared = set(_repeated(formulas))
+
+    def _print(self, expr: Any, **options: Any) -> str:
+        if expr not in self._shared:
+            return str(super()._print(expr, **options))
+        if expr not in self._names:
+            body = super()._print(expr, **options)
+            self._names[expr] = f"x{len(self._names)}"
+            self.lines.append(f"const {self._names[expr]} = {body};")
+        return self._names[expr]
+
+    def _print_floor(self, expr: sympy.Expr) -> str:
+        return self._rounded("floor", expr)
+
+    def _print_ceiling(self, expr: sympy.Expr) -> str:
+        return self._rounded("ceil", expr)
+
+    def _rounded(self, way: str, expr: sympy.Expr) -> str:
+        """Divide once, and last: then a quotient of whole numbers rounds right."""
+        top, bottom = sympy.fraction(sympy.together(expr.args[0]))
+        inside = self._print(top)
+        if bottom != 1:
+            inside = f"({inside})/({self._print(bottom)})"
+        return f"Math.{way}({inside})"
+
+
+def _repeated(formulas: Iterable[sympy.Expr]) -> Iterator[sympy.Expr]:
+    """Give the parts that occur more than once; numbers and symbols are no parts."""
+    seen: set[sympy.Expr] = set()
+    waiting = list(formulas)
+    while waiting:
+        part = waiting.pop()
+        if not part.args:
+            continue
+        if part in seen:
+            yield part
+            continue
+        seen.add(part)
+        waiting.extend(part.args)

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
 from math import prod
-from multiprocessing import active_children, get_context
-
-import torch
 
 from costmodel.algebra.symbols import as_int
 from costmodel.algebra.tally import total
@@ -20,7 +12,6 @@ from costmodel.bridge import oracles
 from costmodel.bridge.compile import compile  # noqa: A004
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.network.registry import find, load
 
 
 CONVOLUTIONS = ("conv", "table_conv")
@@ -64,43 +55,3 @@ def check(network: Network) -> tuple[Check, ...]:
         Check("conv MACs", "fvcore", conv, fvcore.get("conv", 0)),
         Check("linear MACs", "fvcore", linear, fvcore.get("linear", 0)),
     )  # fmt: skip
-
-
-def check_all(names: Sequence[str], jobs: int) -> Iterator[tuple[Check, ...]]:
-    """Check architectures at their published resolutions, so many at a time.
-
-    Each process has its share of the processors; an interruption ends them at once.
-    """
-    if jobs == 1:
-        yield from map(_check_named, names)
-        return
-    threads = max(1, torch.get_num_threads() // jobs)
-    pool = ProcessPoolExecutor(
-        jobs, get_context("spawn"), initializer=partial(_start, threads)
-    )
-    try:
-        # Not pool.map, which cancels what the pool then calls broken.
-        for checked in [pool.submit(_check_named, name) for name in names]:
-            yield checked.result()
-    except BrokenProcessPool:
-        raise CostModelError(
-            f"one of {jobs} checking processes was ended, perhaps for want of memory; "
-            "give --jobs 1"
-        ) from None
-    except BaseException:  # an interruption, or nobody asks for more
-        for process in active_children():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown()
-
-
-def _start(threads: int) -> None:
-    """Begin a process: the terminal's interruption is the parent's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(threads)
-
-
-def _check_named(name: str) -> tuple[Check, ...]:
-    """Check an architecture at its published resolution."""
-    return check(load(name, resolution=find(name).resolution, batch=1))

@@ -44,9 +44,11 @@ def own_subject(
     return Subject(chosen, law, bound, (), found, why, _file(name))
 
 
-def with_files(subjects: Sequence[Subject]) -> list[Subject]:
+def with_files(
+    subjects: Sequence[Subject], others: Sequence[str] = ()
+) -> list[Subject]:
     """Return subjects whose files have different names, letters of any case."""
-    taken: set[str] = {"index"}
+    taken = {"index", "networks", *(other.lower() for other in others)}
     found = []
     for subject in subjects:
         file, number = subject.page, 1

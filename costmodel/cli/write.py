@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,14 +13,14 @@ from costmodel.cli.options import JSON, RESOLUTION, SET, how_traced
 from costmodel.cli.own import own_subject, with_files
 from costmodel.cli.program import chosen_architectures, main
 from costmodel.cli.target import is_target
-from costmodel.errors import MissingDependencyError
 from costmodel.terminal import note, print_json, print_table, progress
 
 
 if TYPE_CHECKING:
-    from costmodel.analysis.published import Check
+    from costmodel.analysis.claims import Ruling
+    from costmodel.cli.registered import Oracles
     from costmodel.network.registry import Architecture
-    from reports import Subject
+    from reports import Part, Subject, Written
 
 
 @main.command()
@@ -39,25 +39,26 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--oracles/--no-oracles",
-    default=True,
-    show_default=True,
-    help="Compile each network, and count it with fvcore and PyTorch.",
+    default=None,
+    help="Compile and count each network with fvcore and PyTorch now, or show no such "
+    "counts; by default those recorded before.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(1),
     default=os.cpu_count() or 1,
-    help="Networks to check at a time; by default as many as processors.",
+    help="Networks to write at a time; by default as many as processors.",
 )
 @JSON
 def report(
     names: tuple[str, ...], output: str, jobs: int, settings: tuple[str, ...],
-    resolution: Any, *, everything: bool, oracles: bool, as_json: bool,
+    resolution: Any, *, everything: bool, oracles: bool | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Write an HTML report: an index, and a page a network.
 
     A TARGET is a registered name, or a network of your own, as in `analyze`: only
-    those take --option and --input.
+    those take --option and --input. What has not changed since the report that is
+    there already is not written again.
     """
     if bool(names) == everything:
         raise click.UsageError("name architectures, or give --all")
@@ -69,17 +70,18 @@ def report(
     if (settings or resolution is not None) and not own:
         raise click.UsageError("--option and --input are for networks of your own")
     try:
-        jobs = min(jobs, len(chosen)) if oracles else 0
-        opened = [own_subject(name, settings, resolution, checked=oracles)
+        which: Oracles = "recorded" if oracles is None else "run" if oracles else "none"
+        opened = [own_subject(name, settings, resolution, checked=oracles is not False)
                   for name in own]  # fmt: skip
-        index, failed = _report(chosen, opened, Path(output), jobs)
+        written, failed = _report(chosen, opened, Path(output), which, jobs)
     except KeyboardInterrupt:
         raise click.Abort("an earlier report is as it was") from None
     for failure in failed:
         note(f"disagrees: {failure}")
+    index = written.index.resolve()
     if as_json:
         print_json("costmodel.report/1", {}, index=str(index),
-                   pages=len(chosen) + len(own),
+                   pages=len(chosen) + len(own), written=written.anew,
                    disagreements=failed)  # fmt: skip
     else:
         click.echo(f"{index}\n{index.as_uri()}")
@@ -87,68 +89,48 @@ def report(
 
 
 def _report(
-    chosen: list[Architecture], own: list[Subject], folder: Path, jobs: int
-) -> tuple[Path, list[str]]:
-    """Write the report; return its index page, and what turned out false."""
+    chosen: list[Architecture], opened: list[Subject], folder: Path,
+    oracles: Oracles, jobs: int,
+) -> tuple[Written, list[str]]:  # fmt: skip
+    """Write the report; return where it is, and what turned out false."""
     import reports
-    from costmodel.analysis.claims import claims, judge
     from costmodel.network.lineage import lineage
 
     reports.check_folder(folder)
-    families = {a.family for a in chosen}
-    rulings = list(judge(c for c in claims().values() if families & set(c.about)))
-    with progress("checked", len(chosen)) as advance:
-        checked = zip(chosen, _checks(chosen, jobs), strict=True)
-        subjects = [_subject(a, checks, advance) for a, checks in checked]
-    subjects = with_files([*subjects, *own])
-    with progress("written", len(subjects)) as advance:
-        index = reports.write(
-            subjects, folder, rulings=rulings,
-            lineage=lineage() if len(families) > 1 else None, advance=advance,
-        ).resolve()  # fmt: skip
-    failed = [
-        f"{subject.architecture.name}: {check.quantity} by {check.oracle}"
-        for subject in subjects
-        for check in subject.checks
-        if not check.agrees
+    parts = [_part(a, oracles) for a in chosen]
+    found: list[Part | Subject] = [
+        *parts,
+        *with_files(opened, [part.file for part in parts]),
     ]
-    failed += [f"{v.name}: {v.row.quantity} {v.row.printed}" for subject in subjects
-               for v in subject.verdicts if v.is_wrong]  # fmt: skip
-    failed += [f"{r.claim.name}: {r.verdict}" for r in rulings if r.is_wrong]
-    return index, failed
+    families = {a.family for a in chosen}
+    judged: list[Ruling] = []
+
+    def claims() -> list[Ruling]:
+        judged.extend(_judged(families))
+        return judged
+
+    with progress("written", len(found)) as advance:
+        written = reports.write(
+            found, folder, claims=claims if families else None, jobs=jobs,
+            lineage=lineage() if len(families) > 1 else None, advance=advance,
+        )  # fmt: skip
+    wrong = [f"{r.claim.name}: {r.verdict}" for r in judged if r.is_wrong]
+    return written, [*written.wrong, *wrong]
 
 
-def _subject(a: Architecture, checks: Checks, advance: Any) -> Any:
-    from costmodel.analysis import published
-    from costmodel.network.registry import load
-    from reports import Subject
+def _part(a: Architecture, oracles: Oracles) -> Part:
+    """Return an architecture as a part of a report that any process can make."""
+    from costmodel.cli.registered import registered_subject
+    from reports import Part
 
-    bound = load(a.name, resolution=a.resolution, batch=1)
-    verdicts = tuple(published.verify([a]))
-    # The width of the layers is the knob that every cost law is about.
-    knobs = {"width": a.options["width"].symbol} if "width" in a.options else {}
-    advance(a.name)
-    return Subject(a, load(a.name, **knobs), bound, verdicts, *checks)
+    make = partial(registered_subject, a.name, oracles)
+    return Part(a.name, a.family, a.name, make, key=f"{a.name} {oracles}")
 
 
-Checks: TypeAlias = "tuple[tuple[Check, ...], str]"
-"""What oracles say of a network, or why nothing."""
+def _judged(families: set[str]) -> list[Ruling]:
+    from costmodel.analysis.claims import claims, judge
 
-
-def _checks(chosen: list[Architecture], jobs: int) -> Iterator[Checks]:
-    """Check every network, so many at a time; none if ``jobs`` is 0."""
-    why = "skipped with --no-oracles"
-    if jobs:
-        try:
-            from costmodel.bridge.checks import check_all
-
-            for checks in check_all([a.name for a in chosen], jobs):
-                yield checks, ""
-        except MissingDependencyError as error:
-            why = str(error)
-        else:
-            return
-    yield from [((), why)] * len(chosen)
+    return list(judge(c for c in claims().values() if families & set(c.about)))
 
 
 @main.command()

@@ -7,6 +7,8 @@ formula of Min and Max while these are symbols.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import sympy
 
 from costmodel.algebra.extent import resolve
@@ -43,10 +45,20 @@ def either(*pairs: tuple[Dim, int]) -> Dim:
     >>> either((1, 2), (3, 2)), either((N, 2), (9 * H, 21))
     (1, Min(1, Max(9*H - 20, N - 1)))
     """
+    return _either(pairs)
+
+
+@lru_cache(maxsize=4096)
+def _either(pairs: tuple[tuple[Dim, int], ...]) -> Dim:
+    """Return the formula; comparing its parts would take sympy milliseconds."""
     beyond = [value - (least - 1) for value, least in pairs]
     if any(type(more) is int and more > 0 for more in beyond):
         return 1
-    return as_dim(sympy.Min(1, sympy.Max(0, *beyond)))
+    ramps = [more for more in dict.fromkeys(beyond) if type(more) is not int]
+    if not ramps:
+        return 0
+    most = sympy.Max(0, *ramps, evaluate=False)
+    return as_dim(sympy.Min(1, most, evaluate=False))
 
 
 def in_onednn(layer: Conv2d, x: Shape, batch: Dim, setting: Setting) -> Dim:

@@ -77,6 +77,11 @@ class Prediction:
 
         A plain expression whose numbers are decimals as the profile has them, exactly.
         """
+        return sympy.expand(self.factored)
+
+    @cached_property
+    def factored(self) -> sympy.Expr:
+        """The same seconds, not multiplied out: shorter, and quicker to make."""
         return self._sum(self._repeats)
 
     @cached_property
@@ -200,7 +205,7 @@ class Prediction:
                 sum(n * d.calls for n, d in group),
             )
             parts.setdefault(kind, []).append(
-                tuple(sympy.expand(sympy.sympify(when) * total) for total in sums)
+                tuple(sympy.sympify(when) * total for total in sums)
             )
         return {
             kind: tuple(sympy.Add(*column) for column in zip(*rows))
@@ -213,7 +218,7 @@ class Prediction:
         for kind, totals in self._totals_of(some).items():
             values = self.profile.coefficients[kind].values
             terms += [k * decimal(v) * total for v, total in zip(values, totals)]
-        return sympy.expand(sympy.Add(*terms))
+        return sympy.Add(*terms)
 
     def _row(self, demand: Demand) -> tuple[str, Dim, Dim, Dim, Asked, bool]:
         """Return what does not depend on the kernel's place."""

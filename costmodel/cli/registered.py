@@ -1,0 +1,112 @@
+"""What a report says of a registered architecture."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from costmodel.network.graph import Network
+from costmodel.network.registry import find, load
+
+
+if TYPE_CHECKING:
+    from costmodel.analysis.published import Check
+    from reports import Subject
+
+Oracles: TypeAlias = Literal["recorded", "run", "none"]
+"""Whether other programs' counts are those recorded, are counted now, or left out."""
+
+RECORDED = "recorded_checks.json"
+"""What fvcore and PyTorch counted of every registered network, in architectures/."""
+
+SCHEMA = "costmodel.checks/1"
+
+
+def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
+    """Return what a page of a registered architecture is about."""
+    from costmodel.analysis import published
+    from reports import Subject
+
+    chosen = find(name)
+    bound = load(name, resolution=chosen.resolution, batch=1)
+    # The width of the layers is the knob that every cost law is about.
+    knobs = (
+        {"width": chosen.options["width"].symbol} if "width" in chosen.options else {}
+    )
+    checks, note = _checks(name, bound, oracles)
+    verdicts = tuple(published.verify([chosen]))
+    return Subject(chosen, load(name, **knobs), bound, verdicts, checks, note)
+
+
+def _checks(
+    name: str, bound: Network, oracles: Oracles
+) -> tuple[tuple[Check, ...], str]:
+    """Return counts beside ours, and by what they were counted, or why not."""
+    if oracles == "none":
+        return (), "skipped with --no-oracles"
+    if oracles == "run":
+        return run_checks(bound)
+    from costmodel.analysis.published import Check
+
+    found = _recorded()
+    entry = found["networks"].get(name)
+    if entry is None or entry["network"] != identity(bound):
+        return (), "none is recorded of this network as it is; --oracles counts it"
+    known = tuple(Check(**check) for check in entry["checks"])
+    return known, f"Counted before, with {found['with']}; --oracles counts again."
+
+
+def run_checks(bound: Network) -> tuple[tuple[Check, ...], str]:
+    """Count a network with every oracle, here and now."""
+    from costmodel.bridge.checks import check
+    from costmodel.errors import MissingDependencyError
+
+    try:
+        import torch
+
+        torch.set_num_threads(1)
+        return check(bound), f"Counted just now, with {versions()}."
+    except (ImportError, MissingDependencyError) as error:
+        return (), str(error)
+
+
+def versions() -> str:
+    """Return the oracles and their versions, in words."""
+    from importlib.metadata import version
+
+    torch = version("torch").partition("+")[0]
+    return f"PyTorch {torch} and fvcore {version('fvcore')}"
+
+
+def identity(network: Network) -> str:
+    """Return what tells a network from one that is defined otherwise."""
+    return hashlib.sha256(network.to_json().encode()).hexdigest()[:16]
+
+
+def record(names: Sequence[str]) -> str:
+    """Count networks with every oracle; return the text of the record."""
+    networks = {}
+    for name in names:
+        bound = load(name, resolution=find(name).resolution, batch=1)
+        checks, _ = run_checks(bound)
+        networks[name] = {
+            "network": identity(bound),
+            "checks": [asdict(check) for check in checks],
+        }
+    rows = ",\n".join(f"{json.dumps(k)}:{json.dumps(v)}" for k, v in networks.items())
+    head = json.dumps({"schema": SCHEMA, "with": versions()})[:-1]
+    return f'{head}, "networks": {{\n{rows}\n}}}}\n'
+
+
+@cache
+def _recorded() -> dict[str, Any]:
+    file = resources.files("architectures") / RECORDED
+    if not file.is_file():
+        return {"networks": {}, "with": ""}
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,157 @@
+"""What the explorer needs of a network: its formulas as JavaScript, and its knobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+
+import sympy
+
+from costmodel.algebra.legal import step_of
+from costmodel.algebra.printing import javascript_function
+from costmodel.algebra.symbols import Dim, H, N, W, alpha
+from costmodel.analysis.cost import cost
+from costmodel.analysis.memory import memory
+from costmodel.analysis.tensor_sizes import tensor_sizes
+from costmodel.errors import CostModelError
+from costmodel.network.graph import Network
+from costmodel.runtime.predict import predict
+from costmodel.runtime.profile import profiles
+from reports.subject import Subject
+
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+MOST_STEPS = 500
+"""Positions of a slider; more cannot be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """A slider: the symbol that it moves, where it may stand, and where it stands.
+
+    ``power`` is how the law has it: MACs go with the square of width and resolution.
+    """
+
+    symbol: str
+    label: str
+    value: float
+    steps: tuple[float, ...]
+    power: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What the formulas give: MACs, bytes (B) or seconds (s)."""
+
+    label: str
+    unit: str
+
+
+def script(subject: Subject) -> str:
+    """Return a network's formulas as a script that the explorer reads."""
+    network = subject.symbolic
+    formulas, quantities = {}, {}
+    for name, quantity, formula in _formulas(network):
+        formulas[name], quantities[name] = formula, quantity
+    symbols = sorted(map(str, network.free_symbols))
+    whole = [size for size in tensor_sizes(network) if _is_asked(size)]
+    record = {
+        "file": subject.page,
+        "name": subject.architecture.name,
+        "symbols": symbols,
+        "knobs": [asdict(knob) for knob in knobs(subject)],
+        "quantities": {name: asdict(quantity) for name, quantity in quantities.items()},
+        "sizes": _sizes(subject),
+    }
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return (
+        f"costmodel.add(Object.assign({_escaped(text)}, {{\n"
+        f"cost: {javascript_function(formulas, symbols)},\n"
+        f"whole: {javascript_function(dict(enumerate(whole)), symbols)}}}));\n"
+    )
+
+
+def _escaped(text: str) -> str:
+    """Return JSON that may stand in any script: no end of one can be written in it."""
+    return text.replace("<", "\\u003c").replace("\u2028", "").replace("\u2029", "")
+
+
+def _formulas(network: Network) -> Iterator[tuple[str, Quantity, Dim]]:
+    law = cost(network)
+    yield "macs", Quantity("MACs", ""), law.macs
+    yield "parameters", Quantity("Parameters", ""), law.parameters
+    yield "activations", Quantity("Activations", ""), law.activations
+    try:
+        peak = memory(network).peak_activation_bytes
+        yield "peak", Quantity("Peak of activations, float32", "B"), peak
+    except CostModelError:
+        pass  # its page says why
+    for name, profile in profiles().items():
+        try:
+            seconds = predict(network, profile).factored
+        except CostModelError:
+            continue
+        yield name, Quantity(f"Predicted time, {name}", "s"), seconds
+
+
+def _is_asked(size: Dim) -> bool:
+    """Say whether a size may be no whole number: symbols of whole numbers make none."""
+    free = sympy.sympify(size).free_symbols
+    return bool(free) and not all(symbol.is_integer for symbol in free)
+
+
+def knobs(subject: Subject) -> tuple[Knob, ...]:
+    """Return a network's sliders: width, resolution and batch where they are free."""
+    network, found = subject.symbolic, []
+    free = network.free_symbols
+    if alpha in free:
+        found.append(_width(network))
+    sides = [symbol for symbol in (H, W) if symbol in free]
+    if sides:
+        found.append(_resolution(subject))
+    if N in free:
+        found.append(Knob("N", "batch N", 1, BATCHES, 1))
+    return tuple(found)
+
+
+def _width(network: Network) -> Knob:
+    """Return the slider of α from an eighth to 2: legal values where it has steps."""
+    whole = [sympy.sympify(size) for size in tensor_sizes(network)]
+    step = step_of("explorer", [f for f in whole if alpha in f.free_symbols], alpha)
+    step = Fraction(1, 50) if step is None else step
+    while step < Fraction(2, MOST_STEPS):
+        step *= 2
+    count = int(2 / step)
+    first = max(1, -(-Fraction(1, 8) // step))
+    steps = tuple(float(step * place) for place in range(int(first), count + 1))
+    return Knob("alpha", "width α", 1.0, steps, 2)
+
+
+def _resolution(subject: Subject) -> Knob:
+    """Return the slider of the input's side, from the least to twice its own."""
+    sizes = _sizes(subject)
+    own = _own_side(subject)
+    if sizes is None:
+        least = max(int(subject.symbolic.smallest(s)[0]) for s in (H, W))
+        sizes = list(range(least, 2 * own + 1))
+    return Knob("R", "resolution R", own, tuple(sizes), 2)
+
+
+def _own_side(subject: Subject) -> int:
+    return int(subject.bound.inputs[0].output.sizes[-1])
+
+
+def _sizes(subject: Subject) -> list[int] | None:
+    """Return the sides that fit where a network asks something of them, else None."""
+    if not subject.symbolic.constraints:
+        return None
+    found = []
+    for side in range(1, 2 * _own_side(subject) + 1):
+        try:
+            subject.symbolic.bind({H: side, W: side})
+        except CostModelError:
+            continue
+        found.append(side)
+    return found
