@@ -11,7 +11,7 @@ from pathlib import Path
 import nox
 
 
-nox.options.sessions = ["lint", "types", "floors", "tests", "report"]
+nox.options.sessions = ["lint", "types", "floors", "tests", "report", "browser"]
 nox.options.reuse_venv = "yes"
 
 CONSTRAINTS = ("-c", "constraints.txt")
@@ -52,7 +52,19 @@ def report(session: nox.Session) -> None:
     """Write the report of every architecture."""
     python = everything(session)
     folder = str(SHARED / "report")
+    session.run(python, "-m", "costmodel", "report", "--all", "--oracles", "-o", folder)
+
+
+@nox.session(venv_backend="none")
+def browser(session: nox.Session) -> None:
+    """Open the report in Chromium, which has to be installed, and use it."""
+    python = everything(session)
+    folder = str((SHARED / "report").resolve())
     session.run(python, "-m", "costmodel", "report", "--all", "-o", folder)
+    session.run(python, "-m", "pip", "install", "-q", *CONSTRAINTS, "-e", ".[browser]")
+    env = {"COSTMODEL_REPORT": folder}
+    session.run(python, "-m", "pytest", "tests/test_browser.py", *session.posargs,
+                env=env)  # fmt: skip
 
 
 @nox.session(venv_backend="none")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports.part import Part
 from reports.site import Written, check_folder, write
-from reports.subject import Subject
+from reports.subject import Setting, Subject
 
 
-__all__ = ["Part", "Subject", "Written", "check_folder", "write"]
+__all__ = ["Part", "Setting", "Subject", "Written", "check_folder", "write"]

@@ -79,8 +79,8 @@ HIDDEN = "hidden"
 """The kind of arrows that only hold boxes in their places."""
 
 
-def dot(diagram: Diagram) -> str:
-    """Return the diagram in graphviz's language."""
+def dot(diagram: Diagram, *, straight: bool = True) -> str:
+    """Return the diagram in graphviz's language, with what keeps its trunk straight."""
     graph = library("graphviz").Digraph()
     beside, below = map(str, diagram.apart)
     graph.attr("graph", nodesep=beside, ranksep=below)
@@ -98,7 +98,7 @@ def dot(diagram: Diagram) -> str:
                 side_by_side.node(numbers[name])
     for arrow in diagram.arrows:
         told: dict[str, Any] = {"style": "invis"} if arrow.kind == HIDDEN else {}
-        if arrow.weight != 1:
+        if straight and arrow.weight != 1:
             told["weight"] = str(arrow.weight)
         graph.edge(numbers[arrow.source], numbers[arrow.target], **told)
     return str(graph.source)
@@ -188,5 +188,5 @@ def _box(row: Sequence[str], box: Box, high: float) -> str:
     inside = f"{tip}{rect}{lines}"
     if box.link:
         inside = f'<a href="{escape(box.link)}">{inside}</a>'
-    kind = f' class="node {box.kind}"' if box.kind else ' class="node"'
+    kind = f' class="{box.kind}"' if box.kind else ""
     return f"<g{kind}>{inside}</g>"

@@ -87,7 +87,7 @@ def draw(subject: Subject) -> Drawing:
 def full(network: Network) -> Full:
     """Return the drawing of every operator of a network, for files of their own."""
     diagram = _operators_of(network.nodes, short=True)
-    text = dot(diagram)
+    text = dot(diagram, straight=False)
     if len(network.nodes) > MOST_OPERATORS:
         reason = TOO_MANY.format(count=len(network.nodes))
         return Full(text, reason=NO_FILE.format(reason=reason))

@@ -17,9 +17,10 @@ from costmodel.analysis.memory import memory
 from costmodel.analysis.tensor_sizes import tensor_sizes
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
+from costmodel.network.operators import Conv2d
 from costmodel.runtime.predict import predict
 from costmodel.runtime.profile import profiles
-from reports.subject import Subject
+from reports.subject import Setting, Subject
 
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -88,6 +89,8 @@ def _formulas(network: Network) -> Iterator[tuple[str, Quantity, Dim]]:
         yield "peak", Quantity("Peak of activations, float32", "B"), peak
     except CostModelError:
         pass  # its page says why
+    if _has_unknown_groups(network):
+        return  # which routine a convolution runs in would depend on the slider
     for name, profile in profiles().items():
         try:
             seconds = predict(network, profile).factored
@@ -96,10 +99,20 @@ def _formulas(network: Network) -> Iterator[tuple[str, Quantity, Dim]]:
         yield name, Quantity(f"Predicted time, {name}", "s"), seconds
 
 
+def _has_unknown_groups(network: Network) -> bool:
+    """Say whether a slider may make groups as many as channels, or no more so."""
+    for node in network.nodes:
+        if isinstance(node.operator, Conv2d):
+            groups = sympy.sympify(node.operator.groups)
+            channels = network.by_name[node.inputs[0]].output.channels
+            if groups != channels and groups.free_symbols - {alpha}:
+                return True
+    return False
+
+
 def _is_asked(size: Dim) -> bool:
-    """Say whether a size may be no whole number: symbols of whole numbers make none."""
-    free = sympy.sympify(size).free_symbols
-    return bool(free) and not all(symbol.is_integer for symbol in free)
+    """Say whether a size may be no whole number, or less than 1."""
+    return not sympy.sympify(size).is_integer
 
 
 def knobs(subject: Subject) -> tuple[Knob, ...]:
@@ -107,19 +120,21 @@ def knobs(subject: Subject) -> tuple[Knob, ...]:
     network, found = subject.symbolic, []
     free = network.free_symbols
     if alpha in free:
-        found.append(_width(network))
+        found.append(_width(subject))
     sides = [symbol for symbol in (H, W) if symbol in free]
     if sides:
         found.append(_resolution(subject))
+    found += [_own(symbol, setting) for symbol, setting in subject.knobs.items()]
     if N in free:
         found.append(Knob("N", "batch N", 1, BATCHES, 1))
     return tuple(found)
 
 
-def _width(network: Network) -> Knob:
+def _width(subject: Subject) -> Knob:
     """Return the slider of α from an eighth to 2: legal values where it has steps."""
-    whole = [sympy.sympify(size) for size in tensor_sizes(network)]
-    step = step_of("explorer", [f for f in whole if alpha in f.free_symbols], alpha)
+    own = {s: value for s, value in subject.own.items() if s != alpha}
+    sizes = [sympy.sympify(size).subs(own) for size in tensor_sizes(subject.symbolic)]
+    step = step_of("explorer", [f for f in sizes if alpha in f.free_symbols], alpha)
     step = Fraction(1, 50) if step is None else step
     while step < Fraction(2, MOST_STEPS):
         step *= 2
@@ -127,6 +142,27 @@ def _width(network: Network) -> Knob:
     first = max(1, -(-Fraction(1, 8) // step))
     steps = tuple(float(step * place) for place in range(int(first), count + 1))
     return Knob("alpha", "width α", 1.0, steps, 2)
+
+
+def _own(symbol: sympy.Symbol, setting: Setting) -> Knob:
+    """Return the slider of an option: whole numbers up to 4 times its own, or 32nds."""
+    if type(setting.value) is int:
+        most = 4 * setting.value
+        step = max(1, most // MOST_STEPS)
+        steps = sorted({*range(step, most + 1, step), setting.value})
+    else:
+        steps = sorted(
+            {Fraction(n, 32) for n in range(1, 33)} | {_exact(setting.value)}
+        )
+    floats = tuple(map(float, steps))
+    return Knob(
+        str(symbol), f"{setting.words} {symbol}", float(setting.value), floats, 1
+    )
+
+
+def _exact(value: Dim) -> Fraction:
+    number = sympy.Rational(value)
+    return Fraction(number.p, number.q)
 
 
 def _resolution(subject: Subject) -> Knob:

@@ -96,6 +96,10 @@ def formulas_of(sums: Sums, known: tuple[Size, ...] = ()) -> tuple[Dim, ...]:
     return tuple(_renamed(sums.metric(name), known) for name in QUANTITIES)
 
 
+MOST_FACTORED = 50
+"""Operations of a formula above which no short product is looked for."""
+
+
 @lru_cache(maxsize=4096)
 def factored(formula: Dim) -> Dim:
     """Return a formula as a product where that has fewer operations.
@@ -104,17 +108,38 @@ def factored(formula: Dim) -> Dim:
     >>> factored(H * W - 4 * H - 4 * W + 16)
     (H - 4)*(W - 4)
     """
-    if not isinstance(formula, sympy.Add):
+    if not isinstance(formula, sympy.Add) or sympy.count_ops(formula) > MOST_FACTORED:
         return formula
     product = sympy.factor(formula)
     return product if product.count_ops() < formula.count_ops() else formula
 
 
 def mathml(formula: Dim) -> str:
-    """Return a formula as a MathML element, with its plain text beside it."""
+    """Return a formula as a MathML element."""
     printed = _Printer({"mul_symbol": "dot"}).doprint(sympy.sympify(formula))
     body = _CODE.sub(lambda found: chr(int(found[1])), printed.replace("&#xB7;", "·"))
-    return f'<math alttext="{escape(str(formula))}">{body}</math>'
+    return f"<math>{body}</math>"
+
+
+def mathml_sum(formula: Dim) -> str:
+    """Return a formula as MathML, each term of a sum by itself: lines break between.
+
+    >>> a, b = sympy.symbols("a b")
+    >>> re.sub("<[^>]*>", "", mathml_sum(a - 2 * b))
+    'a − 2·b'
+    """
+    parts = []
+    for place, term in enumerate(_in_order(sympy.sympify(formula))):
+        is_less = term.could_extract_minus_sign()
+        sign = ("−" if is_less else "") if place == 0 else " − " if is_less else " + "
+        parts.append(sign + mathml(-term if is_less else term))
+    return "".join(parts)
+
+
+def _in_order(formula: sympy.Expr) -> list[sympy.Expr]:
+    """Return the terms of a sum as they are printed."""
+    terms: list[sympy.Expr] = formula.as_ordered_terms()
+    return terms
 
 
 _CODE = re.compile(r"&#(\d{3,});")

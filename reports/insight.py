@@ -109,11 +109,13 @@ def doublings(subject: Subject) -> tuple[Doubling, ...]:
     Sides are left as they are where the network asks something of them.
     """
     law, sizes = subject.law, subject.bound.inputs[0].output.sizes
-    now = {N: 1, **dict(zip((H, W), sizes[1:])), alpha: 1}
+    now = {N: 1, **dict(zip((H, W), sizes[1:])), **subject.own}
     now = {s: n for s, n in now.items() if s in subject.symbolic.free_symbols}
     changes: dict[str, tuple[sympy.Symbol, ...]] = {"batch": (N,)}
     if {H, W} <= now.keys() and not subject.symbolic.constraints:
         changes = {"height and width of the input": (H, W), **changes}
+    for symbol, setting in subject.knobs.items():
+        changes = {f"{setting.words} {symbol}": (symbol,), **changes}
     if alpha in now:
         changes = {"width": (alpha,), **changes}
     formulas = [lambdify(law.metric(name), tuple(now)) for name in QUANTITIES]

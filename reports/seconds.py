@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.runtime.predict import predict
+from costmodel.runtime.predict import Prediction, predict
 from costmodel.runtime.profile import load_profile, profiles
 
 
@@ -31,10 +31,23 @@ def timings(bound: Network) -> tuple[Timing, ...]:
     return tuple(_timing(bound, name) for name in profiles())
 
 
+def _by_stage(found: Prediction) -> dict[str, float]:
+    """Return the seconds of each stage: equal kernels are added up once."""
+    known: dict[tuple[int, ...], float] = {}
+    stages: dict[str, float] = {}
+    for row in found.rows:
+        key = (id(row.compute), id(row.memory), id(row.call))
+        if key not in known:
+            known[key] = float(row.seconds)
+        stage = row.name.partition(".")[0]
+        stages[stage] = stages.get(stage, 0.0) + known[key]
+    return stages
+
+
 def _timing(bound: Network, device: str) -> Timing:
     try:
         found = predict(bound, load_profile(device))
-        stages = {name: float(part) for name, part in found.by_scope(1).items()}
+        stages = _by_stage(found)
         seconds, low, high = map(float, (found.seconds, found.low, found.high))
         return Timing(device, seconds, low, high, stages, found.warnings)
     except CostModelError as error:

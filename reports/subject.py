@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from costmodel.algebra.symbols import alpha
+import sympy
+
+from costmodel.algebra.symbols import Dim, alpha
 from costmodel.analysis.cost import Cost, cost, depth
 from costmodel.analysis.published import Check, Verdict
 from costmodel.analysis.reconcile import Reconciliation, reconcile
@@ -15,6 +18,19 @@ from costmodel.network.registry import Architecture
 from costmodel.network.unregistered import Unregistered
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An option that formulas keep as a symbol: its name, and its own value."""
+
+    name: str
+    value: Dim
+
+    @property
+    def words(self) -> str:
+        """The name as people write it."""
+        return self.name.replace("_", " ")
+
+
 @dataclass(frozen=True)
 class Subject:
     """An architecture with its networks, verdicts and oracle checks.
@@ -22,6 +38,7 @@ class Subject:
     ``symbolic`` has N, H, W and perhaps the width α free; ``bound`` has N = 1 and
     H = W = the architecture's resolution, or what its user asks for. ``note`` says why
     there are no checks. ``file`` is what its page is called, by default its name.
+    ``knobs`` are other options that ``symbolic`` leaves free.
     """
 
     architecture: Architecture | Unregistered
@@ -31,6 +48,7 @@ class Subject:
     checks: tuple[Check, ...]
     note: str = ""
     file: str = ""
+    knobs: Mapping[sympy.Symbol, Setting] = field(default_factory=dict)
 
     @property
     def page(self) -> str:
@@ -55,6 +73,12 @@ class Subject:
     def has_width(self) -> bool:
         """Say whether the formulas are also in the width α."""
         return alpha in self.symbolic.free_symbols
+
+    @property
+    def own(self) -> dict[sympy.Symbol, Dim]:
+        """The network's own values of its width and of its other options."""
+        found = {symbol: setting.value for symbol, setting in self.knobs.items()}
+        return {alpha: 1, **found} if self.has_width else found
 
     @cached_property
     def law(self) -> Cost:

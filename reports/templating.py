@@ -12,7 +12,7 @@ from typing import Any
 
 import costmodel
 from costmodel.errors import CostModelError
-from reports.formula import mathml
+from reports.formula import mathml, mathml_sum
 from reports.judged import number
 from reports.libraries import library
 from reports.numerals import digits_of, human, milliseconds
@@ -60,6 +60,7 @@ def _environment() -> Any:
         "digits": digits_of,
         "ms": milliseconds,
         "mathml": lambda formula: markup(mathml(formula)),
+        "mathml_sum": lambda formula: markup(mathml_sum(formula)),
         "drawn": markup,
         "linked": linked,
         "quantity": lambda name: NAMES.get(name, name),

@@ -12,7 +12,7 @@ from reports.numerals import human
 from reports.subject import Subject
 
 
-WIDTH, HEIGHT = 640, 120
+WIDTH, HEIGHT = 1280, 240
 """Of the drawing, in its own units."""
 
 
@@ -76,5 +76,5 @@ def _path(alive: list[int], peak: int) -> str:
     points = [f"M0,{HEIGHT}"]
     for place, count in enumerate(alive):
         high = HEIGHT - HEIGHT * count / (peak or 1)
-        points.append(f"V{high:.1f}H{(place + 1) * step:.1f}")
+        points.append(f"V{high:.0f}H{(place + 1) * step:.0f}")
     return "".join([*points, f"V{HEIGHT}z"])

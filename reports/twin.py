@@ -12,7 +12,6 @@ from typing import Any
 import networkx as nx
 import sympy
 
-from costmodel.algebra.symbols import alpha
 from costmodel.analysis.claims import Ruling
 from costmodel.analysis.conventions import CONVENTIONS
 from costmodel.analysis.cost import METRICS
@@ -211,7 +210,7 @@ def _seconds(timing: Timing) -> dict[str, float]:
 
 def _terms(subject: Subject) -> list[list[str]]:
     """Return the MACs at the network's own width: whole numbers times sizes."""
-    law = sympy.expand(sympy.sympify(subject.law.macs).subs(alpha, 1))
+    law = sympy.expand(sympy.sympify(subject.law.macs).subs(subject.own))
     found = law.as_coefficients_dict()
     return sorted([str(n), plain(sizes)] for sizes, n in found.items() if n)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from typing import Literal, get_args
 
@@ -88,14 +88,14 @@ class Claim:
     weigh: Callable[[], Iterable[Evidence]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ruling:
     """A claim, its evidence as computed now, and the verdict that follows from it."""
 
     claim: Claim
     evidence: tuple[Evidence, ...]
 
-    @property
+    @cached_property
     def verdict(self) -> Decision:
         """What the evidence amounts to: a rule, not an opinion."""
         if all(item.is_met for item in self.evidence):

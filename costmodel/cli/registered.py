@@ -10,12 +10,11 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from costmodel.network.graph import Network
-from costmodel.network.registry import find, load
-
 
 if TYPE_CHECKING:
     from costmodel.analysis.published import Check
+    from costmodel.network.graph import Network
+    from costmodel.network.options import Option
     from reports import Subject
 
 Oracles: TypeAlias = Literal["recorded", "run", "none"]
@@ -30,17 +29,30 @@ SCHEMA = "costmodel.checks/1"
 def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
     """Return what a page of a registered architecture is about."""
     from costmodel.analysis import published
-    from reports import Subject
+    from costmodel.network.registry import find, load
+    from reports import Setting, Subject
 
     chosen = find(name)
     bound = load(name, resolution=chosen.resolution, batch=1)
+    own = [option for option in chosen.options.values() if _is_knob(option)]
+    free = {option.name: option.symbol for option in own}
     # The width of the layers is the knob that every cost law is about.
-    knobs = (
-        {"width": chosen.options["width"].symbol} if "width" in chosen.options else {}
-    )
+    if "width" in chosen.options:
+        free["width"] = chosen.options["width"].symbol
     checks, note = _checks(name, bound, oracles)
-    verdicts = tuple(published.verify([chosen]))
-    return Subject(chosen, load(name, **knobs), bound, verdicts, checks, note)
+    return Subject(
+        chosen, load(name, **free), bound, tuple(published.verify([chosen])), checks,
+        note, knobs={o.symbol: Setting(o.name, o.default) for o in own},
+    )  # fmt: skip
+
+
+def _is_knob(option: Option) -> bool:
+    """Say whether formulas keep an option: a number, but no width and no classes.
+
+    Every network has a width, which has its own place, and the data set gives classes.
+    """
+    is_one = option.can_be_symbol and not isinstance(option.default, tuple)
+    return is_one and option.name not in ("width", "classes")
 
 
 def _checks(
@@ -90,6 +102,8 @@ def identity(network: Network) -> str:
 
 def record(names: Sequence[str]) -> str:
     """Count networks with every oracle; return the text of the record."""
+    from costmodel.network.registry import find, load
+
     networks = {}
     for name in names:
         bound = load(name, resolution=find(name).resolution, batch=1)

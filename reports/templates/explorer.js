@@ -316,8 +316,16 @@ var costmodel = (function () {
     load(options.indexOf(asked) >= 0 ? asked : first);
   });
 
-  return { add: add, evaluate: function (file, at) {
-    net = known[file];
-    return cost(at);
-  } };
+  /* What the formulas of a network give, and its knobs: for the browser's console. */
+  return {
+    add: add,
+    knobs: function (file) { return known[file].knobs; },
+    evaluate: function (file, at) {
+      var shown = net;
+      net = known[file];
+      var found = cost(at);
+      net = shown;
+      return found;
+    }
+  };
 })();
