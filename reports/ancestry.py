@@ -86,7 +86,7 @@ def lineage_drawing(graph: nx.DiGraph) -> str:
     for source, target, how in graph.edges.data("takes"):
         arrows.append(Arrow(source, target, tip=how))
     together = tuple((_of_year(year), *rows[year]) for year in years)
-    diagram = Diagram(tuple(boxes), tuple(arrows), together, (0.12, 0.45))
+    diagram = Diagram(tuple(boxes), tuple(arrows), together, (0.1, 0.45), "0.06,0.04")
     return drawn(diagram, "lineage", "Families and ideas by year").svg
 
 

@@ -65,6 +65,8 @@ class Diagram:
     rows: tuple[tuple[str, ...], ...] = ()
     apart: tuple[float, float] = (0.3, 0.3)
     """Inches between the boxes of a row, and between rows."""
+    margin: str = "0.2,0.08"
+    """Inches around the text of a box, beside it and above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def dot(diagram: Diagram, *, straight: bool = True) -> str:
     beside, below = map(str, diagram.apart)
     graph.attr("graph", nodesep=beside, ranksep=below)
     graph.attr("node", shape="box", style="rounded", fontname="Helvetica",
-               fontsize=str(_FONT), margin="0.2,0.08", height="0.3")  # fmt: skip
+               fontsize=str(_FONT), margin=diagram.margin, height="0.3")  # fmt: skip
     graph.attr("edge", arrowsize="0.6")
     numbers = _numbers(diagram)
     text = library("graphviz").escape

@@ -57,7 +57,7 @@ def script(subject: Subject) -> str:
     for name, quantity, formula in _formulas(network):
         formulas[name], quantities[name] = formula, quantity
     symbols = sorted(map(str, network.free_symbols))
-    whole = [size for size in tensor_sizes(network) if _is_asked(size)]
+    whole = list(filter(_is_asked, dict.fromkeys(_counts(network))))
     record = {
         "file": subject.page,
         "name": subject.architecture.name,
@@ -110,9 +110,21 @@ def _has_unknown_groups(network: Network) -> bool:
     return False
 
 
+def _counts(network: Network) -> Iterator[Dim]:
+    """Give what has to come out whole, and not 0: sizes of tensors and of groups."""
+    yield from tensor_sizes(network)
+    for node in network.nodes:
+        if isinstance(node.operator, Conv2d) and node.operator.groups != 1:
+            groups = node.operator.groups
+            yield groups
+            yield node.operator.channels / sympy.sympify(groups)
+            channels = network.by_name[node.inputs[0]].output.channels
+            yield channels / sympy.sympify(groups)
+
+
 def _is_asked(size: Dim) -> bool:
-    """Say whether a size may be no whole number, or less than 1."""
-    return not sympy.sympify(size).is_integer
+    """Say whether a size hangs on a slider other than those of batch and resolution."""
+    return bool(sympy.sympify(size).free_symbols - {N, H, W})
 
 
 def knobs(subject: Subject) -> tuple[Knob, ...]:
@@ -133,7 +145,8 @@ def knobs(subject: Subject) -> tuple[Knob, ...]:
 def _width(subject: Subject) -> Knob:
     """Return the slider of α from an eighth to 2: legal values where it has steps."""
     own = {s: value for s, value in subject.own.items() if s != alpha}
-    sizes = [sympy.sympify(size).subs(own) for size in tensor_sizes(subject.symbolic)]
+    counts = dict.fromkeys(_counts(subject.symbolic))
+    sizes = [sympy.sympify(size).subs(own) for size in counts]
     step = step_of("explorer", [f for f in sizes if alpha in f.free_symbols], alpha)
     step = Fraction(1, 50) if step is None else step
     while step < Fraction(2, MOST_STEPS):
@@ -155,9 +168,7 @@ def _own(symbol: sympy.Symbol, setting: Setting) -> Knob:
             {Fraction(n, 32) for n in range(1, 33)} | {_exact(setting.value)}
         )
     floats = tuple(map(float, steps))
-    return Knob(
-        str(symbol), f"{setting.words} {symbol}", float(setting.value), floats, 1
-    )
+    return Knob(str(symbol), setting.named(symbol), float(setting.value), floats, 1)
 
 
 def _exact(value: Dim) -> Fraction:

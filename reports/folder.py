@@ -85,7 +85,8 @@ def _workplace(folder: Path) -> Iterator[tuple[Path, Path]]:
         target = Path(os.path.realpath(folder))
         _refuse_others(folder, target)
         missing = [above for above in target.parents if not _exists(above)]
-        work = target.with_name(f".costmodel-{secrets.token_hex(4)}")
+        _clear_away(target)
+        work = target.with_name(f"{_HIDDEN}{os.getpid()}-{secrets.token_hex(4)}")
         try:
             work.mkdir(parents=True)
             yield target, work
@@ -96,6 +97,31 @@ def _workplace(folder: Path) -> Iterator[tuple[Path, Path]]:
                     above.rmdir()
     except OSError as error:
         raise _cannot(folder, error) from error
+
+
+_HIDDEN = ".costmodel-"
+"""What the hidden folders begin with; then come the process's number and chance."""
+
+
+def _clear_away(target: Path) -> None:
+    """Remove the hidden folders of processes that were killed."""
+    for work in target.parent.glob(f"{_HIDDEN}*-*"):
+        number = work.name.removeprefix(_HIDDEN).partition("-")[0]
+        if number.isdecimal() and not _is_running(int(number)):
+            _remove(work, target)
+
+
+def _is_running(process: int) -> bool:
+    """Say whether there is such a process; where nobody can tell, there is."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _refuse_others(folder: Path, target: Path) -> None:

@@ -125,22 +125,28 @@ def mathml_sum(formula: Dim) -> str:
     """Return a formula as MathML, each term of a sum by itself: lines break between.
 
     >>> a, b = sympy.symbols("a b")
-    >>> re.sub("<[^>]*>", "", mathml_sum(a - 2 * b))
-    'a − 2·b'
+    >>> re.sub("<[^>]*>", "", mathml_sum(a - 2 * b * (a**2 + b + 1)))
+    'a − 2·b·(a2 + b + 1)'
     """
     parts = []
-    for place, term in enumerate(_in_order(sympy.sympify(formula))):
+    for place, term in enumerate(sympy.sympify(formula).as_ordered_terms()):
         is_less = term.could_extract_minus_sign()
         sign = ("−" if is_less else "") if place == 0 else " − " if is_less else " + "
-        parts.append(sign + mathml(-term if is_less else term))
+        parts.append(sign + _product(-term if is_less else term))
     return "".join(parts)
 
 
-def _in_order(formula: sympy.Expr) -> list[sympy.Expr]:
-    """Return the terms of a sum as they are printed."""
-    terms: list[sympy.Expr] = formula.as_ordered_terms()
-    return terms
+def _product(term: sympy.Expr) -> str:
+    """Return a product, its longest sum as text that lines may break in."""
+    sums = [f for f in sympy.Mul.make_args(term) if isinstance(f, sympy.Add)]
+    longest = max(sums, key=lambda found: len(found.args), default=None)
+    if longest is None or len(longest.args) < _LONG or term == longest:
+        return mathml(term)
+    return f"{mathml(term / longest)}·({mathml_sum(longest)})"
 
+
+_LONG = 3
+"""Terms of a sum inside of a product from which on lines may break in it."""
 
 _CODE = re.compile(r"&#(\d{3,});")
 """Characters that sympy writes by number: longer, and harder to read."""

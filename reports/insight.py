@@ -115,7 +115,7 @@ def doublings(subject: Subject) -> tuple[Doubling, ...]:
     if {H, W} <= now.keys() and not subject.symbolic.constraints:
         changes = {"height and width of the input": (H, W), **changes}
     for symbol, setting in subject.knobs.items():
-        changes = {f"{setting.words} {symbol}": (symbol,), **changes}
+        changes = {setting.named(symbol): (symbol,), **changes}
     if alpha in now:
         changes = {"width": (alpha,), **changes}
     formulas = [lambdify(law.metric(name), tuple(now)) for name in QUANTITIES]

@@ -46,7 +46,7 @@ def place(spots: Sequence[Spot], named: Container[str] | None = None) -> list[La
     labels: list[Label] = []
     taken = [_mark(spot) for spot in spots]
     for group in _groups([s for s in spots if named is None or s.name in named]):
-        for label in _candidates(group):
+        for label in _candidates(group, left_first=named is not None):
             box = _box(label)
             if box[0] >= 0 and not any(_overlap(box, other) for other in taken):
                 labels.append(label)
@@ -69,11 +69,15 @@ def _groups(spots: Sequence[Spot]) -> list[list[Spot]]:
     return groups
 
 
-def _candidates(group: list[Spot]) -> Iterator[Label]:
-    """Offer the place right of the group, then the one left of it."""
+def _candidates(group: list[Spot], *, left_first: bool) -> Iterator[Label]:
+    """Offer the places right and left of the group, one after the other.
+
+    Where some are named, it is those on a stair, which goes on to the right.
+    """
     text = ", ".join(sorted((spot.name for spot in group), key=lambda n: (len(n), n)))
-    yield Label(text, max(group, key=lambda spot: spot.x), "right")
-    yield Label(text, min(group, key=lambda spot: spot.x), "left")
+    right = Label(text, max(group, key=lambda spot: spot.x), "right")
+    left = Label(text, min(group, key=lambda spot: spot.x), "left")
+    yield from (left, right) if left_first else (right, left)
 
 
 def _box(label: Label) -> Box:

@@ -30,6 +30,10 @@ class Setting:
         """The name as people write it."""
         return self.name.replace("_", " ")
 
+    def named(self, symbol: sympy.Symbol) -> str:
+        """Return the name, and the symbol where that is another one."""
+        return self.words if self.name == symbol.name else f"{self.words} {symbol}"
+
 
 @dataclass(frozen=True)
 class Subject:

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ import reports
 from costmodel.algebra.evaluation import lambdify
 from costmodel.analysis.claims import claims, judge
 from costmodel.cli.registered import registered_subject
+from costmodel.errors import CostModelError
+from costmodel.network.graph import Network
 from costmodel.network.lineage import lineage
 from costmodel.network.registry import architectures
 from reports import exploring
@@ -258,13 +261,29 @@ def test_sliders_give_what_python_gives(page: Any, site: Path, name: str) -> Non
         for step in (steps[0], steps[len(steps) // 3], steps[-1]):
             grid.append({**grid[0], knob["symbol"]: step})
     for at in grid:
-        theirs = page.evaluate(
-            "([name, at]) => costmodel.evaluate(name, at)", [name, at]
-        )
         values = {"H": at.get("R"), "W": at.get("R"), **at}
-        ours = python(*(_number(values[str(symbol)]) for symbol in free))
+        bound = [_number(values[str(symbol)]) for symbol in free]
+        asked = [name, at]
+        is_legal = page.evaluate("([name, at]) => costmodel.isLegal(name, at)", asked)
+        exact = {s: Fraction(v).limit_denominator(10**4) for s, v in zip(free, bound)}
+        # What the registry takes as a fraction cannot be bound later.
+        if all(not s.is_integer or v.denominator == 1 for s, v in exact.items()):
+            assert is_legal == _fits(subject.symbolic, exact), at
+        if not is_legal:
+            continue
+        theirs = page.evaluate("([name, at]) => costmodel.evaluate(name, at)", asked)
+        ours = python(*bound)
         for key, value in zip(formulas, ours, strict=True):
             assert math.isclose(theirs[key], float(value), rel_tol=1e-12), (key, at)
+
+
+def _fits(network: Network, values: dict[Any, Fraction]) -> bool:
+    """Say whether the network can be bound to these values."""
+    try:
+        network.bind(values)
+    except CostModelError:
+        return False
+    return True
 
 
 def _number(value: float) -> float:

@@ -302,7 +302,9 @@ var costmodel = (function () {
 
   document.addEventListener("DOMContentLoaded", function () {
     byId("explorer").hidden = false;
-    document.querySelector("[data-without-scripts]").hidden = true;
+    document.querySelectorAll("[data-without-scripts]").forEach(function (part) {
+      part.hidden = true;
+    });
     byId("network").addEventListener("change", function () {
       load(byId("network").value);
     });
@@ -320,6 +322,13 @@ var costmodel = (function () {
   return {
     add: add,
     knobs: function (file) { return known[file].knobs; },
+    isLegal: function (file, at) {
+      var shown = net;
+      net = known[file];
+      var found = legal(at);
+      net = shown;
+      return found;
+    },
     evaluate: function (file, at) {
       var shown = net;
       net = known[file];
