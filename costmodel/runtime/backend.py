@@ -50,15 +50,11 @@ def either(*pairs: tuple[Dim, int]) -> Dim:
 
 @lru_cache(maxsize=4096)
 def _either(pairs: tuple[tuple[Dim, int], ...]) -> Dim:
-    """Return the formula; comparing its parts would take sympy milliseconds."""
+    """Compare once what many layers ask: sympy takes milliseconds for it."""
     beyond = [value - (least - 1) for value, least in pairs]
     if any(type(more) is int and more > 0 for more in beyond):
         return 1
-    ramps = [more for more in dict.fromkeys(beyond) if type(more) is not int]
-    if not ramps:
-        return 0
-    most = sympy.Max(0, *ramps, evaluate=False)
-    return as_dim(sympy.Min(1, most, evaluate=False))
+    return as_dim(sympy.Min(1, sympy.Max(0, *beyond)))
 
 
 def in_onednn(layer: Conv2d, x: Shape, batch: Dim, setting: Setting) -> Dim:
