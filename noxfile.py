@@ -63,8 +63,8 @@ def browser(session: nox.Session) -> None:
     session.run(python, "-m", "costmodel", "report", "--all", "-o", folder)
     session.run(python, "-m", "pip", "install", "-q", *CONSTRAINTS, "-e", ".[browser]")
     env = {"COSTMODEL_REPORT": folder}
-    session.run(python, "-m", "pytest", "tests/test_browser.py", *session.posargs,
-                env=env)  # fmt: skip
+    tests = ("-n", "auto", "tests/test_browser.py")
+    session.run(python, "-m", "pytest", *tests, *session.posargs, env=env)
 
 
 @nox.session(venv_backend="none")
