@@ -197,8 +197,8 @@ def _names(altair: Any, points: list[_Point], ends: Any) -> list[Any]:
     """Return names beside the points of the front, one layer a side."""
     known = {point.name: point for point in points}
     spots = [_spot(point, ends) for point in points]
-    named = {point.name for point in points if point.is_on_front}
-    labels = place(spots, named)
+    on_front = {point.name for point in points if point.is_on_front}
+    labels = place(spots, on_front)
     layers = []
     for side, align, shift in (("right", "left", 11), ("left", "right", -11)):
         values = [

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from costmodel.runtime.profile import profiles
 from reports.ranking import Standing, standings
-from reports.record import COSTS, Record
+from reports.record import Record
 from reports.sitemap import Frame
+from reports.twin import script_text
 
 
 LABELS = {
@@ -43,14 +43,8 @@ def comparisons(records: Sequence[Record]) -> tuple[Compared, ...]:
 def compare_data(records: Sequence[Record], frame: Frame) -> str:
     """Return every network's numbers as a script: pages on a disk may load no data."""
     by = {quantity: standings(records, quantity) for quantity in quantities()}
-    found = [_numbers(record, frame, by) for record in records]
-    labels = json.dumps(quantities(), ensure_ascii=False)
-    rows = ",\n".join(
-        json.dumps(one, ensure_ascii=False, separators=(",", ":")).replace(
-            "<", "\\u003c"
-        )
-        for one in found
-    )
+    labels = script_text(quantities())
+    rows = ",\n".join(script_text(_numbers(record, frame, by)) for record in records)
     return f"var networks = {{labels: {labels}, all: [\n{rows}\n]}};\n"
 
 
@@ -76,6 +70,3 @@ def _numbers(
         },
         "terms": record.terms,
     }
-
-
-__all__ = ["COSTS", "Compared", "compare_data", "comparisons", "quantities"]

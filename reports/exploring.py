@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -21,6 +20,7 @@ from costmodel.network.operators import Conv2d
 from costmodel.runtime.predict import predict
 from costmodel.runtime.profile import profiles
 from reports.subject import Setting, Subject
+from reports.twin import script_text
 
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -52,9 +52,9 @@ class Quantity:
 
 def script(subject: Subject) -> str:
     """Return a network's formulas as a script that the explorer reads."""
-    network = subject.symbolic
+    network = _offered(subject)
     formulas, quantities = {}, {}
-    for name, quantity, formula in _formulas(network):
+    for name, quantity, formula in _formulas(subject):
         formulas[name], quantities[name] = formula, quantity
     symbols = sorted(map(str, network.free_symbols))
     whole = list(filter(_is_asked, dict.fromkeys(_counts(network))))
@@ -64,23 +64,29 @@ def script(subject: Subject) -> str:
         "symbols": symbols,
         "knobs": [asdict(knob) for knob in knobs(subject)],
         "quantities": {name: asdict(quantity) for name, quantity in quantities.items()},
-        "sizes": _sizes(subject),
     }
-    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     return (
-        f"costmodel.add(Object.assign({_escaped(text)}, {{\n"
+        f"costmodel.add(Object.assign({script_text(record)}, {{\n"
         f"cost: {javascript_function(formulas, symbols)},\n"
         f"whole: {javascript_function(dict(enumerate(whole)), symbols)}}}));\n"
     )
 
 
-def _escaped(text: str) -> str:
-    """Return JSON that may stand in any script: no end of one can be written in it."""
-    return text.replace("<", "\\u003c").replace("\u2028", "").replace("\u2029", "")
+def _offered(subject: Subject) -> Network:
+    """Return the network that sliders move: one slider has both sides of a square.
+
+    An image that is none keeps its sides.
+    """
+    sides = subject.bound.inputs[0].output.sizes[1:]
+    if len(set(sides)) < 2:
+        return subject.symbolic
+    free = subject.symbolic.free_symbols
+    return subject.symbolic.bind({s: n for s, n in zip((H, W), sides) if s in free})
 
 
-def _formulas(network: Network) -> Iterator[tuple[str, Quantity, Dim]]:
-    law = cost(network)
+def _formulas(subject: Subject) -> Iterator[tuple[str, Quantity, Dim]]:
+    network = _offered(subject)
+    law = subject.law if network is subject.symbolic else cost(network)
     yield "macs", Quantity("MACs", ""), law.macs
     yield "parameters", Quantity("Parameters", ""), law.parameters
     yield "activations", Quantity("Activations", ""), law.activations
@@ -129,8 +135,7 @@ def _is_asked(size: Dim) -> bool:
 
 def knobs(subject: Subject) -> tuple[Knob, ...]:
     """Return a network's sliders: width, resolution and batch where they are free."""
-    network, found = subject.symbolic, []
-    free = network.free_symbols
+    found, free = [], _offered(subject).free_symbols
     if alpha in free:
         found.append(_width(subject))
     sides = [symbol for symbol in (H, W) if symbol in free]

@@ -48,14 +48,14 @@ def of_file(path: Path) -> str:
 @cache
 def program() -> str:
     """Return the digest of the code that runs: our files, and libraries' versions."""
-    files = [f"{path} {of_file(path)}" for path in sorted(_files())]
+    files = [f"{name} {of_file(path)}" for name, path in sorted(_files())]
     known = [f"{name} {_version(name)}" for name in LIBRARIES]
     given = [f"{name} {os.environ.get(name)}" for name in ENVIRONMENT]
     return digest(sys.version, *files, *known, *given)
 
 
-def _files() -> Iterator[Path]:
-    """Give the files of our packages, and of those that offer architectures."""
+def _files() -> Iterator[tuple[str, Path]]:
+    """Give the files of our packages and of those that offer architectures, by name."""
     offered = [
         entry.module.partition(".")[0]
         for group in ("costmodel.architectures", "costmodel.claims")
@@ -65,9 +65,9 @@ def _files() -> Iterator[Path]:
         spec = find_spec(name)
         places = (spec.submodule_search_locations if spec else None) or ()
         for place in places:
-            yield from (
-                path for path in Path(place).rglob("*") if path.suffix in _SUFFIXES
-            )
+            for path in Path(place).rglob("*"):
+                if path.suffix in _SUFFIXES:
+                    yield f"{name}/{path.relative_to(place).as_posix()}", path
 
 
 def _version(name: str) -> str:

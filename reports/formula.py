@@ -59,8 +59,12 @@ _LARGE = 10**6
 
 def _renamed(formula: Dim, known: tuple[Size, ...]) -> Dim:
     """Return a formula in the names of sizes, factored where that is shorter."""
+    return factored(as_dim(_in_names(formula, known)))
+
+
+def _in_names(formula: Dim, known: tuple[Size, ...]) -> sympy.Expr:
     names = {size.extent: size.symbol for size in known}
-    return factored(as_dim(sympy.sympify(formula).xreplace(names)))
+    return sympy.sympify(formula).xreplace(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,7 @@ def total(law: Cost, quantity: str, known: tuple[Size, ...] = ()) -> Dim:
         _renamed(sums.metric(quantity), known) for sums in law.by_scope(1).values()
     )
     summed = sympy.Add(*parts)
-    names = {size.extent: size.symbol for size in known}
-    multiplied = sympy.sympify(law.metric(quantity)).xreplace(names).expand()
+    multiplied = _in_names(law.metric(quantity), known).expand()
     return as_dim(min(summed, multiplied, key=sympy.count_ops))
 
 
@@ -162,16 +165,24 @@ def plain(formula: Dim) -> str:
     return str(_Text().doprint(sympy.sympify(formula)))
 
 
+def _quotient(expr: sympy.Expr) -> tuple[str, sympy.Expr, sympy.Expr, str]:
+    """Return a floor as a quotient between its fences; a ceiling where it is one."""
+    top, bottom = sympy.together(expr.args[0]).as_numer_denom()
+    offset, rest = top.as_coeff_Add()
+    # ⌊(k+b−1)/b⌋ = ⌈k/b⌉ for an integer k, and for no other k.
+    if bottom != 1 and offset == bottom - 1 and rest.is_integer:
+        return "⌈", rest, bottom, "⌉"
+    return "⌊", top, bottom, "⌋"
+
+
 class _Text(StrPrinter):
     """Print extents between fences, squares and products as people write them."""
 
     def _print_floor(self, expr: sympy.Expr) -> str:
-        top, bottom = sympy.together(expr.args[0]).as_numer_denom()
-        offset, rest = top.as_coeff_Add()
-        if bottom != 1 and offset == bottom - 1 and rest.is_integer:
-            return f"⌈{self._print(rest)}/{bottom}⌉"
-        inside = self.parenthesize(top, PRECEDENCE["Mul"])
-        return f"⌊{inside}/{bottom}⌋" if bottom != 1 else f"⌊{inside}⌋"
+        left, top, bottom, right = _quotient(expr)
+        if bottom == 1:
+            return f"{left}{self._print(top)}{right}"
+        return f"{left}{self.parenthesize(top, PRECEDENCE['Mul'])}/{bottom}{right}"
 
     def _print_Mul(self, expr: sympy.Expr) -> str:  # noqa: N802
         parts = (self.parenthesize(part, PRECEDENCE["Mul"]) for part in expr.args)
@@ -187,12 +198,7 @@ class _Printer(MathMLPresentationPrinter):
     """Print extents on one line, thin spaces between digits, and real minus signs."""
 
     def _print_floor(self, expr: sympy.Expr) -> Any:
-        top, bottom = sympy.together(expr.args[0]).as_numer_denom()
-        offset, rest = top.as_coeff_Add()
-        # ⌊(k+b−1)/b⌋ = ⌈k/b⌉ for an integer k, and for no other k.
-        if bottom != 1 and offset == bottom - 1 and rest.is_integer:
-            return self._fenced("⌈", rest, bottom, "⌉")
-        return self._fenced("⌊", top, bottom, "⌋")
+        return self._fenced(*_quotient(expr))
 
     def _print_ceiling(self, expr: sympy.Expr) -> Any:
         top, bottom = sympy.together(expr.args[0]).as_numer_denom()

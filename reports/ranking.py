@@ -43,10 +43,3 @@ def standings(records: Sequence[Record], quantity: str) -> dict[str, Standing]:
         cheapest = next(other for _, theirs, other in best if theirs <= minus)
         found[name] = Standing(name in front, cheapest)
     return found
-
-
-def front(records: Sequence[Record], quantity: str) -> list[Record]:
-    """Return the networks of the Pareto front, the cheapest first."""
-    stands = standings(records, quantity)
-    chosen = [r for r in records if r.name in stands and stands[r.name].is_on_front]
-    return sorted(chosen, key=lambda record: record.amount(quantity) or 0)

@@ -65,7 +65,7 @@ def write(
     if unchanged(folder, keys):
         for part in parts:
             advance(part.name)
-        return _written(folder, parts, 0)
+        return _written(folder, _records(folder, parts), 0)
     with whole(folder) as staging:
         anew = list(_networks(parts, frame, keys, staging, jobs, advance))
         records = _records(staging.path, parts)
@@ -75,7 +75,7 @@ def write(
             (staging.path / name).write_text(text, encoding="utf-8", newline="\n")
             names.append(name)
         staging.parts[SITE] = Made(keys[SITE], tuple(names))
-    return _written(folder, parts, len(anew))
+    return _written(folder, records, len(anew))
 
 
 def check_folder(folder: Path) -> None:
@@ -123,12 +123,13 @@ def _records(folder: Path, parts: Sequence[Part]) -> list[Record]:
     return [Record.read(folder / "data" / f"{part.file}.json") for part in parts]
 
 
-def _written(folder: Path, parts: Sequence[Part], anew: int) -> Written:
-    wrong = [
-        f"{record.name}: {told}"
-        for record in _records(folder, parts)
-        for told in record.wrong
-    ]
+def _written(folder: Path, records: Sequence[Record], anew: int) -> Written:
+    """Return what is in a folder, and what the data there says is false."""
+    wrong = [f"{record.name}: {told}" for record in records for told in record.wrong]
+    judged = folder / "data" / "claims.json"
+    if judged.is_file():
+        claims = Record.read(judged).claims
+        wrong += [f"{c['name']}: {c['verdict']}" for c in claims if c["wrong"]]
     return Written(folder / "index.html", tuple(wrong), anew)
 
 

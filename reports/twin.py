@@ -16,6 +16,7 @@ from costmodel.analysis.claims import Ruling
 from costmodel.analysis.conventions import CONVENTIONS
 from costmodel.analysis.cost import METRICS
 from costmodel.analysis.published import Verdict
+from costmodel.analysis.stored import DTYPES, Stored
 from reports.devices import Device
 from reports.formula import QUANTITIES, plain
 from reports.record import Record
@@ -109,6 +110,7 @@ def _claim(ruling: Ruling) -> dict[str, Any]:
         "convention": claim.convention,
         "verdict": ruling.verdict,
         "because": claim.because,
+        "wrong": ruling.is_wrong,
         "evidence": [
             {
                 "what": item.what,
@@ -197,7 +199,7 @@ def _headline(subject: Subject) -> dict[str, Any]:
 def _memory(subject: Subject, memory: Timeline) -> dict[str, Any]:
     """Return bytes of weights, and of activations at their peak if that is known."""
     return {
-        "weight_bytes": 4 * int(subject.cost.parameters),
+        "weight_bytes": int(Stored(subject.bound, DTYPES["float32"]).weight_bytes),
         "peak_activation_bytes": None if memory.reason else memory.peak,
     }
 
@@ -245,6 +247,13 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 def _text(record: dict[str, Any]) -> str:
     """Return compact JSON, a line for each of its outermost keys."""
-    compact = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
-    lines = (f"{compact(key)}:{compact(value)}" for key, value in record.items())
+    lines = (f"{_compact(key)}:{_compact(value)}" for key, value in record.items())
     return "{" + ",\n".join(lines) + "}\n"
+
+
+_compact = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
+
+
+def script_text(value: Any) -> str:
+    """Return JSON that may stand in any script: no end of one can be written in it."""
+    return _compact(value).replace("<", "\\u003c")

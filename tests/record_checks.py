@@ -8,21 +8,32 @@ them again, and so does every run of the checks.
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from costmodel.cli.registered import RECORDED, record
-from costmodel.network.registry import architectures
+from costmodel.cli.registered import RECORDED, run_checks, versions
+from costmodel.network.registry import architectures, find, load
+from costmodel.network.serialize import digest
 from costmodel.runtime.records import write_whole
 
 
 PLACE = Path(__file__).parents[1] / "architectures" / RECORDED
 
 
+def entry(name: str) -> dict[str, Any]:
+    """Count a network with every oracle."""
+    bound = load(name, resolution=find(name).resolution, batch=1)
+    checks, _ = run_checks(bound)
+    return {"network": digest(bound), "checks": [asdict(check) for check in checks]}
+
+
 if __name__ == "__main__":
     names = list(architectures())
     with ProcessPoolExecutor() as pool:
-        texts = list(pool.map(record, [[name] for name in names]))
-    lines = [line for text in texts for line in text.splitlines()[1:-1]]
-    head = texts[0].splitlines()[0]
-    write_whole(PLACE, f"{head}\n" + ",\n".join(lines) + "\n}}\n")
+        entries = dict(zip(names, pool.map(entry, names)))
+    rows = ",\n".join(f"{json.dumps(k)}:{json.dumps(v)}" for k, v in entries.items())
+    head = json.dumps({"schema": "costmodel.checks/1", "with": versions()})[:-1]
+    write_whole(PLACE, f'{head}, "networks": {{\n{rows}\n}}}}\n')

@@ -253,7 +253,7 @@ def test_sliders_give_what_python_gives(page: Any, site: Path, name: str) -> Non
     knobs = loaded(page, name)
     subject = registered_subject(name, "none")
     free = sorted(subject.symbolic.free_symbols, key=str)
-    formulas = {key: f for key, _, f in exploring._formulas(subject.symbolic)}
+    formulas = {key: f for key, _, f in exploring._formulas(subject)}
     python = lambdify(list(formulas.values()), free)
     grid = [{knob["symbol"]: knob["value"] for knob in knobs}]
     for knob in knobs:

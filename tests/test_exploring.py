@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+import sympy
 
 import costmodel as cm
 from costmodel.algebra.evaluation import lambdify
@@ -12,7 +14,8 @@ from costmodel.algebra.symbols import H, N, W
 from costmodel.cli.registered import registered_subject
 from costmodel.network.registry import architectures
 from costmodel.runtime.profile import profiles
-from reports import exploring
+from reports import Subject, exploring
+from tests.test_constraints import EVEN, constrained
 
 
 FIRST = {a.family: name for name, a in reversed(architectures().items())}
@@ -26,7 +29,7 @@ def test_formulas_give_the_networks_own_numbers(name: str) -> None:
     own = {N: 1, H: side, W: side, **subject.own}
     free = sorted(subject.symbolic.free_symbols, key=str)
     told = {}
-    for key, _, formula in exploring._formulas(subject.symbolic):
+    for key, _, formula in exploring._formulas(subject):
         value = lambdify(formula, free)(*(_plain(own[symbol]) for symbol in free))
         told[key] = pytest.approx(float(value), rel=1e-9)
     assert told["macs"] == subject.cost.macs
@@ -57,12 +60,23 @@ def test_sliders_stand_where_the_network_does(name: str) -> None:
     assert "<" not in head
 
 
+def halved(*, high: int, wide: int) -> Subject:
+    """Return a network of a user's own that asks for even sides."""
+    net = constrained(EVEN)
+    bound = net.bind(N=1, H=high, W=wide)
+    return replace(registered_subject("lenet5", "none"), symbolic=net, bound=bound)
+
+
 def test_a_network_that_fits_few_sizes_offers_only_these() -> None:
-    found = {}
-    for name in architectures():
-        subject = registered_subject(name, "none")
-        if subject.symbolic.constraints:
-            found[name] = exploring._sizes(subject)
-    for name, sizes in found.items():
-        assert sizes, name
-        cm.load(name, resolution=sizes[0])
+    subject = halved(high=32, wide=32)
+    assert subject.symbolic.constraints
+    assert exploring._sizes(subject) == list(range(2, 65, 2))
+
+
+def test_a_network_that_is_not_square_keeps_its_sides() -> None:
+    subject = halved(high=32, wide=64)
+    assert [knob.symbol for knob in exploring.knobs(subject)] == ["N"]
+    for key, _, formula in exploring._formulas(subject):
+        assert set(map(str, sympy.sympify(formula).free_symbols)) <= {"N"}, key
+        if key == "macs":
+            assert sympy.sympify(formula).subs(N, 1) == subject.cost.macs

@@ -18,8 +18,9 @@ from click.testing import CliRunner
 
 import reports
 from costmodel.cli import main
-from costmodel.cli.registered import identity, registered_subject
+from costmodel.cli.registered import registered_subject
 from costmodel.network.registry import architectures, load
+from costmodel.network.serialize import digest
 from reports import fingerprint, site
 from reports.folder import exchanged
 from reports.manifest import MARKER, Manifest
@@ -121,7 +122,7 @@ def test_the_program_is_its_files_its_libraries_and_the_date(
     monkeypatch.delenv("SOURCE_DATE_EPOCH")
     fingerprint.program.cache_clear()
     assert fingerprint.program() == usual
-    names = {path.name for path in fingerprint._files()}
+    names = {path.name for _, path in fingerprint._files()}
     assert {"site.py", "mobilenet_v1.py", "cost.py", "style.css"} <= names
 
 
@@ -183,7 +184,7 @@ def test_every_network_has_its_recorded_counts() -> None:
     assert found.keys() == architectures().keys()
     for name, chosen in architectures().items():
         bound = load(name, resolution=chosen.resolution, batch=1)
-        assert found[name]["network"] == identity(bound), name
+        assert found[name]["network"] == digest(bound), name
         assert all(c["ours"] == c["theirs"] for c in found[name]["checks"]), name
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -22,8 +19,6 @@ Oracles: TypeAlias = Literal["recorded", "run", "none"]
 
 RECORDED = "recorded_checks.json"
 """What fvcore and PyTorch counted of every registered network, in architectures/."""
-
-SCHEMA = "costmodel.checks/1"
 
 
 def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
@@ -64,10 +59,11 @@ def _checks(
     if oracles == "run":
         return run_checks(bound)
     from costmodel.analysis.published import Check
+    from costmodel.network.serialize import digest
 
     found = _recorded()
     entry = found["networks"].get(name)
-    if entry is None or entry["network"] != identity(bound):
+    if entry is None or entry["network"] != digest(bound):
         return (), "none is recorded of this network as it is; --oracles counts it"
     known = tuple(Check(**check) for check in entry["checks"])
     return known, f"Counted before, with {found['with']}; --oracles counts again."
@@ -93,28 +89,6 @@ def versions() -> str:
 
     torch = version("torch").partition("+")[0]
     return f"PyTorch {torch} and fvcore {version('fvcore')}"
-
-
-def identity(network: Network) -> str:
-    """Return what tells a network from one that is defined otherwise."""
-    return hashlib.sha256(network.to_json().encode()).hexdigest()[:16]
-
-
-def record(names: Sequence[str]) -> str:
-    """Count networks with every oracle; return the text of the record."""
-    from costmodel.network.registry import find, load
-
-    networks = {}
-    for name in names:
-        bound = load(name, resolution=find(name).resolution, batch=1)
-        checks, _ = run_checks(bound)
-        networks[name] = {
-            "network": identity(bound),
-            "checks": [asdict(check) for check in checks],
-        }
-    rows = ",\n".join(f"{json.dumps(k)}:{json.dumps(v)}" for k, v in networks.items())
-    head = json.dumps({"schema": SCHEMA, "with": versions()})[:-1]
-    return f'{head}, "networks": {{\n{rows}\n}}}}\n'
 
 
 @cache

@@ -73,25 +73,25 @@ def report(
         which: Oracles = "recorded" if oracles is None else "run" if oracles else "none"
         opened = [own_subject(name, settings, resolution, checked=oracles is not False)
                   for name in own]  # fmt: skip
-        written, failed = _report(chosen, opened, Path(output), which, jobs)
+        written = _report(chosen, opened, Path(output), which, jobs)
     except KeyboardInterrupt:
         raise click.Abort("an earlier report is as it was") from None
-    for failure in failed:
+    for failure in written.wrong:
         note(f"disagrees: {failure}")
     index = written.index.resolve()
     if as_json:
         print_json("costmodel.report/1", {}, index=str(index),
                    pages=len(chosen) + len(own), written=written.anew,
-                   disagreements=failed)  # fmt: skip
+                   disagreements=list(written.wrong))  # fmt: skip
     else:
         click.echo(f"{index}\n{index.as_uri()}")
-    return 1 if failed else 0
+    return 1 if written.wrong else 0
 
 
 def _report(
     chosen: list[Architecture], opened: list[Subject], folder: Path,
     oracles: Oracles, jobs: int,
-) -> tuple[Written, list[str]]:  # fmt: skip
+) -> Written:  # fmt: skip
     """Write the report; return where it is, and what turned out false."""
     import reports
     from costmodel.network.lineage import lineage
@@ -103,19 +103,12 @@ def _report(
         *with_files(opened, [part.file for part in parts]),
     ]
     families = {a.family for a in chosen}
-    judged: list[Ruling] = []
-
-    def claims() -> list[Ruling]:
-        judged.extend(_judged(families))
-        return judged
-
     with progress("written", len(found)) as advance:
-        written = reports.write(
-            found, folder, claims=claims if families else None, jobs=jobs,
-            lineage=lineage() if len(families) > 1 else None, advance=advance,
+        return reports.write(
+            found, folder, jobs=jobs, advance=advance,
+            claims=partial(_judged, families) if families else None,
+            lineage=lineage() if len(families) > 1 else None,
         )  # fmt: skip
-    wrong = [f"{r.claim.name}: {r.verdict}" for r in judged if r.is_wrong]
-    return written, [*written.wrong, *wrong]
 
 
 def _part(a: Architecture, oracles: Oracles) -> Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import MISSING, fields
 from typing import Any
@@ -49,6 +50,11 @@ def to_json(network: Network) -> str:
     text = json.dumps(document, indent=1, ensure_ascii=False)
     _check_readable(text, network)
     return text
+
+
+def digest(network: Network) -> str:
+    """Return what tells a network from one that is defined otherwise."""
+    return hashlib.sha256(to_json(network).encode()).hexdigest()[:16]
 
 
 def _check_readable(text: str, network: Network) -> None:

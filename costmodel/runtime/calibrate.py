@@ -6,7 +6,6 @@ in caches where a network's are not, and their times are up to twice too short.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ import numpy as np
 
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
+from costmodel.network.serialize import digest
 from costmodel.runtime import records
 from costmodel.runtime.drawing import BATCHES, calibration_networks
 from costmodel.runtime.fitting import Timed, fit
@@ -86,7 +86,7 @@ def measured(setting: Setting, path: Path | str, draw: Draw) -> Iterator[Measure
 
 def identity(net: Network) -> dict[str, str]:
     """Return what tells a drawn network from one of the same name drawn otherwise."""
-    return {"network": hashlib.sha256(net.to_json().encode()).hexdigest()[:16]}
+    return {"network": digest(net)}
 
 
 def refit(

@@ -36,7 +36,6 @@ var costmodel = (function () {
 
   /* Legal: every count comes out whole, and the branches fit. */
   function legal(at) {
-    if (net.sizes && net.sizes.indexOf(at.R) < 0) return false;
     return net.whole.apply(null, values(at)).every(function (count) {
       return count > 0 && Math.abs(count - Math.round(count)) < 1e-6;
     });
@@ -318,23 +317,20 @@ var costmodel = (function () {
     load(options.indexOf(asked) >= 0 ? asked : first);
   });
 
+  /* Ask something of a network that need not be the one that is shown. */
+  function asked(what, file, at) {
+    var shown = net;
+    net = known[file];
+    var found = what(at);
+    net = shown;
+    return found;
+  }
+
   /* What the formulas of a network give, and its knobs: for the browser's console. */
   return {
     add: add,
     knobs: function (file) { return known[file].knobs; },
-    isLegal: function (file, at) {
-      var shown = net;
-      net = known[file];
-      var found = legal(at);
-      net = shown;
-      return found;
-    },
-    evaluate: function (file, at) {
-      var shown = net;
-      net = known[file];
-      var found = cost(at);
-      net = shown;
-      return found;
-    }
+    isLegal: function (file, at) { return asked(legal, file, at); },
+    evaluate: function (file, at) { return asked(cost, file, at); }
   };
 })();
