@@ -17,7 +17,7 @@ CYCLE = ("networks", "tensors", "products", "networks", "tensors", "enlarging",
          "networks", "tensors", "bound")  # fmt: skip
 """The strategies, as often as they take turns."""
 EXAMPLES = 150
-"""How many networks a job draws; some of them are equal, and count once."""
+"""How many networks a job draws at most; some are equal, and count once."""
 NAMES = 4
 """How many registered networks are one job."""
 
@@ -69,7 +69,7 @@ def _jobs(archive: Archive, names: list[str], seed: int) -> Iterator[dict[str, A
 
     A file that is not finished has some of all.
     """
-    number = 0
+    number, examples = 0, min(EXAMPLES, archive.wanted // len(CYCLE) + 1)
     waiting = [names[first : first + NAMES] for first in range(0, len(names), NAMES)]
     while waiting or archive.drawn < archive.wanted:
         jobs = [{"job": " ".join(some), "registered": some} for some in waiting[:1]]
@@ -78,7 +78,7 @@ def _jobs(archive: Archive, names: list[str], seed: int) -> Iterator[dict[str, A
             own = 1_000_000 * seed + number
             strategy = CYCLE[number % len(CYCLE)]
             jobs.append({"job": f"{strategy} {own}", "strategy": strategy,
-                         "seed": own, "examples": EXAMPLES})  # fmt: skip
+                         "seed": own, "examples": examples})  # fmt: skip
             number += 1
         yield from (job for job in jobs if job["job"] not in archive.jobs)
 
