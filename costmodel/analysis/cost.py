@@ -183,7 +183,7 @@ def _sample(
         tally=tally,
         parameters=sum(w.numel for w in weights if w.learnable),
         buffers=sum(w.numel for w in weights if not w.learnable),
-        activations=made.numel if _is_layer(operator) else 0,
+        activations=made.numel if is_layer(operator) else 0,
         connections=_connections(operator, tally),
         weight_bytes=width * (read_weights + _elements(shared, moves=moves)),
         operand_bytes=width * _elements(of_sample, moves=moves),
@@ -193,7 +193,7 @@ def _sample(
     )
 
 
-def _is_layer(operator: Operator) -> bool:
+def is_layer(operator: Operator) -> bool:
     """Say whether outputs are activations: of convolutions and linear layers.
 
     **Source**: Radosavovic et al. 2020, arXiv:2003.13678, section 3.
@@ -211,11 +211,11 @@ def _connections(operator: Operator, tally: Tally) -> Count:
 
     LeNet-5's 340,908 are these; normalization has weights but is no layer of units.
     """
-    if _is_layer(operator):
+    if is_layer(operator):
         return tally.mac + tally.add
     if isinstance(operator, Subsample2d):
         return tally.add + tally.mul
     return tally.mac
 
 
-__all__ = ["METRICS", "Cost", "Row", "Sums", "cost", "depth"]
+__all__ = ["METRICS", "Cost", "Row", "Sums", "cost", "depth", "is_layer"]
