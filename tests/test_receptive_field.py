@@ -115,7 +115,7 @@ def check_window(
     A crop (padding below zero) is a border as well.
     """
     cropped = any(min(n.operator.attributes.get("before", (0,))) < 0
-                  for n in net.nodes if isinstance(n.operator, op.Pad2d))  # fmt: skip
+                  for n in net.nodes if isinstance(n.operator, op.Pad))  # fmt: skip
     spans = [np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0)]
     ends = [(int(span[0]), int(span[-1])) for span in spans]
     region, sides = field.region(*position), net.inputs[0].output.sizes[1:]
@@ -127,8 +127,8 @@ def check_window(
 
 
 OF_TENSORS = {
-    op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Copy, op.Select, op.Slice,
-    op.PadAxis, op.InstanceNorm2d, op.Conv1d, op.ConvTranspose2d, op.Upsample2d,
+    op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Copy,
+    op.InstanceNorm2d, op.Conv1d, op.ConvTranspose2d, op.Upsample2d,
     op.Resize2d,
 }  # fmt: skip
 """Operators whose gradients are asked in ``test_places`` and ``test_products``."""
@@ -185,7 +185,7 @@ def test_windows_are_those_of_every_path_of_the_graph(net: Network) -> None:
     assert found == set(receptive_field(net).windows(last))
 
 
-SPECIAL = (op.Zeros, op.SelectChannels, op.TableConv2d, op.Multiply,
+SPECIAL = (op.Zeros, op.Slice, op.TableConv2d, op.Multiply,
            op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Flatten)  # fmt: skip
 """Operators that lose channels, or see a whole map: for these a path is not enough."""
 

@@ -18,6 +18,7 @@ from costmodel.analysis.borders import bordered, sampled
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
+from costmodel.network.node import Node
 from costmodel.network.operators import Operator
 from costmodel.network.operators.pooling import AdaptivePool
 from costmodel.network.operators.resampling import Resampling
@@ -71,7 +72,7 @@ def positions(operator: Operator, axis: int, inputs: int, outputs: int) -> Flags
         at = np.arange(outputs) * stride - before + tap
         if isinstance(operator, op.Conv2d):
             at = bordered(operator.padding_mode, at, inputs)
-        if isinstance(operator, op.Pad2d):
+        if isinstance(operator, op.Pad):
             at = bordered(operator.mode, at, inputs)
         inside = (at >= 0) & (at < inputs)
         seen[np.flatnonzero(inside), at[inside]] = True
@@ -97,10 +98,13 @@ def drops_channels(network: Network) -> bool:
     They are not read, or they are multiplied by zeros.
     """
     kinds = {type(node.operator) for node in network.nodes}
-    some = kinds & {op.SelectChannels, op.TableConv2d, op.Select, op.Slice} or (
-        op.Multiply in kinds and kinds & {op.Zeros, op.PadChannels}
-    )
+    adds_zeros = op.Zeros in kinds or any(map(_pads_channels, network.nodes))
+    some = kinds & {op.TableConv2d, op.Slice} or (op.Multiply in kinds and adds_zeros)
     return bool(some) and all(type(n.output.channels) is int for n in network.nodes)
+
+
+def _pads_channels(node: Node) -> bool:
+    return isinstance(node.operator, op.Pad) and 1 in node.operator.windows
 
 
 def taps(operator: Operator, axis: int) -> range:
@@ -112,22 +116,14 @@ def taps(operator: Operator, axis: int) -> range:
     return range(0, kernel * dilation, dilation)
 
 
-def _select_axis(operator: op.Select, _channels: int) -> Blocks | None:
+def _slice(operator: op.Slice, channels: int) -> Blocks | None:
+    if operator.axis != 1:
+        return None
     start, step = as_int(operator.start), as_int(operator.step)
-    own: Blocks = [([start + step * c], 1) for c in range(as_int(operator.length))]
-    return own if operator.axis == 1 else None
-
-
-def _slice_axis(operator: op.Slice, channels: int) -> Blocks | None:
-    start, step = as_int(operator.start), as_int(operator.step)
-    kept = range(start, channels - as_int(operator.end), step)
-    own: Blocks = [([c], 1) for c in kept]
-    return own if operator.axis == 1 else None
-
-
-def _pad_first_axis(operator: op.PadAxis, channels: int) -> Blocks | None:
-    blocks = _pad_channels(op.PadChannels(operator.before, operator.after), channels)
-    return blocks if operator.axis == 1 else None
+    end = channels - as_int(operator.end)
+    if operator.length is not None:
+        end = start + step * as_int(operator.length)
+    return [([c], 1) for c in range(start, end, step)]
 
 
 def _own(_operator: Any, _channels: int) -> None:
@@ -159,14 +155,11 @@ def _neighbours(operator: op.LocalResponseNorm, channels: int) -> Blocks:
     return [(range(max(0, s), min(channels, s + size)), 1) for s in starts]
 
 
-def _pad_channels(operator: op.PadChannels, channels: int) -> Blocks:
+def _pad(operator: op.Pad, channels: int) -> Blocks | None:
+    if 1 not in operator.windows:
+        return None
     own: Blocks = [([c], 1) for c in range(channels)]
-    return [((), as_int(operator.before)), *own, ((), as_int(operator.after))]
-
-
-def _select(operator: op.SelectChannels, _channels: int) -> Blocks:
-    start = as_int(operator.start)
-    return [([start + c], 1) for c in range(as_int(operator.channels))]
+    return [((), as_int(operator.before[0])), *own, ((), as_int(operator.after[0]))]
 
 
 def _shuffle(operator: op.ChannelShuffle, channels: int) -> Blocks:
@@ -179,7 +172,7 @@ CHANNELS: dict[type[Operator], Callable[[Any, int], Blocks | None]] = {
     **{kind: _own for kind in op.OPERATORS.values() if issubclass(kind, op.Activation)},
     **dict.fromkeys((
         op.BatchNorm2d, op.Identity, op.Dropout, op.MaxPool2d, op.AvgPool2d,
-        op.Subsample2d, op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Pad2d,
+        op.Subsample2d, op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d,
     ), _own),
     op.Conv2d: _conv,
     op.TableConv2d: lambda operator, _: [(row, 1) for row in operator.table],
@@ -188,16 +181,13 @@ CHANNELS: dict[type[Operator], Callable[[Any, int], Blocks | None]] = {
     op.Softmax: _all_to(None),
     op.LocalResponseNorm: _neighbours,
     op.Zeros: lambda operator, _: [((), as_int(operator.channels))],
-    op.PadChannels: _pad_channels,
-    op.SelectChannels: _select,
+    op.Pad: _pad,
+    op.Slice: _slice,
     op.ChannelShuffle: _shuffle,
     op.Conv1d: _conv,
     op.ConvTranspose2d: _conv,
     op.Upsample2d: _own,
     op.Resize2d: _own,
-    op.Select: _select_axis,
-    op.Slice: _slice_axis,
-    op.PadAxis: _pad_first_axis,
     **dict.fromkeys((op.Pointwise, op.Scalar, op.PReLU, op.Copy), _own),
     op.InstanceNorm2d: _own,
 }  # fmt: skip
@@ -219,9 +209,9 @@ PRODUCTS: frozenset[type[Operator]] = frozenset({op.MatMul, op.Attention, op.Ein
 """Operators whose every result is taken to look at all of every operand."""
 
 ARRANGING: frozenset[type[Operator]] = frozenset({
-    op.Reshape, op.Permute, op.Expand, op.Repeat, op.Crop, op.PadTo, op.Roll, op.Flip,
-    op.Unfold2d, op.PixelShuffle, op.PixelUnshuffle, op.LayerNorm, op.RMSNorm,
-    op.GroupNorm, op.Reduce, op.Cumulate, op.LastLinear,
+    op.Reshape, op.Permute, op.Expand, op.Repeat, op.Crop, op.PadTo, op.Unfold2d,
+    op.PixelShuffle, op.PixelUnshuffle, op.LayerNorm, op.RMSNorm, op.GroupNorm,
+    op.Reduce, op.Cumulate, op.LastLinear,
 })  # fmt: skip
 """Operators of any axes: channels are followed through them while all see the same."""
 

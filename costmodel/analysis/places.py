@@ -209,6 +209,10 @@ def _part(operator: Any, _x: Shape, _y: Shape) -> dict[int, Window | None]:
     return {operator.axis: Window(stride=operator.step, before=-operator.start)}
 
 
+def _padded(operator: op.Pad, _x: Shape, _y: Shape) -> dict[int, Window | None]:
+    return dict(operator.windows)
+
+
 def _expand(operator: Any, x: Shape, y: Shape) -> dict[int, Window | None]:
     """Every position sees what the single one sees; elsewhere nothing changes."""
     added = len(y.sizes) - len(x.sizes)
@@ -219,15 +223,17 @@ def _expand(operator: Any, x: Shape, y: Shape) -> dict[int, Window | None]:
     return dict.fromkeys(changed, Window(stride=0))
 
 
-def _turned(operator: Any, _x: Shape, _y: Shape) -> dict[int, Window | None]:
-    raise CostModelError(f"along which axes is not kept of a {operator.kind}")
+def _copied(operator: op.Copy, _x: Shape, _y: Shape) -> dict[int, Window | None]:
+    if operator.order == "same":
+        return {}
+    raise CostModelError(f"along which axes is not kept of a {operator}")
 
 
 ALONG: dict[
     type[Operator], Callable[[Any, Shape, Shape], dict[int, Window | None]]
 ] = {
     **dict.fromkeys((
-        op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Copy, op.Crop, op.PadTo,
+        op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Crop, op.PadTo,
         op.Permute, op.Reshape,
     ), _none),
     op.LayerNorm: _last,
@@ -238,13 +244,11 @@ ALONG: dict[
     op.Softmax: _axis,
     op.Cumulate: _axis,
     op.Reduce: lambda operator, *_: dict.fromkeys(operator.axes),
-    op.Select: _part,
     op.Slice: _part,
-    op.PadAxis: lambda operator, *_: {operator.axis: Window(before=operator.before)},
+    op.Pad: _padded,
+    op.Copy: _copied,
     op.Expand: _expand,
     op.Repeat: _expand,
-    op.Roll: _turned,
-    op.Flip: _turned,
 }  # fmt: skip
 """What operators see along the axes that they work along; None sees all of it."""
 

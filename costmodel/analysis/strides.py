@@ -53,7 +53,7 @@ class Layouts:
         return found is None and isinstance(operator, op.Reshape)
 
 
-_VIEWS = (op.Permute, op.Expand, op.Select, op.SelectChannels, op.Slice, op.Crop,
+_VIEWS = (op.Permute, op.Expand, op.Slice, op.Crop,
           op.Reshape, op.Identity)  # fmt: skip
 _KEEPING = (op.Activation, op.Pointwise, op.Scalar, op.PReLU, op.Dropout)
 """Functions of each element: what they make lies as their operand does."""
@@ -136,7 +136,7 @@ def _viewed(
     found = list(strides)
     if isinstance(operator, op.Permute):
         found = [strides[axis - 1] for axis in operator.order]
-    elif isinstance(operator, (op.Select, op.Slice)):
+    elif isinstance(operator, op.Slice):
         place = int(operator.axis) - 1
         found[place] = as_dim(found[place] * operator.step)
     elif isinstance(operator, op.Expand):
