@@ -8,9 +8,10 @@ from functools import cache, lru_cache
 
 import sympy
 
-from costmodel.algebra.stairs import UndecidedError, linear_form, stair
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.step_function import UndecidedError, linear_form, stair
+from costmodel.algebra.symbols import Dim, as_dim, as_int
 from costmodel.algebra.window import Window
+from costmodel.errors import CostModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,20 @@ def _shared(rest: sympy.Expr, stride: Dim) -> Dim:
     if type(stride) is int and content.is_Integer:
         return math.gcd(int(content), stride)
     return stride if sympy.expand(rest / stride).is_integer else 1
+
+
+@lru_cache(maxsize=4096)
+def line(extent: Extent) -> tuple[sympy.Symbol, int, int, int]:
+    """Return an extent ⌊(a·x + c)/s⌋ as its symbol x, and a, c and s, all numbers."""
+    base = sympy.sympify(extent.base)
+    if len(base.free_symbols) == 1:
+        (symbol,) = base.free_symbols
+        slope, rest = base.as_independent(symbol, as_Add=True)[::-1]
+        factor = sympy.cancel(slope / symbol)
+        if factor.is_Integer and factor > 0 and rest.is_Integer:
+            return (symbol, int(factor), as_int(extent.offset) + int(rest),
+                    as_int(extent.stride))  # fmt: skip
+    raise CostModelError(f"{extent} is not of one symbol times a number")
 
 
 def substitute(value: Dim, values: dict[sympy.Symbol, Dim]) -> Dim:

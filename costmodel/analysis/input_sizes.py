@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import sympy
 
-from costmodel.algebra.extent import Extent
-from costmodel.algebra.residues import Residues, line
-from costmodel.algebra.sides import Sides
+from costmodel.algebra.extent import Extent, line
+from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import Dim, M, as_int
 from costmodel.analysis.fitting import (
     Condition,
@@ -36,13 +35,13 @@ class Side:
     """What is known of one side of the input, in the symbol that it has."""
 
     symbol: sympy.Symbol
-    admissible: Sides
+    admissible: PeriodicSet
     """The values that leave every axis a position and meet every constraint."""
     smallest: int
     """The least admissible value."""
     needed_by: str
     """Who asks for it: the node whose map is empty below, or whose constraint fails."""
-    exact: Residues
+    exact: PeriodicSet
     """The values at which no stride leaves a remainder."""
     conflict: tuple[Condition, ...] = ()
     """The conditions that no value meets together; none, where there are values."""
@@ -58,7 +57,7 @@ class Side:
     @property
     def first_exact(self) -> int | None:
         """The least admissible value that fits exactly, if there is any."""
-        return (self.admissible & Sides.of(self.exact)).first
+        return (self.admissible & self.exact).first
 
     @property
     def why(self) -> str:
@@ -149,7 +148,7 @@ def remainders(network: Network) -> tuple[Remainder, ...]:
     return tuple(found)
 
 
-def admissible(build: Callable[[Dim], object], modulus: int = 32) -> Residues:
+def admissible(build: Callable[[Dim], object], modulus: int = 32) -> PeriodicSet:
     """Return the remainders of a side for which an architecture can be built.
 
     Branches may fit for some sizes only. ``build`` makes the network of a side, and is
@@ -172,7 +171,7 @@ def admissible(build: Callable[[Dim], object], modulus: int = 32) -> Residues:
             fitting.append(rest)
     if not fitting:
         raise CostModelError(f"admissible: at no size mod {modulus}: {problem}")
-    return Residues.of(modulus, fitting)
+    return PeriodicSet.of(modulus, fitting)
 
 
 def _sample(network: Network) -> tuple[Extent, Extent]:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import sympy
 from sympy.logic.boolalg import Boolean
 
-from costmodel.algebra.extent import Extent, normal, resolve
-from costmodel.algebra.residues import line
-from costmodel.algebra.sides import Sides
+from costmodel.algebra.extent import Extent, line, normal, resolve
+from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import Dim, as_int
 from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint
@@ -27,12 +26,12 @@ class Limits:
     symbol: sympy.Symbol
     smallest: int = 1
     needed_by: str = ""
-    more: list[tuple[str, Sides]] = field(default_factory=list)
+    more: list[tuple[str, PeriodicSet]] = field(default_factory=list)
 
     @property
-    def admissible(self) -> Sides:
+    def admissible(self) -> PeriodicSet:
         """The values that everything asked for leaves."""
-        found = Sides.between(self.smallest, name=self.symbol.name)
+        found = PeriodicSet.between(self.smallest, name=self.symbol.name)
         for _, sides in self.more:
             found &= sides
         return found
@@ -65,14 +64,14 @@ def limits(
         elif not found.keys().isdisjoint(sympy.sympify(extent.base).free_symbols):
             relation = sympy.Ge(sympy.sympify(extent.value), least)
             constraint = Constraint(relation, node.name, "enough positions")
-            known = isinstance(constraint.sides, Sides)
+            known = isinstance(constraint.sides, PeriodicSet)
             if known or not _is_never_empty(relation, axes):
                 asked.append(constraint)
         axes.add(extent)
     left = []
     for constraint in asked:
         sides, about = constraint.sides, constraint.symbols & found.keys()
-        if not (isinstance(sides, Sides) and about):
+        if not (isinstance(sides, PeriodicSet) and about):
             left.append(constraint)
         elif not sides.is_always:
             found[next(iter(about))].more.append((constraint.node, sides))

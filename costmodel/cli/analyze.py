@@ -218,15 +218,15 @@ def _print_sizes(sizes: dict[str, Side], constraints: Sequence[Constraint]) -> N
 
 def _telling(constraints: Iterable[Constraint]) -> Iterable[Constraint]:
     """Return the constraints that no other one implies."""
-    from costmodel.algebra.sides import Sides
+    from costmodel.algebra.periodic_set import PeriodicSet
 
     constraints = tuple(constraints)
     known = [(c.symbols, c.sides) for c in constraints]
     for constraint, (symbols, sides) in zip(constraints, known):
-        is_implied = isinstance(sides, Sides) and any(
+        is_implied = isinstance(sides, PeriodicSet) and any(
             other != sides and other & sides == other
             for about, other in known
-            if about == symbols and isinstance(other, Sides)
+            if about == symbols and isinstance(other, PeriodicSet)
         )
         if not is_implied:
             yield constraint

@@ -17,7 +17,7 @@ from sympy.logic.boolalg import Boolean, BooleanAtom, BooleanFunction
 
 from costmodel.algebra.conditions import Undecided, decided
 from costmodel.algebra.parse import parse
-from costmodel.algebra.sides import Sides
+from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError
 
@@ -60,7 +60,7 @@ class Constraint:
         return frozenset(self.relation.free_symbols)
 
     @property
-    def sides(self) -> Sides | Undecided:
+    def sides(self) -> PeriodicSet | Undecided:
         """The sides at which it holds, where it is about one symbol."""
         return decided(self.relation)
 
@@ -68,7 +68,7 @@ class Constraint:
     def needs(self) -> str:
         """What it asks for, as text: H even, or H = W."""
         sides = self.sides
-        return str(sides) if isinstance(sides, Sides) else _text(self.relation)
+        return str(sides) if isinstance(sides, PeriodicSet) else _text(self.relation)
 
     def bind(self, values: Mapping[sympy.Symbol, Dim]) -> Constraint:
         """Return the constraint with symbols replaced by numbers or expressions."""
@@ -81,14 +81,14 @@ class Constraint:
     def is_true(self) -> bool:
         """Whether it holds at every size."""
         sides = self.sides
-        known = isinstance(sides, Sides) and sides.is_always
+        known = isinstance(sides, PeriodicSet) and sides.is_always
         return self.relation == sympy.true or known
 
     @property
     def is_false(self) -> bool:
         """Whether it holds at no size."""
         sides = self.sides
-        known = isinstance(sides, Sides) and sides.is_never
+        known = isinstance(sides, PeriodicSet) and sides.is_never
         return self.relation == sympy.false or known
 
     def __str__(self) -> str:
@@ -132,9 +132,9 @@ def _all_needs(constraint: Constraint, constraints: Iterable[Constraint]) -> str
     together = constraint.sides
     for other in constraints:
         sides = other.sides if other.symbols == constraint.symbols else together
-        if isinstance(together, Sides) and isinstance(sides, Sides):
+        if isinstance(together, PeriodicSet) and isinstance(sides, PeriodicSet):
             together &= sides
-    is_more = isinstance(together, Sides) and together != constraint.sides
+    is_more = isinstance(together, PeriodicSet) and together != constraint.sides
     return f"; all in all, {together}" if is_more else ""
 
 
