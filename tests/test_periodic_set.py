@@ -4,10 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel.algebra.extent import Extent, line, normal
 from costmodel.algebra.periodic_set import PeriodicSet, dividing
-from costmodel.algebra.symbols import H, M, W, symbol
-from costmodel.errors import CostModelError
 
 
 BY_REMAINDER = st.builds(
@@ -70,11 +67,3 @@ def test_of_very_many_remainders_a_few_are_written() -> None:
     assert text.startswith("H mod 997 in {0, 1, 2,")
     assert text.endswith("397, 398, 399}")
     assert len(text) < 200
-
-
-def test_only_multiples_of_one_symbol_are_a_line() -> None:
-    assert line(Extent(H, 1, 2)) == (H, 1, 1, 2)
-    assert line(normal(6 * M + 1, 0, 4)) == (M, 3, 0, 2)
-    for extent in (Extent(7), Extent(H * W), Extent(H + W), normal(H, 0, symbol("s"))):
-        with pytest.raises(CostModelError):
-            line(extent)

@@ -18,7 +18,12 @@ from sympy.logic.boolalg import Boolean
 
 from costmodel.algebra.extent import extent_of
 from costmodel.algebra.periodic_set import PeriodicSet, Piece
-from costmodel.algebra.step_function import Stair, UndecidedError, stair
+from costmodel.algebra.step_function import (
+    LONGEST_PERIOD,
+    StepFunction,
+    UndecidedError,
+    step_function,
+)
 
 
 Blocks: TypeAlias = tuple[int, int | None] | None
@@ -87,7 +92,10 @@ def _where(condition: Boolean, side: sympy.Symbol) -> PeriodicSet:
         return every if condition == sympy.true else ~every
     if isinstance(condition, (sympy.And, sympy.Or)):
         join = and_ if isinstance(condition, sympy.And) else or_
-        return reduce(join, (_where(part, side) for part in condition.args))
+        found = reduce(join, (_where(part, side) for part in condition.args))
+        if found.modulus > LONGEST_PERIOD:
+            raise UndecidedError(f"it repeats itself after {found.modulus} pixels only")
+        return found
     if isinstance(condition, sympy.Not):
         return ~_where(condition.args[0], side)
     is_relation = type(condition) in _RELATIONS
@@ -107,7 +115,7 @@ def _compared(
 ) -> PeriodicSet:
     """Return where a difference has the sign that is asked for, case by case."""
     try:
-        return _of_stair(ask, stair(difference, side), side.name)
+        return _of_steps(ask, step_function(difference, side), side.name)
     except UndecidedError:
         extremes = sorted(difference.atoms(sympy.Max, sympy.Min), key=sympy.count_ops)
         if not extremes:
@@ -131,8 +139,8 @@ def _compared(
     return found
 
 
-def _of_stair(
-    ask: Callable[[int, int], Blocks], function: Stair, name: str
+def _of_steps(
+    ask: Callable[[int, int], Blocks], function: StepFunction, name: str
 ) -> PeriodicSet:
     """Return where a function has the sign that is asked for."""
     whole = replace(function, divisor=1)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import sympy
 
 from costmodel.algebra.conditions import Undecided, decided
-from costmodel.algebra.extent import Extent, line
+from costmodel.algebra.extent import Extent
 from costmodel.algebra.periodic_set import PeriodicSet, dividing
 from costmodel.algebra.symbols import Dim, as_int
 from costmodel.algebra.window import Window
@@ -97,10 +97,11 @@ def _exact(
             return dividing(0, extent.base + more, step, symbol.name)
         if sympy.sympify(extent.base).has(sympy.floor):
             return _no_remainder(sympy.sympify(extent.value) + more, step, symbol)
-        _, slope, offset, stride = line(extent)
+        _, function = extent.line
     except CostModelError as error:
         raise at(node.operator.kind, node.name, str(error)) from None
-    return dividing(slope, offset + stride * more, stride * step, symbol.name)
+    constant = function.constant + function.divisor * more
+    return dividing(function.slope, constant, function.divisor * step, symbol.name)
 
 
 def _no_remainder(size: sympy.Expr, step: int, symbol: sympy.Symbol) -> PeriodicSet:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from costmodel.algebra.extent import Extent, line
+from costmodel.algebra.extent import Extent
 from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import Dim, M, as_int
 from costmodel.analysis.fitting import (
@@ -96,7 +96,7 @@ def input_sizes(network: Network) -> tuple[Side, Side]:
     >>> str(height.admissible), height.needed_by, str(height.exact), 299 in height.exact
     ('H ≥ 75', 'mixed_7a.conv2', 'H ≡ 11 (mod 32)', True)
     """
-    symbols = [line(extent)[0] for extent in _sample(network)]
+    symbols = [extent.line[0] for extent in _sample(network)]
     found, _ = limits(network, symbols)
     height, width = (
         _side(network, [a for a in (0, 1) if symbols[a] == symbol], found[symbol])
@@ -118,7 +118,7 @@ def joint_conditions(network: Network) -> tuple[Constraint, ...]:
     >>> print(*joint_conditions(net))
     "attention" needs H = W (one table for both axes)
     """
-    symbols = [line(extent)[0] for extent in _sample(network)]
+    symbols = [extent.line[0] for extent in _sample(network)]
     return limits(network, symbols)[1]
 
 

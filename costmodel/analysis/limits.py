@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import sympy
 from sympy.logic.boolalg import Boolean
 
-from costmodel.algebra.extent import Extent, line, normal, resolve
+from costmodel.algebra.extent import Extent, normal, resolve
 from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import Dim, as_int
 from costmodel.errors import CostModelError, at
@@ -39,10 +39,11 @@ class Limits:
     def at_least(self, node: Node, extent: Extent, least: int) -> None:
         """Ask that an extent ⌊(a·x + c)/s⌋ is not below a number."""
         try:
-            _, slope, offset, stride = line(extent)
+            _, function = extent.line
         except CostModelError as error:
             raise at(node.operator.kind, node.name, str(error)) from None
-        needed = -(-(least * stride - offset) // slope)
+        missing = least * function.divisor - function.constant
+        needed = -(-missing // function.slope)
         if needed > self.smallest:
             self.smallest, self.needed_by = needed, node.name
 
