@@ -23,8 +23,8 @@ from costmodel.analysis.fitting import (
 )
 from costmodel.analysis.limits import Limits, limits
 from costmodel.errors import CostModelError
-from costmodel.network.constraint import Constraint
 from costmodel.network.graph import Network
+from costmodel.network.requirement import Requirement
 
 
 AXES = ("height", "width")
@@ -105,13 +105,14 @@ def input_sizes(network: Network) -> tuple[Side, Side]:
     return height, width
 
 
-def joint_conditions(network: Network) -> tuple[Constraint, ...]:
+def joint_conditions(network: Network) -> tuple[Requirement, ...]:
     """Return the conditions that :func:`input_sizes` does not answer side by side.
 
     Those that involve both sides or the batch, and those that cannot be decided.
 
     >>> from costmodel.algebra.symbols import H, W
     >>> from costmodel.network.build import image, network, relu
+    >>> from costmodel.network.constraint import Constraint
     >>> square = Constraint(sympy.Eq(H, W), "attention", "one table for both axes")
     >>> net = network(relu(image()))
     >>> net = Network.from_graph(net.graph, constraints=[square])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import sympy
 from sympy.logic.boolalg import Boolean
 
+from costmodel.algebra.conditions import decided
 from costmodel.algebra.extent import Extent, normal, resolve
 from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import Dim, as_int
@@ -16,6 +17,7 @@ from costmodel.network.constraint import Constraint
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Crop, Pad2d, PadTo
+from costmodel.network.requirement import Requirement
 from costmodel.network.shape import Shape
 
 
@@ -50,7 +52,7 @@ class Limits:
 
 def limits(
     network: Network, symbols: list[sympy.Symbol]
-) -> tuple[dict[sympy.Symbol, Limits], tuple[Constraint, ...]]:
+) -> tuple[dict[sympy.Symbol, Limits], tuple[Requirement, ...]]:
     """Return what is asked of each symbol, and the conditions that are left over.
 
     Left over are constraints in several symbols, in one that is no side, and what
@@ -65,17 +67,17 @@ def limits(
         elif not found.keys().isdisjoint(sympy.sympify(extent.base).free_symbols):
             relation = sympy.Ge(sympy.sympify(extent.value), least)
             constraint = Constraint(relation, node.name, "enough positions")
-            known = isinstance(constraint.sides, PeriodicSet)
+            known = isinstance(decided(constraint.relation), PeriodicSet)
             if known or not _is_never_empty(relation, axes):
                 asked.append(constraint)
         axes.add(extent)
     left = []
-    for constraint in asked:
-        sides, about = constraint.sides, constraint.symbols & found.keys()
+    for requirement in asked:
+        sides, about = decided(requirement.relation), requirement.symbols & found.keys()
         if not (isinstance(sides, PeriodicSet) and about):
-            left.append(constraint)
+            left.append(requirement)
         elif not sides.is_always:
-            found[next(iter(about))].more.append((constraint.node, sides))
+            found[next(iter(about))].more.append((requirement.node, sides))
     return found, tuple(left)
 
 
