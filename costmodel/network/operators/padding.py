@@ -8,6 +8,7 @@ from typing import ClassVar, final
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.flow import Flow, Padded, Same, Slid, unchanged
 from costmodel.network.operators.base import POINT, Pair, Rearrangement, by, slide
 from costmodel.network.shape import Shape
 
@@ -69,6 +70,15 @@ class Pad2d(Rearrangement):
                 )
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the channels as they are, and a border around the map."""
+        border = "zeros" if self.mode == "constant" else self.mode
+        padded = (
+            Slid(axis, along, border=border)
+            for axis, along in enumerate(self.window or POINT, start=2)
+        )
+        return Flow((Same(1), *padded))
+
     def __str__(self) -> str:
         """Write pad 1×1 before, 0×0 after, reflect."""
         mode = "" if self.mode == "constant" else f", {self.mode}"
@@ -92,6 +102,11 @@ class PadChannels(Rearrangement):
         return Shape(
             as_dim(inputs[0].channels + self.before + self.after), inputs[0].spatial
         )
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the channels with others beside them."""
+        padded = Padded(1, self.before, self.after, held=("before", "after"))
+        return Flow((padded, *unchanged(1 + len(inputs[0].spatial)).axes[1:]))
 
     def __str__(self) -> str:
         """Write pad channels, +16."""

@@ -7,9 +7,10 @@ from typing import ClassVar, final
 
 import sympy
 
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.flow import Flow, Padded, Part, Same, unchanged
 from costmodel.network.operators.arranging import is_known
 from costmodel.network.operators.axes import along, extents, rank, replaced
 from costmodel.network.operators.base import Rearrangement
@@ -46,6 +47,11 @@ class Select(Rearrangement):
             raise CostModelError(f"{self} are not all among those of {inputs[0]}")
         side = along(Shape(self.length), 1)
         return replaced(inputs[0], self.axis, side)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return so many positions of the axis, from the start on."""
+        axis, held = int(self.axis), ("start", "length", None)
+        return _changed(inputs[0], Part(axis, self.start, self.step, held=held))
 
     def __str__(self) -> str:
         """Write 1 of axis 1 from 0."""
@@ -92,10 +98,23 @@ class Slice(Rearrangement):
                 raise CostModelError(f"{self} leaves nothing of {inputs[0]}")
         return replaced(inputs[0], self.axis, extent.through(self._along))
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axis without its first and last positions."""
+        axis, held = int(self.axis), ("start", None, "end")
+        part = Part(axis, self.start, self.step, self.end, held)
+        return _changed(inputs[0], part)
+
     def __str__(self) -> str:
         """Write axis 2 without 1 first, 0 last."""
         every = "" if self.step == 1 else f", every {self.step}"
         return f"axis {self.axis} without {self.start} first, {self.end} last{every}"
+
+
+def _changed(x: Shape, along: Part | Padded) -> Flow:
+    """Return the flow of a change of one axis."""
+    axes = list(unchanged(rank(x)).axes)
+    axes[along.axis - 1] = along
+    return Flow(tuple(axes))
 
 
 def _windows(axis: Dim, window: Window) -> tuple[Window, Window]:
@@ -123,6 +142,12 @@ class Crop(Rearrangement):
         _check_sizes(inputs[0], self.shape, self.shape, inputs[0], str(self))
         return self.shape
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the first positions of every axis that gets shorter."""
+        sides = zip(extents(inputs[0]), extents(self.shape), strict=True)
+        axes = enumerate(sides, start=1)
+        return Flow(tuple(Same(n) if a == b else Part(n) for n, (a, b) in axes))
+
     def __str__(self) -> str:
         """Write crop to 64×7×7."""
         return f"crop to {self.shape}"
@@ -146,6 +171,14 @@ class PadTo(Rearrangement):
         """Return the given shape; no known size is below the input's."""
         _check_sizes(inputs[0], self.shape, inputs[0], self.shape, str(self))
         return self.shape
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return every axis that gets longer with zeros behind it."""
+        sides = zip(extents(inputs[0]), extents(self.shape), strict=True)
+        return Flow(tuple(
+            Same(axis) if a == b else Padded(axis, 0, as_dim(b.value - a.value))
+            for axis, (a, b) in enumerate(sides, start=1)
+        ))  # fmt: skip
 
     def __str__(self) -> str:
         """Write pad to 64×8×8."""
@@ -184,6 +217,11 @@ class PadAxis(Rearrangement):
         longer = Window(before=self.before, after=self.after)
         extent = along(inputs[0], self.axis).through(longer)
         return replaced(inputs[0], self.axis, extent)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axis with zeros beside it."""
+        axis, held = int(self.axis), ("before", "after")
+        return _changed(inputs[0], Padded(axis, self.before, self.after, held=held))
 
     def __str__(self) -> str:
         """Write pad axis 1 by 0 before, 2 after."""
