@@ -46,7 +46,7 @@ def axes(*sizes: Dim) -> Shape:
 
 
 def check(operator: Operator, inputs: tuple[Shape, ...], output: Shape) -> None:
-    """Check that each axis has a flow, of the right size, and that none is forgotten."""
+    """Check that each axis has a flow, of its size, and that none is forgotten."""
     flow, sizes = operator.flow(*inputs), extents_of(output)
     assert len(flow.axes) == len(sizes)
     if not flow.is_known:
@@ -64,7 +64,9 @@ def check(operator: Operator, inputs: tuple[Shape, ...], output: Shape) -> None:
         assert wide <= axes_read(flow)
 
 
-def size_of(axis: AxisFlow, inputs: tuple[Shape, ...]) -> Extent | None:
+def size_of(  # noqa: PLR0911 - a row for each way in which positions are made
+    axis: AxisFlow, inputs: tuple[Shape, ...]
+) -> Extent | None:
     """Return how many positions a flow gives, where it says so."""
     match axis:
         case Part() | Mixed() if axis.held:
