@@ -8,6 +8,16 @@ from typing import ClassVar, final
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.flow import (
+    AxisFlow,
+    Flow,
+    New,
+    Repeated,
+    Same,
+    Tiled,
+    Turned,
+    regrouped,
+)
 from costmodel.network.operators.axes import (
     extents,
     rank,
@@ -46,6 +56,10 @@ class Reshape(Rearrangement):
             )
         return self.shape
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis kept, merged with others or taken apart."""
+        return regrouped(inputs[0], self.shape)
+
     def __str__(self) -> str:
         """Write reshape to 64×49."""
         return f"reshape to {self.shape}"
@@ -74,6 +88,10 @@ class Permute(Rearrangement):
                 f"order {self.order} does not name each axis of {inputs[0]} once"
             )
         return shaped(sides[axis - 1] for axis in self.order)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axes in their order."""
+        return Flow(tuple(map(Same, self.order)))
 
     def __str__(self) -> str:
         """Write permute to axes 2, 3, 1."""
@@ -111,9 +129,25 @@ class Expand(Rearrangement):
             raise CostModelError(f"{inputs[0]} cannot be expanded to {self.shape}")
         return self.shape
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return sizes of 1 repeated; missing axes are added in front."""
+        return _repeated(inputs[0], self.shape)
+
     def __str__(self) -> str:
         """Write expand to 64×7×7."""
         return f"expand to {self.shape}"
+
+
+def _repeated(x: Shape, shape: Shape) -> Flow:
+    """Return axes again and again, aligned at the last one."""
+    sides, missing = extents(x), rank(shape) - rank(x)
+    found: list[AxisFlow] = [New()] * missing
+    for axis, (before, after) in enumerate(
+        zip(sides, extents(shape)[missing:], strict=True), start=1
+    ):
+        again = Repeated(axis) if before == Extent(1) else Tiled(axis)
+        found.append(Same(axis) if before == after else again)
+    return Flow(tuple(found))
 
 
 @final
@@ -144,6 +178,10 @@ class Repeat(Rearrangement):
             if is_known(a) and is_known(b) and b.base % a.base:
                 raise CostModelError(f"{x} cannot be repeated to {self.shape}")
         return self.shape
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as often as it fits; missing ones are added in front."""
+        return _repeated(inputs[0], self.shape)
 
     def __str__(self) -> str:
         """Write repeat to 128×7×7."""
@@ -176,6 +214,13 @@ class Copy(Rearrangement):
     def window(self) -> tuple[Window, Window] | None:
         """See one position, or positions that lie elsewhere."""
         return POINT if self.order == "same" else None
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, or in an order that is not kept."""
+        axes = range(1, rank(inputs[0]) + 1)
+        if self.order == "same":
+            return super(Copy, self).flow(*inputs)
+        return Flow(tuple(map(Turned, axes)))
 
     def __str__(self) -> str:
         """Write copy, roll or flip."""

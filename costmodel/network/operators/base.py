@@ -1,4 +1,4 @@
-"""What an operator is: frozen attributes, checked when made, and four facts.
+"""What an operator is: frozen attributes, checked when made, and five facts.
 
 A fact is true of the operator alone and is written in algebra. What needs the graph
 is a pass in ``analysis``; what names a library is a row of a table in ``bridge``.
@@ -20,6 +20,15 @@ from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.flow import (
+    AxisFlow,
+    Fixed,
+    Flow,
+    Same,
+    Slid,
+    elementwise,
+    unchanged,
+)
 from costmodel.network.shape import Shape, names_of
 
 
@@ -49,7 +58,7 @@ POINT = (Window(), Window())
 
 
 class Operator(ABC):
-    """One layer: frozen attributes, checked when made, and four facts.
+    """One layer: frozen attributes, checked when made, and five facts.
 
     Facts take input shapes without the batch; costs are those of one sample.
     """
@@ -104,6 +113,10 @@ class Operator(ABC):
     @abstractmethod
     def window(self) -> tuple[Window, Window] | None:
         """Windows of the height and width axes; None sees the whole input."""
+
+    @abstractmethod
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return where each axis of the output comes from."""
 
     def __str__(self) -> str:
         """Write the operator in a paper's table notation; by default its name."""
@@ -239,6 +252,10 @@ class Source(Stateless):
         """See nothing of the input; there is no operand to look at."""
         return POINT
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return axes that come from nowhere, and stay as they are."""
+        return Flow(tuple(map(Fixed, self.output(*inputs).sizes)))
+
 
 class Elementwise(Stateless):
     """One result for each element, or each pair of them: the shape stays."""
@@ -253,6 +270,10 @@ class Elementwise(Stateless):
     def window(self) -> tuple[Window, Window] | None:
         """See one position."""
         return POINT
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, those of several operands side by side."""
+        return elementwise(*inputs)
 
 
 class Normalization(Operator):
@@ -272,11 +293,34 @@ class Normalization(Operator):
         """See one position: statistics are those of channels, or constants."""
         return POINT
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, statistics being constants."""
+        return unchanged(len(inputs[0].spatial) + 1)
+
 
 class Windowed(Operator):
     """A window that slides over positions: convolutions, poolings, interpolation."""
 
     __slots__ = ()
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the channels as they are, and a window along each other axis."""
+        positions = self.window_flow()[: len(inputs[0].spatial)]
+        return Flow((self.channel_flow(inputs[0]), *positions))
+
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return where the channels come from: each from its own."""
+        return Same(1)
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return where the positions come from, axis by axis: all under a window."""
+        dilation = self.attributes.get("dilation", ())
+        gaps = dilation if isinstance(dilation, tuple) else (dilation,)
+        windows = self.window or ()
+        return tuple(
+            Slid(axis + 2, window, gaps[axis] if axis < len(gaps) else 1)
+            for axis, window in enumerate(windows)
+        )
 
 
 class Weighted(Operator):
@@ -313,6 +357,10 @@ class Rearrangement(Stateless):
     def window(self) -> tuple[Window, Window] | None:
         """See one position."""
         return POINT
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is."""
+        return unchanged(len(inputs[0].spatial) + 1)
 
 
 class Reduction(Stateless):

@@ -10,7 +10,19 @@ from costmodel.algebra.symbols import Dim, as_dim, exact_div, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.axes import along, replaced, total
+from costmodel.network.flow import (
+    Flow,
+    Joined,
+    Merged,
+    New,
+    Same,
+    Slid,
+    Split,
+    elementwise,
+    regrouped,
+    unchanged,
+)
+from costmodel.network.operators.axes import along, rank, replaced, total
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,
@@ -110,6 +122,13 @@ class Concat(Rearrangement):
             return Shape(as_dim(channels), first.spatial)
         return replaced(first, self.axis, total([along(x, self.axis) for x in inputs]))
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axes of all operands one behind the other, others together."""
+        axes = list(elementwise(*[inputs[0]] * len(inputs)).axes)
+        parts = tuple(Same(int(self.axis), number) for number in range(len(inputs)))
+        axes[int(self.axis) - 1] = Joined(parts)
+        return Flow(tuple(axes))
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -122,6 +141,10 @@ class Flatten(Rearrangement):
     def output(self, *inputs: Shape) -> Shape:
         """Return a vector of all elements."""
         return Shape(as_dim(inputs[0].numel))
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return all axes merged into one."""
+        return regrouped(inputs[0], self.output(inputs[0]))
 
 
 @final
@@ -145,6 +168,11 @@ class Zeros(Source):
     def output(self, *inputs: Shape) -> Shape:
         """Return so many channels at every stride's position."""
         return slide(inputs[0], self.channels, self.window or POINT)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return channels of its own, at every stride's position."""
+        sides = enumerate(self.window or POINT, start=2)
+        return Flow((New("channels"), *(Slid(axis, along) for axis, along in sides)))
 
     def __str__(self) -> str:
         """Write zeros, 16, /2."""
@@ -173,6 +201,12 @@ class ChannelShuffle(Rearrangement):
                 f"groups {self.groups} do not divide the {inputs[0].channels} channels"
             ) from None
         return inputs[0]
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return (g n) h w → (n g) h w."""
+        each = exact_div(inputs[0].sizes[0], self.groups)
+        group, member = (Split(Same(1), (self.groups, each), n) for n in range(2))
+        return Flow((Merged((member, group)), *unchanged(rank(inputs[0])).axes[1:]))
 
     def __str__(self) -> str:
         """Write channel shuffle, groups 3."""

@@ -9,6 +9,7 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.flow import Flow, Padded, unchanged
 from costmodel.network.operators.axes import along, rank, replaced
 from costmodel.network.operators.base import Rearrangement, by, fitted
 from costmodel.network.shape import Shape, names_of
@@ -100,6 +101,15 @@ class Pad(Rearrangement):
         if reach is not None and extent.base < max(known, default=0) + reach:
             side = max(known, default=0) + reach
             raise CostModelError(f"{self} needs a side of {side}, not {extent}")
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return axes with others beside them, those of no padding as they are."""
+        border = "zeros" if self.mode == "constant" else self.mode
+        axes = list(unchanged(rank(inputs[0])).axes)
+        for axis, window in self.windows.items():
+            held = (("before", axis - 1), ("after", axis - 1))
+            axes[axis - 1] = Padded(axis, window.before, window.after, border, held)
+        return Flow(tuple(axes))
 
     def __str__(self) -> str:
         """Write pad 1×1 before, 0×0 after, reflect; or pad channels, +16."""

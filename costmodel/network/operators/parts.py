@@ -7,9 +7,10 @@ from typing import ClassVar, final
 
 import sympy
 
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.flow import Flow, Padded, Part, Same, unchanged
 from costmodel.network.operators.arranging import is_known
 from costmodel.network.operators.axes import along, extents, rank, replaced
 from costmodel.network.operators.base import Rearrangement
@@ -77,6 +78,15 @@ class Slice(Rearrangement):
     def _of(self, x: Shape) -> str:
         return f"the {x.channels} of {x}" if self.axis == 1 else f"those of {x}"
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the positions of the axis from the start on, as many as are left."""
+        counted = self.length is not None
+        held = ("start", "length", None) if counted else ("start", None, "end")
+        part = Part(int(self.axis), self.start, self.step, self.end, held)
+        axes = list(unchanged(rank(inputs[0])).axes)
+        axes[part.axis - 1] = part
+        return Flow(tuple(axes))
+
     def __str__(self) -> str:
         """Write channels 58 to 115, counted from 0; else 1 of axis 2 from 0."""
         every = "" if self.step == 1 else f" every {self.step}"
@@ -113,6 +123,12 @@ class Crop(Rearrangement):
         _check_sizes(inputs[0], self.shape, self.shape, inputs[0], str(self))
         return self.shape
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the first positions of every axis that gets shorter."""
+        sides = zip(extents(inputs[0]), extents(self.shape), strict=True)
+        axes = enumerate(sides, start=1)
+        return Flow(tuple(Same(n) if a == b else Part(n) for n, (a, b) in axes))
+
     def __str__(self) -> str:
         """Write crop to 64×7×7."""
         return f"crop to {self.shape}"
@@ -136,6 +152,14 @@ class PadTo(Rearrangement):
         """Return the given shape; no known size is below the input's."""
         _check_sizes(inputs[0], self.shape, inputs[0], self.shape, str(self))
         return self.shape
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return every axis that gets longer with zeros behind it."""
+        sides = zip(extents(inputs[0]), extents(self.shape), strict=True)
+        return Flow(tuple(
+            Same(axis) if a == b else Padded(axis, 0, as_dim(b.value - a.value))
+            for axis, (a, b) in enumerate(sides, start=1)
+        ))  # fmt: skip
 
     def __str__(self) -> str:
         """Write pad to 64×8×8."""
