@@ -63,7 +63,9 @@ def test_every_architecture_runs_at_its_resolution(name: str) -> None:
     side = architecture.resolution
     net = cm.load(name, resolution=side, batch=2)
     module = cm.compile(net, device="meta")
-    shapes = oracles.executed_shapes(module, (2, architecture.channels, side, side))
+    shapes = oracles.executed_shapes(
+        module, (2, architecture.input_channels, side, side)
+    )
     assert shapes == {node.name: (2, *node.output.sizes) for node in net.nodes}
 
 
@@ -79,7 +81,12 @@ def test_real_numbers_come_out_and_depend_on_the_input(name: str) -> None:
     architecture = cm.architectures()[name]
     torch.manual_seed(0)
     module = cm.compile(cm.load(name, resolution=architecture.resolution))
-    shape = (2, architecture.channels, architecture.resolution, architecture.resolution)
+    shape = (
+        2,
+        architecture.input_channels,
+        architecture.resolution,
+        architecture.resolution,
+    )
     with torch.no_grad():
         output = module(torch.randn(shape))
     assert torch.isfinite(output).all()
