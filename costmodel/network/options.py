@@ -57,13 +57,14 @@ class Option:
 
     def _number(self, value: object, where: str) -> Dim:
         number = _count(value, where)
-        if self.is_structural and sympy.sympify(number).free_symbols:
+        formula = sympy.sympify(number)
+        if self.is_structural and formula.free_symbols:
             raise CostModelError(
                 f"{where} = {number}: a number is needed, it decides which layers "
                 "there are"
             )
-        is_open = sympy.sympify(number).free_symbols and number.is_integer is not False
-        if self.is_whole and type(number) is not int and not is_open:
+        may_be_whole = formula.free_symbols and formula.is_integer is not False
+        if self.is_whole and type(number) is not int and not may_be_whole:
             raise CostModelError(f"{where} = {number} is no whole number")
         return number
 
