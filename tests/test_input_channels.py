@@ -115,7 +115,7 @@ def test_widening_leaves_the_image_alone(name: str, channels: Dim) -> None:
 
 @pytest.mark.parametrize("name", cm.architectures())
 def test_the_default_is_the_image_of_the_source(name: str) -> None:
-    default = {"lenet5": 1, "xception_module": 288}.get(name, 3)
+    default = {"lenet5": 1, "extreme_inception": 288}.get(name, 3)
     assert find(name).input_channels == default
     assert digest(load(name)) == digest(load(name, input_channels=default))
     assert (
