@@ -347,7 +347,7 @@ def test_products_of_axes_have_a_position_wherever_the_axes_have() -> None:
 def test_padding_by_reflection_needs_more_than_it_mirrors() -> None:
     sample = op.Input(Shape(2, (Extent(H), Extent(W))))
     for mode, least in (("reflect", 4), ("circular", 3), ("replicate", 1)):
-        pad = op.Pad2d((3, 0), (1, 0), mode)
+        pad = op.Pad((0, 3, 0), (0, 1, 0), mode)
         net = Network.assemble([("input", sample, ()), ("pad", pad, ("input",))])
         height, _ = input_sizes(net)
         assert height.smallest == least

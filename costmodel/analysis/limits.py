@@ -16,7 +16,8 @@ from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.operators import Crop, Pad2d, PadTo
+from costmodel.network.operators import Crop, Pad, PadTo
+from costmodel.network.operators.axes import along
 from costmodel.network.requirement import Requirement
 from costmodel.network.shape import Shape
 
@@ -103,9 +104,11 @@ def _made(shape: Shape) -> Iterator[tuple[Extent, Dim]]:
 def _taken(node: Node, read: tuple[Shape, ...]) -> Iterator[tuple[Extent, Dim]]:
     """Give the axes that an operator takes something from, and how much it takes."""
     match node.operator:
-        case Pad2d(before=before, after=after, mode=mode):
-            for extent, *added in zip(read[0].require_map(), before, after):
-                yield extent, _reach(mode, [as_int(number) for number in added])
+        case Pad(mode=mode, windows=windows):
+            for axis, window in windows.items():
+                added = [as_int(window.before), as_int(window.after)]
+                if axis > 1:
+                    yield along(read[0], axis), _reach(mode, added)
         case Crop(shape=shape):
             yield from _differences(read[0], shape)
         case PadTo(shape=shape):
