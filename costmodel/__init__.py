@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from costmodel.algebra.queries import elasticity as elasticity
     from costmodel.algebra.queries import leading as leading
     from costmodel.algebra.queries import relax as relax
+    from costmodel.algebra.rounding import make_divisible as make_divisible
     from costmodel.algebra.symbols import H as H
     from costmodel.algebra.symbols import M as M
     from costmodel.algebra.symbols import N as N
     from costmodel.algebra.symbols import W as W
     from costmodel.algebra.symbols import alpha as alpha
-    from costmodel.algebra.symbols import make_divisible as make_divisible
     from costmodel.algebra.symbols import rho as rho
     from costmodel.algebra.symbols import symbol as symbol
     from costmodel.analysis.cost import cost as cost
@@ -68,9 +68,8 @@ _HOME = {
     "costmodel.algebra.interpolation": ("interpolate",),
     "costmodel.algebra.inverse": ("largest", "smallest", "solutions"),
     "costmodel.algebra.queries": ("elasticity", "leading", "relax"),
-    "costmodel.algebra.symbols": (
-        "H", "M", "N", "W", "alpha", "make_divisible", "rho", "symbol",
-    ),
+    "costmodel.algebra.rounding": ("make_divisible",),
+    "costmodel.algebra.symbols": ("H", "M", "N", "W", "alpha", "rho", "symbol"),
     "costmodel.analysis.cost": ("cost", "depth"),
     "costmodel.analysis.difference": ("diff", "parts"),
     "costmodel.analysis.input_sizes": (

@@ -16,17 +16,8 @@ import costmodel as cm
 from costmodel.algebra.evaluation import exactly
 from costmodel.algebra.growth import direction
 from costmodel.algebra.legal import Piece, simplest
-from costmodel.algebra.symbols import (
-    H,
-    N,
-    W,
-    alpha,
-    as_dim,
-    common_divisor,
-    make_divisible,
-    rho,
-    symbol,
-)
+from costmodel.algebra.rounding import common_divisor, make_divisible
+from costmodel.algebra.symbols import H, N, W, alpha, as_dim, rho, symbol
 from costmodel.analysis.tensor_sizes import tensor_sizes
 from costmodel.errors import CostModelError
 from costmodel.testing import networks

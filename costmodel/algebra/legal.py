@@ -10,7 +10,7 @@ from math import gcd, lcm, prod
 
 import sympy
 
-from costmodel.algebra.symbols import make_divisible
+from costmodel.algebra.rounding import rounded
 from costmodel.errors import CostModelError
 
 
@@ -170,13 +170,16 @@ def _ends(
     What is rounded has to be a·x + b, for each side that Max and Min may take; a
     rounding inside of it changes at ends of its own.
     """
-    units, inner = _rounded(rounding)
+    rounds = rounded(rounding)
+    units = () if rounds is None else rounds.units
+    inner = sympy.Add(*rounding.args) if rounds is None else rounds.law
     for line in _lines(_opaque(inner, symbol)):
         slope = line.coeff(symbol, 1)
         start = sympy.expand(line - slope * symbol)
         if symbol not in line.free_symbols:
             continue
-        if not (units and slope.is_Rational and start.is_Rational and slope > 0):
+        told = units and all(unit.is_Rational for unit in units)
+        if not (told and slope.is_Rational and start.is_Rational and slope > 0):
             raise CostModelError(
                 f"{query}: {rounding} does not tell which {symbol} are legal; give step"
             )
@@ -185,21 +188,9 @@ def _ends(
                 raise CostModelError(
                     f"{query}: {rounding} changes too often up to {high}; give step"
                 )
-            yield from _multiples(unit, Fraction(slope), Fraction(start), high)
-
-
-def _rounded(rounding: sympy.Expr) -> tuple[list[Fraction], sympy.Expr]:
-    """Return what is rounded, and the units at whose multiples the result changes."""
-    match rounding:
-        case sympy.floor() | sympy.ceiling():
-            return [Fraction(1)], rounding.args[0]
-        case make_divisible():
-            channels, width, divisor = rounding.args
-            # Half a divisor is rounded up; 10/9 of a multiple is where 90 % end.
-            units = [Fraction(int(divisor), 2), Fraction(10 * int(divisor), 9)]
-            return units, channels * width
-        case _:
-            return [], sympy.Add(*rounding.args)
+            yield from _multiples(
+                Fraction(unit), Fraction(slope), Fraction(start), high
+            )
 
 
 def _multiples(
