@@ -11,10 +11,11 @@ from costmodel.algebra.window import Window, sliding
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
 from costmodel.network.operators.base import (
-    Operator,
     Pair,
     Weight,
+    Weighted,
     Weights,
+    Windowed,
     by,
     suffix,
 )
@@ -24,7 +25,7 @@ from costmodel.network.shape import Shape
 
 @final
 @dataclass(frozen=True, slots=True)
-class Conv1d(Operator):
+class Conv1d(Weighted, Windowed):
     """Grouped, dilated 1-D cross-correlation along the axis behind the channels.
 
     MACs = C_out · (C_in/groups) · k · L_out; padded taps count.
@@ -86,7 +87,7 @@ class Conv1d(Operator):
 
 @final
 @dataclass(frozen=True, slots=True)
-class ConvTranspose2d(Operator):
+class ConvTranspose2d(Weighted, Windowed):
     """Transposed convolution: what a convolution's gradient of its input computes.
 
     Every input element adds its kernel, k_h·k_w taps of C_out/groups channels, to the

@@ -12,7 +12,7 @@ from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.operators.axes import extents, others, require_axis, shaped
-from costmodel.network.operators.base import POINT, Elementwise
+from costmodel.network.operators.base import POINT, Reduction
 from costmodel.network.shape import Shape
 
 
@@ -35,7 +35,7 @@ squares, and takes the mean again; the norm is Euclid's.
 
 @final
 @dataclass(frozen=True, slots=True)
-class Reduce(Elementwise):
+class Reduce(Reduction):
     """The sum, mean, largest, … of all elements along some axes.
 
     ``keep`` leaves a size of 1 in their place. ``everywhere`` says that an axis of
@@ -93,7 +93,7 @@ class Reduce(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Cumulate(Elementwise):
+class Cumulate(Reduction):
     """Running sums along an axis, y_i = Σ_{j ≤ i} x_j.
 
     >>> tokens = Shape(10, (Extent(4),))
@@ -114,7 +114,7 @@ class Cumulate(Elementwise):
         require_axis(inputs[0], self.axis)
         return inputs[0]
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return an addition an element, but for the first ones."""
         return Tally(add=output.numel - others(output, (self.axis,)))
 

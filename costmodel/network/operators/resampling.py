@@ -13,7 +13,7 @@ from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
-from costmodel.network.operators.base import Elementwise, Pair, by
+from costmodel.network.operators.base import Pair, Stateless, Windowed, by
 from costmodel.network.shape import Shape
 
 
@@ -36,7 +36,7 @@ equation 9 (4 samples an axis); PyTorch, ``torch.nn.functional.interpolate``.
 """
 
 
-class Resampling(Elementwise):
+class Resampling(Stateless, Windowed):
     """Another number of rows and columns, each output a weighted sum of inputs."""
 
     __slots__ = ()

@@ -1,0 +1,26 @@
+"""Networks written under the first schema, brought to today's operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+
+SCHEMA_1 = "costmodel.network/1"
+
+Document: TypeAlias = dict[str, Any]
+"""An operator as JSON: its ``kind``, and its attributes by name."""
+
+
+def upgraded(operator: Document) -> Document:
+    """Return an operator of the first schema as today's schema writes it."""
+    upgrade = UPGRADES.get(operator["kind"])
+    return operator if upgrade is None else upgrade(operator)
+
+
+UPGRADES: dict[str, Callable[[Document], Document]] = {}
+"""What became of kinds that are no more, or that have other attributes now.
+
+Kinds without a row are what they were. A row leaves attributes that it does not know
+to the reader, which names them.
+"""
