@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
+    from costmodel.algebra.budget import largest as largest
+    from costmodel.algebra.budget import smallest as smallest
+    from costmodel.algebra.budget import solutions as solutions
     from costmodel.algebra.dominance import compare as compare
     from costmodel.algebra.dominance import dominant as dominant
     from costmodel.algebra.dominance import share as share
     from costmodel.algebra.evaluation import lambdify as lambdify
     from costmodel.algebra.interpolation import interpolate as interpolate
-    from costmodel.algebra.inverse import largest as largest
-    from costmodel.algebra.inverse import smallest as smallest
-    from costmodel.algebra.inverse import solutions as solutions
     from costmodel.algebra.queries import elasticity as elasticity
     from costmodel.algebra.queries import leading as leading
     from costmodel.algebra.queries import relax as relax
@@ -66,7 +66,7 @@ _HOME = {
     "costmodel.algebra.dominance": ("compare", "dominant", "share"),
     "costmodel.algebra.evaluation": ("lambdify",),
     "costmodel.algebra.interpolation": ("interpolate",),
-    "costmodel.algebra.inverse": ("largest", "smallest", "solutions"),
+    "costmodel.algebra.budget": ("largest", "smallest", "solutions"),
     "costmodel.algebra.queries": ("elasticity", "leading", "relax"),
     "costmodel.algebra.rounding": ("make_divisible",),
     "costmodel.algebra.symbols": ("H", "M", "N", "W", "alpha", "rho", "symbol"),

@@ -12,7 +12,7 @@ import sympy
 from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.pycode import PythonCodePrinter
 
-from costmodel.algebra.arguments import formula_of, symbols_of
+from costmodel.algebra.checks import formula_of, symbols_of
 from costmodel.algebra.quotient import whole
 from costmodel.algebra.rounding import Rounding, named_functions
 from costmodel.algebra.symbols import Dim, as_dim

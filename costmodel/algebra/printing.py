@@ -10,7 +10,7 @@ import sympy
 from sympy.printing.jscode import JavascriptCodePrinter
 from sympy.printing.pycode import PythonCodePrinter
 
-from costmodel.algebra.arguments import formula_of
+from costmodel.algebra.checks import formula_of
 from costmodel.algebra.quotient import whole
 from costmodel.algebra.rounding import named_functions
 from costmodel.algebra.symbols import Dim

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import sympy
 
-from costmodel.algebra.arguments import formula_of, symbol_of, symbols_of
+from costmodel.algebra.checks import formula_of, symbol_of, symbols_of
 from costmodel.algebra.rounding import rounded
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError

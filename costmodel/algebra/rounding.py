@@ -89,21 +89,11 @@ class Rounding(sympy.Function):
             return sympy.Integer(cls.value(*map(_fraction, arguments)))
         return None
 
-    def _called(self, printer: Any) -> str:
+    def _pythoncode(self, printer: Any) -> str:
         arguments = (printer._print(argument) for argument in self.args)  # noqa: SLF001 - as sympy's own printers do
         return f"{type(self).__name__}({', '.join(arguments)})"
 
-    def _pythoncode(self, printer: Any) -> str:
-        return self._called(printer)
-
-    def _javascript(self, printer: Any) -> str:
-        return self._called(printer)
-
-    def _numpycode(self, printer: Any) -> str:
-        return self._called(printer)
-
-    def _fractioncode(self, printer: Any) -> str:
-        return self._called(printer)
+    _javascript = _numpycode = _fractioncode = _pythoncode
 
 
 def rounded(part: sympy.Basic) -> Rounded | None:
