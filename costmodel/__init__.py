@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from costmodel.algebra.queries import elasticity as elasticity
     from costmodel.algebra.queries import leading as leading
     from costmodel.algebra.queries import relax as relax
+    from costmodel.algebra.symbols import D as D
     from costmodel.algebra.symbols import H as H
     from costmodel.algebra.symbols import M as M
     from costmodel.algebra.symbols import N as N
@@ -69,7 +70,7 @@ _HOME = {
     "costmodel.algebra.inverse": ("largest", "smallest", "solutions"),
     "costmodel.algebra.queries": ("elasticity", "leading", "relax"),
     "costmodel.algebra.symbols": (
-        "H", "M", "N", "W", "alpha", "make_divisible", "rho", "symbol",
+        "D", "H", "M", "N", "W", "alpha", "make_divisible", "rho", "symbol",
     ),
     "costmodel.analysis.cost": ("cost", "depth"),
     "costmodel.analysis.difference": ("diff", "parts"),

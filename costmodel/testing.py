@@ -162,7 +162,7 @@ def _conv(draw: Draw, shape: Shape) -> op.Operator:
     channels = groups * draw(st.integers(1, max(1, 12 // groups)))
     kernel, stride, padding, dilation = _axes(draw, shape)
     sizes = kernel, stride, padding, dilation
-    return op.Conv2d(channels, *sizes, groups, draw(st.booleans()))
+    return op.Conv(channels, *sizes, groups, draw(st.booleans()))
 
 
 def _table_conv(draw: Draw, shape: Shape) -> op.Operator:
@@ -176,8 +176,8 @@ def _pool(draw: Draw, shape: Shape) -> op.Operator:
     kernel, stride, padding, dilation = _axes(draw, shape, pool=True)
     ceil_mode, average = draw(st.booleans()), draw(st.booleans())
     if average:
-        return op.AvgPool2d(kernel, stride, padding, ceil_mode, draw(st.booleans()))
-    return op.MaxPool2d(kernel, stride, padding, dilation, ceil_mode)
+        return op.AvgPool(kernel, stride, padding, ceil_mode, draw(st.booleans()))
+    return op.MaxPool(kernel, stride, padding, dilation, ceil_mode)
 
 
 def _subsample(draw: Draw, shape: Shape) -> op.Operator:
@@ -221,10 +221,10 @@ _VECTOR: list[Strategy[op.Operator]] = [
     st.builds(op.RadialBasis, CHANNELS),
 ]
 _ADAPTIVE: Strategy[op.Operator] = st.one_of(
-    st.builds(op.AdaptiveAvgPool2d, _PAIRS), st.builds(op.AdaptiveMaxPool2d, _PAIRS)
+    st.builds(op.AdaptiveAvgPool, _PAIRS), st.builds(op.AdaptiveMaxPool, _PAIRS)
 )
 _MAP: list[Strategy[op.Operator]] = [
-    st.builds(op.BatchNorm2d, st.booleans()),
+    st.builds(op.BatchNorm, st.booleans()),
     st.builds(op.LocalResponseNorm, st.integers(1, 7)),
     st.builds(op.Zeros, CHANNELS, st.tuples(st.integers(1, 3), st.integers(1, 3))),
     st.builds(op.PadChannels, st.integers(0, 3), st.integers(0, 3)),

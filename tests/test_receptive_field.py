@@ -52,6 +52,7 @@ from costmodel.network.build import (
 )
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.network.operators.base import along
 from costmodel.testing import networks
 from tests.drawn import bound_networks
 from tests.peers.networks import SMALL
@@ -128,8 +129,7 @@ def check_window(
 
 OF_TENSORS = {
     op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Copy, op.Select, op.Slice,
-    op.PadAxis, op.InstanceNorm2d, op.Conv1d, op.ConvTranspose2d, op.Upsample2d,
-    op.Resize2d,
+    op.PadAxis, op.InstanceNorm, op.ConvTranspose, op.Resize,
 }  # fmt: skip
 """Operators whose gradients are asked in ``test_places`` and ``test_products``."""
 
@@ -186,7 +186,7 @@ def test_windows_are_those_of_every_path_of_the_graph(net: Network) -> None:
 
 
 SPECIAL = (op.Zeros, op.SelectChannels, op.TableConv2d, op.Multiply,
-           op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Flatten)  # fmt: skip
+           op.AdaptiveAvgPool, op.AdaptiveMaxPool, op.Flatten)  # fmt: skip
 """Operators that lose channels, or see a whole map: for these a path is not enough."""
 
 
@@ -196,7 +196,8 @@ def path_window(net: Network, path: list[str]) -> Windows:
     for _, name in pairwise(path):
         window = net[name].operator.window
         assert window is not None
-        height, width = height.then(window[0]), width.then(window[1])
+        height = height.then(along(window, 0))
+        width = width.then(along(window, 1))
     return height, width
 
 
@@ -450,7 +451,7 @@ def test_an_operator_without_a_rule_is_an_error() -> None:
         kind = "unknown"
         window = None
 
-    class Wide(op.BatchNorm2d):
+    class Wide(op.BatchNorm):
         kind = "wide"
         window = (sliding(3, padding=1),) * 2
 

@@ -17,9 +17,8 @@ from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import (
-    Conv1d,
-    Conv2d,
-    ConvTranspose2d,
+    Conv,
+    ConvTranspose,
     Derived,
     LastLinear,
     Linear,
@@ -34,7 +33,7 @@ from costmodel.network.operators import (
 from costmodel.network.shape import Shape, counted
 
 
-COMPUTING = (Conv2d, TableConv2d, Linear, LastLinear, Conv1d, ConvTranspose2d)
+COMPUTING = (Conv, TableConv2d, Linear, LastLinear, ConvTranspose)
 """Layers whose outputs are activations (Radosavovic et al. 2020, section 3)."""
 
 _LAYERS = (*COMPUTING, RadialBasis)

@@ -26,9 +26,7 @@ from costmodel.analysis.limits import Limits, limits
 from costmodel.errors import CostModelError
 from costmodel.network.constraint import Constraint
 from costmodel.network.graph import Network
-
-
-AXES = ("height", "width")
+from costmodel.network.shape import AXES, names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +78,10 @@ class Remainder:
     """How many of them are no padding: no window reaches them."""
 
 
-def input_sizes(network: Network) -> tuple[Side, Side]:
+def input_sizes(network: Network) -> tuple[Side, ...]:
     """Return what is known of the height and of the width that a network takes.
+
+    Of a volume there are depth, height and width, of a row of one axis its length.
 
     Admissible is H ≥ s − c for every extent ⌊(H + c)/s⌋, and what the network's
     constraints ask of H alone; those that involve both sides are
@@ -99,11 +99,10 @@ def input_sizes(network: Network) -> tuple[Side, Side]:
     """
     symbols = [line(extent)[0] for extent in _sample(network)]
     found, _ = limits(network, symbols)
-    height, width = (
-        _side(network, [a for a in (0, 1) if symbols[a] == symbol], found[symbol])
+    return tuple(
+        _side(network, [a for a, s in enumerate(symbols) if s == symbol], found[symbol])
         for symbol in symbols
     )
-    return height, width
 
 
 def joint_conditions(network: Network) -> tuple[Constraint, ...]:
@@ -134,8 +133,9 @@ def remainders(network: Network) -> tuple[Remainder, ...]:
     for node in network.nodes:
         if len(node.inputs) != 1:
             continue
-        extents = network.shapes_into(node)[0].spatial
-        for number, (axis, extent) in enumerate(zip(AXES, extents)):
+        x = network.shapes_into(node)[0]
+        names = AXES.get(len(x.spatial)) or names_of(x)[1:]
+        for number, (axis, extent) in enumerate(zip(names, x.spatial, strict=True)):
             window = window_of(node, number)
             if window is None:
                 continue
@@ -175,18 +175,19 @@ def admissible(build: Callable[[Dim], object], modulus: int = 32) -> Residues:
     return Residues.of(modulus, fitting)
 
 
-def _sample(network: Network) -> tuple[Extent, Extent]:
+def _sample(network: Network) -> tuple[Extent, ...]:
     """Return the extents of the one input, if they are open."""
     shapes = [node.output for node in network.inputs]
-    if len(shapes) != 1 or len(shapes[0].spatial) != 2:
+    if len(shapes) != 1 or len(shapes[0].spatial) not in AXES:
         raise CostModelError(f'input_sizes: "{network.name}" does not take one image')
-    for extent, axis in zip(shapes[0].spatial, AXES):
+    spatial = shapes[0].spatial
+    for extent, axis in zip(spatial, AXES[len(spatial)], strict=True):
         if type(extent.base) is int:
             raise CostModelError(
                 f'input_sizes: the {axis} of "{network.name}" is {extent} already; '
                 "ask a network without a resolution"
             )
-    return shapes[0].require_map()
+    return spatial
 
 
 def _side(network: Network, axes: list[int], asked: Limits) -> Side:

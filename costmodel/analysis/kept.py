@@ -131,12 +131,12 @@ KEPT: dict[type[Operator], Callable[[Call], Saved]] = {
     op.LayerNorm: _layer_norm,
     op.RMSNorm: _rms_norm,
     op.GroupNorm: _group_norm,
-    op.InstanceNorm2d: _instance_norm,
+    op.InstanceNorm: _instance_norm,
     op.Reduce: _reduce,
     op.Pad2d: _pad,
     **dict.fromkeys((
         op.Cumulate, op.Reshape, op.Permute, op.Expand, op.Repeat, op.Select, op.Slice,
-        op.Crop, op.PadTo, op.PadAxis, op.Roll, op.Flip, op.Copy, op.Unfold2d,
+        op.Crop, op.PadTo, op.PadAxis, op.Roll, op.Flip, op.Copy, op.Unfold,
         op.PixelShuffle, op.PixelUnshuffle,
     ), nothing),
 }  # fmt: skip

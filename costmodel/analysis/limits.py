@@ -102,7 +102,7 @@ def _taken(node: Node, read: tuple[Shape, ...]) -> Iterator[tuple[Extent, Dim]]:
     """Give the axes that an operator takes something from, and how much it takes."""
     match node.operator:
         case Pad2d(before=before, after=after, mode=mode):
-            for extent, *added in zip(read[0].require_map(), before, after):
+            for extent, *added in zip(read[0].spatial, before, after):
                 yield extent, _reach(mode, [as_int(number) for number in added])
         case Crop(shape=shape):
             yield from _differences(read[0], shape)

@@ -19,8 +19,8 @@ from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.operators import Operator
+from costmodel.network.operators.base import along
 from costmodel.network.operators.pooling import AdaptivePool
-from costmodel.network.operators.resampling import Resampling
 
 
 Blocks: TypeAlias = list[tuple[Sequence[int], int]]
@@ -34,7 +34,7 @@ def channel_blocks(operator: Operator, channels: int) -> Blocks | None:
 
     None where each looks at its own. Joins and ``flatten`` are the analyses' own.
 
-    >>> channel_blocks(op.Conv2d(6, (3, 3), groups=2), 4)
+    >>> channel_blocks(op.Conv(6, (3, 3), groups=2), 4)
     [([0, 1], 3), ([2, 3], 3)]
     """
     if type(operator) not in CHANNELS:
@@ -47,7 +47,7 @@ def channel_blocks(operator: Operator, channels: int) -> Blocks | None:
 def positions(operator: Operator, axis: int, inputs: int, outputs: int) -> Flags:
     """Return which input positions (columns) each output position (row) looks at.
 
-    >>> positions(op.Conv2d(1, (3, 3), dilation=(2, 2)), 0, 5, 1).astype(int)
+    >>> positions(op.Conv(1, (3, 3), dilation=(2, 2)), 0, 5, 1).astype(int)
     array([[1, 0, 1, 0, 1]])
     """
     seen = np.zeros((outputs, inputs), dtype=bool)
@@ -56,20 +56,20 @@ def positions(operator: Operator, axis: int, inputs: int, outputs: int) -> Flags
             start, stop = i * inputs // outputs, -(-(i + 1) * inputs // outputs)
             seen[i, start:stop] = True
         return seen
-    if isinstance(operator, Resampling):
+    if isinstance(operator, op.Resize):
         mode = operator.mode
         return sampled(mode, inputs, outputs)
-    if isinstance(operator, op.ConvTranspose2d):
+    if isinstance(operator, op.ConvTranspose):
         return _spread_out(operator, axis, inputs, outputs)
     if operator.window is None:
         raise CostModelError(f"{operator.kind}: has no positions along an axis")
-    window, under = operator.window[axis], taps(operator, axis)
+    window, under = along(operator.window, axis), taps(operator, axis)
     if window.size != under[-1] + 1:
         raise CostModelError(f"{operator.kind}: links.py has no rule for its window")
     stride, before = as_int(window.stride), as_int(window.before)
     for tap in under:
         at = np.arange(outputs) * stride - before + tap
-        if isinstance(operator, op.Conv2d):
+        if isinstance(operator, op.Conv):
             at = bordered(operator.padding_mode, at, inputs)
         if isinstance(operator, op.Pad2d):
             at = bordered(operator.mode, at, inputs)
@@ -79,7 +79,7 @@ def positions(operator: Operator, axis: int, inputs: int, outputs: int) -> Flags
 
 
 def _spread_out(
-    operator: op.ConvTranspose2d, axis: int, inputs: int, outputs: int
+    operator: op.ConvTranspose, axis: int, inputs: int, outputs: int
 ) -> Flags:
     """Return what a transposed convolution looks at: i·s + d·u − p looks at i."""
     seen = np.zeros((outputs, inputs), dtype=bool)
@@ -108,7 +108,7 @@ def taps(operator: Operator, axis: int) -> range:
     if type(operator) not in KERNELS:
         return range(1)
     kernel = as_int(operator.attributes["kernel"][axis])
-    dilation = as_int(operator.attributes.get("dilation", (1, 1))[axis])
+    dilation = as_int(operator.attributes.get("dilation", _ONES)[axis])
     return range(0, kernel * dilation, dilation)
 
 
@@ -144,9 +144,7 @@ def _all_to(features: str | None) -> Callable[[Any, int], Blocks]:
     return rule
 
 
-def _conv(
-    operator: op.Conv2d | op.Conv1d | op.ConvTranspose2d, channels: int
-) -> Blocks:
+def _conv(operator: op.Conv | op.ConvTranspose, channels: int) -> Blocks:
     groups = as_int(operator.groups)
     each, out = channels // groups, as_int(operator.channels) // groups
     return [([*range(g * each, (g + 1) * each)], out) for g in range(groups)]
@@ -178,10 +176,10 @@ def _shuffle(operator: op.ChannelShuffle, channels: int) -> Blocks:
 CHANNELS: dict[type[Operator], Callable[[Any, int], Blocks | None]] = {
     **{kind: _own for kind in op.OPERATORS.values() if issubclass(kind, op.Activation)},
     **dict.fromkeys((
-        op.BatchNorm2d, op.Identity, op.Dropout, op.MaxPool2d, op.AvgPool2d,
-        op.Subsample2d, op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Pad2d,
+        op.BatchNorm, op.Identity, op.Dropout, op.MaxPool, op.AvgPool,
+        op.Subsample2d, op.AdaptiveAvgPool, op.AdaptiveMaxPool, op.Pad2d,
     ), _own),
-    op.Conv2d: _conv,
+    op.Conv: _conv,
     op.TableConv2d: lambda operator, _: [(row, 1) for row in operator.table],
     op.Linear: _all_to("features"),
     op.RadialBasis: _all_to("features"),
@@ -191,21 +189,21 @@ CHANNELS: dict[type[Operator], Callable[[Any, int], Blocks | None]] = {
     op.PadChannels: _pad_channels,
     op.SelectChannels: _select,
     op.ChannelShuffle: _shuffle,
-    op.Conv1d: _conv,
-    op.ConvTranspose2d: _conv,
-    op.Upsample2d: _own,
-    op.Resize2d: _own,
+    op.ConvTranspose: _conv,
+    op.Resize: _own,
     op.Select: _select_axis,
     op.Slice: _slice_axis,
     op.PadAxis: _pad_first_axis,
     **dict.fromkeys((op.Pointwise, op.Scalar, op.PReLU, op.Copy), _own),
-    op.InstanceNorm2d: _own,
+    op.InstanceNorm: _own,
 }  # fmt: skip
 """The channels that operators of one operand look at. An operator without a rule is an
 error; an activation looks at each element alone."""
 
+_ONES = (1, 1, 1)
+
 KERNELS = frozenset({
-    op.Conv2d, op.ConvTranspose2d, op.TableConv2d, op.MaxPool2d, op.AvgPool2d,
+    op.Conv, op.ConvTranspose, op.TableConv2d, op.MaxPool, op.AvgPool,
     op.Subsample2d,
 })  # fmt: skip
 """Operators with a kernel; the others look at single positions, or at whole maps."""
@@ -220,7 +218,7 @@ PRODUCTS: frozenset[type[Operator]] = frozenset({op.MatMul, op.Attention, op.Ein
 
 ARRANGING: frozenset[type[Operator]] = frozenset({
     op.Reshape, op.Permute, op.Expand, op.Repeat, op.Crop, op.PadTo, op.Roll, op.Flip,
-    op.Unfold2d, op.PixelShuffle, op.PixelUnshuffle, op.LayerNorm, op.RMSNorm,
+    op.Unfold, op.PixelShuffle, op.PixelUnshuffle, op.LayerNorm, op.RMSNorm,
     op.GroupNorm, op.Reduce, op.Cumulate, op.LastLinear,
 })  # fmt: skip
 """Operators of any axes: channels are followed through them while all see the same."""

@@ -1,8 +1,9 @@
 """Which axes of a tensor are the image's height and width, and who works along them.
 
-A map has them at axes 2 and 3. Behind a permutation they stand elsewhere, behind a
-reshape together with other axes, or nobody knows where; behind a mean or attention
-there is nothing left to look at, since every element sees all of it.
+A map has them at axes 2 and 3, a volume its depth in front of them. Behind a
+permutation they stand elsewhere, behind a reshape together with other axes, or nobody
+knows where; behind a mean or attention there is nothing left to look at, since every
+element sees all of it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
-from costmodel.network.shape import Shape
+from costmodel.network.shape import AXES, Shape
 
 
 class Place(NamedTuple):
@@ -30,49 +31,62 @@ class Place(NamedTuple):
     is_alone: bool = True
 
 
-Places: TypeAlias = tuple[Place, Place]
-"""Where height and width are."""
+Places: TypeAlias = tuple[Place, ...]
+"""Where height and width are, or whatever axes the input has."""
 
-HOME: Places = (Place(2), Place(3))
+Along: TypeAlias = tuple[Window | None, ...]
+"""What is seen along each of them; None sees all of it."""
+
 GONE, UNKNOWN = Place(0), Place(-1)
-AXES = ("height", "width")
+
+
+def home(axes: int) -> Places:
+    """Return where so many spatial axes are in a map.
+
+    >>> [place.axis for place in home(2)]
+    [2, 3]
+    """
+    return tuple(Place(2 + axis) for axis in range(axes))
 
 
 def places(network: Network) -> dict[str, Places]:
     """Return where height and width are in every result that has them elsewhere."""
     found: dict[str, Places] = {}
+    at_home = home(axes_of(network))
     for node in network.nodes:
         followed = [s for s in node.inputs if s not in network.unbatched]
         if not followed:
             continue
         x = network.by_name[followed[0]].output
-        operands = zip(*(found.get(source, HOME) for source in followed), strict=True)
-        height, width = (_moved(node, x, _common(axis)) for axis in operands)
-        if (height, width) != HOME:
-            found[node.name] = height, width
+        operands = zip(*(found.get(s, at_home) for s in followed), strict=True)
+        moved = tuple(_moved(node, x, _common(axis)) for axis in operands)
+        if moved != at_home:
+            found[node.name] = moved
     return found
 
 
-def windows_along(
-    node: Node, x: Shape, where: Places
-) -> tuple[Window | None, Window | None] | None:
+def axes_of(network: Network) -> int:
+    """Return how many spatial axes the first input has: those that are followed."""
+    return len(network.inputs[0].output.spatial) if network.inputs else 0
+
+
+def windows_along(node: Node, x: Shape, where: Places) -> Along | None:
     """Return what an operator sees along height and width; None: its own windows.
 
     **Errors**: an operator that works along an axis that is not followed.
     """
     operator = node.operator
     if type(operator) not in ALONG:
-        pairs = zip(where, HOME, strict=True)
+        pairs = zip(where, home(len(where)), strict=True)
         is_followed = all(place in (home, GONE) for place, home in pairs)
         if not is_followed and not isinstance(operator, _ANYWHERE):
             raise at(operator.kind, node.name, _lost(where))
         return None
     try:
         along = ALONG[type(operator)](operator, x, node.output)
-        height, width = (_seen(along, place, where) for place in where)
+        return tuple(_seen(along, place, where) for place in where)
     except CostModelError as error:
         raise at(operator.kind, node.name, str(error)) from None
-    return height, width
 
 
 def require_apart(node: Node, where: Places) -> None:
@@ -98,8 +112,8 @@ def _seen(along: dict[int, Window | None], place: Place, where: Places) -> Any:
 
 
 def _lost(where: Places) -> str:
-    names = [name for name, place, home in zip(AXES, where, HOME, strict=True)
-             if place != home]  # fmt: skip
+    places_now = zip(AXES[len(where)], where, home(len(where)), strict=True)
+    names = [name for name, place, own in places_now if place != own]
     return (
         f"which positions it looks at is not followed: {' and '.join(names)} "
         "went elsewhere in a permute or reshape before it"
@@ -114,9 +128,7 @@ def _common(operands: Sequence[Place]) -> Place:
     return different.pop() if len(different) == 1 else UNKNOWN
 
 
-def repeated_along(
-    node: Node, shape: Shape, where: Places
-) -> tuple[Window | None, Window | None]:
+def repeated_along(node: Node, shape: Shape, where: Places) -> Along:
     """Return how sizes of 1 are repeated: each position sees what position 0 sees."""
     sizes, whole = shape.sizes, node.output.sizes
     repeated: dict[int, Window | None] = {
@@ -125,10 +137,9 @@ def repeated_along(
         if own == 1 != all_of_it and len(sizes) == len(whole)
     }
     try:
-        height, width = (_seen(repeated, place, where) for place in where)
+        return tuple(_seen(repeated, place, where) for place in where)
     except CostModelError as error:
         raise at(node.operator.kind, node.name, str(error)) from None
-    return height, width
 
 
 def _moved(node: Node, x: Shape, place: Place) -> Place:
@@ -162,7 +173,7 @@ def _expanded(_operator: Any, x: Shape, y: Shape, place: Place) -> Place:
 _MOVING: dict[type[Operator], Callable[[Any, Shape, Shape, Place], Place]] = {
     op.Permute: _permuted,
     op.Reshape: lambda _, x, y, place: _reshaped(x.sizes, y.sizes, place),
-    op.Unfold2d: lambda *_: Place(2, is_alone=False),
+    op.Unfold: lambda *_: Place(2, is_alone=False),
     op.Reduce: _reduced,
     op.Expand: _expanded,
     op.Repeat: _expanded,
@@ -234,7 +245,7 @@ ALONG: dict[
     op.RMSNorm: _last,
     op.LastLinear: lambda _, x, __: {len(x.sizes): None},
     op.GroupNorm: lambda _, x, __: dict.fromkeys(range(1, len(x.sizes) + 1)),
-    op.InstanceNorm2d: lambda *_: {2: None, 3: None},
+    op.InstanceNorm: lambda _, x, __: dict.fromkeys(range(2, len(x.sizes) + 1)),
     op.Softmax: _axis,
     op.Cumulate: _axis,
     op.Reduce: lambda operator, *_: dict.fromkeys(operator.axes),

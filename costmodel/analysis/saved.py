@@ -17,6 +17,7 @@ from costmodel.network import operators as op
 from costmodel.network.axes import axes, elements
 from costmodel.network.graph import Network
 from costmodel.network.operators import Operator
+from costmodel.network.operators.base import are_all
 from costmodel.network.shape import Shape
 
 
@@ -160,7 +161,7 @@ def _max_pool(call: Call) -> Saved:
 
 def _adaptive_avg_pool(call: Call) -> Saved:
     """Keep the operand, for its shape; a global mean keeps nothing."""
-    is_global = call.operator.attributes["size"] == (1, 1)
+    is_global = are_all(call.operator.attributes["size"], 1)
     return nothing(call) if is_global else operand(call)
 
 
@@ -182,13 +183,14 @@ def _table_conv(call: Call) -> Saved:
 def _conv(call: Call) -> Saved:
     """Keep the operand; what is no zero around it makes it a new tensor."""
     conv, (x,) = call.operator.attributes, call.inputs
-    mode, (down, across) = conv["padding_mode"], conv["padding"]
-    if mode == "zeros" or (down, across) == (0, 0):
+    mode, padding = conv["padding_mode"], conv["padding"]
+    if mode == "zeros" or are_all(padding, 0):
         return operand(call)
-    height, width = x.require_map()
-    rows = height.through(Window(before=down, after=down))
-    columns = width.through(Window(before=across, after=across))
-    padded = Extra("intermediate", Shape(x.channels, (rows, columns)).numel)
+    sides = tuple(
+        extent.through(Window(before=p, after=p))
+        for extent, p in zip(x.spatial, padding, strict=True)
+    )
+    padded = Extra("intermediate", Shape(x.channels, sides).numel)
     # How a mirrored or repeated border goes back is read off the operand.
     own = (0,) if mode != "circular" and call.needs[0] else ()
     return Saved(operands=own, extras=(padded,))
@@ -251,11 +253,11 @@ __all__ = [
 
 RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Input: nothing,
-    op.Conv2d: _conv,
+    op.Conv: _conv,
     op.TableConv2d: _table_conv,
     op.Linear: operand,
     op.RadialBasis: _radial_basis,
-    op.BatchNorm2d: _batch_norm,
+    op.BatchNorm: _batch_norm,
     op.LocalResponseNorm: _local_response_norm,
     op.ReLU: _result,
     op.ReLU6: operand,
@@ -269,11 +271,11 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Softmax: _result,
     op.Identity: nothing,
     op.Dropout: _dropout,
-    op.MaxPool2d: _max_pool,
-    op.AvgPool2d: operand,
+    op.MaxPool: _max_pool,
+    op.AvgPool: operand,
     op.Subsample2d: _subsample,
-    op.AdaptiveAvgPool2d: _adaptive_avg_pool,
-    op.AdaptiveMaxPool2d: _max_pool,
+    op.AdaptiveAvgPool: _adaptive_avg_pool,
+    op.AdaptiveMaxPool: _max_pool,
     op.Add: nothing,
     op.Multiply: _other_operand,
     op.Concat: nothing,
@@ -283,13 +285,11 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.SelectChannels: nothing,
     op.ChannelShuffle: nothing,
     op.LastLinear: operand,
-    op.Conv1d: operand,
-    op.ConvTranspose2d: operand,
+    op.ConvTranspose: operand,
     op.MatMul: _other_operand,
     op.Attention: _attention,
     op.Einsum: _einsum,
-    op.Upsample2d: _resampling,
-    op.Resize2d: _resampling,
+    op.Resize: _resampling,
     op.Parameter: nothing,
     op.Derived: nothing,
     **KEPT,

@@ -17,8 +17,9 @@ from costmodel.algebra.window import Window
 from costmodel.analysis.links import ARRANGING, PRODUCTS, channel_blocks, drops_channels
 from costmodel.analysis.paths import Seen, Windows
 from costmodel.analysis.places import (
-    HOME,
     Places,
+    axes_of,
+    home,
     places,
     repeated_along,
     require_apart,
@@ -29,6 +30,7 @@ from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.network.operators.base import along
 from costmodel.network.operators.pooling import AdaptivePool
 from costmodel.network.shape import Shape
 
@@ -37,8 +39,6 @@ S = TypeVar("S", bound=Seen)
 Lanes: TypeAlias = tuple[int, ...]
 """What each channel sees, or once for all channels, as numbers of a table's values."""
 
-POINT = (Window(), Window())
-_ONE = Extent(1)
 _NOTHING = 0
 
 
@@ -89,7 +89,9 @@ def spread(
     ``towards`` leaves out the nodes that do not lead to that one.
     """
     where = places(network)
-    reading = _Reading(drops_channels(network), ignore_gates, same, where)
+    reading = _Reading(
+        drops_channels(network), ignore_gates, same, where, axes_of(network)
+    )
     wanted = _leading_to(network, towards)
     table, lanes = _Table(nothing), dict[str, Lanes]()
     for node in network.nodes:
@@ -118,15 +120,17 @@ class _Reading:
     same: bool
     places: Mapping[str, Places]
     """Results whose height and width are elsewhere than a map's."""
+    axes: int
+    """How many spatial axes the input has."""
 
     def before(self, node: Node) -> Places:
         """Return where they are in what a node of one operand reads."""
         moved = (self.places[s] for s in node.inputs if s in self.places)
-        return next(moved, HOME)
+        return next(moved, home(self.axes))
 
     def after(self, node: Node) -> Places:
         """Return where they are in a node's result."""
-        return self.places.get(node.name, HOME)
+        return self.places.get(node.name, home(self.axes))
 
 
 def _followed(network: Network, node: Node) -> tuple[str, ...]:
@@ -159,9 +163,9 @@ def _read(
         return _united(table, node, operands, shapes, reading.after(node))
     if type(node.operator) in PRODUCTS:
         together = (table.union(lane for lanes in operands for lane in lanes),)
-        return table.through(together, (None, None), node.name)
-    along = windows_along(node, shapes[0], reading.before(node))
-    windows = along or _windows(node, shapes[0], same=reading.same)
+        return table.through(together, (None,) * reading.axes, node.name)
+    followed = windows_along(node, shapes[0], reading.before(node))
+    windows = followed or _windows(node, shapes[0], reading.axes, same=reading.same)
     through = table.through(operands[0], windows, node.name)
     return _mixed(table, node, through, shapes[0], apart=reading.apart)
 
@@ -193,27 +197,30 @@ def _leading_to(network: Network, name: str | None) -> set[str]:
     return found
 
 
-def _windows(node: Node, x: Shape, *, same: bool) -> Windows:
+def _windows(node: Node, x: Shape, axes: int, *, same: bool) -> Windows:
     """Return an operator's windows; None where it sees the whole of a map."""
     operator = node.operator
     if isinstance(operator, (op.Linear, op.RadialBasis)):
-        return POINT  # of a vector, whose elements are as channels
+        return (Window(),) * axes  # of a vector, whose elements are as channels
     if isinstance(operator, op.Flatten):
-        height, width = x.spatial or (_ONE, _ONE)
-        return _copied(height, 1), _copied(width, 1)
+        return _adapted(x, (1,) * len(x.spatial), axes)
     if isinstance(operator, AdaptivePool):
-        height, width = x.require_map()
-        return _copied(height, operator.size[0]), _copied(width, operator.size[1])
+        return _adapted(x, operator.size, axes)
     try:
-        window = operator.window
-        if window is not None and same and x.spatial and isinstance(operator, _PADDED):
-            height, width = x.require_map()
-            return as_tensorflow(window[0], height), as_tensorflow(window[1], width)
+        windows = operator.window
+        if windows is not None and same and isinstance(operator, _PADDED):
+            return tuple(map(as_tensorflow, windows, x.require_axes(axes)))
     except CostModelError as error:
         raise at(operator.kind, node.name, str(error)) from None
-    if window is None:
+    if windows is None:
         raise at(operator.kind, node.name, "spread.py has no rule for what it sees")
-    return window
+    return tuple(along(windows, axis) for axis in range(axes))
+
+
+def _adapted(x: Shape, size: Sequence[Dim], axes: int) -> Windows:
+    """Return what is seen where each axis is brought to a size; others stay."""
+    found = [_copied(*both) for both in zip(x.spatial, size, strict=True)]
+    return (*found, *[Window()] * axes)[:axes]
 
 
 def _copied(extent: Extent, positions: Dim) -> Window | None:
@@ -221,7 +228,7 @@ def _copied(extent: Extent, positions: Dim) -> Window | None:
     return Window() if extent.value == positions else None
 
 
-_PADDED = (op.Conv2d, op.MaxPool2d, op.AvgPool2d)
+_PADDED = (op.Conv, op.MaxPool, op.AvgPool)
 
 
 def _beside(operands: Sequence[Lanes]) -> Iterable[Lanes]:

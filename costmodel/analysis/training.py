@@ -41,14 +41,13 @@ class Learns(NamedTuple):
 
 
 PRODUCTS = {
-    op.Conv2d: Learns(),
+    op.Conv: Learns(),
     op.TableConv2d: Learns(),
     op.Linear: Learns(),
     # Its codes are fixed; ∂L/∂x_j = Σ_i 2(x_j − w_ij)·∂y_i.
     op.RadialBasis: Learns(weights=False, bias=False),
     op.LastLinear: Learns(),
-    op.Conv1d: Learns(),
-    op.ConvTranspose2d: Learns(),
+    op.ConvTranspose: Learns(),
     op.MatMul: Learns(weights=False, bias=False, factors=True),
     op.Attention: Learns(weights=False, bias=False, factors=True),
     op.Einsum: Learns(weights=False, bias=False, factors=True),
@@ -56,17 +55,17 @@ PRODUCTS = {
 """Operators that multiply and accumulate. An addition for the bias is one backward."""
 
 NO_PRODUCTS: frozenset[type[Operator]] = frozenset({
-    op.Input, op.BatchNorm2d, op.LocalResponseNorm, op.ReLU, op.ReLU6, op.Sigmoid,
+    op.Input, op.BatchNorm, op.LocalResponseNorm, op.ReLU, op.ReLU6, op.Sigmoid,
     op.SiLU, op.Tanh, op.ScaledTanh, op.HardSigmoid, op.HardSwish, op.HardTanh,
-    op.Softmax, op.Identity, op.Dropout, op.MaxPool2d, op.AvgPool2d, op.Subsample2d,
-    op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Add, op.Multiply, op.Concat,
+    op.Softmax, op.Identity, op.Dropout, op.MaxPool, op.AvgPool, op.Subsample2d,
+    op.AdaptiveAvgPool, op.AdaptiveMaxPool, op.Add, op.Multiply, op.Concat,
     op.Flatten, op.Pad2d, op.Zeros, op.PadChannels, op.SelectChannels,
-    op.ChannelShuffle, op.Upsample2d, op.Resize2d, op.Parameter,
+    op.ChannelShuffle, op.Resize, op.Parameter,
     op.Derived, op.Derived,
     op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.LayerNorm, op.RMSNorm,
-    op.GroupNorm, op.InstanceNorm2d, op.Reduce, op.Cumulate, op.Reshape, op.Permute,
+    op.GroupNorm, op.InstanceNorm, op.Reduce, op.Cumulate, op.Reshape, op.Permute,
     op.Expand, op.Repeat, op.Select, op.Slice, op.Crop, op.PadTo, op.PadAxis, op.Roll,
-    op.Flip, op.Copy, op.Unfold2d, op.PixelShuffle, op.PixelUnshuffle,
+    op.Flip, op.Copy, op.Unfold, op.PixelShuffle, op.PixelUnshuffle,
 })  # fmt: skip
 """Operators without multiply–accumulates: work an element, in the tally."""
 

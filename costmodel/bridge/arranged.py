@@ -12,7 +12,7 @@ from torch import nn
 
 from costmodel.algebra.symbols import as_int
 from costmodel.bridge import arrangements as arrange
-from costmodel.bridge import functions
+from costmodel.bridge import functions, ranked
 from costmodel.bridge.arrangements import Function, Sizes
 from costmodel.errors import at
 from costmodel.network import operators as op
@@ -55,10 +55,20 @@ def sizes(network: Network, node: Node, known: Collection[str]) -> Sizes:
     return Sizes(shape.sizes, places)
 
 
-def batch_norm(layer: op.BatchNorm2d, x: Shape) -> nn.Module:
+def batch_norm(layer: op.BatchNorm, x: Shape) -> nn.Module:
     """Return the normalization for as many axes as there are."""
-    kinds = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-    return kinds[len(x.spatial)](as_int(x.channels), affine=layer.affine)
+    norm: nn.Module = ranked.BATCH_NORM[len(x.spatial)](
+        as_int(x.channels), affine=layer.affine
+    )
+    return norm
+
+
+def instance_norm(layer: op.InstanceNorm, x: Shape) -> nn.Module:
+    """Return the normalization for as many axes as there are."""
+    norm: nn.Module = ranked.INSTANCE_NORM[len(x.spatial)](
+        as_int(x.channels), affine=layer.affine
+    )
+    return norm
 
 
 def softmax(layer: op.Softmax, x: Shape) -> nn.Module:  # noqa: ARG001 - of a table
@@ -69,14 +79,11 @@ def softmax(layer: op.Softmax, x: Shape) -> nn.Module:  # noqa: ARG001 - of a ta
 
 def pad(layer: op.Pad2d, x: Shape) -> nn.Module:  # noqa: ARG001
     """Return the padding of that mode."""
-    kinds: dict[str, Callable[..., nn.Module]] = {
-        "constant": nn.ZeroPad2d,
-        "reflect": nn.ReflectionPad2d,
-        "replicate": nn.ReplicationPad2d,
-        "circular": nn.CircularPad2d,
-    }
-    (top, left), (bottom, right) = layer.before, layer.after
-    return kinds[layer.mode]((left, right, top, bottom))
+    ends = zip(reversed(layer.before), reversed(layer.after), strict=True)
+    module: nn.Module = ranked.PAD[layer.mode][len(layer.before)](
+        tuple(added for both in ends for added in both)
+    )
+    return module
 
 
 def _last(count: Any, x: Shape) -> tuple[int, ...]:
@@ -101,9 +108,7 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.GroupNorm: lambda o, x: nn.GroupNorm(
         as_int(o.groups), as_int(x.channels), affine=o.affine
     ),
-    op.InstanceNorm2d: lambda o, x: nn.InstanceNorm2d(
-        as_int(x.channels), affine=o.affine
-    ),
+    op.InstanceNorm: instance_norm,
     op.Reduce: lambda o, _: functions.reduce(o),
     op.Cumulate: lambda o, _: Function(torch.cumsum, dim=as_int(o.axis)),
     op.Permute: lambda o, _: Function(torch.permute, dims=(0, *o.order)),
@@ -118,7 +123,7 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Roll: lambda *_: Function(partial(torch.roll, shifts=1, dims=-1)),
     op.Flip: lambda *_: Function(partial(torch.flip, dims=(-1,))),
     op.Copy: lambda *_: Function(torch.clone),
-    op.Unfold2d: lambda o, _: nn.Unfold(o.kernel, o.dilation, o.padding, o.stride),
+    op.Unfold: lambda o, _: nn.Unfold(o.kernel, o.dilation, o.padding, o.stride),
     op.PixelShuffle: lambda o, _: nn.PixelShuffle(as_int(o.factor)),
     op.PixelUnshuffle: lambda o, _: nn.PixelUnshuffle(as_int(o.factor)),
 }

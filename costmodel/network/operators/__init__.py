@@ -16,12 +16,14 @@ from costmodel.network.operators.base import (
     Input,
     Operator,
     Pair,
+    Sizes,
     Weight,
     Weights,
+    Windows,
     by,
 )
-from costmodel.network.operators.convolutions import Conv1d, ConvTranspose2d
-from costmodel.network.operators.folding import PixelShuffle, PixelUnshuffle, Unfold2d
+from costmodel.network.operators.convolutions import ConvTranspose
+from costmodel.network.operators.folding import PixelShuffle, PixelUnshuffle, Unfold
 from costmodel.network.operators.joining import (
     Add,
     ChannelShuffle,
@@ -33,7 +35,7 @@ from costmodel.network.operators.joining import (
 )
 from costmodel.network.operators.normalizing import (
     GroupNorm,
-    InstanceNorm2d,
+    InstanceNorm,
     LayerNorm,
     RMSNorm,
 )
@@ -41,7 +43,7 @@ from costmodel.network.operators.padding import Pad2d, PadChannels
 from costmodel.network.operators.parts import Crop, PadAxis, PadTo, Select, Slice
 from costmodel.network.operators.pointwise import (
     Activation,
-    BatchNorm2d,
+    BatchNorm,
     Dropout,
     HardSigmoid,
     HardSwish,
@@ -57,10 +59,10 @@ from costmodel.network.operators.pointwise import (
     Tanh,
 )
 from costmodel.network.operators.pooling import (
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool2d,
-    AvgPool2d,
-    MaxPool2d,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    MaxPool,
     Subsample2d,
 )
 from costmodel.network.operators.products import (
@@ -70,10 +72,10 @@ from costmodel.network.operators.products import (
     MatMul,
 )
 from costmodel.network.operators.reducing import Cumulate, Reduce
-from costmodel.network.operators.resampling import Resize2d, Upsample2d
+from costmodel.network.operators.resampling import Resize
 from costmodel.network.operators.stored import Derived, Opaque, Parameter
 from costmodel.network.operators.weighted import (
-    Conv2d,
+    Conv,
     Linear,
     RadialBasis,
     TableConv2d,
@@ -83,18 +85,17 @@ from costmodel.network.operators.weighted import (
 __all__ = [
     "OPERATORS",
     "Activation",
-    "AdaptiveAvgPool2d",
-    "AdaptiveMaxPool2d",
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "Add",
     "Attention",
-    "AvgPool2d",
-    "BatchNorm2d",
+    "AvgPool",
+    "BatchNorm",
     "Binary",
     "ChannelShuffle",
     "Concat",
-    "Conv1d",
-    "Conv2d",
-    "ConvTranspose2d",
+    "Conv",
+    "ConvTranspose",
     "Copy",
     "Crop",
     "Cumulate",
@@ -110,13 +111,13 @@ __all__ = [
     "HardTanh",
     "Identity",
     "Input",
-    "InstanceNorm2d",
+    "InstanceNorm",
     "LastLinear",
     "LayerNorm",
     "Linear",
     "LocalResponseNorm",
     "MatMul",
-    "MaxPool2d",
+    "MaxPool",
     "Multiply",
     "Opaque",
     "Operator",
@@ -138,7 +139,7 @@ __all__ = [
     "Reduce",
     "Repeat",
     "Reshape",
-    "Resize2d",
+    "Resize",
     "Roll",
     "Scalar",
     "ScaledTanh",
@@ -146,15 +147,16 @@ __all__ = [
     "SelectChannels",
     "SiLU",
     "Sigmoid",
+    "Sizes",
     "Slice",
     "Softmax",
     "Subsample2d",
     "TableConv2d",
     "Tanh",
-    "Unfold2d",
-    "Upsample2d",
+    "Unfold",
     "Weight",
     "Weights",
+    "Windows",
     "Zeros",
     "by",
 ]
@@ -162,16 +164,16 @@ __all__ = [
 OPERATORS: dict[str, type[Operator]] = {
     operator.kind: operator
     for operator in (
-        Input, Conv2d, TableConv2d, Linear, RadialBasis, BatchNorm2d, LocalResponseNorm,
+        Input, Conv, TableConv2d, Linear, RadialBasis, BatchNorm, LocalResponseNorm,
         ReLU, ReLU6, Sigmoid, SiLU, Tanh, ScaledTanh, HardSigmoid, HardSwish, HardTanh,
-        Softmax, Identity, Dropout, MaxPool2d, AvgPool2d, Subsample2d,
-        AdaptiveAvgPool2d, AdaptiveMaxPool2d, Add, Multiply, Concat, Flatten, Pad2d,
+        Softmax, Identity, Dropout, MaxPool, AvgPool, Subsample2d,
+        AdaptiveAvgPool, AdaptiveMaxPool, Add, Multiply, Concat, Flatten, Pad2d,
         Zeros, PadChannels, SelectChannels, ChannelShuffle,
-        LastLinear, Conv1d, ConvTranspose2d, MatMul, Attention, Einsum, Upsample2d,
-        Resize2d, Parameter, Derived, Opaque,
-        Pointwise, Scalar, Binary, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm2d,
+        LastLinear, ConvTranspose, MatMul, Attention, Einsum, Resize,
+        Parameter, Derived, Opaque,
+        Pointwise, Scalar, Binary, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm,
         Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Select, Slice, Crop, PadTo,
-        PadAxis, Roll, Flip, Copy, Unfold2d, PixelShuffle, PixelUnshuffle,
+        PadAxis, Roll, Flip, Copy, Unfold, PixelShuffle, PixelUnshuffle,
     )
 }  # fmt: skip
 """Every operator by its kind. A new one goes here; tests name what it still lacks."""

@@ -7,14 +7,13 @@ from typing import ClassVar, final
 
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.operators.axes import (
     extents,
     rank,
     shaped,
 )
-from costmodel.network.operators.base import Elementwise
+from costmodel.network.operators.base import Elementwise, Windows
 from costmodel.network.shape import Shape
 
 
@@ -112,7 +111,7 @@ class Expand(Movement):
     shape: Shape
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See what the single position sees."""
         return None
 
@@ -141,7 +140,7 @@ class Repeat(Movement):
     shape: Shape
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See positions that lie elsewhere."""
         return None
 
@@ -172,7 +171,7 @@ class Roll(Movement):
     kind: ClassVar[str] = "roll"
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See positions that lie elsewhere."""
         return None
 
@@ -185,7 +184,7 @@ class Flip(Movement):
     kind: ClassVar[str] = "flip"
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See positions that lie elsewhere."""
         return None
 

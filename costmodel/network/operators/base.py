@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, ClassVar, Self, TypeAlias, final
 
 import sympy
@@ -19,11 +19,21 @@ from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.shape import Shape, names_of
+from costmodel.network.shape import AXES, Shape, names_of
 
 
 Pair: TypeAlias = tuple[Dim, Dim]
 """Height and width of one attribute."""
+
+Sizes: TypeAlias = tuple[Dim, ...]
+"""One attribute along each spatial axis: (length), (height, width), or with a depth.
+
+An operator's first one says how many axes there are. Of others that have a default, a
+number, or a tuple of one, stands for every axis.
+"""
+
+Windows: TypeAlias = tuple[Window, ...]
+"""Windows of the spatial axes from the first one on; along the others, one position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +53,16 @@ class Weight:
 
 
 Weights: TypeAlias = dict[str, Weight]
-POINT = (Window(), Window())
-"""The window of an operator that looks at one position at a time."""
+OR_NONE = " | None"
+"""How the types of fields end that may be left out."""
+
+POINT: Windows = ()
+"""The window of an operator that looks at one position at a time, on any axes."""
+
+
+def along(windows: Windows, axis: int) -> Window:
+    """Return the window of a spatial axis: the first is number 0."""
+    return windows[axis] if axis < len(windows) else Window()
 
 
 class Operator(ABC):
@@ -66,14 +84,24 @@ class Operator(ABC):
 
     def __post_init__(self) -> None:
         """Normalise numbers, and refuse what no layer can have."""
+        axes: int | None = None
         for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if field.type in ("Dim", "Pair"):
+            value, kind = getattr(self, field.name), field.type.removesuffix(OR_NONE)
+            if value is None and kind != field.type:
+                continue
+            if kind in ("Dim", "Pair", "Sizes"):
                 least: float = 0 if field.name in self.allow_zero else 1
                 least = -math.inf if field.name in self.signed else least
-                clean = _clean(field.name, value, least, pair=field.type == "Pair")
+                if kind == "Dim":
+                    clean = _clean(field.name, value, least)
+                else:
+                    rank = 2 if kind == "Pair" else axes
+                    if rank and kind == "Sizes" and field.default is not MISSING:
+                        value = on_every_axis(value, rank)
+                    clean = _clean_sizes(field.name, value, least, rank)
+                    axes = len(clean)
                 object.__setattr__(self, field.name, clean)
-            elif field.type == "Shape":
+            elif kind == "Shape":
                 object.__setattr__(self, field.name, _clean_shape(field.name, value))
             elif field.type == "bool" and type(value) is not bool:
                 raise CostModelError(f"{field.name} {value!r} is not True or False")
@@ -96,8 +124,8 @@ class Operator(ABC):
 
     @property
     @abstractmethod
-    def window(self) -> tuple[Window, Window] | None:
-        """Windows of the height and width axes; None sees the whole input."""
+    def window(self) -> Windows | None:
+        """Windows of the spatial axes; None sees the whole input."""
 
     @abstractmethod
     def __str__(self) -> str:
@@ -108,7 +136,7 @@ class Operator(ABC):
         changes = {
             field.name: _substitute(getattr(self, field.name), values)
             for field in fields(self)  # type: ignore[arg-type]
-            if field.type in ("Dim", "Pair", "Shape")
+            if field.type.removesuffix(OR_NONE) in ("Dim", "Pair", "Sizes", "Shape")
         }
         return replace(self, **changes) if changes else self  # type: ignore[type-var]
 
@@ -118,11 +146,37 @@ class Operator(ABC):
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
 
-def _clean(name: str, value: Any, least: float, *, pair: bool) -> Any:
-    if pair:
-        if not (isinstance(value, tuple) and len(value) == 2):
-            raise CostModelError(f"{name} {value!r} is not a (height, width) pair")
-        return tuple(_clean(name, part, least, pair=False) for part in value)
+def on_every_axis(value: Any, axes: int) -> Any:
+    """Return a number, or a tuple of one, as so many; other values as they are.
+
+    >>> on_every_axis(2, 3), on_every_axis((1,), 2), on_every_axis((1, 2), 2)
+    ((2, 2, 2), (1, 1), (1, 2))
+    """
+    if isinstance(value, tuple):
+        return value * axes if len(value) == 1 else value
+    return (value,) * axes
+
+
+def _clean_sizes(name: str, value: Any, least: float, axes: int | None) -> Sizes:
+    """Return sizes of so many axes; without a number, of 1 to 3."""
+    fits = isinstance(value, tuple) and len(value) in ((axes,) if axes else AXES)
+    if not fits:
+        raise CostModelError(f"{name} {value!r} is not {sizes_of(axes or 2)}")
+    return tuple(_clean(name, part, least) for part in value)
+
+
+def sizes_of(axes: int) -> str:
+    """Say what the sizes of so many axes are called.
+
+    >>> sizes_of(1), sizes_of(2), sizes_of(3)
+    ('a (length,)', 'a (height, width) pair', 'a (depth, height, width) triple')
+    """
+    if axes == 1:
+        return "a (length,)"
+    return f"a ({', '.join(AXES[axes])}) {'pair' if axes == 2 else 'triple'}"
+
+
+def _clean(name: str, value: Any, least: float) -> Any:
     count = as_dim(value, name)
     if isinstance(count, sympy.Expr) and count.is_number:
         raise CostModelError(f"{name} {count} is not an integer")
@@ -139,9 +193,9 @@ def _clean_shape(name: str, value: Any) -> Shape:
         raise CostModelError(f"{name} {value!r} is no Shape")
     if not all(isinstance(extent, Extent) for extent in value.spatial):
         raise CostModelError(f"{name} {value.spatial!r}: every axis needs an Extent")
-    channels = _clean("channels", value.channels, 1, pair=False)
+    channels = _clean("channels", value.channels, 1)
     extents = tuple(
-        normal(resolve(_clean(side, e.base, 1, pair=False)), e.offset, e.stride)
+        normal(resolve(_clean(side, e.base, 1)), e.offset, e.stride)
         for side, e in zip(names_of(value)[1:], value.spatial, strict=True)
     )
     return Shape(resolve(channels), extents)
@@ -158,6 +212,8 @@ def _clean_axes(name: str, value: Any) -> tuple[int, ...]:
 
 
 def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
+    if value is None:
+        return None
     if isinstance(value, Shape):
         return value.bind(values)
     if isinstance(value, tuple):
@@ -165,29 +221,34 @@ def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
     return substitute(value, values)
 
 
-def by(pair: Pair) -> str:
-    """Write a pair as 3×3."""
-    return f"{pair[0]}×{pair[1]}"
+def by(sizes: Sizes) -> str:
+    """Write sizes as 3×3."""
+    return "×".join(map(str, sizes))
 
 
-def suffix(stride: Pair, groups: Dim = 1, dilation: Pair = (1, 1)) -> str:
+def are_all(sizes: Sizes, value: Dim) -> bool:
+    """Say whether sizes are that value along every axis."""
+    return all(size == value for size in sizes)
+
+
+def suffix(stride: Sizes, groups: Dim = 1, dilation: Sizes = (1,)) -> str:
     """Write what a convolution or pooling has beyond the usual."""
     parts = []
-    if stride != (1, 1):
-        parts.append(f"/{stride[0]}" if stride[0] == stride[1] else f"/{by(stride)}")
+    if not are_all(stride, 1):
+        same = are_all(stride, stride[0])
+        parts.append(f"/{stride[0]}" if same else f"/{by(stride)}")
     if groups != 1:
         parts.append(f"groups {groups}")
-    if dilation != (1, 1):
+    if not are_all(dilation, 1):
         parts.append(f"dilation {by(dilation)}")
     return "".join(f", {part}" for part in parts)
 
 
-def slide(x: Shape, channels: Dim, window: tuple[Window, Window]) -> Shape:
-    """Return the shape after a window has slid over a feature map."""
+def slide(x: Shape, channels: Dim, windows: Windows) -> Shape:
+    """Return the shape after windows have slid over the axes of a feature map."""
     extents = []
-    for axis, extent, w in zip(
-        ("height", "width"), x.require_map(), window, strict=True
-    ):
+    axes = AXES[len(windows)]
+    for axis, extent, w in zip(axes, x.require_axes(len(axes)), windows, strict=True):
         out = extent.through(w)
         if type(out.base) is int and out.base < 1:
             raise CostModelError(
@@ -212,7 +273,7 @@ class Elementwise(Operator):
         return {}
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position."""
         return POINT
 
@@ -239,9 +300,9 @@ class Input(Operator):
             raise CostModelError(
                 f"the sample {shape} is no Shape such as channels × height × width"
             )
-        channels = _clean("channels", shape.channels, 1, pair=False)
+        channels = _clean("channels", shape.channels, 1)
         extents = tuple(
-            normal(_clean(side, e.base, 1, pair=False), e.offset, e.stride)
+            normal(_clean(side, e.base, 1), e.offset, e.stride)
             for side, e in zip(names_of(shape)[1:], shape.spatial, strict=True)
         )
         object.__setattr__(self, "shape", Shape(channels, extents))
@@ -259,7 +320,7 @@ class Input(Operator):
         return Tally()
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position."""
         return POINT
 

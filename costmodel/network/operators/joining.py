@@ -16,7 +16,8 @@ from costmodel.network.operators.axes import along, replaced, total
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,
-    Pair,
+    Sizes,
+    Windows,
     slide,
     suffix,
 )
@@ -89,7 +90,7 @@ class Concat(Elementwise):
     axis: Dim = 1
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position of channels; other axes are stacked where each is."""
         return POINT if self.axis == 1 else None
 
@@ -142,12 +143,12 @@ class Zeros(Elementwise):
 
     kind: ClassVar[str] = "zeros"
     channels: Dim
-    stride: Pair = (1, 1)
+    stride: Sizes = (1, 1)
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Stride over single positions."""
-        return Window(stride=self.stride[0]), Window(stride=self.stride[1])
+        return tuple(Window(stride=step) for step in self.stride)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return so many channels at every stride's position."""

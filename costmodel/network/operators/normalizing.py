@@ -10,7 +10,7 @@ from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.operators.axes import others, rank
 from costmodel.network.operators.base import Elementwise, Weight, Weights
-from costmodel.network.shape import Shape
+from costmodel.network.shape import AXES, Shape
 
 
 def standardized(output: Shape, groups: Dim, *, scale: bool, shift: bool) -> Tally:
@@ -168,7 +168,7 @@ class GroupNorm(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class InstanceNorm2d(Elementwise):
+class InstanceNorm(Elementwise):
     """Instance normalization: μ and σ of each channel of each sample, by itself.
 
     It keeps no running statistics, as PyTorch's default.
@@ -177,7 +177,7 @@ class InstanceNorm2d(Elementwise):
 
     >>> from costmodel.algebra.extent import Extent
     >>> x = Shape(64, (Extent(7), Extent(7)))
-    >>> InstanceNorm2d().tally(x, x).exp
+    >>> InstanceNorm().tally(x, x).exp
     64
     """
 
@@ -185,8 +185,9 @@ class InstanceNorm2d(Elementwise):
     affine: bool = False
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return the input's shape; it must be a feature map."""
-        inputs[0].require_map()
+        """Return the input's shape; it must be a feature map, of 1 to 3 axes."""
+        if len(inputs[0].spatial) not in AXES:
+            inputs[0].require_map()
         return inputs[0]
 
     def weights(self, *inputs: Shape) -> Weights:

@@ -9,7 +9,14 @@ from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.base import POINT, Elementwise, Pair, by, slide
+from costmodel.network.operators.base import (
+    POINT,
+    Elementwise,
+    Sizes,
+    Windows,
+    by,
+    slide,
+)
 from costmodel.network.shape import Shape
 
 
@@ -29,8 +36,8 @@ class Pad2d(Elementwise):
 
     kind: ClassVar[str] = "pad"
     signed: ClassVar[frozenset[str]] = frozenset({"before", "after"})
-    before: Pair
-    after: Pair
+    before: Sizes
+    after: Sizes
     mode: str = "constant"
 
     def __post_init__(self) -> None:
@@ -45,17 +52,17 @@ class Pad2d(Elementwise):
             raise CostModelError(f"{self}: a mode other than constant adds only")
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position, after the padding."""
-        height, width = (
+        return tuple(
             Window(before=b, after=a)
             for b, a in zip(self.before, self.after, strict=True)
         )
-        return height, width
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the larger or smaller feature map; what is taken away is there."""
-        ends = zip(inputs[0].require_map(), self.before, self.after, strict=True)
+        axes = inputs[0].require_axes(len(self.before))
+        ends = zip(axes, self.before, self.after, strict=True)
         for extent, *added in ends:
             taken = -sum(min(n, 0) for n in added if type(n) is int)
             if type(extent.base) is int and taken > extent.base:

@@ -12,6 +12,7 @@ from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.operators.arranging import Movement, is_known
 from costmodel.network.operators.axes import along, extents, rank, replaced
+from costmodel.network.operators.base import POINT, Windows
 from costmodel.network.shape import Shape
 
 
@@ -33,7 +34,7 @@ class Select(Movement):
     step: Dim = 1
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See the positions from ``start`` on, if the axis is the image's."""
         return _windows(self.axis, Window(stride=self.step, before=-self.start))
 
@@ -74,7 +75,7 @@ class Slice(Movement):
     step: Dim = 1
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See the positions from ``start`` on, if the axis is the image's."""
         return _windows(self.axis, self._along)
 
@@ -97,9 +98,10 @@ class Slice(Movement):
         return f"axis {self.axis} without {self.start} first, {self.end} last{every}"
 
 
-def _windows(axis: Dim, window: Window) -> tuple[Window, Window]:
+def _windows(axis: Dim, window: Window) -> Windows:
     """Return a window along one axis, a point along the others."""
-    return window if axis == 2 else Window(), window if axis == 3 else Window()
+    spatial = axis - 2 if type(axis) is int else -1
+    return (*[Window()] * spatial, window) if spatial >= 0 else POINT
 
 
 @final
@@ -174,7 +176,7 @@ class PadAxis(Movement):
     after: Dim = 0
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position, after the padding."""
         return _windows(self.axis, Window(before=self.before, after=self.after))
 

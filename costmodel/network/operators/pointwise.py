@@ -7,10 +7,15 @@ from typing import ClassVar, final
 
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.operators.axes import others, require_axis
-from costmodel.network.operators.base import POINT, Elementwise, Weight, Weights
+from costmodel.network.operators.base import (
+    POINT,
+    Elementwise,
+    Weight,
+    Weights,
+    Windows,
+)
 from costmodel.network.shape import Shape
 
 
@@ -27,7 +32,7 @@ class Activation(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class BatchNorm2d(Elementwise):
+class BatchNorm(Elementwise):
     """Batch normalization, y = γ·(x − μ)/√(σ² + ε) + β a channel.
 
     It takes a feature map, and a vector or tokens as well; channels are axis 1.
@@ -185,7 +190,7 @@ class Softmax(Elementwise):
     log: bool = False
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position of channels, or the whole of another axis."""
         return POINT if self.axis == 1 else None
 

@@ -8,10 +8,9 @@ from typing import ClassVar, final
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.axes import axes, elements, shape_of
-from costmodel.network.operators.base import POINT, Operator, Weight, Weights
+from costmodel.network.operators.base import POINT, Operator, Weight, Weights, Windows
 from costmodel.network.shape import Shape
 
 
@@ -34,7 +33,7 @@ class LastLinear(Operator):
     bias: bool = True
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position: the last axis is as channels are."""
         return POINT
 
@@ -70,7 +69,7 @@ class Product(Operator):
         return {}
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See the whole input."""
         return None
 

@@ -9,10 +9,9 @@ from typing import ClassVar, final
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.operators.axes import extents, others, require_axis, shaped
-from costmodel.network.operators.base import POINT, Elementwise
+from costmodel.network.operators.base import POINT, Elementwise, Windows
 from costmodel.network.shape import Shape
 
 
@@ -62,7 +61,7 @@ class Reduce(Elementwise):
             )
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position, or the whole image where one of its axes is reduced."""
         return None if self.everywhere else POINT
 
@@ -105,7 +104,7 @@ class Cumulate(Elementwise):
     axis: Dim = 1
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position if channels are added up, else the whole axis."""
         return POINT if self.axis == 1 else None
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, NoReturn, final
 
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.base import POINT, Operator, Weight, Weights
+from costmodel.network.operators.base import POINT, Operator, Weight, Weights, Windows
 from costmodel.network.shape import Shape
 
 
@@ -44,7 +43,7 @@ class Parameter(Operator):
         return Tally()
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See nothing of the input; there is no operand to look at."""
         return POINT
 
@@ -88,7 +87,7 @@ class Opaque(Operator):
         raise CostModelError(f"{self.name}: no rule says what it costs")
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Refuse: what it looks at is not known."""
         raise CostModelError(f"{self.name}: no rule says what it looks at")
 
@@ -123,7 +122,7 @@ class Derived(Operator):
         return Tally()
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See nothing of the input."""
         return POINT
 
