@@ -299,14 +299,15 @@ def test_autograd_adds_into_a_gradient_that_nobody_else_holds() -> None:
 
 
 def test_every_operator_says_what_it_saves() -> None:
-    assert set(op.OPERATORS.values()) == set(saved.RULES) | {op.Opaque}
+    known = {k for k in op.OPERATORS.values() if op.rule_for(saved.RULES, k)}
+    assert set(op.OPERATORS.values()) == known | {op.Opaque}
 
 
 def test_an_operator_without_a_rule_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shape = Shape(3, (Extent(4), Extent(4)))
-    call = saved.Call(op.ReLU(), (shape,), shape, needs=(True,), learns=False)
-    monkeypatch.delitem(saved.RULES, op.ReLU)
-    with pytest.raises(CostModelError, match=r"^relu: what it saves for backward is"):
+    call = saved.Call(op.Add(), (shape,), shape, needs=(True,), learns=False)
+    monkeypatch.delitem(saved.RULES, op.Add)
+    with pytest.raises(CostModelError, match=r"^add: what it saves for backward is"):
         saved.saved_by(call)

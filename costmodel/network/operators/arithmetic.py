@@ -113,7 +113,7 @@ class Pointwise(Elementwise):
         super(Pointwise, self).__post_init__()
         _one_of(self.function, FUNCTIONS, "function")
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations an element, times the elements."""
         return FUNCTIONS[self.function] * output.numel
 
@@ -145,7 +145,7 @@ class Scalar(Elementwise):
         if not self.value.strip():
             raise CostModelError(f"{self.operation}: the number is missing")
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return an operation an element; a square is a multiplication."""
         is_square = self.operation == "power" and self.value in ("2", "2.0")
         each = Tally(mul=1) if is_square else SCALARS[self.operation]
@@ -184,7 +184,7 @@ class Binary(Elementwise):
         """Return the broadcast shape."""
         return broadcast(*inputs)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return an operation an output."""
         return PAIRS[self.operation] * output.numel
 
@@ -215,11 +215,11 @@ class PReLU(Elementwise):
             raise CostModelError(f"{slopes} slopes do not fit {channels} channels")
         return inputs[0]
 
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+    def weights(self, *inputs: Shape) -> Weights:
         """Return ``weight``, the slopes."""
         return {"weight": Weight((self.parameters,))}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a comparison and a multiplication an element."""
         return Tally(compare=output.numel, mul=output.numel)
 

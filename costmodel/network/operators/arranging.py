@@ -6,25 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from costmodel.algebra.extent import Extent, resolve
-from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.operators.axes import (
     extents,
     rank,
     shaped,
 )
-from costmodel.network.operators.base import Elementwise, Windows
+from costmodel.network.operators.base import Rearrangement, Windows
 from costmodel.network.shape import Shape
-
-
-class Movement(Elementwise):
-    """Elements moved, repeated or left out: no operations, nothing stored."""
-
-    __slots__ = ()
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
 
 
 def is_known(extent: Extent) -> bool:
@@ -34,7 +23,7 @@ def is_known(extent: Extent) -> bool:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Reshape(Movement):
+class Reshape(Rearrangement):
     """The same elements, in the same order, under another shape: a view.
 
     >>> x = Shape(64, (Extent(7), Extent(7)))
@@ -63,7 +52,7 @@ class Reshape(Movement):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Permute(Movement):
+class Permute(Rearrangement):
     """The axes in another order, the batch staying in front: a view.
 
     Output axis i is input axis order[i−1]; (2, 3, 1) puts channels last.
@@ -98,7 +87,7 @@ def _repeats(x: Shape, shape: Shape) -> bool:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Expand(Movement):
+class Expand(Rearrangement):
     """Sizes of 1 repeated, without a copy: a view that reads its elements again.
 
     >>> x = Shape(64, (Extent(1), Extent(1)))
@@ -128,7 +117,7 @@ class Expand(Movement):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Repeat(Movement):
+class Repeat(Rearrangement):
     """The tensor again and again along some axes: a copy.
 
     >>> x = Shape(64, (Extent(7), Extent(7)))
@@ -162,7 +151,7 @@ class Repeat(Movement):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Roll(Movement):
+class Roll(Rearrangement):
     """The elements moved along some axes, the last ones to the front: a copy.
 
     **Source**: Liu et al. 2021, arXiv:2103.14030, section 3.2 (cyclic shift).
@@ -178,7 +167,7 @@ class Roll(Movement):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Flip(Movement):
+class Flip(Rearrangement):
     """The elements in reverse along some axes: a copy."""
 
     kind: ClassVar[str] = "flip"
@@ -191,7 +180,7 @@ class Flip(Movement):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Copy(Movement):
+class Copy(Rearrangement):
     """The same elements in new memory: clone, contiguous, another number format."""
 
     kind: ClassVar[str] = "copy"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any, ClassVar, Self, TypeAlias, final
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar, final
 
 import sympy
 
@@ -127,9 +128,9 @@ class Operator(ABC):
     def window(self) -> Windows | None:
         """Windows of the spatial axes; None sees the whole input."""
 
-    @abstractmethod
     def __str__(self) -> str:
-        """Write the operator in a paper's table notation."""
+        """Write the operator in a paper's table notation; by default its name."""
+        return self.kind.replace("_", " ")
 
     def bind(self, values: dict[sympy.Symbol, Dim]) -> Self:
         """Return the operator with symbols replaced."""
@@ -259,8 +260,34 @@ def slide(x: Shape, channels: Dim, windows: Windows) -> Shape:
     return Shape(channels, tuple(extents))
 
 
-class Elementwise(Operator):
-    """One result for each element: the shape stays, nothing is stored."""
+class Stateless(Operator):
+    """An operator that stores no tensor: what it computes with are its operands."""
+
+    __slots__ = ()
+
+    def weights(self, *inputs: Shape) -> Weights:
+        """Return no tensors."""
+        return {}
+
+
+class Source(Stateless):
+    """A tensor that is made of no operand's elements: a sample, a stored tensor."""
+
+    __slots__ = ()
+    arity: ClassVar[tuple[int, int | None]] = (0, 0)
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return no operations: the numbers are there."""
+        return Tally()
+
+    @property
+    def window(self) -> Windows | None:
+        """See nothing of the input; there is no operand to look at."""
+        return POINT
+
+
+class Elementwise(Stateless):
+    """One result for each element, or each pair of them: the shape stays."""
 
     __slots__ = ()
 
@@ -268,27 +295,101 @@ class Elementwise(Operator):
         """Return the input's shape."""
         return inputs[0]
 
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
-        """Return no tensors."""
-        return {}
+    @property
+    def window(self) -> Windows | None:
+        """See one position."""
+        return POINT
+
+
+class Normalization(Operator):
+    """Each element scaled by statistics of several, γ·(x − μ)/σ + β: the shape stays.
+
+    Most store γ and β; a softmax, whose scale is a sum of exponentials, stores nothing.
+    """
+
+    __slots__ = ()
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+    @property
+    def window(self) -> Windows | None:
+        """See one position: statistics are those of channels, or constants."""
+        return POINT
+
+
+class Windowed(Operator):
+    """A window that slides over positions: convolutions, poolings, interpolation."""
+
+    __slots__ = ()
+
+
+class Weighted(Operator):
+    """Products of its operand's elements with tensors that it stores, added up."""
+
+    __slots__ = ()
+
+
+class Product(Stateless):
+    """A product of operands that are all computed."""
+
+    __slots__ = ()
+
+    @property
+    def window(self) -> Windows | None:
+        """See the whole input."""
+        return None
+
+
+class Rearrangement(Stateless):
+    """Elements moved, repeated, renamed or left out, or zeros beside: no operations."""
+
+    __slots__ = ()
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return no operations."""
+        return Tally()
 
     @property
     def window(self) -> Windows | None:
         """See one position."""
         return POINT
 
-    def __str__(self) -> str:
-        """Write the operator's name."""
-        return self.kind.replace("_", " ")
+
+class Reduction(Stateless):
+    """Elements added up, or otherwise combined, along whole axes."""
+
+    __slots__ = ()
+
+
+Row = TypeVar("Row")
+
+
+def rule_for(rules: Mapping[type[Operator], Row], kind: type[Operator]) -> Row | None:
+    """Return a table's row for a class: its own, or that of its nearest base.
+
+    A pass is such a table: a row a base, and one for each class that is an exception.
+
+    >>> rule_for({Elementwise: "any", Operator: "none"}, Elementwise)
+    'any'
+    """
+    for base in kind.__mro__:
+        if base in rules:
+            return rules[base]
+    return None
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Input(Operator):
+class Input(Source):
     """Where a sample enters: ``channels × height × width``, a vector, or any shape."""
 
     kind: ClassVar[str] = "input"
-    arity: ClassVar[tuple[int, int | None]] = (0, 0)
     shape: Shape
 
     def __post_init__(self) -> None:
@@ -307,22 +408,9 @@ class Input(Operator):
         )
         object.__setattr__(self, "shape", Shape(channels, extents))
 
-    def output(self, *inputs: Shape) -> Shape:  # noqa: ARG002
+    def output(self, *inputs: Shape) -> Shape:
         """Return the sample's shape."""
         return self.shape
-
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
-        """Return no tensors."""
-        return {}
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations: the data are there."""
-        return Tally()
-
-    @property
-    def window(self) -> Windows | None:
-        """See one position."""
-        return POINT
 
     def bind(self, values: dict[sympy.Symbol, Dim]) -> Input:
         """Return the input with symbols replaced in its sizes."""

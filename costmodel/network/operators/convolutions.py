@@ -10,10 +10,11 @@ from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
 from costmodel.network.operators.base import (
-    Operator,
     Sizes,
     Weight,
+    Weighted,
     Weights,
+    Windowed,
     Windows,
     are_all,
     by,
@@ -25,7 +26,7 @@ from costmodel.network.shape import Shape
 
 @final
 @dataclass(frozen=True, slots=True)
-class ConvTranspose(Operator):
+class ConvTranspose(Weighted, Windowed):
     """Transposed convolution: what a convolution's gradient of its input computes.
 
     Every input element adds its kernel, k_h·k_w taps of C_out/groups channels, to the

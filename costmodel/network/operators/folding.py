@@ -10,10 +10,10 @@ from costmodel.algebra.extent import normal, resolve
 from costmodel.algebra.symbols import Dim, as_dim, exact_div
 from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
-from costmodel.network.operators.arranging import Movement
 from costmodel.network.operators.axes import divided, scaled
 from costmodel.network.operators.base import (
     POINT,
+    Rearrangement,
     Sizes,
     Windows,
     by,
@@ -25,7 +25,7 @@ from costmodel.network.shape import Shape
 
 @final
 @dataclass(frozen=True, slots=True)
-class Unfold(Movement):
+class Unfold(Rearrangement):
     """The elements under each window as a column: channels·k_h·k_w × windows.
 
     A convolution is a product of these columns with its weights (im2col).
@@ -64,7 +64,7 @@ class Unfold(Movement):
 
 @final
 @dataclass(frozen=True, slots=True)
-class PixelShuffle(Movement):
+class PixelShuffle(Rearrangement):
     """r² channels become r × r positions: C·r² × H × W → C × r·H × r·W, a copy.
 
     **Source**: Shi et al. 2016, arXiv:1609.05158, equation 4.
@@ -103,7 +103,7 @@ class PixelShuffle(Movement):
 
 @final
 @dataclass(frozen=True, slots=True)
-class PixelUnshuffle(Movement):
+class PixelUnshuffle(Rearrangement):
     """r × r positions become r² channels: C × r·H × r·W → C·r² × H × W, a copy.
 
     The factor divides height and width; PyTorch refuses other sizes.

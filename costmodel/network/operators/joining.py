@@ -16,7 +16,9 @@ from costmodel.network.operators.axes import along, replaced, total
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,
+    Rearrangement,
     Sizes,
+    Source,
     Windows,
     slide,
     suffix,
@@ -72,14 +74,14 @@ class Multiply(Elementwise):
         extents = tuple(b if a == one else a for a, b in pairs)
         return Shape(b_channels if a_channels == 1 else a_channels, extents)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a multiplication an output."""
         return Tally(mul=output.numel)
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Concat(Elementwise):
+class Concat(Rearrangement):
     """Tensors stacked along an axis, by default by channels: a copy.
 
     All other axes are equal. PyTorch numbers the axes, the batch is axis 0.
@@ -111,14 +113,10 @@ class Concat(Elementwise):
             return Shape(as_dim(channels), first.spatial)
         return replaced(first, self.axis, total([along(x, self.axis) for x in inputs]))
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
-
 
 @final
 @dataclass(frozen=True, slots=True)
-class Flatten(Elementwise):
+class Flatten(Rearrangement):
     """A feature map as one long vector."""
 
     kind: ClassVar[str] = "flatten"
@@ -128,20 +126,17 @@ class Flatten(Elementwise):
         """Return a vector of all elements."""
         return Shape(as_dim(inputs[0].numel))
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
-
 
 @final
 @dataclass(frozen=True, slots=True)
-class Zeros(Elementwise):
+class Zeros(Source):
     """Zeros in the place of a feature map: the missing connection of a searched cell.
 
     **Source**: Liu, Simonyan, Yang 2018, arXiv:1806.09055, section 3.1.1.
     """
 
     kind: ClassVar[str] = "zeros"
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
     channels: Dim
     stride: Sizes = (1, 1)
 
@@ -154,10 +149,6 @@ class Zeros(Elementwise):
         """Return so many channels at every stride's position."""
         return slide(inputs[0], self.channels, self.window or POINT)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
-
     def __str__(self) -> str:
         """Write zeros, 16, /2."""
         return f"zeros, {self.channels}{suffix(self.stride)}"
@@ -165,7 +156,7 @@ class Zeros(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class SelectChannels(Elementwise):
+class SelectChannels(Rearrangement):
     """So many channels in a row, from ``start`` on: one part of a channel split.
 
     **Source**: Ma et al. 2018, arXiv:1807.11164, section 3.
@@ -185,10 +176,6 @@ class SelectChannels(Elementwise):
             )
         return Shape(self.channels, inputs[0].spatial)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
-
     def __str__(self) -> str:
         """Write channels 58 to 115, counted from 0."""
         return f"channels {self.start} to {self.start + self.channels - 1}"
@@ -196,7 +183,7 @@ class SelectChannels(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class ChannelShuffle(Elementwise):
+class ChannelShuffle(Rearrangement):
     """Channels dealt out over the groups, so that grouped layers mix all of them.
 
     With g groups of n channels each, channel i·n + j moves to place j·g + i.
@@ -216,10 +203,6 @@ class ChannelShuffle(Elementwise):
                 f"groups {self.groups} do not divide the {inputs[0].channels} channels"
             ) from None
         return inputs[0]
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations: a copy in another order."""
-        return Tally()
 
     def __str__(self) -> str:
         """Write channel shuffle, groups 3."""

@@ -9,7 +9,7 @@ from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.operators.axes import others, rank
-from costmodel.network.operators.base import Elementwise, Weight, Weights
+from costmodel.network.operators.base import Normalization, Weight, Weights
 from costmodel.network.shape import AXES, Shape
 
 
@@ -43,7 +43,7 @@ def last_sizes(shape: Shape, count: Dim) -> tuple[Dim, ...]:
 
 @final
 @dataclass(frozen=True, slots=True)
-class LayerNorm(Elementwise):
+class LayerNorm(Normalization):
     """Layer normalization over the last axes, y = γ·(x − μ)/√(σ² + ε) + β.
 
     Each position of the other axes has its own μ and σ; γ and β have the normalized
@@ -75,7 +75,7 @@ class LayerNorm(Elementwise):
         learned = {"weight": each, "bias": each} if self.bias else {"weight": each}
         return learned if self.affine else {}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations of as many groups as there are other positions."""
         groups = others(output, _last_axes(output, self.axes))
         shift = self.affine and self.bias
@@ -88,7 +88,7 @@ class LayerNorm(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class RMSNorm(Elementwise):
+class RMSNorm(Normalization):
     """Normalization by the root mean square over the last axes, y = γ·x/√(x̄² + ε).
 
     **Source**: Zhang & Sennrich 2019, arXiv:1910.07467, equation 4.
@@ -113,7 +113,7 @@ class RMSNorm(Elementwise):
         each = Weight(last_sizes(inputs[0], self.axes))
         return {"weight": each} if self.affine else {}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Square, sum and scale each element; mean, ε, root, reciprocal each group."""
         groups = others(output, _last_axes(output, self.axes))
         each = output.numel
@@ -126,7 +126,7 @@ class RMSNorm(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class GroupNorm(Elementwise):
+class GroupNorm(Normalization):
     """Group normalization: μ and σ over the channels of a group, and all positions.
 
     **Source**: Wu & He 2018, arXiv:1803.08494, equations 1 to 3.
@@ -156,7 +156,7 @@ class GroupNorm(Elementwise):
         each = Weight((inputs[0].channels,))
         return {"weight": each, "bias": each} if self.affine else {}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations of so many groups."""
         affine = self.affine
         return standardized(output, self.groups, scale=affine, shift=affine)
@@ -168,7 +168,7 @@ class GroupNorm(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class InstanceNorm(Elementwise):
+class InstanceNorm(Normalization):
     """Instance normalization: μ and σ of each channel of each sample, by itself.
 
     It keeps no running statistics, as PyTorch's default.
@@ -195,7 +195,7 @@ class InstanceNorm(Elementwise):
         each = Weight((inputs[0].channels,))
         return {"weight": each, "bias": each} if self.affine else {}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations of a group a channel."""
         groups, affine = output.channels, self.affine
         return standardized(output, groups, scale=affine, shift=affine)

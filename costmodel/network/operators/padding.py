@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from costmodel.algebra.symbols import Dim, as_dim
-from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.operators.base import (
     POINT,
-    Elementwise,
+    Rearrangement,
     Sizes,
     Windows,
     by,
@@ -26,7 +25,7 @@ _REACH = {"constant": None, "reflect": 1, "replicate": None, "circular": 0}
 
 @final
 @dataclass(frozen=True, slots=True)
-class Pad2d(Elementwise):
+class Pad2d(Rearrangement):
     """Zeros around a feature map, as many before and after as each axis asks for.
 
     Below zero it takes rows and columns away: −1 before and 1 after shift the map.
@@ -77,10 +76,6 @@ class Pad2d(Elementwise):
                 )
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
-
     def __str__(self) -> str:
         """Write pad 1×1 before, 0×0 after, reflect."""
         mode = "" if self.mode == "constant" else f", {self.mode}"
@@ -89,7 +84,7 @@ class Pad2d(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class PadChannels(Elementwise):
+class PadChannels(Rearrangement):
     """Channels of zeros before and after: ResNet's shortcut of option A.
 
     **Source**: He et al. 2015, arXiv:1512.03385, section 3.3.
@@ -104,10 +99,6 @@ class PadChannels(Elementwise):
         return Shape(
             as_dim(inputs[0].channels + self.before + self.after), inputs[0].spatial
         )
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
 
     def __str__(self) -> str:
         """Write pad channels, +16."""

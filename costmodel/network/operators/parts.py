@@ -10,15 +10,15 @@ import sympy
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.arranging import Movement, is_known
+from costmodel.network.operators.arranging import is_known
 from costmodel.network.operators.axes import along, extents, rank, replaced
-from costmodel.network.operators.base import POINT, Windows
+from costmodel.network.operators.base import POINT, Rearrangement, Windows
 from costmodel.network.shape import Shape
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Select(Movement):
+class Select(Rearrangement):
     """A fixed number of elements along an axis, every ``step``-th: a view.
 
     >>> from costmodel.algebra.extent import Extent
@@ -55,7 +55,7 @@ class Select(Movement):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Slice(Movement):
+class Slice(Rearrangement):
     """An axis without its first and last elements, every ``step``-th: a view.
 
     n elements become ⌈(n − start − end)/step⌉.
@@ -106,7 +106,7 @@ def _windows(axis: Dim, window: Window) -> Windows:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Crop(Movement):
+class Crop(Rearrangement):
     """The first elements of every axis, up to an explicit size: a view.
 
     >>> from costmodel.algebra.extent import Extent
@@ -131,7 +131,7 @@ class Crop(Movement):
 
 @final
 @dataclass(frozen=True, slots=True)
-class PadTo(Movement):
+class PadTo(Rearrangement):
     """Zeros at the end of every axis, up to an explicit size: a copy.
 
     >>> from costmodel.algebra.extent import Extent
@@ -162,7 +162,7 @@ def _check_sizes(x: Shape, shape: Shape, small: Shape, large: Shape, what: str) 
 
 @final
 @dataclass(frozen=True, slots=True)
-class PadAxis(Movement):
+class PadAxis(Rearrangement):
     """Zeros before and after, along any axis: a copy.
 
     >>> from costmodel.algebra.extent import Extent

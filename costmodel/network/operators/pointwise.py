@@ -12,6 +12,9 @@ from costmodel.network.operators.axes import others, require_axis
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,
+    Normalization,
+    Rearrangement,
+    Stateless,
     Weight,
     Weights,
     Windows,
@@ -25,14 +28,14 @@ class Activation(Elementwise):
     __slots__ = ()
     per_element: ClassVar[Tally]
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations an element, times the elements."""
         return self.per_element * output.numel
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class BatchNorm(Elementwise):
+class BatchNorm(Normalization):
     """Batch normalization, y = γ·(x − μ)/√(σ² + ε) + β a channel.
 
     It takes a feature map, and a vector or tokens as well; channels are axis 1.
@@ -59,14 +62,14 @@ class BatchNorm(Elementwise):
             "num_batches_tracked": Weight((), learnable=False),
         }
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a multiplication and an addition an element."""
         return Tally(mul=output.numel, add=output.numel)
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class LocalResponseNorm(Elementwise):
+class LocalResponseNorm(Stateless, Normalization):
     """Local response normalization over ``size`` neighbouring channels.
 
     y = x / (k + (α/size)·Σ x²)^β. Channels beyond the first and last are zeros and
@@ -83,7 +86,7 @@ class LocalResponseNorm(Elementwise):
         inputs[0].require_map()
         return inputs[0]
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Square, sum, scale and shift, raise to a power, divide."""
         each = Tally(add=self.size, mul=2, div=1, exp=1)
         return each * output.numel
@@ -179,7 +182,7 @@ class HardTanh(Activation):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Softmax(Elementwise):
+class Softmax(Stateless, Normalization):
     """e^x_i / Σ_j e^x_j along an axis, by default channels, the largest x taken off.
 
     ``log`` gives its logarithm, x_i − max x − log Σ_j e^(x_j − max x).
@@ -199,7 +202,7 @@ class Softmax(Elementwise):
         require_axis(inputs[0], self.axis)
         return inputs[0]
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """For C elements a place: 2C−1 additions, C−1 comparisons, C exp and div.
 
         The logarithm takes one more ``exp`` a place, and subtracts where it divided.
@@ -220,20 +223,16 @@ class Softmax(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Identity(Elementwise):
+class Identity(Rearrangement):
     """The input itself, under another name."""
 
     kind: ClassVar[str] = "identity"
     view: ClassVar[bool] = True
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
-
 
 @final
 @dataclass(frozen=True, slots=True)
-class Dropout(Elementwise):
+class Dropout(Rearrangement):
     """Random zeros while training; the identity in evaluation, which is counted here.
 
     **Source**: Srivastava et al. 2014, *Journal of Machine Learning Research* 15.
@@ -248,10 +247,6 @@ class Dropout(Elementwise):
         super(Dropout, self).__post_init__()
         if type(self.percent) is int and self.percent > 100:
             raise CostModelError(f"percent {self.percent} is over 100")
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations: evaluation mode."""
-        return Tally()
 
     def __str__(self) -> str:
         """Write dropout 50%."""

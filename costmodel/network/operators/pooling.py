@@ -15,11 +15,12 @@ from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
 from costmodel.network.operators.base import (
     POINT,
-    Operator,
     Pair,
     Sizes,
+    Stateless,
     Weight,
     Weights,
+    Windowed,
     Windows,
     are_all,
     by,
@@ -29,14 +30,10 @@ from costmodel.network.operators.base import (
 from costmodel.network.shape import Shape
 
 
-class Pool(Operator):
-    """A window that reduces each channel by itself and stores nothing."""
+class Pool(Stateless, Windowed):
+    """A window that reduces each channel by itself."""
 
     __slots__ = ()
-
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
-        """Return no tensors."""
-        return {}
 
 
 def _check_pool(kernel: Sizes, padding: Sizes) -> None:
@@ -71,7 +68,7 @@ class MaxPool(Pool):
         _check_pool(self.kernel, self.padding)
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return k_h·k_w − 1 comparisons an output."""
         return Tally(compare=(prod(self.kernel) - 1) * output.numel)
 
@@ -103,7 +100,7 @@ class AvgPool(Pool):
         _check_pool(self.kernel, self.padding)
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return k_h·k_w − 1 additions and a division an output."""
         count = output.numel
         return Tally(add=(prod(self.kernel) - 1) * count, div=count)
@@ -115,7 +112,7 @@ class AvgPool(Pool):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Subsample2d(Operator):
+class Subsample2d(Windowed):
     """LeNet-5's subsampling: a window's sum, times a coefficient, plus a bias.
 
     y = w_c · Σ x + b_c: two learned numbers a map. Windows do not overlap.
@@ -140,7 +137,7 @@ class Subsample2d(Operator):
         each = Weight((inputs[0].channels,))
         return {"weight": each, "bias": each}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return k_h·k_w − 1 additions, a multiplication, and the bias's addition."""
         count = output.numel
         return Tally(add=self.kernel[0] * self.kernel[1] * count, mul=count)

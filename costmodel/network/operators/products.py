@@ -10,13 +10,20 @@ from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import axes, elements, shape_of
-from costmodel.network.operators.base import POINT, Operator, Weight, Weights, Windows
+from costmodel.network.operators.base import (
+    POINT,
+    Product,
+    Weight,
+    Weighted,
+    Weights,
+    Windows,
+)
 from costmodel.network.shape import Shape
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class LastLinear(Operator):
+class LastLinear(Weighted):
     """A fully connected layer of the last axis, y = W·x + b at every position.
 
     MACs = positions · in · out, for tokens L×C and for maps H×W×C alike.
@@ -57,25 +64,6 @@ class LastLinear(Operator):
     def __str__(self) -> str:
         """Write linear of the last axis, 768."""
         return f"linear of the last axis, {self.features}"
-
-
-class Product(Operator):
-    """A product of operands that are all computed: nothing is stored."""
-
-    __slots__ = ()
-
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
-        """Return no tensors."""
-        return {}
-
-    @property
-    def window(self) -> Windows | None:
-        """See the whole input."""
-        return None
-
-    def __str__(self) -> str:
-        """Write the operator's name."""
-        return self.kind.replace("_", " ")
 
 
 @final

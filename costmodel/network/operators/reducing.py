@@ -11,7 +11,7 @@ from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.operators.axes import extents, others, require_axis, shaped
-from costmodel.network.operators.base import POINT, Elementwise, Windows
+from costmodel.network.operators.base import POINT, Reduction, Windows
 from costmodel.network.shape import Shape
 
 
@@ -34,7 +34,7 @@ squares, and takes the mean again; the norm is Euclid's.
 
 @final
 @dataclass(frozen=True, slots=True)
-class Reduce(Elementwise):
+class Reduce(Reduction):
     """The sum, mean, largest, … of all elements along some axes.
 
     ``keep`` leaves a size of 1 in their place. ``everywhere`` says that an axis of
@@ -92,7 +92,7 @@ class Reduce(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Cumulate(Elementwise):
+class Cumulate(Reduction):
     """Running sums along an axis, y_i = Σ_{j ≤ i} x_j.
 
     >>> tokens = Shape(10, (Extent(4),))
@@ -113,7 +113,7 @@ class Cumulate(Elementwise):
         require_axis(inputs[0], self.axis)
         return inputs[0]
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return an addition an element, but for the first ones."""
         return Tally(add=output.numel - others(output, (self.axis,)))
 

@@ -11,7 +11,7 @@ from costmodel.algebra.symbols import Dim, as_dim, common_divisor, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
-from costmodel.network.operators.base import Elementwise, Sizes, Windows, by
+from costmodel.network.operators.base import Sizes, Stateless, Windowed, Windows, by
 from costmodel.network.shape import AXES, Shape
 
 
@@ -59,7 +59,7 @@ def _name(mode: str) -> str:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Resize(Elementwise):
+class Resize(Stateless, Windowed):
     """Other spatial axes, each output a weighted sum of inputs.
 
     A map becomes larger by whole factors, ``scale``, or is brought to a size that is

@@ -11,11 +11,12 @@ from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
 from costmodel.network.operators.base import (
     POINT,
-    Operator,
     Pair,
     Sizes,
     Weight,
+    Weighted,
     Weights,
+    Windowed,
     Windows,
     by,
     slide,
@@ -30,7 +31,7 @@ PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 @final
 @dataclass(frozen=True, slots=True)
-class Conv(Operator):
+class Conv(Weighted, Windowed):
     """Grouped, dilated cross-correlation along 1, 2 or 3 axes.
 
     Along two of them:
@@ -129,7 +130,7 @@ def check_groups(read: Dim, made: Dim, groups: Dim) -> None:
 
 @final
 @dataclass(frozen=True, slots=True)
-class TableConv2d(Operator):
+class TableConv2d(Weighted, Windowed):
     """A convolution whose maps see only the input maps that a table lists.
 
     Map o sums over the inputs c in table[o]. LeNet-5's layer C3 has such a table,
@@ -170,7 +171,7 @@ class TableConv2d(Operator):
             raise CostModelError(f"the table lists map {last} of only {channels} maps")
         return slide(inputs[0], len(self.table), self.window or POINT)
 
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+    def weights(self, *inputs: Shape) -> Weights:
         """Return a kernel and a bias for each row of the table."""
         weights: Weights = {}
         for index, row in enumerate(self.table):
@@ -178,7 +179,7 @@ class TableConv2d(Operator):
             weights[f"maps.{index}.bias"] = Weight((1,))
         return weights
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a MAC a listed connection, an addition an output for the bias."""
         taps = sum(map(len, self.table)) * self.kernel[0] * self.kernel[1]
         return Tally(mac=taps * output.positions, add=output.numel)
@@ -190,7 +191,7 @@ class TableConv2d(Operator):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Linear(Operator):
+class Linear(Weighted):
     """A fully connected layer, y = W·x + b, on a vector."""
 
     kind: ClassVar[str] = "linear"
@@ -227,7 +228,7 @@ class Linear(Operator):
 
 @final
 @dataclass(frozen=True, slots=True)
-class RadialBasis(Operator):
+class RadialBasis(Weighted):
     """Euclidean distances to fixed codes, y_i = Σ_j (x_j − w_ij)².
 
     The output layer of LeNet-5: its codes are ±1 images of the digits, not learned.
