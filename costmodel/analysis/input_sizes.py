@@ -105,6 +105,12 @@ def input_sizes(network: Network) -> tuple[Side, ...]:
     )
 
 
+def sides_by_name(network: Network) -> dict[str, Side]:
+    """Return the sides that a network takes by their axes, such as height and width."""
+    sides = input_sizes(network)
+    return dict(zip(AXES[len(sides)], sides, strict=True))
+
+
 def joint_conditions(network: Network) -> tuple[Constraint, ...]:
     """Return the conditions that :func:`input_sizes` does not answer side by side.
 

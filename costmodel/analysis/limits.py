@@ -16,7 +16,7 @@ from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.operators import Crop, Pad2d, PadTo
+from costmodel.network.operators import AvgPool, Crop, Pad2d, PadTo
 from costmodel.network.shape import Shape
 
 
@@ -104,6 +104,8 @@ def _taken(node: Node, read: tuple[Shape, ...]) -> Iterator[tuple[Extent, Dim]]:
         case Pad2d(before=before, after=after, mode=mode):
             for extent, *added in zip(read[0].spatial, before, after):
                 yield extent, _reach(mode, [as_int(number) for number in added])
+        case AvgPool(kernel=(_, _, _) as kernel):  # no smaller one, even if padded
+            yield from zip(read[0].spatial, kernel, strict=True)
         case Crop(shape=shape):
             yield from _differences(read[0], shape)
         case PadTo(shape=shape):

@@ -104,10 +104,19 @@ class Layer:
     @property
     def doubles(self) -> Count:
         """What a batch of means costs if counted in doubles, less what it does."""
-        (height, width), out = self.inputs[0].spatial, self.output
-        rows, columns = (extent.base for extent in out.spatial)
+        sides, out = [extent.atom for extent in self.inputs[0].spatial], self.output
+        made = [extent.base for extent in out.spatial]
+        if all(count == 1 for count in made):
+            return 0  # nothing is divided
+        if len(sides) > 2:
+            raise CostModelError(
+                f"thop divides in doubles; what is lost of a volume {self.inputs[0]} "
+                f"brought to {out} is not known"
+            )
+        height, width = (*sides, 1)[:2]
+        rows, columns = (*made, 1)[:2]
         outputs = self.batch * out.channels * rows * columns
-        counted = counted_in_doubles(height.atom, width.atom, rows, columns, outputs)
+        counted = counted_in_doubles(height, width, rows, columns, outputs)
         exactly = _numel(self.inputs[0]) + _numel(out)
         return counted - self.batch * exactly
 
@@ -147,9 +156,11 @@ QUANTITIES: dict[str, Callable[[Layer], Count]] = {
     "einsum_half": lambda x: x.einsum_half,
     "einsum_whole": lambda x: printed_digits(x.path),
     "plane": lambda x: product(1, x.output.spatial),
+    "planar": lambda x: int(len(x.inputs[0].spatial) == 2),
     "by_scale": lambda x: int(x.operator.attributes["scale"] is not None),
     "to_shape": lambda x: int(x.operator.attributes["shape"] is not None),
     "nearest": _mode("nearest"),
+    "linear": _mode("linear", "linear_corners"),
     "bilinear": _mode("bilinear", "bilinear_corners"),
     "bicubic": _mode("bicubic", "bicubic_corners"),
     "area": _mode("area"),

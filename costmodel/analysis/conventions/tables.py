@@ -63,16 +63,23 @@ TEXT = "It reads the count off a text of four digits."
 ON_OUTPUTS = "It takes every tap to be at every output, as of a plain convolution."
 IMAGE = "The figure is that of one image."
 
+FVCORE_RESIZES = "planar*nearest*outputs + 4*bilinear*outputs + planar*area*inputs"
+"""It knows the kernels of two axes, and neither rows nor volumes."""
+THOP_RESIZES = (
+    "nearest*outputs + 5*linear*outputs + 11*bilinear*outputs + 259*bicubic*outputs"
+)
+"""Of volumes it warns that trilinear interpolation is not implemented, and adds 0."""
+
 FVCORE = Convention(
     "fvcore", "fvcore 0.1.5.post20221221, FlopCountAnalysis", MAC,
     rules=(
         PRODUCTS,
         Rule("batch_norm", "inputs + affine*inputs", SCALED),
         Rule(NORMS, ESTIMATE, ESTIMATED),
-        Rule("adaptive_avg_pool", "inputs", ELEMENTS),
+        Rule("adaptive_avg_pool", "planar*inputs", ELEMENTS),
         Rule("matmul", "left_columns", LEFT),
         Rule("einsum", "einsum_half", OF_TENSORS, TEXT, is_whole=True),
-        Rule("resize", "nearest*outputs + 4*bilinear*outputs + area*inputs",
+        Rule("resize", FVCORE_RESIZES,
              "1 (nearest) or 4 (bilinear) an output; an element of areas"),
     ),
     zero=f"""
@@ -155,8 +162,9 @@ THOP = Convention(
              seen=MODULE, is_whole=True),
         Rule("conv_transpose", "kernels*positions - macs", "taps at outputs",
              ON_OUTPUTS, seen=MODULE),
-        Rule("resize", "nearest*outputs + 11*bilinear*outputs + 259*bicubic*outputs",
-             "1 (nearest), 11 (bilinear) or 259 (bicubic) an output", seen=MODULE),
+        Rule("resize", THOP_RESIZES,
+             "1 (nearest), 5 (linear), 11 (bilinear) or 259 (bicubic) an output",
+             seen=MODULE),
     ),
     zero=f"""
         local_response_norm relu relu6 silu subsample radial_basis pointwise group_norm

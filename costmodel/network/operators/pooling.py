@@ -98,7 +98,22 @@ class AvgPool(Pool):
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's channels at the windows' positions."""
         _check_pool(self.kernel, self.padding)
+        self._check_volume(inputs[0])
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
+
+    def _check_volume(self, x: Shape) -> None:
+        """Refuse a volume smaller than the kernel, as PyTorch does even if padded.
+
+        **Source**: PyTorch, ``aten/src/ATen/native/Pool.h``, ``avg_pool3d_shape_check``.
+        """
+        for extent, kernel in (
+            zip(x.spatial, self.kernel) if len(self.kernel) > 2 else ()
+        ):
+            if type(extent.base) is type(kernel) is int and extent.base < kernel:
+                raise CostModelError(
+                    f"input {x} is too small: PyTorch takes the mean of a volume under "
+                    f"{by(self.kernel)} where it is at least that large"
+                )
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return k_h·k_w − 1 additions and a division an output."""

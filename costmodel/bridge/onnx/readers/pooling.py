@@ -56,31 +56,9 @@ def average_pool(call: Call) -> None:
     """Read the mean under a window."""
     if set(call.get("dilations") or (1,)) != {1}:
         raise Undone
-    if len(call.get("kernel_shape")) == 3:
-        _along_depth(call)
-        return
     x, window = windows(call, call.x())
     is_counted = bool(call.get("count_include_pad", 0)) or not any(window["padding"])
     call.give(call.put(op.AvgPool(count_include_pad=is_counted, **window), x))
-
-
-def _along_depth(call: Call) -> None:
-    """Read the mean along one of three axes, as one over depth × positions.
-
-    PyTorch writes local response normalization so, channels being the depth.
-    """
-    x, kernel = call.x(), call.get("kernel_shape")
-    stride, pads = call.get("strides") or [1] * 3, call.get("pads") or [0] * 6
-    depth_only = [*kernel[1:], *stride[1:]] == [1] * 4 and not any(pads)
-    if not depth_only or call.get("ceil_mode", 0):
-        raise Undone
-    count, channels, depth, height, width = x.sizes
-    x = call.put_sizes(
-        op.Reshape, x, (count, channels, depth, height * width), is_step=True
-    )
-    made = call.put(op.AvgPool((kernel[0], 1), (stride[0], 1)), x)
-    sizes = (*made.sizes[:3], height, width)
-    call.give(call.put_sizes(op.Reshape, made, sizes, is_step=True))
 
 
 def global_pool(operator: Any, operation: str) -> Callable[[Call], None]:
