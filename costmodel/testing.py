@@ -24,7 +24,7 @@ from costmodel.network.cell import OPERATIONS
 from costmodel.network.genotype import Genotype
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
-from costmodel.network.value import apply, sample
+from costmodel.network.value import sample
 
 
 Draw = st.DrawFn
@@ -82,8 +82,6 @@ def operators(draw: Draw, shape: Shape) -> op.Operator:
     if len(shape.spatial) == 2:
         sliding_over += [_subsample, *([_table_conv] if counted else [])]
         others.append(st.builds(op.LocalResponseNorm, st.integers(1, 7)))
-    else:
-        others.append(st.builds(op.InstanceNorm, st.booleans()))
     if draw(st.booleans()):
         return draw(st.sampled_from(sliding_over + moving))(draw, shape)
     return draw(
@@ -145,8 +143,6 @@ def layer(x: Value, operator: op.Operator) -> Value:
     """Append a drawn operator by its verb: verbs are named as kinds are."""
     if isinstance(operator, op.Activation):
         return build.activation(x, operator.kind)
-    if isinstance(operator, op.InstanceNorm):
-        return apply(op.InstanceNorm, [x], None, operator.affine)
     value: Value = getattr(build, operator.kind)(x, **operator.attributes)
     return value
 

@@ -135,7 +135,7 @@ COUNTED = SMALL | {"tensors": tensors()}
 """All small networks by name."""
 
 UNCOUNTED = frozenset({
-    "attention", "derived", "opaque", "parameter", "resize", "conv_transpose"
+    "attention", "derived", "opaque", "parameter", "conv_transpose"
 })  # fmt: skip
 """What no tool is asked for here: fused kernels, what is no layer of a sample, and what
 calflops fails on, or counts otherwise than DeepSpeed."""

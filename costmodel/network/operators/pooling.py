@@ -104,7 +104,7 @@ class AvgPool(Pool):
     def _check_volume(self, x: Shape) -> None:
         """Refuse a volume smaller than the kernel, as PyTorch does even if padded.
 
-        **Source**: PyTorch, ``aten/src/ATen/native/Pool.h``, ``avg_pool3d_shape_check``.
+        **Source**: PyTorch, ``aten/src/ATen/native/Pool.h``, ``pool3d_shape_check``.
         """
         for extent, kernel in (
             zip(x.spatial, self.kernel) if len(self.kernel) > 2 else ()
