@@ -24,7 +24,7 @@ from costmodel.network.cell import OPERATIONS
 from costmodel.network.genotype import Genotype
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
-from costmodel.network.value import sample
+from costmodel.network.value import apply, sample
 
 
 Draw = st.DrawFn
@@ -143,6 +143,8 @@ def layer(x: Value, operator: op.Operator) -> Value:
     """Append a drawn operator by its verb: verbs are named as kinds are."""
     if isinstance(operator, op.Activation):
         return build.activation(x, operator.kind)
+    if isinstance(operator, (op.Slice, op.Pad)):
+        return apply(type(operator), [x], None, *operator.attributes.values())
     value: Value = getattr(build, operator.kind)(x, **operator.attributes)
     return value
 
@@ -204,7 +206,7 @@ def _pad(draw: Draw, shape: Shape) -> op.Operator:
     taken = [1 if _positions(extent) > 1 else 0 for extent in shape.spatial]
     before = tuple(draw(st.integers(-most, 3)) for most in taken)
     after = draw(_each(st.integers(0, 3), shape))
-    return op.Pad2d(before, after)
+    return op.Pad((0, *before), (0, *after))
 
 
 def _each(numbers: Strategy[int], shape: Shape) -> Strategy[Any]:
@@ -227,7 +229,7 @@ def adaptive(shape: Shape) -> Strategy[op.Operator]:
 def _select(draw: Draw, shape: Shape) -> op.Operator:
     start = draw(st.integers(0, int(shape.channels) - 1))
     channels = draw(st.integers(1, int(shape.channels) - start))
-    return op.SelectChannels(start, channels)
+    return op.Slice(1, start, length=channels)
 
 
 def _shuffle(draw: Draw, shape: Shape) -> op.Operator:
@@ -253,7 +255,7 @@ _VECTOR: list[Strategy[op.Operator]] = [
 ]
 _MAP: list[Strategy[op.Operator]] = [
     st.builds(op.BatchNorm, st.booleans()),
-    st.builds(op.PadChannels, st.integers(0, 3), st.integers(0, 3)),
+    st.builds(op.Pad, st.tuples(st.integers(0, 3)), st.tuples(st.integers(0, 3))),
 ]
 
 

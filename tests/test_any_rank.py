@@ -168,7 +168,7 @@ def test_gradients_reach_exactly_what_a_position_is_said_to_see(
     if position is None or field.unbounded or not reached.any():
         return
     cropped = any(min(n.operator.attributes.get("before", (0,))) < 0
-                  for n in net.nodes if isinstance(n.operator, op.Pad2d))  # fmt: skip
+                  for n in net.nodes if isinstance(n.operator, op.Pad))  # fmt: skip
     region, sides = field.region(*position), net.inputs[0].output.sizes[1:]
     seen = reached.any(axis=0)
     axes = range(seen.ndim)

@@ -171,7 +171,7 @@ def _function(layer: Function) -> nn.Module:
     return Function(torch.add) if layer.function in _PAIRS else nn.Identity()
 
 
-MOVES = {arrangements.part, arrangements.without_ends, arrangements.pad_axis,
+MOVES = {arrangements.part, arrangements.without_ends, arrangements.pad,
          torch.permute, torch.clone, torch.cumsum}  # fmt: skip
 """Functions that are linear and positive already."""
 
@@ -204,7 +204,7 @@ POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     **dict.fromkeys((
         *ranked.AVG_POOL.values(), *ranked.ADAPTIVE_AVG_POOL.values(), nn.Identity,
         nn.Flatten, *(pad for kind in ranked.PAD.values() for pad in kind.values()),
-        modules.Subsample2d, modules.Zeros, modules.PadChannels, modules.SelectChannels,
+        modules.Subsample2d, modules.Zeros,
         modules.ChannelShuffle, nn.PixelShuffle, nn.PixelUnshuffle, nn.Unfold, Sized,
     ), _itself),
     Function: _function,

@@ -36,4 +36,4 @@ PAD: dict[str, ByRank] = {
     },
     "circular": {1: nn.CircularPad1d, 2: nn.CircularPad2d, 3: nn.CircularPad3d},
 }  # fmt: skip
-"""By the mode that :class:`costmodel.network.operators.Pad2d` has."""
+"""By the mode that :class:`costmodel.network.operators.Pad` has."""

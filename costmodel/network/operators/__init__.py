@@ -6,11 +6,9 @@ from costmodel.network.operators.arithmetic import Binary, Pointwise, PReLU, Sca
 from costmodel.network.operators.arranging import (
     Copy,
     Expand,
-    Flip,
     Permute,
     Repeat,
     Reshape,
-    Roll,
 )
 from costmodel.network.operators.base import (
     Elementwise,
@@ -40,7 +38,6 @@ from costmodel.network.operators.joining import (
     Concat,
     Flatten,
     Multiply,
-    SelectChannels,
     Zeros,
 )
 from costmodel.network.operators.normalizing import (
@@ -49,8 +46,8 @@ from costmodel.network.operators.normalizing import (
     LayerNorm,
     RMSNorm,
 )
-from costmodel.network.operators.padding import Pad2d, PadChannels
-from costmodel.network.operators.parts import Crop, PadAxis, PadTo, Select, Slice
+from costmodel.network.operators.padding import Pad
+from costmodel.network.operators.parts import Crop, PadTo, Slice
 from costmodel.network.operators.pointwise import (
     Activation,
     BatchNorm,
@@ -115,7 +112,6 @@ __all__ = [
     "Elementwise",
     "Expand",
     "Flatten",
-    "Flip",
     "GroupNorm",
     "HardSigmoid",
     "HardSwish",
@@ -134,9 +130,7 @@ __all__ = [
     "Opaque",
     "Operator",
     "PReLU",
-    "Pad2d",
-    "PadAxis",
-    "PadChannels",
+    "Pad",
     "PadTo",
     "Pair",
     "Parameter",
@@ -155,11 +149,8 @@ __all__ = [
     "Repeat",
     "Reshape",
     "Resize",
-    "Roll",
     "Scalar",
     "ScaledTanh",
-    "Select",
-    "SelectChannels",
     "SiLU",
     "Sigmoid",
     "Sizes",
@@ -187,13 +178,13 @@ OPERATORS: dict[str, type[Operator]] = {
         Input, Conv, TableConv2d, Linear, RadialBasis, BatchNorm, LocalResponseNorm,
         ReLU, ReLU6, Sigmoid, SiLU, Tanh, ScaledTanh, HardSigmoid, HardSwish, HardTanh,
         Softmax, Identity, Dropout, MaxPool, AvgPool, Subsample2d,
-        AdaptiveAvgPool, AdaptiveMaxPool, Add, Multiply, Concat, Flatten, Pad2d,
-        Zeros, PadChannels, SelectChannels, ChannelShuffle,
+        AdaptiveAvgPool, AdaptiveMaxPool, Add, Multiply, Concat, Flatten, Pad,
+        Zeros, ChannelShuffle,
         LastLinear, ConvTranspose, MatMul, Attention, Einsum, Resize,
         Parameter, Derived, Opaque,
         Pointwise, Scalar, Binary, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm,
-        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Select, Slice, Crop, PadTo,
-        PadAxis, Roll, Flip, Copy, Unfold, PixelShuffle, PixelUnshuffle,
+        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Slice, Crop, PadTo,
+        Copy, Unfold, PixelShuffle, PixelUnshuffle,
     )
 }  # fmt: skip
 """Every operator by its kind. A new one goes here; tests name what it still lacks."""

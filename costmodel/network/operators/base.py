@@ -1,4 +1,4 @@
-"""What an operator is: frozen attributes, checked when made, and four facts.
+"""What an operator is: frozen attributes, checked when made, and five facts.
 
 A fact is true of the operator alone and is written in algebra. What needs the graph
 is a pass in ``analysis``; what names a library is a row of a table in ``bridge``.
@@ -20,6 +20,15 @@ from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.flow import (
+    AxisFlow,
+    Fixed,
+    Flow,
+    Same,
+    Slid,
+    elementwise,
+    unchanged,
+)
 from costmodel.network.shape import AXES, Shape, names_of
 
 
@@ -57,6 +66,9 @@ Weights: TypeAlias = dict[str, Weight]
 OR_NONE = " | None"
 """How the types of fields end that may be left out."""
 
+_SYMBOLIC = frozenset({"Dim", "Pair", "Sizes", "tuple[Dim, ...]", "Shape"})
+"""The types of fields that may hold symbols."""
+
 POINT: Windows = ()
 """The window of an operator that looks at one position at a time, on any axes."""
 
@@ -67,7 +79,7 @@ def along(windows: Windows, axis: int) -> Window:
 
 
 class Operator(ABC):
-    """One layer: frozen attributes, checked when made, and four facts.
+    """One layer: frozen attributes, checked when made, and five facts.
 
     Facts take input shapes without the batch; costs are those of one sample.
     """
@@ -90,26 +102,39 @@ class Operator(ABC):
             value, kind = getattr(self, field.name), field.type.removesuffix(OR_NONE)
             if value is None and kind != field.type:
                 continue
-            if kind in ("Dim", "Pair", "Sizes"):
-                least: float = 0 if field.name in self.allow_zero else 1
-                least = -math.inf if field.name in self.signed else least
-                if kind == "Dim":
-                    clean = _clean(field.name, value, least)
-                else:
-                    rank = 2 if kind == "Pair" else axes
-                    if rank and kind == "Sizes" and field.default is not MISSING:
-                        value = on_every_axis(value, rank)
-                    clean = _clean_sizes(field.name, value, least, rank)
-                    axes = len(clean)
-                object.__setattr__(self, field.name, clean)
-            elif kind == "Shape":
-                object.__setattr__(self, field.name, _clean_shape(field.name, value))
-            elif field.type == "bool" and type(value) is not bool:
-                raise CostModelError(f"{field.name} {value!r} is not True or False")
-            elif field.type == "str" and type(value) is not str:
-                raise CostModelError(f"{field.name} {value!r} is no text")
-            elif field.type == "tuple[int, ...]":
-                object.__setattr__(self, field.name, _clean_axes(field.name, value))
+            if kind == "Sizes":
+                if axes and field.default is not MISSING:
+                    value = on_every_axis(value, axes)
+                clean = _clean_sizes(field.name, value, self._least(field.name), axes)
+                axes = len(clean)
+            else:
+                clean = self._cleaned(field.name, kind, value)
+            object.__setattr__(self, field.name, clean)
+
+    def _least(self, name: str) -> float:
+        """Return the least number that a field may have."""
+        if name in self.signed:
+            return -math.inf
+        return 0 if name in self.allow_zero else 1
+
+    def _cleaned(self, name: str, kind: str, value: Any) -> Any:
+        """Return a field's value as it is kept; one of another type is refused."""
+        match kind:
+            case "Dim":
+                return _clean(name, value, self._least(name))
+            case "Pair":
+                return _clean_sizes(name, value, self._least(name), 2)
+            case "Shape":
+                return _clean_shape(name, value)
+            case "tuple[Dim, ...]":
+                return _clean_each(name, value, least=-math.inf)
+            case "tuple[int, ...]":
+                return _clean_axes(name, value)
+            case "bool" if type(value) is not bool:
+                raise CostModelError(f"{name} {value!r} is not True or False")
+            case "str" if type(value) is not str:
+                raise CostModelError(f"{name} {value!r} is no text")
+        return value
 
     @abstractmethod
     def output(self, *inputs: Shape) -> Shape:
@@ -128,6 +153,10 @@ class Operator(ABC):
     def window(self) -> Windows | None:
         """Windows of the spatial axes; None sees the whole input."""
 
+    @abstractmethod
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return where each axis of the output comes from."""
+
     def __str__(self) -> str:
         """Write the operator in a paper's table notation; by default its name."""
         return self.kind.replace("_", " ")
@@ -137,7 +166,7 @@ class Operator(ABC):
         changes = {
             field.name: _substitute(getattr(self, field.name), values)
             for field in fields(self)  # type: ignore[arg-type]
-            if field.type.removesuffix(OR_NONE) in ("Dim", "Pair", "Sizes", "Shape")
+            if field.type.removesuffix(OR_NONE) in _SYMBOLIC
         }
         return replace(self, **changes) if changes else self  # type: ignore[type-var]
 
@@ -186,6 +215,13 @@ def _clean(name: str, value: Any, least: float) -> Any:
     if type(count) is int and count < least:
         raise CostModelError(f"{name} {count} is below {least}")
     return count
+
+
+def _clean_each(name: str, value: Any, least: float) -> tuple[Dim, ...]:
+    """Return numbers of axes, the first axis first."""
+    if not isinstance(value, tuple):
+        raise CostModelError(f"{name} {value!r} has no number for each axis")
+    return tuple(_clean(name, part, least) for part in value)
 
 
 def _clean_shape(name: str, value: Any) -> Shape:
@@ -247,17 +283,20 @@ def suffix(stride: Sizes, groups: Dim = 1, dilation: Sizes = (1,)) -> str:
 
 def slide(x: Shape, channels: Dim, windows: Windows) -> Shape:
     """Return the shape after windows have slid over the axes of a feature map."""
-    extents = []
     axes = AXES[len(windows)]
-    for axis, extent, w in zip(axes, x.require_axes(len(axes)), windows, strict=True):
-        out = extent.through(w)
-        if type(out.base) is int and out.base < 1:
-            raise CostModelError(
-                f"input {x} is too small: a window of {w.size} does not fit its {axis} "
-                f"{extent} with padding {w.before}"
-            )
-        extents.append(out)
-    return Shape(channels, tuple(extents))
+    sides = zip(axes, x.require_axes(len(axes)), windows, strict=True)
+    return Shape(channels, tuple(fitted(x, name, side, w) for name, side, w in sides))
+
+
+def fitted(x: Shape, axis: str, extent: Extent, window: Window) -> Extent:
+    """Return the positions of a window along an axis; there is one at least."""
+    out = extent.through(window)
+    if type(out.base) is int and out.base < 1:
+        raise CostModelError(
+            f"input {x} is too small: a window of {window.size} does not fit its "
+            f"{axis} {extent} with padding {window.before}"
+        )
+    return out
 
 
 class Stateless(Operator):
@@ -285,6 +324,10 @@ class Source(Stateless):
         """See nothing of the input; there is no operand to look at."""
         return POINT
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return axes that come from nowhere, and stay as they are."""
+        return Flow(tuple(map(Fixed, self.output(*inputs).sizes)))
+
 
 class Elementwise(Stateless):
     """One result for each element, or each pair of them: the shape stays."""
@@ -299,6 +342,10 @@ class Elementwise(Stateless):
     def window(self) -> Windows | None:
         """See one position."""
         return POINT
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, those of several operands side by side."""
+        return elementwise(*inputs)
 
 
 class Normalization(Operator):
@@ -318,11 +365,34 @@ class Normalization(Operator):
         """See one position: statistics are those of channels, or constants."""
         return POINT
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, statistics being constants."""
+        return unchanged(len(inputs[0].spatial) + 1)
+
 
 class Windowed(Operator):
     """A window that slides over positions: convolutions, poolings, interpolation."""
 
     __slots__ = ()
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the channels as they are, and a window along each other axis."""
+        positions = self.window_flow()[: len(inputs[0].spatial)]
+        return Flow((self.channel_flow(inputs[0]), *positions))
+
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return where the channels come from: each from its own."""
+        return Same(1)
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return where the positions come from, axis by axis: all under a window."""
+        dilation = self.attributes.get("dilation", ())
+        gaps = dilation if isinstance(dilation, tuple) else (dilation,)
+        windows = self.window or ()
+        return tuple(
+            Slid(axis + 2, window, gaps[axis] if axis < len(gaps) else 1)
+            for axis, window in enumerate(windows)
+        )
 
 
 class Weighted(Operator):
@@ -359,6 +429,10 @@ class Rearrangement(Stateless):
     def window(self) -> Windows | None:
         """See one position."""
         return POINT
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is."""
+        return unchanged(len(inputs[0].spatial) + 1)
 
 
 class Reduction(Stateless):

@@ -7,8 +7,10 @@ from typing import ClassVar, final
 
 from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.algebra.tally import Tally
+from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
+from costmodel.network.flow import AxisFlow, Mixed, Scattered
 from costmodel.network.operators.base import (
     Sizes,
     Weight,
@@ -100,6 +102,18 @@ class ConvTranspose(Weighted, Windowed):
         """Return a MAC a kernel tap and input, an addition an output for the bias."""
         mac = self.weights(*inputs)["weight"].numel * inputs[0].positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
+
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return each channel from all of its group."""
+        return Mixed(1, self.groups, "channels")
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return each position from those that are scattered to it."""
+        sizes = zip(self.kernel, self.stride, self.padding, self.dilation, strict=True)
+        return tuple(
+            Scattered(axis, sliding(*size), size[-1])
+            for axis, size in enumerate(sizes, start=2)
+        )
 
     def __str__(self) -> str:
         """Write 2×2 transposed conv, 64, ×2."""

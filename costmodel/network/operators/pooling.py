@@ -13,6 +13,7 @@ from costmodel.algebra.symbols import Dim, as_dim, common_divisor
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
+from costmodel.network.flow import AxisFlow, Sampled
 from costmodel.network.operators.base import (
     POINT,
     Pair,
@@ -183,6 +184,10 @@ class AdaptivePool(Pool):
     def is_global(self) -> bool:
         """True where one window is the whole map."""
         return are_all(self.size, 1)
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return positions that are averaged, or compared, however many there are."""
+        return tuple(Sampled(axis + 2) for axis in range(len(self.size)))
 
     def elements_read(self, x: Shape) -> Dim:
         """Return how many elements the windows read: Σ of their areas.

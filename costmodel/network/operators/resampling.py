@@ -11,6 +11,7 @@ from costmodel.algebra.symbols import Dim, as_dim, common_divisor, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
+from costmodel.network.flow import AxisFlow, Sampled
 from costmodel.network.operators.base import Sizes, Stateless, Windowed, Windows, by
 from costmodel.network.shape import AXES, Shape
 
@@ -95,6 +96,12 @@ class Resize(Stateless, Windowed):
             "interpolation is no one window: neighbouring positions look at different "
             "numbers of pixels"
         )
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return positions that lie between others."""
+        given = self.scale if self.shape is None else self.shape.spatial
+        axes = range(2, 2 + len(given or ()))
+        return tuple(Sampled(axis, self.mode, is_given=False) for axis in axes)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return so many times the sides, or the shape that was given."""

@@ -74,7 +74,8 @@ def padded(
     before, after = pads[:count], pads[count:]
     if before == after:
         return x, before
-    return call.put(op.Pad2d(before, after), x, is_step=True), (0,) * count
+    layer = op.Pad((0, *before), (0, *after))
+    return call.put(layer, x, is_step=True), (0,) * count
 
 
 def _same(
@@ -98,7 +99,8 @@ def _same(
         return x, tuple(t // 2 for t in known if t is not None)
     if None not in known:
         ends = _unequal(call, [t for t in known if t is not None])
-        return call.put(op.Pad2d(*ends), x, is_step=True), none
+        before, after = ((0, *end) for end in ends)
+        return call.put(op.Pad(before, after), x, is_step=True), none
     sizes = (*x.sizes[:2], *(n + t for n, t in zip(x.sizes[2:], totals, strict=True)))
     return call.put_sizes(op.PadTo, x, sizes, is_step=True), none
 

@@ -175,12 +175,13 @@ def _padded(
     if known and is_map and x.layout == Layout(0) and ends.keys() <= {*places}:
         added = [ends.get(place, (_ZERO, _ZERO)) for place in places]
         before, after = zip(*((b.value, a.value) for b, a in added), strict=True)
-        return call.put(op.Pad2d(before, after, mode), x)
+        return call.put(op.Pad((0, *before), (0, *after), mode), x)
     if mode != "constant":
         raise Undone
     if known:
         for axis, (before_, after_) in ends.items():
-            layer = op.PadAxis(call.axis(x, axis), before_.value, after_.value)
+            in_front = (0,) * (call.axis(x, axis) - 1)
+            layer = op.Pad((*in_front, before_.value), (*in_front, after_.value))
             x = call.put(layer, x)
         return x
     sizes = list(x.sizes)

@@ -140,7 +140,7 @@ def _same(
     after = tuple(t - b for t, b in zip(total, before, strict=True))
     if before == after:
         return x, before
-    return call.put(op.Pad2d(before, after), x), (0,) * len(kernel)
+    return call.put(op.Pad((0, *before), (0, *after)), x), (0,) * len(kernel)
 
 
 def fitting(call: Call, x: Traced, axis: int, length: int) -> Traced:

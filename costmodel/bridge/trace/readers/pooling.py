@@ -165,7 +165,8 @@ def pad(call: Call) -> None:
     if is_map and not extra and known:
         ends = reversed((*pairs, *[(zero, zero)] * axes)[:axes])
         before, after = zip(*((b.value, a.value) for b, a in ends), strict=True)
-        call.put(op.Pad2d(before, after, mode), x, result=call.result)
+        layer = op.Pad((0, *before), (0, *after), mode)
+        call.put(layer, x, result=call.result)
     elif known and mode == "constant":
         _pad_axes(call, x, pairs)
     else:
@@ -179,7 +180,8 @@ def _pad_axes(call: Call, x: Traced, pairs: list[tuple[Size, Size]]) -> None:
         before, after = pairs[i]
         axis = call.axis(x, len(x.sizes) - 1 - i)
         result = call.result if i == places[-1] else None
-        layer = op.PadAxis(axis, before.value, after.value)
+        in_front = (0,) * (axis - 1)
+        layer = op.Pad((*in_front, before.value), (*in_front, after.value))
         x = call.put(layer, x, result=result)
 
 
