@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import sympy
@@ -154,7 +154,7 @@ def _grown(node: Node, found: Widened, scale: Scale) -> Operator:
             )
         elif axis is not None and scale.changes(axis):
             changes[name] = scale.size(axis)
-    holds_shape = any(f.type == "Shape" for f in fields(operator))  # type: ignore[arg-type]
+    holds_shape = isinstance(operator.attributes.get("shape"), Shape)
     if holds_shape and any(map(scale.changes, found.axes)):
         changes["shape"] = _shape(node, found.axes, scale)
     if not changes:
