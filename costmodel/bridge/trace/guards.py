@@ -7,8 +7,8 @@ from functools import lru_cache
 import sympy
 
 from costmodel.algebra.conditions import decided
+from costmodel.algebra.polynomial import Size
 from costmodel.algebra.sides import Sides
-from costmodel.algebra.size import Size
 from costmodel.bridge.trace.sizes import Record
 from costmodel.network.constraint import Constraint
 

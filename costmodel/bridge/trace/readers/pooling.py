@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.readers.layers import formulas, pair
 from costmodel.bridge.trace.sizes import formula_of
