@@ -188,13 +188,16 @@ LAYERS: list[Callable[[Value], Value]] = [
         op.LayerNorm(3, affine=False), op.LayerNorm(2, bias=False), op.RMSNorm(1),
         op.RMSNorm(2, affine=False), op.GroupNorm(2), op.GroupNorm(4, affine=False),
         op.InstanceNorm2d(), op.InstanceNorm2d(affine=True), op.Cumulate(2),
-        op.Softmax(3), op.Softmax(1, log=True), op.Copy(), op.Roll(), op.Flip(),
-        op.Reshape(axes(2, 2, 36)), op.Permute((3, 1, 2)), op.Select(2, 1, 3, 2),
-        op.Slice(3, 1, 1, 2), op.Crop(axes(4, 5, 4)), op.PadTo(axes(4, 7, 8)),
-        op.PadAxis(1, 1, 2), op.Repeat(axes(8, 6, 12)), op.Unfold2d((2, 3)),
+        op.Softmax(3), op.Softmax(1, log=True), op.Copy(), op.Copy("rolled"),
+        op.Copy("flipped"),
+        op.Reshape(axes(2, 2, 36)), op.Permute((3, 1, 2)),
+        op.Slice(2, 1, length=3, step=2),
+        op.Slice(3, 1, 1, step=2), op.Crop(axes(4, 5, 4)), op.PadTo(axes(4, 7, 8)),
+        op.Pad((1,), (2,)), op.Repeat(axes(8, 6, 12)), op.Unfold2d((2, 3)),
         op.PixelShuffle(2), op.PixelUnshuffle(2),
-        op.Pad2d((1, 0), (2, 1), "reflect"), op.Pad2d((1, 0), (2, 1), "replicate"),
-        op.Pad2d((1, 0), (2, 1), "circular"),
+        op.Pad((0, 1, 0), (0, 2, 1), "reflect"),
+        op.Pad((0, 1, 0), (0, 2, 1), "replicate"),
+        op.Pad((0, 1, 0), (0, 2, 1), "circular"),
     ]),
     lambda x: put(global_average_pool(x), op.Expand(axes(4, 5, 5))),
     lambda x: concat(x, select_channels(x, 0, 4), axis=3),
@@ -299,14 +302,15 @@ def test_autograd_adds_into_a_gradient_that_nobody_else_holds() -> None:
 
 
 def test_every_operator_says_what_it_saves() -> None:
-    assert set(op.OPERATORS.values()) == set(saved.RULES) | {op.Opaque}
+    known = {k for k in op.OPERATORS.values() if op.rule_for(saved.RULES, k)}
+    assert set(op.OPERATORS.values()) == known | {op.Opaque}
 
 
 def test_an_operator_without_a_rule_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shape = Shape(3, (Extent(4), Extent(4)))
-    call = saved.Call(op.ReLU(), (shape,), shape, needs=(True,), learns=False)
-    monkeypatch.delitem(saved.RULES, op.ReLU)
-    with pytest.raises(CostModelError, match=r"^relu: what it saves for backward is"):
+    call = saved.Call(op.Add(), (shape,), shape, needs=(True,), learns=False)
+    monkeypatch.delitem(saved.RULES, op.Add)
+    with pytest.raises(CostModelError, match=r"^add: what it saves for backward is"):
         saved.saved_by(call)

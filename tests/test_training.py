@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar, final
 
 import pytest
 import sympy
@@ -10,9 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
+from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, N, W, alpha, is_equal
-from costmodel.analysis import training
-from costmodel.analysis.training import NO_PRODUCTS, PARTS, PRODUCTS
+from costmodel.algebra.tally import Tally
+from costmodel.analysis.training import PARTS
 from costmodel.bridge import backward as oracle
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
@@ -28,6 +30,7 @@ from costmodel.network.build import (
     zeros,
 )
 from costmodel.network.graph import Network
+from costmodel.network.shape import Shape
 from costmodel.testing import input_sizes, networks
 from tests.drawn import bound_networks, input_size
 
@@ -161,21 +164,26 @@ def test_a_training_step_is_a_formula() -> None:
     assert costs.macs.free_symbols == {N, H, W, alpha}
 
 
-def test_every_operator_has_a_rule() -> None:
-    assert set(op.OPERATORS.values()) == set(PRODUCTS) | NO_PRODUCTS | {op.Opaque}
-    assert not set(PRODUCTS) & NO_PRODUCTS
-
-
 @given(bound_networks(least=2))
 def test_operators_without_products_have_no_macs(net: Network) -> None:
     for row in cm.cost(net).rows:
-        if type(row.node.operator) in NO_PRODUCTS:
+        if not isinstance(row.node.operator, (op.Weighted, op.Product)):
             assert row.macs == 0
 
 
-def test_an_operator_without_a_rule_is_an_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(training, "NO_PRODUCTS", NO_PRODUCTS - {op.ReLU})
-    with pytest.raises(CostModelError, match=r"^relu: what its backward multiplies"):
-        cm.training_cost(network(relu(image())))
+def test_an_operator_that_multiplies_without_a_rule_is_an_error() -> None:
+    @final
+    @dataclass(frozen=True, slots=True)
+    class Correlate(op.Elementwise):
+        """Multiplies and accumulates, and says neither by what nor of what."""
+
+        kind: ClassVar[str] = "correlate"
+
+        def tally(self, output: Shape, *_: Shape) -> Tally:
+            """Return a MAC an element."""
+            return Tally(mac=output.numel)
+
+    x = op.Input(Shape(3, (Extent(4), Extent(4))))
+    layers = [("x", x, ()), ("y", Correlate(), ("x",))]
+    with pytest.raises(CostModelError, match=r"^correlate: what its backward multipl"):
+        cm.training_cost(Network.assemble(layers))

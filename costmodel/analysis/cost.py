@@ -17,28 +17,16 @@ from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import (
-    Conv1d,
-    Conv2d,
-    ConvTranspose2d,
     Derived,
-    LastLinear,
-    Linear,
     Multiply,
     Opaque,
     Operator,
     Parameter,
     RadialBasis,
     Subsample2d,
-    TableConv2d,
+    Weighted,
 )
 from costmodel.network.shape import Shape, counted
-
-
-COMPUTING = (Conv2d, TableConv2d, Linear, LastLinear, Conv1d, ConvTranspose2d)
-"""Layers whose outputs are activations (Radosavovic et al. 2020, section 3)."""
-
-_LAYERS = (*COMPUTING, RadialBasis)
-"""Layers that a paper counts as its depth."""
 
 
 class Row(Sums):
@@ -170,7 +158,7 @@ def depth(network: Network) -> int:
         gated = isinstance(node.operator, Multiply)
         sources = node.inputs[:1] if gated else node.inputs
         before = max((longest[source] for source in sources), default=0)
-        longest[node.name] = before + isinstance(node.operator, _LAYERS)
+        longest[node.name] = before + isinstance(node.operator, Weighted)
     return max(longest[output] for output in network.outputs)
 
 
@@ -195,7 +183,7 @@ def _sample(
         tally=tally,
         parameters=sum(w.numel for w in weights if w.learnable),
         buffers=sum(w.numel for w in weights if not w.learnable),
-        activations=made.numel if isinstance(operator, COMPUTING) else 0,
+        activations=made.numel if is_layer(operator) else 0,
         connections=_connections(operator, tally),
         weight_bytes=width * (read_weights + _elements(shared, moves=moves)),
         operand_bytes=width * _elements(of_sample, moves=moves),
@@ -203,6 +191,14 @@ def _sample(
         is_stored=is_stored,
         is_unknown=is_unknown,
     )
+
+
+def is_layer(operator: Operator) -> bool:
+    """Say whether outputs are activations: of convolutions and linear layers.
+
+    **Source**: Radosavovic et al. 2020, arXiv:2003.13678, section 3.
+    """
+    return isinstance(operator, Weighted) and not isinstance(operator, RadialBasis)
 
 
 def _elements(shapes: Iterable[Shape], *, moves: bool) -> Count:
@@ -215,11 +211,11 @@ def _connections(operator: Operator, tally: Tally) -> Count:
 
     LeNet-5's 340,908 are these; normalization has weights but is no layer of units.
     """
-    if isinstance(operator, COMPUTING):
+    if is_layer(operator):
         return tally.mac + tally.add
     if isinstance(operator, Subsample2d):
         return tally.add + tally.mul
     return tally.mac
 
 
-__all__ = ["METRICS", "Cost", "Row", "Sums", "cost", "depth"]
+__all__ = ["METRICS", "Cost", "Row", "Sums", "cost", "depth", "is_layer"]

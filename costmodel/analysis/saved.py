@@ -11,12 +11,14 @@ from collections.abc import Callable
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.window import Window
 from costmodel.analysis.call import Call, Extra, Role, Saved, element_width
-from costmodel.analysis.kept import KEPT, nothing, operand
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.axes import axes, elements
 from costmodel.network.graph import Network
-from costmodel.network.operators import Operator
+from costmodel.network.operators import Operator, rule_for
+from costmodel.network.operators.axes import others
+from costmodel.network.operators.pooling import Pool
+from costmodel.network.operators.resampling import Resampling
 from costmodel.network.shape import Shape
 
 
@@ -27,14 +29,15 @@ def saved_by(call: Call) -> Saved:
 
     **Source**: PyTorch, ``tools/autograd/derivatives.yaml``.
     """
-    if type(call.operator) not in RULES:
+    rule = rule_for(RULES, type(call.operator))
+    if rule is None:
         raise CostModelError(
             f"{call.operator.kind}: what it saves for backward is not known; "
             "add a row to RULES of costmodel/analysis/saved.py"
         )
     if not (call.learns or any(call.needs)):
         return Saved()
-    return RULES[type(call.operator)](call)
+    return rule(call)
 
 
 def needs_gradient(network: Network) -> dict[str, bool]:
@@ -68,18 +71,18 @@ def is_view(operator: Operator, x: Shape, *, training: bool, repeated: bool) -> 
     if isinstance(operator, op.ChannelShuffle):
         # One group, or groups of one: the order stays.
         return repeated or operator.groups == 1 or is_equal(operator.groups, x.channels)
-    if isinstance(operator, (op.SelectChannels, *VIEWS)):
+    if isinstance(operator, VIEWS):
         return True
     return is_idle(operator, training=training)
 
 
-VIEWS = (op.Reshape, op.Permute, op.Expand, op.Select, op.Slice, op.Crop)
+VIEWS = (op.Reshape, op.Permute, op.Expand, op.Slice, op.Crop)
 """Operators that only rename elements of their operand.
 
 A reshape behind a permutation has to copy; see :mod:`costmodel.analysis.strides`.
 """
 
-_PASSING = (op.Add, op.Concat, op.Flatten, op.Reshape, op.Permute, op.Copy)
+_PASSING = (op.Add, op.Concat, op.Flatten, op.Reshape, op.Permute)
 
 
 def stored_elements(operator: Operator, output: Shape) -> Dim:
@@ -104,11 +107,23 @@ def is_repeated(operator: Operator) -> bool:
 def _passes(call: Call) -> bool:
     if isinstance(call.operator, op.ChannelShuffle):
         return is_view(call.operator, call.inputs[0], training=True, repeated=False)
-    if isinstance(call.operator, op.SelectChannels):
-        return is_equal(call.operator.channels, call.inputs[0].channels)
+    if isinstance(call.operator, op.Slice):
+        return call.inputs[0].same_as(call.output)
+    if isinstance(call.operator, op.Copy):
+        return call.operator.order == "same"
     if isinstance(call.operator, op.Scalar):
         return call.operator.operation in ("add", "subtract")
     return isinstance(call.operator, _PASSING) or is_repeated(call.operator)
+
+
+def _nothing(call: Call) -> Saved:  # noqa: ARG001 - a row of the table
+    """Keep nothing."""
+    return Saved()
+
+
+def _operand(call: Call) -> Saved:  # noqa: ARG001
+    """Keep the operand."""
+    return Saved(operands=(0,))
 
 
 def _result(call: Call) -> Saved:  # noqa: ARG001
@@ -161,7 +176,7 @@ def _max_pool(call: Call) -> Saved:
 def _adaptive_avg_pool(call: Call) -> Saved:
     """Keep the operand, for its shape; a global mean keeps nothing."""
     is_global = call.operator.attributes["size"] == (1, 1)
-    return nothing(call) if is_global else operand(call)
+    return _nothing(call) if is_global else _operand(call)
 
 
 def _subsample(call: Call) -> Saved:
@@ -184,7 +199,7 @@ def _conv(call: Call) -> Saved:
     conv, (x,) = call.operator.attributes, call.inputs
     mode, (down, across) = conv["padding_mode"], conv["padding"]
     if mode == "zeros" or (down, across) == (0, 0):
-        return operand(call)
+        return _operand(call)
     height, width = x.require_map()
     rows = height.through(Window(before=down, after=down))
     columns = width.through(Window(before=across, after=across))
@@ -240,7 +255,105 @@ def _einsum(call: Call) -> Saved:
 def _resampling(call: Call) -> Saved:
     """Keep nothing but sizes; the mean over areas keeps its operand for its shape."""
     is_area = call.operator.attributes["mode"] == "area"
-    return operand(call) if is_area else nothing(call)
+    return _operand(call) if is_area else _nothing(call)
+
+
+OF_RESULT = {"exp", "expm1", "sqrt", "rsqrt", "reciprocal"}
+"""Functions whose derivative is a formula of their result."""
+
+OF_NOTHING = {"neg", "sign", "floor", "ceil", "round", "trunc"}
+"""Functions whose derivative is a constant."""
+
+
+def _pointwise(call: Call) -> Saved:
+    """Keep what the derivative is a formula of: the result, or else the operand."""
+    function, whole = call.operator.attributes["function"], call.output.numel
+    if function in OF_NOTHING:
+        return Saved()
+    if function in OF_RESULT:
+        return Saved(result=True)
+    if function in ("logsigmoid", "softsign"):
+        return Saved(operands=(0,), extras=(Extra("intermediate", whole),))
+    if function == "tanhshrink":
+        return Saved(extras=(Extra("intermediate", whole),))
+    return Saved(operands=(0,))
+
+
+def _scalar(call: Call) -> Saved:
+    """Keep the operand where the number is no plain term or factor of it."""
+    operation = call.operator.attributes["operation"]
+    if operation in ("add", "subtract", "reverse_subtract", "multiply", "divide"):
+        return Saved()
+    if operation == "reverse_power":
+        return Saved(operands=(0,), result=True)
+    if operation == "reverse_divide":
+        return Saved(extras=(Extra("intermediate", call.output.numel),))
+    return Saved(operands=(0,))
+
+
+def _binary(call: Call) -> Saved:
+    """Keep what the other operand's derivative multiplies."""
+    operation = call.operator.attributes["operation"]
+    left, right = call.needs
+    if operation in ("add", "subtract"):
+        return Saved()
+    if operation == "multiply":
+        return Saved(operands=((1,) if left else ()) + ((0,) if right else ()))
+    if operation == "divide":
+        return Saved(operands=(0, 1) if right else (1,))
+    return Saved(operands=(0, 1), result=operation == "power")
+
+
+def _layer_norm(call: Call) -> Saved:
+    """Keep the operand, and each group's mean and 1/σ."""
+    x, axes = call.output, call.operator.attributes["axes"]
+    last = range(len(x.spatial) + 2 - axes, len(x.spatial) + 2)
+    each = Extra("statistics", others(x, last))
+    return Saved(operands=(0,), extras=(each, each))
+
+
+def _rms_norm(call: Call) -> Saved:
+    """Keep the operand, each group's reciprocal root, and what γ multiplies."""
+    x, operator = call.output, call.operator.attributes
+    last = range(len(x.spatial) + 2 - operator["axes"], len(x.spatial) + 2)
+    roots = Extra("statistics", others(x, last))
+    scaled = (Extra("intermediate", x.numel),) if operator["affine"] else ()
+    if not call.needs[0]:
+        return Saved(extras=scaled)
+    return Saved(operands=(0,), extras=(roots, *scaled))
+
+
+def _group_norm(call: Call) -> Saved:
+    """Keep the operand, and each group's mean and 1/σ."""
+    each = Extra("statistics", call.operator.attributes["groups"])
+    return Saved(operands=(0,), extras=(each, each))
+
+
+def _instance_norm(call: Call) -> Saved:
+    """Keep the operand, mean and 1/σ of each channel, and its γ once a sample."""
+    each = Extra("statistics", call.output.channels)
+    scales = (Extra("intermediate", call.output.channels),)
+    affine = call.operator.attributes["affine"]
+    return Saved(operands=(0,), extras=(each, each, *(scales if affine else ())))
+
+
+def _reduce(call: Call) -> Saved:
+    """Keep the operand, and the result where the derivative is a formula of both."""
+    operation = call.operator.attributes["operation"]
+    if operation in ("sum", "mean"):
+        return Saved()
+    if operation == "prod":  # an axis after the other, the last one first
+        axes = sorted(call.operator.attributes["axes"], reverse=True)
+        steps = [others(call.inputs[0], axes[:n]) for n in range(1, len(axes))]
+        between = tuple(Extra("intermediate", step) for step in steps)
+        return Saved(operands=(0,), result=True, extras=between)
+    return Saved(operands=(0,), result=operation != "var")
+
+
+def _pad(call: Call) -> Saved:
+    """Keep the operand where a border is mirrored or repeated."""
+    mode = call.operator.attributes["mode"]
+    return Saved(operands=(0,) if mode in ("reflect", "replicate") else ())
 
 
 __all__ = [
@@ -250,50 +363,45 @@ __all__ = [
 ]  # fmt: skip
 
 RULES: dict[type[Operator], Callable[[Call], Saved]] = {
-    op.Input: nothing,
+    op.Source: _nothing,
+    op.Rearrangement: _nothing,
+    op.Weighted: _operand,
+    op.Product: _other_operand,
+    Pool: _operand,
+    Resampling: _resampling,
+    op.Activation: _operand,
     op.Conv2d: _conv,
     op.TableConv2d: _table_conv,
-    op.Linear: operand,
     op.RadialBasis: _radial_basis,
     op.BatchNorm2d: _batch_norm,
     op.LocalResponseNorm: _local_response_norm,
+    op.LayerNorm: _layer_norm,
+    op.RMSNorm: _rms_norm,
+    op.GroupNorm: _group_norm,
+    op.InstanceNorm2d: _instance_norm,
+    op.Softmax: _result,
     op.ReLU: _result,
-    op.ReLU6: operand,
     op.Sigmoid: _result,
-    op.SiLU: operand,
     op.Tanh: _result,
     op.ScaledTanh: _scaled_tanh,
-    op.HardSigmoid: operand,
-    op.HardSwish: operand,
-    op.HardTanh: operand,
-    op.Softmax: _result,
-    op.Identity: nothing,
+    op.Pointwise: _pointwise,
+    op.PReLU: _operand,
+    op.Scalar: _scalar,
+    op.Binary: _binary,
+    op.Add: _nothing,
+    op.Multiply: _other_operand,
     op.Dropout: _dropout,
+    op.Pad: _pad,
     op.MaxPool2d: _max_pool,
-    op.AvgPool2d: operand,
     op.Subsample2d: _subsample,
     op.AdaptiveAvgPool2d: _adaptive_avg_pool,
     op.AdaptiveMaxPool2d: _max_pool,
-    op.Add: nothing,
-    op.Multiply: _other_operand,
-    op.Concat: nothing,
-    op.Flatten: nothing,
-    op.Zeros: nothing,
-    op.PadChannels: nothing,
-    op.SelectChannels: nothing,
-    op.ChannelShuffle: nothing,
-    op.LastLinear: operand,
-    op.Conv1d: operand,
-    op.ConvTranspose2d: operand,
-    op.MatMul: _other_operand,
     op.Attention: _attention,
     op.Einsum: _einsum,
-    op.Upsample2d: _resampling,
-    op.Resize2d: _resampling,
-    op.Parameter: nothing,
-    op.Derived: nothing,
-    **KEPT,
-    op.Derived: nothing,
-    **KEPT,
+    op.Reduce: _reduce,
+    op.Cumulate: _nothing,
 }
-"""What each operator keeps, wherever a gradient flows through it or its weights."""
+"""What operators keep, wherever a gradient flows through them or their weights.
+
+A row a base, and one for each operator that does otherwise.
+"""

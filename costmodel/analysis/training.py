@@ -19,7 +19,6 @@ from costmodel.analysis.saved import needs_gradient
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
-from costmodel.network.operators import Operator
 
 
 PARTS = {
@@ -40,37 +39,6 @@ class Learns(NamedTuple):
     """True where both factors are operands, so that each may get a gradient."""
 
 
-PRODUCTS = {
-    op.Conv2d: Learns(),
-    op.TableConv2d: Learns(),
-    op.Linear: Learns(),
-    # Its codes are fixed; ∂L/∂x_j = Σ_i 2(x_j − w_ij)·∂y_i.
-    op.RadialBasis: Learns(weights=False, bias=False),
-    op.LastLinear: Learns(),
-    op.Conv1d: Learns(),
-    op.ConvTranspose2d: Learns(),
-    op.MatMul: Learns(weights=False, bias=False, factors=True),
-    op.Attention: Learns(weights=False, bias=False, factors=True),
-    op.Einsum: Learns(weights=False, bias=False, factors=True),
-}
-"""Operators that multiply and accumulate. An addition for the bias is one backward."""
-
-NO_PRODUCTS: frozenset[type[Operator]] = frozenset({
-    op.Input, op.BatchNorm2d, op.LocalResponseNorm, op.ReLU, op.ReLU6, op.Sigmoid,
-    op.SiLU, op.Tanh, op.ScaledTanh, op.HardSigmoid, op.HardSwish, op.HardTanh,
-    op.Softmax, op.Identity, op.Dropout, op.MaxPool2d, op.AvgPool2d, op.Subsample2d,
-    op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Add, op.Multiply, op.Concat,
-    op.Flatten, op.Pad2d, op.Zeros, op.PadChannels, op.SelectChannels,
-    op.ChannelShuffle, op.Upsample2d, op.Resize2d, op.Parameter,
-    op.Derived, op.Derived,
-    op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.LayerNorm, op.RMSNorm,
-    op.GroupNorm, op.InstanceNorm2d, op.Reduce, op.Cumulate, op.Reshape, op.Permute,
-    op.Expand, op.Repeat, op.Select, op.Slice, op.Crop, op.PadTo, op.PadAxis, op.Roll,
-    op.Flip, op.Copy, op.Unfold2d, op.PixelShuffle, op.PixelUnshuffle,
-})  # fmt: skip
-"""Operators without multiply–accumulates: work an element, in the tally."""
-
-
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
     """What one node costs, and for how many factors its backward multiplies.
@@ -82,6 +50,7 @@ class TrainingRow:
     row: Row
     inputs: int
     weights: int
+    has_bias: bool
 
     @property
     def name(self) -> str:
@@ -106,7 +75,7 @@ class TrainingRow:
     @property
     def bias_additions(self) -> Dim:
         """Additions into the bias's gradient: one for each output."""
-        return self.row.tally.add if _learns(self.row).bias else 0
+        return self.row.tally.add if self.has_bias else 0
 
 
 class TrainingCost:
@@ -116,10 +85,7 @@ class TrainingCost:
         """Keep the rows; each total is added when first asked for."""
         self._costs = costs
         needs = needs_gradient(network)
-        self.rows = tuple(
-            TrainingRow(row, *_factors(row, needs, network.unbatched))
-            for row in costs.rows
-        )
+        self.rows = tuple(_training_row(row, needs, network) for row in costs.rows)
 
     @property
     def forward(self) -> Dim:
@@ -139,7 +105,7 @@ class TrainingCost:
     @cached_property
     def bias_additions(self) -> Dim:
         """Additions into the gradients of biases."""
-        names = [row.name for row in self.rows if _learns(row.row).bias]
+        names = [row.name for row in self.rows if row.has_bias]
         return self._costs.of_nodes(names).tally.add
 
     @property
@@ -168,28 +134,31 @@ def training_cost(network: Network) -> TrainingCost:
     multiply–accumulates, and not part of it.
 
     **Units**: multiply–accumulates, and additions for biases, of a batch.
-    **Errors**: an operator that stands in neither table.
+    **Errors**: an operator that multiplies, and is neither weighted nor a product.
 
     >>> from costmodel.network.build import conv, image, network
     >>> costs = training_cost(network(conv(conv(image(), 8, kernel=3), 8, kernel=1)))
     >>> costs.forward, costs.backward_input, costs.backward_weight
     (280*H*N*W, 64*H*N*W, 280*H*N*W)
     """
-    costs = cost(network)
-    for row in costs.rows:
-        _learns(row)
-    return TrainingCost(costs, network)
+    return TrainingCost(cost(network), network)
+
+
+def _training_row(row: Row, needs: Mapping[str, bool], network: Network) -> TrainingRow:
+    learns = _learns(row, network)
+    factors = _factors(row, learns, needs, network.unbatched)
+    return TrainingRow(row, *factors, has_bias=learns.bias)
 
 
 def _factors(
-    row: Row, needs: Mapping[str, bool], stored: Container[str]
+    row: Row, learns: Learns, needs: Mapping[str, bool], stored: Container[str]
 ) -> tuple[int, int]:
     """Return of how many operands and weights the gradient is that multiplies.
 
     Each gradient of a product of operands costs what the product does. Of attention's
     products softmax(q·kᵀ)·v each has two gradients: all four cost it twice.
     """
-    learns, sources = _learns(row), row.node.inputs
+    sources = row.node.inputs
     if not learns.factors:
         return int(any(needs[source] for source in sources)), int(learns.weights)
     wanted = [source for source in sources if needs[source]]
@@ -203,14 +172,23 @@ def _factors(
     return 2, 0
 
 
-def _learns(row: Row) -> Learns:
-    """Return what an operator's backward multiplies, or say that it has no rule."""
-    kind = type(row.node.operator)
-    if kind in PRODUCTS:
-        return PRODUCTS[kind]
-    if kind in NO_PRODUCTS:
-        return Learns(weights=False, bias=False)
-    raise CostModelError(
-        f"{row.kind}: what its backward multiplies is not known; add it to PRODUCTS "
-        "or NO_PRODUCTS of costmodel/analysis/training.py"
-    )
+def _learns(row: Row, network: Network) -> Learns:
+    """Return what an operator's backward multiplies, read off its facts.
+
+    What it multiplies by is a product's other operand, or what it stores; codes that
+    are fixed, as LeNet-5's, get no gradient. An addition for the bias is one backward.
+    """
+    operator = row.node.operator
+    if isinstance(operator, op.Product):
+        return Learns(weights=False, bias=False, factors=True)
+    if isinstance(operator, op.Weighted):
+        stored = operator.weights(*network.shapes_into(row.node))
+        learned = [name for name, weight in stored.items() if weight.learnable]
+        biases = [name for name in learned if name.endswith("bias")]
+        return Learns(weights=bool(learned), bias=bool(biases))
+    if row.sample.is_unknown or row.sample.tally.mac != 0:
+        raise CostModelError(
+            f"{row.kind}: what its backward multiplies is not known; an operator that "
+            "multiplies and accumulates is a Weighted one or a Product"
+        )
+    return Learns(weights=False, bias=False)

@@ -10,7 +10,8 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
-from costmodel.network.operators.axes import extents, shaped
+from costmodel.network.flow import Flow, Same, unchanged
+from costmodel.network.operators.axes import extents, rank, shaped
 from costmodel.network.operators.base import Elementwise, Weight, Weights
 from costmodel.network.shape import Shape
 
@@ -113,7 +114,7 @@ class Pointwise(Elementwise):
         super(Pointwise, self).__post_init__()
         _one_of(self.function, FUNCTIONS, "function")
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations an element, times the elements."""
         return FUNCTIONS[self.function] * output.numel
 
@@ -145,7 +146,7 @@ class Scalar(Elementwise):
         if not self.value.strip():
             raise CostModelError(f"{self.operation}: the number is missing")
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return an operation an element; a square is a multiplication."""
         is_square = self.operation == "power" and self.value in ("2", "2.0")
         each = Tally(mul=1) if is_square else SCALARS[self.operation]
@@ -184,7 +185,7 @@ class Binary(Elementwise):
         """Return the broadcast shape."""
         return broadcast(*inputs)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return an operation an output."""
         return PAIRS[self.operation] * output.numel
 
@@ -215,13 +216,18 @@ class PReLU(Elementwise):
             raise CostModelError(f"{slopes} slopes do not fit {channels} channels")
         return inputs[0]
 
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+    def weights(self, *inputs: Shape) -> Weights:
         """Return ``weight``, the slopes."""
         return {"weight": Weight((self.parameters,))}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a comparison and a multiplication an element."""
         return Tally(compare=output.numel, mul=output.numel)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is; slopes are as many as channels, unless one."""
+        slopes = "parameters" if self.parameters != 1 else None
+        return Flow((Same(1, held=slopes), *unchanged(rank(inputs[0])).axes[1:]))
 
     def __str__(self) -> str:
         """Write prelu, 64."""

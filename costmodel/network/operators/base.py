@@ -1,4 +1,4 @@
-"""What an operator is: frozen attributes, checked when made, and four facts.
+"""What an operator is: frozen attributes, checked when made, and five facts.
 
 A fact is true of the operator alone and is written in algebra. What needs the graph
 is a pass in ``analysis``; what names a library is a row of a table in ``bridge``.
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Self, TypeAlias, final
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar, final
 
 import sympy
 
@@ -19,6 +20,15 @@ from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.flow import (
+    AxisFlow,
+    Fixed,
+    Flow,
+    Same,
+    Slid,
+    elementwise,
+    unchanged,
+)
 from costmodel.network.shape import Shape, names_of
 
 
@@ -48,7 +58,7 @@ POINT = (Window(), Window())
 
 
 class Operator(ABC):
-    """One layer: frozen attributes, checked when made, and four facts.
+    """One layer: frozen attributes, checked when made, and five facts.
 
     Facts take input shapes without the batch; costs are those of one sample.
     """
@@ -68,7 +78,9 @@ class Operator(ABC):
         """Normalise numbers, and refuse what no layer can have."""
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            if field.type in ("Dim", "Pair"):
+            if field.type == "Dim | None" and value is None:
+                continue
+            if field.type in ("Dim", "Dim | None", "Pair"):
                 least: float = 0 if field.name in self.allow_zero else 1
                 least = -math.inf if field.name in self.signed else least
                 clean = _clean(field.name, value, least, pair=field.type == "Pair")
@@ -79,6 +91,9 @@ class Operator(ABC):
                 raise CostModelError(f"{field.name} {value!r} is not True or False")
             elif field.type == "str" and type(value) is not str:
                 raise CostModelError(f"{field.name} {value!r} is no text")
+            elif field.type == "tuple[Dim, ...]":
+                clean = _clean_each(field.name, value, least=-math.inf)
+                object.__setattr__(self, field.name, clean)
             elif field.type == "tuple[int, ...]":
                 object.__setattr__(self, field.name, _clean_axes(field.name, value))
 
@@ -100,15 +115,19 @@ class Operator(ABC):
         """Windows of the height and width axes; None sees the whole input."""
 
     @abstractmethod
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return where each axis of the output comes from."""
+
     def __str__(self) -> str:
-        """Write the operator in a paper's table notation."""
+        """Write the operator in a paper's table notation; by default its name."""
+        return self.kind.replace("_", " ")
 
     def bind(self, values: dict[sympy.Symbol, Dim]) -> Self:
         """Return the operator with symbols replaced."""
         changes = {
             field.name: _substitute(getattr(self, field.name), values)
             for field in fields(self)  # type: ignore[arg-type]
-            if field.type in ("Dim", "Pair", "Shape")
+            if field.type in ("Dim", "Dim | None", "Pair", "tuple[Dim, ...]", "Shape")
         }
         return replace(self, **changes) if changes else self  # type: ignore[type-var]
 
@@ -131,6 +150,13 @@ def _clean(name: str, value: Any, least: float, *, pair: bool) -> Any:
     if type(count) is int and count < least:
         raise CostModelError(f"{name} {count} is below {least}")
     return count
+
+
+def _clean_each(name: str, value: Any, least: float) -> tuple[Dim, ...]:
+    """Return numbers of axes, the first axis first."""
+    if not isinstance(value, tuple):
+        raise CostModelError(f"{name} {value!r} has no number for each axis")
+    return tuple(_clean(name, part, least, pair=False) for part in value)
 
 
 def _clean_shape(name: str, value: Any) -> Shape:
@@ -158,6 +184,8 @@ def _clean_axes(name: str, value: Any) -> tuple[int, ...]:
 
 
 def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
+    if value is None:
+        return None
     if isinstance(value, Shape):
         return value.bind(values)
     if isinstance(value, tuple):
@@ -165,9 +193,9 @@ def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
     return substitute(value, values)
 
 
-def by(pair: Pair) -> str:
-    """Write a pair as 3×3."""
-    return f"{pair[0]}×{pair[1]}"
+def by(sizes: tuple[Dim, ...]) -> str:
+    """Write sizes as 3×3."""
+    return "×".join(map(str, sizes))
 
 
 def suffix(stride: Pair, groups: Dim = 1, dilation: Pair = (1, 1)) -> str:
@@ -184,22 +212,53 @@ def suffix(stride: Pair, groups: Dim = 1, dilation: Pair = (1, 1)) -> str:
 
 def slide(x: Shape, channels: Dim, window: tuple[Window, Window]) -> Shape:
     """Return the shape after a window has slid over a feature map."""
-    extents = []
-    for axis, extent, w in zip(
-        ("height", "width"), x.require_map(), window, strict=True
-    ):
-        out = extent.through(w)
-        if type(out.base) is int and out.base < 1:
-            raise CostModelError(
-                f"input {x} is too small: a window of {w.size} does not fit its {axis} "
-                f"{extent} with padding {w.before}"
-            )
-        extents.append(out)
-    return Shape(channels, tuple(extents))
+    sides = zip(names_of(x)[1:], x.require_map(), window, strict=True)
+    return Shape(channels, tuple(fitted(x, name, side, w) for name, side, w in sides))
 
 
-class Elementwise(Operator):
-    """One result for each element: the shape stays, nothing is stored."""
+def fitted(x: Shape, axis: str, extent: Extent, window: Window) -> Extent:
+    """Return the positions of a window along an axis; there is one at least."""
+    out = extent.through(window)
+    if type(out.base) is int and out.base < 1:
+        raise CostModelError(
+            f"input {x} is too small: a window of {window.size} does not fit its "
+            f"{axis} {extent} with padding {window.before}"
+        )
+    return out
+
+
+class Stateless(Operator):
+    """An operator that stores no tensor: what it computes with are its operands."""
+
+    __slots__ = ()
+
+    def weights(self, *inputs: Shape) -> Weights:
+        """Return no tensors."""
+        return {}
+
+
+class Source(Stateless):
+    """A tensor that is made of no operand's elements: a sample, a stored tensor."""
+
+    __slots__ = ()
+    arity: ClassVar[tuple[int, int | None]] = (0, 0)
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return no operations: the numbers are there."""
+        return Tally()
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See nothing of the input; there is no operand to look at."""
+        return POINT
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return axes that come from nowhere, and stay as they are."""
+        return Flow(tuple(map(Fixed, self.output(*inputs).sizes)))
+
+
+class Elementwise(Stateless):
+    """One result for each element, or each pair of them: the shape stays."""
 
     __slots__ = ()
 
@@ -207,27 +266,132 @@ class Elementwise(Operator):
         """Return the input's shape."""
         return inputs[0]
 
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
-        """Return no tensors."""
-        return {}
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See one position."""
+        return POINT
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, those of several operands side by side."""
+        return elementwise(*inputs)
+
+
+class Normalization(Operator):
+    """Each element scaled by statistics of several, γ·(x − μ)/σ + β: the shape stays.
+
+    Most store γ and β; a softmax, whose scale is a sum of exponentials, stores nothing.
+    """
+
+    __slots__ = ()
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See one position: statistics are those of channels, or constants."""
+        return POINT
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, statistics being constants."""
+        return unchanged(len(inputs[0].spatial) + 1)
+
+
+class Windowed(Operator):
+    """A window that slides over positions: convolutions, poolings, interpolation."""
+
+    __slots__ = ()
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the channels as they are, and a window along each other axis."""
+        positions = self.window_flow()[: len(inputs[0].spatial)]
+        return Flow((self.channel_flow(inputs[0]), *positions))
+
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return where the channels come from: each from its own."""
+        return Same(1)
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return where the positions come from, axis by axis: all under a window."""
+        dilation = self.attributes.get("dilation", ())
+        gaps = dilation if isinstance(dilation, tuple) else (dilation,)
+        windows = self.window or ()
+        return tuple(
+            Slid(axis + 2, window, gaps[axis] if axis < len(gaps) else 1)
+            for axis, window in enumerate(windows)
+        )
+
+
+class Weighted(Operator):
+    """Products of its operand's elements with tensors that it stores, added up."""
+
+    __slots__ = ()
+
+
+class Product(Stateless):
+    """A product of operands that are all computed."""
+
+    __slots__ = ()
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See the whole input."""
+        return None
+
+
+class Rearrangement(Stateless):
+    """Elements moved, repeated, renamed or left out, or zeros beside: no operations."""
+
+    __slots__ = ()
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return no operations."""
+        return Tally()
 
     @property
     def window(self) -> tuple[Window, Window] | None:
         """See one position."""
         return POINT
 
-    def __str__(self) -> str:
-        """Write the operator's name."""
-        return self.kind.replace("_", " ")
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is."""
+        return unchanged(len(inputs[0].spatial) + 1)
+
+
+class Reduction(Stateless):
+    """Elements added up, or otherwise combined, along whole axes."""
+
+    __slots__ = ()
+
+
+Row = TypeVar("Row")
+
+
+def rule_for(rules: Mapping[type[Operator], Row], kind: type[Operator]) -> Row | None:
+    """Return a table's row for a class: its own, or that of its nearest base.
+
+    A pass is such a table: a row a base, and one for each class that is an exception.
+
+    >>> rule_for({Elementwise: "any", Operator: "none"}, Elementwise)
+    'any'
+    """
+    for base in kind.__mro__:
+        if base in rules:
+            return rules[base]
+    return None
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Input(Operator):
+class Input(Source):
     """Where a sample enters: ``channels × height × width``, a vector, or any shape."""
 
     kind: ClassVar[str] = "input"
-    arity: ClassVar[tuple[int, int | None]] = (0, 0)
     shape: Shape
 
     def __post_init__(self) -> None:
@@ -246,22 +410,9 @@ class Input(Operator):
         )
         object.__setattr__(self, "shape", Shape(channels, extents))
 
-    def output(self, *inputs: Shape) -> Shape:  # noqa: ARG002
+    def output(self, *inputs: Shape) -> Shape:
         """Return the sample's shape."""
         return self.shape
-
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
-        """Return no tensors."""
-        return {}
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations: the data are there."""
-        return Tally()
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See one position."""
-        return POINT
 
     def bind(self, values: dict[sympy.Symbol, Dim]) -> Input:
         """Return the input with symbols replaced in its sizes."""

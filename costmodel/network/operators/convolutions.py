@@ -10,11 +10,13 @@ from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window, sliding
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
+from costmodel.network.flow import AxisFlow, Mixed, Scattered
 from costmodel.network.operators.base import (
-    Operator,
     Pair,
     Weight,
+    Weighted,
     Weights,
+    Windowed,
     by,
     suffix,
 )
@@ -24,7 +26,7 @@ from costmodel.network.shape import Shape
 
 @final
 @dataclass(frozen=True, slots=True)
-class Conv1d(Operator):
+class Conv1d(Weighted, Windowed):
     """Grouped, dilated 1-D cross-correlation along the axis behind the channels.
 
     MACs = C_out · (C_in/groups) · k · L_out; padded taps count.
@@ -78,6 +80,10 @@ class Conv1d(Operator):
         mac = self.weights(*inputs)["weight"].numel * output.positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return each channel from all of its group."""
+        return Mixed(1, self.groups, "channels")
+
     def __str__(self) -> str:
         """Write 3 conv of tokens, 64, /2."""
         extras = suffix((self.stride,) * 2, self.groups, (self.dilation,) * 2)
@@ -86,7 +92,7 @@ class Conv1d(Operator):
 
 @final
 @dataclass(frozen=True, slots=True)
-class ConvTranspose2d(Operator):
+class ConvTranspose2d(Weighted, Windowed):
     """Transposed convolution: what a convolution's gradient of its input computes.
 
     Every input element adds its kernel, k_h·k_w taps of C_out/groups channels, to the
@@ -160,6 +166,18 @@ class ConvTranspose2d(Operator):
         """Return a MAC a kernel tap and input, an addition an output for the bias."""
         mac = self.weights(*inputs)["weight"].numel * inputs[0].positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
+
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return each channel from all of its group."""
+        return Mixed(1, self.groups, "channels")
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return each position from those that are scattered to it."""
+        sizes = zip(self.kernel, self.stride, self.padding, self.dilation, strict=True)
+        return tuple(
+            Scattered(axis, sliding(*size), size[-1])
+            for axis, size in enumerate(sizes, start=2)
+        )
 
     def __str__(self) -> str:
         """Write 2×2 transposed conv, 64, ×2."""

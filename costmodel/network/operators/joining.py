@@ -5,18 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import sympy
-
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, as_dim, exact_div, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.axes import along, replaced, total
+from costmodel.network.flow import (
+    Flow,
+    Joined,
+    Merged,
+    New,
+    Same,
+    Slid,
+    Split,
+    elementwise,
+    regrouped,
+    unchanged,
+)
+from costmodel.network.operators.axes import along, rank, replaced, total
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,
     Pair,
+    Rearrangement,
+    Source,
     slide,
     suffix,
 )
@@ -71,14 +83,14 @@ class Multiply(Elementwise):
         extents = tuple(b if a == one else a for a, b in pairs)
         return Shape(b_channels if a_channels == 1 else a_channels, extents)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a multiplication an output."""
         return Tally(mul=output.numel)
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Concat(Elementwise):
+class Concat(Rearrangement):
     """Tensors stacked along an axis, by default by channels: a copy.
 
     All other axes are equal. PyTorch numbers the axes, the batch is axis 0.
@@ -110,14 +122,17 @@ class Concat(Elementwise):
             return Shape(as_dim(channels), first.spatial)
         return replaced(first, self.axis, total([along(x, self.axis) for x in inputs]))
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axes of all operands one behind the other, others together."""
+        axes = list(elementwise(*[inputs[0]] * len(inputs)).axes)
+        parts = tuple(Same(int(self.axis), number) for number in range(len(inputs)))
+        axes[int(self.axis) - 1] = Joined(parts)
+        return Flow(tuple(axes))
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Flatten(Elementwise):
+class Flatten(Rearrangement):
     """A feature map as one long vector."""
 
     kind: ClassVar[str] = "flatten"
@@ -127,20 +142,21 @@ class Flatten(Elementwise):
         """Return a vector of all elements."""
         return Shape(as_dim(inputs[0].numel))
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return all axes merged into one."""
+        return regrouped(inputs[0], self.output(inputs[0]))
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Zeros(Elementwise):
+class Zeros(Source):
     """Zeros in the place of a feature map: the missing connection of a searched cell.
 
     **Source**: Liu, Simonyan, Yang 2018, arXiv:1806.09055, section 3.1.1.
     """
 
     kind: ClassVar[str] = "zeros"
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
     channels: Dim
     stride: Pair = (1, 1)
 
@@ -153,9 +169,10 @@ class Zeros(Elementwise):
         """Return so many channels at every stride's position."""
         return slide(inputs[0], self.channels, self.window or POINT)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return channels of its own, at every stride's position."""
+        sides = enumerate(self.window or POINT, start=2)
+        return Flow((New("channels"), *(Slid(axis, along) for axis, along in sides)))
 
     def __str__(self) -> str:
         """Write zeros, 16, /2."""
@@ -164,38 +181,7 @@ class Zeros(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class SelectChannels(Elementwise):
-    """So many channels in a row, from ``start`` on: one part of a channel split.
-
-    **Source**: Ma et al. 2018, arXiv:1807.11164, section 3.
-    """
-
-    kind: ClassVar[str] = "select_channels"
-    view: ClassVar[bool] = True
-    start: Dim
-    channels: Dim
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the same map with the chosen channels; there must be that many."""
-        beyond = inputs[0].channels - self.start - self.channels
-        if sympy.sympify(beyond).is_negative:
-            raise CostModelError(
-                f"{self} are not all among the {inputs[0].channels} of {inputs[0]}"
-            )
-        return Shape(self.channels, inputs[0].spatial)
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
-
-    def __str__(self) -> str:
-        """Write channels 58 to 115, counted from 0."""
-        return f"channels {self.start} to {self.start + self.channels - 1}"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ChannelShuffle(Elementwise):
+class ChannelShuffle(Rearrangement):
     """Channels dealt out over the groups, so that grouped layers mix all of them.
 
     With g groups of n channels each, channel i·n + j moves to place j·g + i.
@@ -216,9 +202,11 @@ class ChannelShuffle(Elementwise):
             ) from None
         return inputs[0]
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations: a copy in another order."""
-        return Tally()
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return (g n) h w → (n g) h w."""
+        each = exact_div(inputs[0].sizes[0], self.groups)
+        group, member = (Split(Same(1), (self.groups, each), n) for n in range(2))
+        return Flow((Merged((member, group)), *unchanged(rank(inputs[0])).axes[1:]))
 
     def __str__(self) -> str:
         """Write channel shuffle, groups 3."""

@@ -8,8 +8,9 @@ from typing import ClassVar, final
 from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
+from costmodel.network.flow import Flow, Mixed, Same
 from costmodel.network.operators.axes import others, rank
-from costmodel.network.operators.base import Elementwise, Weight, Weights
+from costmodel.network.operators.base import Normalization, Weight, Weights
 from costmodel.network.shape import Shape
 
 
@@ -41,9 +42,15 @@ def last_sizes(shape: Shape, count: Dim) -> tuple[Dim, ...]:
     return tuple(shape.sizes[axis - 1] for axis in _last_axes(shape, count))
 
 
+def _mixed(x: Shape, axes: range) -> Flow:
+    """Return the flow of statistics over some axes."""
+    every = range(1, rank(x) + 1)
+    return Flow(tuple(Mixed(n) if n in axes else Same(n) for n in every))
+
+
 @final
 @dataclass(frozen=True, slots=True)
-class LayerNorm(Elementwise):
+class LayerNorm(Normalization):
     """Layer normalization over the last axes, y = γ·(x − μ)/√(σ² + ε) + β.
 
     Each position of the other axes has its own μ and σ; γ and β have the normalized
@@ -75,11 +82,15 @@ class LayerNorm(Elementwise):
         learned = {"weight": each, "bias": each} if self.bias else {"weight": each}
         return learned if self.affine else {}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations of as many groups as there are other positions."""
         groups = others(output, _last_axes(output, self.axes))
         shift = self.affine and self.bias
         return standardized(output, groups, scale=self.affine, shift=shift)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each of the last axes mixed."""
+        return _mixed(inputs[0], _last_axes(inputs[0], self.axes))
 
     def __str__(self) -> str:
         """Write layer norm, or layer norm, 3 axes."""
@@ -88,7 +99,7 @@ class LayerNorm(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class RMSNorm(Elementwise):
+class RMSNorm(Normalization):
     """Normalization by the root mean square over the last axes, y = γ·x/√(x̄² + ε).
 
     **Source**: Zhang & Sennrich 2019, arXiv:1910.07467, equation 4.
@@ -113,11 +124,15 @@ class RMSNorm(Elementwise):
         each = Weight(last_sizes(inputs[0], self.axes))
         return {"weight": each} if self.affine else {}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Square, sum and scale each element; mean, ε, root, reciprocal each group."""
         groups = others(output, _last_axes(output, self.axes))
         each = output.numel
         return Tally(add=each, mul=(2 + self.affine) * each, div=2 * groups, exp=groups)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each of the last axes mixed."""
+        return _mixed(inputs[0], _last_axes(inputs[0], self.axes))
 
     def __str__(self) -> str:
         """Write rms norm, or rms norm, 3 axes."""
@@ -126,7 +141,7 @@ class RMSNorm(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class GroupNorm(Elementwise):
+class GroupNorm(Normalization):
     """Group normalization: μ and σ over the channels of a group, and all positions.
 
     **Source**: Wu & He 2018, arXiv:1803.08494, equations 1 to 3.
@@ -156,10 +171,15 @@ class GroupNorm(Elementwise):
         each = Weight((inputs[0].channels,))
         return {"weight": each, "bias": each} if self.affine else {}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations of so many groups."""
         affine = self.affine
         return standardized(output, self.groups, scale=affine, shift=affine)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the channels mixed in groups, and all positions."""
+        spatial = map(Mixed, range(2, rank(inputs[0]) + 1))
+        return Flow((Mixed(1, self.groups), *spatial))
 
     def __str__(self) -> str:
         """Write group norm, 32."""
@@ -168,7 +188,7 @@ class GroupNorm(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class InstanceNorm2d(Elementwise):
+class InstanceNorm2d(Normalization):
     """Instance normalization: μ and σ of each channel of each sample, by itself.
 
     It keeps no running statistics, as PyTorch's default.
@@ -194,7 +214,11 @@ class InstanceNorm2d(Elementwise):
         each = Weight((inputs[0].channels,))
         return {"weight": each, "bias": each} if self.affine else {}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations of a group a channel."""
         groups, affine = output.channels, self.affine
         return standardized(output, groups, scale=affine, shift=affine)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return all positions mixed."""
+        return _mixed(inputs[0], range(2, rank(inputs[0]) + 1))

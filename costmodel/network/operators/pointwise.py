@@ -5,12 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.axes import others, require_axis
-from costmodel.network.operators.base import POINT, Elementwise, Weight, Weights
+from costmodel.network.flow import Flow, Mixed, Slid, unchanged
+from costmodel.network.operators.axes import others, rank, require_axis
+from costmodel.network.operators.base import (
+    POINT,
+    Elementwise,
+    Normalization,
+    Rearrangement,
+    Stateless,
+    Weight,
+    Weights,
+)
 from costmodel.network.shape import Shape
 
 
@@ -20,14 +29,14 @@ class Activation(Elementwise):
     __slots__ = ()
     per_element: ClassVar[Tally]
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations an element, times the elements."""
         return self.per_element * output.numel
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class BatchNorm2d(Elementwise):
+class BatchNorm2d(Normalization):
     """Batch normalization, y = γ·(x − μ)/√(σ² + ε) + β a channel.
 
     It takes a feature map, and a vector or tokens as well; channels are axis 1.
@@ -54,14 +63,14 @@ class BatchNorm2d(Elementwise):
             "num_batches_tracked": Weight((), learnable=False),
         }
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a multiplication and an addition an element."""
         return Tally(mul=output.numel, add=output.numel)
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class LocalResponseNorm(Elementwise):
+class LocalResponseNorm(Stateless, Normalization):
     """Local response normalization over ``size`` neighbouring channels.
 
     y = x / (k + (α/size)·Σ x²)^β. Channels beyond the first and last are zeros and
@@ -78,10 +87,16 @@ class LocalResponseNorm(Elementwise):
         inputs[0].require_map()
         return inputs[0]
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Square, sum, scale and shift, raise to a power, divide."""
         each = Tally(add=self.size, mul=2, div=1, exp=1)
         return each * output.numel
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return channels that see their neighbours, n from ⌊n/2⌋ before on."""
+        before = as_dim(self.size // 2)
+        near = Window(self.size, 1, before, as_dim(self.size - 1 - before))
+        return Flow((Slid(1, near), *unchanged(rank(inputs[0])).axes[1:]))
 
     def __str__(self) -> str:
         """Write local response norm, 5."""
@@ -174,7 +189,7 @@ class HardTanh(Activation):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Softmax(Elementwise):
+class Softmax(Stateless, Normalization):
     """e^x_i / Σ_j e^x_j along an axis, by default channels, the largest x taken off.
 
     ``log`` gives its logarithm, x_i − max x − log Σ_j e^(x_j − max x).
@@ -194,7 +209,7 @@ class Softmax(Elementwise):
         require_axis(inputs[0], self.axis)
         return inputs[0]
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """For C elements a place: 2C−1 additions, C−1 comparisons, C exp and div.
 
         The logarithm takes one more ``exp`` a place, and subtracts where it divided.
@@ -207,6 +222,12 @@ class Softmax(Elementwise):
             add=2 * every - places, compare=every - places, exp=every, div=every
         )
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axis mixed."""
+        axes = list(unchanged(rank(inputs[0])).axes)
+        axes[int(self.axis) - 1] = Mixed(int(self.axis))
+        return Flow(tuple(axes))
+
     def __str__(self) -> str:
         """Write softmax, or log softmax, axis 2."""
         name = "log softmax" if self.log else "softmax"
@@ -215,20 +236,16 @@ class Softmax(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Identity(Elementwise):
+class Identity(Rearrangement):
     """The input itself, under another name."""
 
     kind: ClassVar[str] = "identity"
     view: ClassVar[bool] = True
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations."""
-        return Tally()
-
 
 @final
 @dataclass(frozen=True, slots=True)
-class Dropout(Elementwise):
+class Dropout(Rearrangement):
     """Random zeros while training; the identity in evaluation, which is counted here.
 
     **Source**: Srivastava et al. 2014, *Journal of Machine Learning Research* 15.
@@ -243,10 +260,6 @@ class Dropout(Elementwise):
         super(Dropout, self).__post_init__()
         if type(self.percent) is int and self.percent > 100:
             raise CostModelError(f"percent {self.percent} is over 100")
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations: evaluation mode."""
-        return Tally()
 
     def __str__(self) -> str:
         """Write dropout 50%."""

@@ -12,12 +12,14 @@ from costmodel.algebra.symbols import Dim, as_dim, common_divisor
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window, sliding
 from costmodel.errors import CostModelError
+from costmodel.network.flow import AxisFlow, Sampled
 from costmodel.network.operators.base import (
     POINT,
-    Operator,
     Pair,
+    Stateless,
     Weight,
     Weights,
+    Windowed,
     by,
     slide,
     suffix,
@@ -25,14 +27,10 @@ from costmodel.network.operators.base import (
 from costmodel.network.shape import Shape
 
 
-class Pool(Operator):
-    """A window that reduces each channel by itself and stores nothing."""
+class Pool(Stateless, Windowed):
+    """A window that reduces each channel by itself."""
 
     __slots__ = ()
-
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
-        """Return no tensors."""
-        return {}
 
 
 def _check_pool(kernel: Pair, padding: Pair) -> None:
@@ -68,7 +66,7 @@ class MaxPool2d(Pool):
         _check_pool(self.kernel, self.padding)
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return k_h·k_w − 1 comparisons an output."""
         return Tally(compare=(self.kernel[0] * self.kernel[1] - 1) * output.numel)
 
@@ -101,7 +99,7 @@ class AvgPool2d(Pool):
         _check_pool(self.kernel, self.padding)
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return k_h·k_w − 1 additions and a division an output."""
         count = output.numel
         return Tally(add=(self.kernel[0] * self.kernel[1] - 1) * count, div=count)
@@ -113,7 +111,7 @@ class AvgPool2d(Pool):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Subsample2d(Operator):
+class Subsample2d(Windowed):
     """LeNet-5's subsampling: a window's sum, times a coefficient, plus a bias.
 
     y = w_c · Σ x + b_c: two learned numbers a map. Windows do not overlap.
@@ -138,7 +136,7 @@ class Subsample2d(Operator):
         each = Weight((inputs[0].channels,))
         return {"weight": each, "bias": each}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return k_h·k_w − 1 additions, a multiplication, and the bias's addition."""
         count = output.numel
         return Tally(add=self.kernel[0] * self.kernel[1] * count, mul=count)
@@ -164,6 +162,10 @@ class AdaptivePool(Pool):
         """Return the input's channels at the fixed size."""
         inputs[0].require_map()
         return Shape(inputs[0].channels, tuple(Extent(m) for m in self.size))
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return positions that are averaged, or compared, however many there are."""
+        return tuple(Sampled(axis + 2) for axis in range(len(self.size)))
 
     def elements_read(self, x: Shape) -> Dim:
         """Return how many elements the windows read: Σ of their areas.

@@ -11,13 +11,14 @@ from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.axes import axes, elements, shape_of
-from costmodel.network.operators.base import POINT, Operator, Weight, Weights
+from costmodel.network.flow import Flow, From, Mixed, Repeated, Same, Together, aligned
+from costmodel.network.operators.base import POINT, Product, Weight, Weighted, Weights
 from costmodel.network.shape import Shape
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class LastLinear(Operator):
+class LastLinear(Weighted):
     """A fully connected layer of the last axis, y = W·x + b at every position.
 
     MACs = positions · in · out, for tokens L×C and for maps H×W×C alike.
@@ -55,28 +56,14 @@ class LastLinear(Operator):
         mac = inputs[0].numel * self.features
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each feature from all of the last axis."""
+        *others, last = range(1, len(inputs[0].spatial) + 2)
+        return Flow((*map(Same, others), Mixed(last, held="features")))
+
     def __str__(self) -> str:
         """Write linear of the last axis, 768."""
         return f"linear of the last axis, {self.features}"
-
-
-class Product(Operator):
-    """A product of operands that are all computed: nothing is stored."""
-
-    __slots__ = ()
-
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
-        """Return no tensors."""
-        return {}
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See the whole input."""
-        return None
-
-    def __str__(self) -> str:
-        """Write the operator's name."""
-        return self.kind.replace("_", " ")
 
 
 @final
@@ -116,6 +103,15 @@ class MatMul(Product):
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a MAC for each element of a row, an output."""
         return Tally(mac=output.numel * elements(output, axes(inputs[0])[-1:]))
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return ab, bc → ac, leading axes side by side."""
+        left, right = map(axes, inputs)
+        rows = (Same(len(left) - 1),) if len(left) > 1 else ()
+        columns = (Same(len(right), 1),) if len(right) > 1 else ()
+        inner = Same(max(len(right) - 1, 1), 1)
+        leading = _leading((0, left[:-2]), (1, right[:-2]))
+        return Flow((*leading, *rows, *columns), (Together((Same(len(left)), inner)),))
 
 
 @final
@@ -168,6 +164,21 @@ class Attention(Product):
             div=scores,
             exp=scores,
         )
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return le, se, sv → lv, leading axes side by side; a mask is ls."""
+        query, key, value, *masks = (axes(x) for x in inputs)
+        operands = [(0, query[:-2]), (1, key[:-2]), (2, value[:-2])]
+        features = Together((Same(len(query)), Same(len(key), 1)))
+        rows: tuple[From, ...] = (Same(len(query) - 1),)
+        keys = Together((Same(len(key) - 1, 1), Same(len(value) - 1, 2)))
+        for mask in masks:
+            operands += [(3, mask[:-2])] if len(mask) > 2 else []
+            beside = _beside(mask, query[-2:-1] + key[-2:-1])
+            keys = Together((*keys.sources, *beside[-1:]))
+            rows += beside[:-1]
+        row = Together(rows) if len(rows) > 1 else rows[0]
+        return Flow((*_leading(*operands), row, Same(len(value), 2)), (features, keys))
 
 
 @final
@@ -271,6 +282,21 @@ class Einsum(Product):
             return Tally(mac=products, add=added)
         return Tally(mul=products, add=added)
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the letters of the result, and those that are summed over."""
+        sizes = self._sizes(inputs)
+        where: dict[str, list[From]] = {letter: [] for letter in sizes}
+        for number, (letters, _) in enumerate(self._own(inputs)):
+            for axis, letter in enumerate(letters, start=1):
+                where[letter].append(Same(axis, number))
+        found = {
+            letter: Together(tuple(axes)) if len(axes) > 1 else axes[0]
+            for letter, axes in where.items()
+        }
+        kept = self._terms()[2][1:]
+        summed = tuple(found[letter] for letter in sizes if letter not in kept)
+        return Flow(tuple(found[letter] for letter in kept), summed)
+
     def __str__(self) -> str:
         """Write einsum bhqd,bhkd->bhqk."""
         return f"einsum {self.equation}"
@@ -293,6 +319,23 @@ def _broadcast(
             raise CostModelError(f"leading axes do not broadcast: {_listed(inputs)}")
         found.append(other if mine == one else mine)
     return tuple(found)
+
+
+def _leading(
+    *operands: tuple[int, tuple[Extent, ...]],
+) -> tuple[From | Together, ...]:
+    """Return the flow of leading axes, which broadcast."""
+    return aligned(operands) if any(sizes for _, sizes in operands) else ()
+
+
+def _beside(mask: tuple[Extent, ...], scores: tuple[Extent, ...]) -> tuple[From, ...]:
+    """Return the last axes of a mask, beside rows and columns of scores."""
+    least = max(0, len(mask) - 2)
+    pairs = enumerate(zip(mask[least:], scores[-len(mask) :], strict=True), least + 1)
+    return tuple(
+        Same(axis, 3) if size == score else Repeated(axis, 3)
+        for axis, (size, score) in pairs
+    )
 
 
 def _listed(shapes: tuple[Shape, ...]) -> str:

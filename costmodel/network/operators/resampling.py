@@ -12,7 +12,8 @@ from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
-from costmodel.network.operators.base import Elementwise, Pair, by
+from costmodel.network.flow import AxisFlow, Sampled
+from costmodel.network.operators.base import Pair, Stateless, Windowed, by
 from costmodel.network.shape import Shape
 
 
@@ -35,7 +36,7 @@ equation 9 (4 samples an axis); PyTorch, ``torch.nn.functional.interpolate``.
 """
 
 
-class Resampling(Elementwise):
+class Resampling(Stateless, Windowed):
     """Another number of rows and columns, each output a weighted sum of inputs."""
 
     __slots__ = ()
@@ -54,6 +55,10 @@ class Resampling(Elementwise):
             "interpolation is no one window: neighbouring positions look at different "
             "numbers of pixels"
         )
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return positions that lie between others."""
+        return tuple(Sampled(axis, self.mode, is_given=False) for axis in (2, 3))
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the mode's operations an output; area adds up what it reads."""

@@ -8,13 +8,15 @@ from typing import ClassVar, NoReturn, final
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.base import POINT, Operator, Weight, Weights
+from costmodel.network.flow import Flow, New, Unknown
+from costmodel.network.operators.axes import rank
+from costmodel.network.operators.base import Source, Stateless, Weight, Weights
 from costmodel.network.shape import Shape
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Parameter(Operator):
+class Parameter(Source):
     """A stored tensor that is an operand: a class token, a scale, an embedding.
 
     It has no batch: the same numbers serve every sample, and are stored once. What
@@ -27,26 +29,20 @@ class Parameter(Operator):
     """
 
     kind: ClassVar[str] = "parameter"
-    arity: ClassVar[tuple[int, int | None]] = (0, 0)
     shape: Shape
     learnable: bool = True
 
-    def output(self, *inputs: Shape) -> Shape:  # noqa: ARG002
+    def output(self, *inputs: Shape) -> Shape:
         """Return the stored tensor's shape; all of its axes, none is a batch."""
         return self.shape
 
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+    def weights(self, *inputs: Shape) -> Weights:
         """Return the tensor itself."""
         return {"data": Weight(self.shape.sizes, self.learnable)}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
-        """Return no operations: the numbers are there."""
-        return Tally()
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See nothing of the input; there is no operand to look at."""
-        return POINT
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return axes of its own, as long as those that they meet."""
+        return Flow((New(),) * rank(self.shape))
 
     def __str__(self) -> str:
         """Write parameter 1×768."""
@@ -55,7 +51,7 @@ class Parameter(Operator):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Opaque(Operator):
+class Opaque(Stateless):
     """An operator without a rule: its result's shape is known, its cost is not.
 
     It stores nothing itself; tensors that it is given are operands. Totals of a
@@ -75,15 +71,11 @@ class Opaque(Operator):
         if not isinstance(self.name, str) or not self.name:
             raise CostModelError(f"name {self.name!r} is no text")
 
-    def output(self, *inputs: Shape) -> Shape:  # noqa: ARG002
+    def output(self, *inputs: Shape) -> Shape:
         """Return the shape that was given."""
         return self.shape
 
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
-        """Return no tensors."""
-        return {}
-
-    def tally(self, output: Shape, *inputs: Shape) -> NoReturn:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> NoReturn:
         """Refuse: what it does is not known."""
         raise CostModelError(f"{self.name}: no rule says what it costs")
 
@@ -92,6 +84,10 @@ class Opaque(Operator):
         """Refuse: what it looks at is not known."""
         raise CostModelError(f"{self.name}: no rule says what it looks at")
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return what nobody knows."""
+        return Flow((Unknown(),) * rank(self.shape))
+
     def __str__(self) -> str:
         """Write unknown operator foo."""
         return f"unknown operator {self.name}"
@@ -99,7 +95,7 @@ class Opaque(Operator):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Derived(Operator):
+class Derived(Source):
     """A tensor computed from stored ones alone, such as a position bias looked up.
 
     It is the same for every sample and every batch, and is worked out once; what that
@@ -110,22 +106,21 @@ class Derived(Operator):
     arity: ClassVar[tuple[int, int | None]] = (0, None)
     shape: Shape
 
-    def output(self, *inputs: Shape) -> Shape:  # noqa: ARG002
+    def output(self, *inputs: Shape) -> Shape:
         """Return its shape."""
         return self.shape
 
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+    def weights(self, *inputs: Shape) -> Weights:
         """Return no tensors: what it is made of stores them."""
         return {}
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return no operations a sample."""
         return Tally()
 
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See nothing of the input."""
-        return POINT
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return axes of its own, as long as those that they meet."""
+        return Flow((New(),) * rank(self.shape))
 
     def __str__(self) -> str:
         """Write derived, 49×49."""

@@ -9,12 +9,14 @@ from costmodel.algebra.symbols import Dim, exact_div, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window, sliding
 from costmodel.errors import CostModelError
+from costmodel.network.flow import AxisFlow, Flow, Listed, Mixed, Slid
 from costmodel.network.operators.base import (
     POINT,
-    Operator,
     Pair,
     Weight,
+    Weighted,
     Weights,
+    Windowed,
     by,
     slide,
     suffix,
@@ -28,7 +30,7 @@ PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 @final
 @dataclass(frozen=True, slots=True)
-class Conv2d(Operator):
+class Conv2d(Weighted, Windowed):
     """Grouped, dilated 2-D cross-correlation.
 
     y[o,i,j] = b[o] + Σ_{c,u,v} w[o,c,u,v] · x[c, i·s+u·d−p, j·s+v·d−p]
@@ -95,6 +97,16 @@ class Conv2d(Operator):
         mac = self.weights(*inputs)["weight"].numel * output.positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return each channel from all of its group."""
+        return Mixed(1, self.groups, "channels")
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return a window along each side, and what it pads with."""
+        sides = enumerate(zip(self.window or POINT, self.dilation, strict=True), 2)
+        mode = self.padding_mode
+        return tuple(Slid(axis, along, gap, mode) for axis, (along, gap) in sides)
+
     def __str__(self) -> str:
         """Write 3×3 conv, 64, /2."""
         depthwise = self.groups != 1 and is_equal(self.groups, self.channels)
@@ -118,7 +130,7 @@ def check_groups(read: Dim, made: Dim, groups: Dim) -> None:
 
 @final
 @dataclass(frozen=True, slots=True)
-class TableConv2d(Operator):
+class TableConv2d(Weighted, Windowed):
     """A convolution whose maps see only the input maps that a table lists.
 
     Map o sums over the inputs c in table[o]. LeNet-5's layer C3 has such a table,
@@ -159,7 +171,7 @@ class TableConv2d(Operator):
             raise CostModelError(f"the table lists map {last} of only {channels} maps")
         return slide(inputs[0], len(self.table), self.window or POINT)
 
-    def weights(self, *inputs: Shape) -> Weights:  # noqa: ARG002
+    def weights(self, *inputs: Shape) -> Weights:
         """Return a kernel and a bias for each row of the table."""
         weights: Weights = {}
         for index, row in enumerate(self.table):
@@ -167,10 +179,14 @@ class TableConv2d(Operator):
             weights[f"maps.{index}.bias"] = Weight((1,))
         return weights
 
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:  # noqa: ARG002
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a MAC a listed connection, an addition an output for the bias."""
         taps = sum(map(len, self.table)) * self.kernel[0] * self.kernel[1]
         return Tally(mac=taps * output.positions, add=output.numel)
+
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return each map from those that the table lists."""
+        return Listed(1, self.table)
 
     def __str__(self) -> str:
         """Write 5×5 conv by table, 16."""
@@ -179,7 +195,7 @@ class TableConv2d(Operator):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Linear(Operator):
+class Linear(Weighted):
     """A fully connected layer, y = W·x + b, on a vector."""
 
     kind: ClassVar[str] = "linear"
@@ -209,6 +225,10 @@ class Linear(Operator):
         mac = inputs[0].channels * output.channels
         return Tally(mac=mac, add=output.channels if self.bias else 0)
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each feature from all."""
+        return Flow((Mixed(1, held="features"),))
+
     def __str__(self) -> str:
         """Write linear, 1000."""
         return f"linear, {self.features}"
@@ -216,7 +236,7 @@ class Linear(Operator):
 
 @final
 @dataclass(frozen=True, slots=True)
-class RadialBasis(Operator):
+class RadialBasis(Weighted):
     """Euclidean distances to fixed codes, y_i = Σ_j (x_j − w_ij)².
 
     The output layer of LeNet-5: its codes are ±1 images of the digits, not learned.
@@ -244,6 +264,10 @@ class RadialBasis(Operator):
         """Return a subtraction and a MAC (square, accumulate) a code element."""
         count = inputs[0].channels * output.channels
         return Tally(mac=count, add=count)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each feature from all."""
+        return Flow((Mixed(1, held="features"),))
 
     def __str__(self) -> str:
         """Write radial basis, 10."""
