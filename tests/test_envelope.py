@@ -114,6 +114,13 @@ def test_only_what_is_never_negative_covers_anything() -> None:
     assert undominated(polynomials(2 * N, 2 * N - H), {}) == [0]
 
 
+def test_extents_behind_windows_without_padding_are_lines() -> None:
+    # H − 4 is never below ⌊H/2⌋ − 6, though neither is in normal form.
+    valid = Polynomial({Monomial([Extent(H, -4)]): 1})
+    pooled = Polynomial({Monomial([Extent(H, -12, 2)]): 1})
+    assert undominated([valid, pooled], {H: 12}) == [0]
+
+
 def test_of_equal_formulas_the_first_is_kept() -> None:
     assert undominated(polynomials(N, 2 * N, 2 * N, H), {}) == [1, 3]
     assert undominated([], {}) == []
