@@ -19,7 +19,7 @@ from costmodel.algebra.symbols import H, W
 from costmodel.algebra.window import Window
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
-from costmodel.network.operators.arithmetic import FUNCTIONS, PAIRS, SCALARS
+from costmodel.network.operators.arithmetic import PAIRS, SCALARS
 from costmodel.network.operators.axes import (
     along,
     extents,
@@ -38,6 +38,8 @@ Draw = st.DrawFn
 TRUTHS = {"comparison", "equal", "not_equal", "less", "less_equal", "greater",
           "greater_equal"}  # fmt: skip
 """Operations whose results are no numbers, so that few operators take them."""
+COMPILED = sorted(name for name, row in op.FUNCTIONS.items() if row.torch)
+"""Functions that PyTorch has without constants of their own."""
 Step: TypeAlias = Callable[[Draw, Value], Value]
 
 
@@ -77,7 +79,7 @@ def _positions(extent: Extent) -> int:
 
 def _pointwise(draw: Draw, x: Value) -> Value:
     kinds: list[st.SearchStrategy[op.Operator]] = [
-        st.builds(op.Pointwise, st.sampled_from(sorted(FUNCTIONS.keys() - {"clamp"}))),
+        st.builds(op.Pointwise, st.sampled_from(COMPILED)),
         st.builds(
             op.Scalar,
             st.sampled_from(sorted(SCALARS.keys() - {"clamp"} - TRUTHS)),

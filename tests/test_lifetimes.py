@@ -50,7 +50,7 @@ from costmodel.network.build import (
     zeros,
 )
 from costmodel.network.graph import Network
-from costmodel.network.operators.arithmetic import FUNCTIONS, PAIRS, SCALARS
+from costmodel.network.operators.arithmetic import PAIRS, SCALARS
 from costmodel.network.operators.reducing import REDUCTIONS
 from costmodel.network.shape import Shape
 from costmodel.testing_tensors import TRUTHS, put
@@ -145,8 +145,6 @@ LAYERS: list[Callable[[Value], Value]] = [
     lambda x: batch_norm(x, affine=False),
     lambda x: local_response_norm(x, 5),
     lambda x: local_response_norm(x, 2),
-    *(partial(activation, kind=kind) for kind, layer in op.OPERATORS.items()
-      if issubclass(layer, op.Activation)),
     softmax,
     identity,
     lambda x: dropout(x, 30),
@@ -174,7 +172,7 @@ LAYERS: list[Callable[[Value], Value]] = [
     lambda x: channel_shuffle(x, 2),
     lambda x: channel_shuffle(x, 1),
     lambda x: channel_shuffle(flatten(x), 4),
-    *(partial(put, operator=op.Pointwise(name)) for name in sorted(FUNCTIONS)
+    *(partial(activation, kind=name) for name in sorted(op.FUNCTIONS)
       if name != "clamp"),
     *(partial(put, operator=op.Scalar(name, "2")) for name in sorted(SCALARS)
       if name not in {"clamp", *TRUTHS}),

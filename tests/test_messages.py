@@ -40,7 +40,7 @@ from costmodel.testing import networks
 
 
 INPUT = op.Input(Shape(3, (Extent(H), Extent(W))))
-RELU = op.ReLU()
+RELU = op.Pointwise("relu")
 
 
 def check(problem: str, make: Callable[[], object]) -> None:
@@ -82,7 +82,7 @@ GRAPHS = [
     ('input at "b": takes 0 inputs, got 1', graph(("a", "b"), a=INPUT, b=INPUT)),
     ('node "a": has no attribute "operator"', graph(X_A, x=INPUT, a=None)),
     ('node "a": needs an Operator, got str', graph(X_A, x=INPUT, a="relu")),
-    ('node "a": needs an Operator, got ABCMeta', graph(X_A, x=INPUT, a=op.ReLU)),
+    ('node "a": needs an Operator, got ABCMeta', graph(X_A, x=INPUT, a=op.Pointwise)),
     (
         'node "a": input "gone" is missing from the graph',
         wired(graph(X_A, x=INPUT, a=RELU), a=("gone",)),
@@ -261,8 +261,11 @@ VERBS: list[tuple[str, Callable[[Value], object]]] = [
     ("relu: takes values that other verbs returned", lambda _: relu(3)),  # type: ignore[arg-type]
     ("network: takes values that other verbs returned", lambda _: network()),
     (
-        "activation 'swish': known are hardsigmoid, hardswish, hardtanh, relu, relu6, "
-        "scaled_tanh, sigmoid, silu, tanh",
+        "activation 'swish': known are abs, ceil, celu, clamp, cos, elu, erf, exp, "
+        "expm1, floor, gelu, gelu_tanh, hardshrink, hardsigmoid, hardswish, hardtanh, "
+        "leaky_relu, log, log1p, logsigmoid, mish, neg, reciprocal, relu, relu6, "
+        "round, rsqrt, scaled_tanh, selu, sigmoid, sign, silu, sin, softplus, "
+        "softshrink, softsign, sqrt, square, tanh, tanhshrink, threshold, trunc",
         lambda x: activation(x, "swish"),
     ),
     (
@@ -516,8 +519,8 @@ STRANGE = st.sampled_from(
         ("gone",),
         [["input"]],
         {"a": 1},
-        op.ReLU,
-        op.ReLU(),
+        op.Pointwise,
+        op.Pointwise("relu"),
         op.Add(),
         op.Concat(),
         op.Flatten(),

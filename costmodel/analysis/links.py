@@ -176,7 +176,6 @@ def _shuffle(operator: op.ChannelShuffle, channels: int) -> Blocks:
 
 
 CHANNELS: dict[type[Operator], Callable[[Any, int], Blocks | None]] = {
-    **{kind: _own for kind in op.OPERATORS.values() if issubclass(kind, op.Activation)},
     **dict.fromkeys((
         op.BatchNorm2d, op.Identity, op.Dropout, op.MaxPool2d, op.AvgPool2d,
         op.Subsample2d, op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Pad2d,

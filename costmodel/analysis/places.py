@@ -248,7 +248,7 @@ ALONG: dict[
 }  # fmt: skip
 """What operators see along the axes that they work along; None sees all of it."""
 
-_ANYWHERE = (op.Activation, op.Identity, op.Dropout, op.Add, op.Multiply, op.Concat,
+_ANYWHERE = (op.Identity, op.Dropout, op.Add, op.Multiply, op.Concat,
              op.MatMul, op.Attention, op.Einsum, op.Linear, op.Flatten, op.Parameter,
              op.Derived)  # fmt: skip
 """Operators that need no map."""

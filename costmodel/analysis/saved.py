@@ -148,11 +148,6 @@ def _local_response_norm(call: Call) -> Saved:
     return Saved(operands=(0,), extras=(squares, scale, scale))
 
 
-def _scaled_tanh(call: Call) -> Saved:
-    """Keep the hyperbolic tangent before it is scaled."""
-    return Saved(extras=(Extra("intermediate", call.output.numel),))
-
-
 def _radial_basis(call: Call) -> Saved:
     """Keep every difference of an element and a code's."""
     (x,), y = call.inputs, call.output
@@ -256,25 +251,16 @@ def _resampling(call: Call) -> Saved:
     return _operand(call) if is_area else _nothing(call)
 
 
-OF_RESULT = {"exp", "expm1", "sqrt", "rsqrt", "reciprocal"}
-"""Functions whose derivative is a formula of their result."""
-
-OF_NOTHING = {"neg", "sign", "floor", "ceil", "round", "trunc"}
-"""Functions whose derivative is a constant."""
-
-
 def _pointwise(call: Call) -> Saved:
-    """Keep what the derivative is a formula of: the result, or else the operand."""
-    function, whole = call.operator.attributes["function"], call.output.numel
-    if function in OF_NOTHING:
-        return Saved()
-    if function in OF_RESULT:
-        return Saved(result=True)
-    if function in ("logsigmoid", "softsign"):
-        return Saved(operands=(0,), extras=(Extra("intermediate", whole),))
-    if function == "tanhshrink":
-        return Saved(extras=(Extra("intermediate", whole),))
-    return Saved(operands=(0,))
+    """Keep what the derivative is a formula of, as the function's row says."""
+    assert isinstance(call.operator, op.Pointwise)  # noqa: S101 - a row of the table
+    saved = call.operator.row.saved.split()
+    between = (Extra("intermediate", call.output.numel),)
+    return Saved(
+        operands=(0,) if "operand" in saved else (),
+        result="result" in saved,
+        extras=between if "intermediate" in saved else (),
+    )
 
 
 def _scalar(call: Call) -> Saved:
@@ -367,7 +353,6 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Product: _other_operand,
     Pool: _operand,
     Resampling: _resampling,
-    op.Activation: _operand,
     op.Conv2d: _conv,
     op.TableConv2d: _table_conv,
     op.RadialBasis: _radial_basis,
@@ -378,10 +363,6 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.GroupNorm: _group_norm,
     op.InstanceNorm2d: _instance_norm,
     op.Softmax: _result,
-    op.ReLU: _result,
-    op.Sigmoid: _result,
-    op.Tanh: _result,
-    op.ScaledTanh: _scaled_tanh,
     op.Pointwise: _pointwise,
     op.PReLU: _operand,
     op.Scalar: _scalar,

@@ -55,7 +55,7 @@ class Layouts:
 
 _VIEWS = (op.Permute, op.Expand, op.Select, op.SelectChannels, op.Slice, op.Crop,
           op.Reshape, op.Identity)  # fmt: skip
-_KEEPING = (op.Activation, op.Pointwise, op.Scalar, op.PReLU, op.Dropout)
+_KEEPING = (op.Pointwise, op.Scalar, op.PReLU, op.Dropout)
 """Functions of each element: what they make lies as their operand does."""
 
 

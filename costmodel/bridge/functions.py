@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from functools import partial
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -14,32 +15,6 @@ from costmodel.bridge.arrangements import Function, product
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 
-
-POINTWISE: dict[str, Callable[[], nn.Module]] = {
-    "celu": nn.CELU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "gelu_tanh": partial(nn.GELU, "tanh"),
-    "hardshrink": nn.Hardshrink,
-    "leaky_relu": nn.LeakyReLU,
-    "logsigmoid": nn.LogSigmoid,
-    "mish": nn.Mish,
-    "selu": nn.SELU,
-    "softplus": nn.Softplus,
-    "softshrink": nn.Softshrink,
-    "softsign": nn.Softsign,
-    "tanhshrink": nn.Tanhshrink,
-    "threshold": partial(nn.Threshold, 0.0, 0.0),
-    **{
-        name: partial(Function, getattr(torch, name))
-        for name in (
-            "abs", "ceil", "cos", "erf", "exp", "expm1", "floor", "log", "log1p",
-            "neg", "reciprocal", "round", "rsqrt", "sign", "sin", "sqrt", "square",
-            "trunc",
-        )
-    },
-}  # fmt: skip
-"""Modules by the function's name; constants are PyTorch's defaults."""
 
 PAIRS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
@@ -72,13 +47,36 @@ REDUCTIONS: dict[str, Callable[..., torch.Tensor]] = {
 
 
 def pointwise(layer: op.Pointwise) -> nn.Module:
-    """Return the module of a function."""
-    if layer.function not in POINTWISE:
+    """Return the module of a function, as its row names it."""
+    row = layer.row
+    if not row.torch:
         raise CostModelError(
             f'"{layer.function}" has constants that the network does not keep; '
             "write it as a scalar operator"
         )
-    return POINTWISE[layer.function]()
+    found = named(row.torch)
+    if isinstance(found, type):
+        module: nn.Module = found(**row.options)
+        return module
+    return Function(found, **row.options)
+
+
+def named(name: str) -> Any:
+    """Return the module's class, or the function, of that full name."""
+    try:
+        return resolve_name(name)
+    except (ImportError, AttributeError) as error:
+        raise CostModelError(f"there is no {name}: {error}") from None
+
+
+def pointwise_modules() -> dict[type[nn.Module], op.Pointwise]:
+    """Return the functions that are modules, by the module's class."""
+    rows = {name: named(row.torch) for name, row in op.functions().items() if row.torch}
+    return {
+        found: op.Pointwise(name)
+        for name, found in rows.items()
+        if isinstance(found, type)
+    }
 
 
 def scalar(layer: op.Scalar) -> nn.Module:

@@ -101,15 +101,16 @@ class AllChannels(nn.Module):
 
 def _positive(module: nn.Module) -> nn.Module:
     """Return a compiled module with every leaf replaced by a positive linear one."""
+    positive = dict.fromkeys(functions.pointwise_modules(), _identity) | POSITIVE
     for name, child in module.named_children():
         if type(child) is nn.Module or isinstance(child, nn.ModuleList):
             _positive(child)  # a scope, or a layer's own parts
             continue
-        if type(child) not in POSITIVE:
+        if type(child) not in positive:
             raise CostModelError(
                 f"{type(child).__name__}: gradients.py has no positive linear form"
             )
-        setattr(module, name, POSITIVE[type(child)](child))
+        setattr(module, name, positive[type(child)](child))
     return module
 
 
@@ -188,11 +189,7 @@ def _itself(layer: nn.Module) -> nn.Module:
 POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     **dict.fromkeys((nn.Conv2d, nn.Linear), _averaging),
     **dict.fromkeys((
-        nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.SiLU, nn.Tanh, nn.Hardsigmoid,
-        nn.Hardswish, nn.Hardtanh, nn.Dropout, modules.ScaledTanh, nn.BatchNorm1d,
-        nn.BatchNorm3d, nn.PReLU, nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.LeakyReLU,
-        nn.LogSigmoid, nn.Mish, nn.SELU, nn.Softplus, nn.Softshrink, nn.Softsign,
-        nn.Tanhshrink, nn.Threshold,
+        nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.Dropout, nn.PReLU,
     ), _identity),
     **dict.fromkeys((
         nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Identity, nn.Flatten, nn.ZeroPad2d,
@@ -213,4 +210,7 @@ POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     modules.RadialBasis: lambda layer: AllChannels(len(layer.weight)),
     modules.TableConv2d: _averaging_maps,
 }  # fmt: skip
-"""Positive linear forms by a leaf's exact type. A leaf without one is an error."""
+"""Positive linear forms by a leaf's exact type. A leaf without one is an error.
+
+A module of a function of each element is none here: it becomes the identity.
+"""

@@ -165,18 +165,16 @@ def local_response_norm(x: Value, size: Dim = 5, *, name: str | None = None) -> 
 
 def relu(x: Value, *, name: str | None = None) -> Value:
     """max(x, 0)."""
-    return apply(op.ReLU, [x], name)
+    return activation(x, "relu", name=name)
 
 
 def activation(x: Value, kind: str, *, name: str | None = None) -> Value:
-    """Apply an activation by its kind, such as relu6, silu or hardswish."""
-    layer = op.OPERATORS.get(str(kind))
-    if layer is None or not issubclass(layer, op.Activation):
-        known = sorted(
-            k for k, o in op.OPERATORS.items() if issubclass(o, op.Activation)
-        )
-        raise CostModelError(f"activation {kind!r}: known are {', '.join(known)}")
-    return apply(layer, [x], name)
+    """Apply a function of each element by its name, such as relu6, gelu or softsign."""
+    if str(kind) not in op.functions():
+        known = ", ".join(sorted(op.functions()))
+        raise CostModelError(f"activation {kind!r}: known are {known}")
+    common((x,), kind)
+    return apply(op.Pointwise, [x], name, kind)
 
 
 def require(condition: object, problem: str) -> None:

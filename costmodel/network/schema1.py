@@ -18,7 +18,17 @@ def upgraded(operator: Document) -> Document:
     return operator if upgrade is None else upgrade(operator)
 
 
-UPGRADES: dict[str, Callable[[Document], Document]] = {}
+def _function(operator: Document) -> Document:
+    """Return an activation, which had a kind of its own."""
+    return {**operator, "kind": "pointwise", "function": operator["kind"]}
+
+
+UPGRADES: dict[str, Callable[[Document], Document]] = {
+    **dict.fromkeys((
+        "relu", "relu6", "sigmoid", "silu", "tanh", "scaled_tanh", "hardsigmoid",
+        "hardswish", "hardtanh",
+    ), _function),
+}  # fmt: skip
 """What became of kinds that are no more, or that have other attributes now.
 
 Kinds without a row are what they were. A row leaves attributes that it does not know

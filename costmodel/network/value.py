@@ -59,11 +59,12 @@ class Builder:
         name: str | None,
     ) -> Value:
         """Append a node; every problem names it."""
-        full = self._name(operator.kind, name)
         try:
             layer = self._operator(operator, fields)
         except CostModelError as error:
+            full = self._name(operator.kind, name)
             raise at(operator.kind, full, str(error)) from None
+        full = self._name(layer.kind, name)
         names = tuple(value.node.name for value in inputs)
         node = make_node(full, layer, names, self.nodes, self.inference)
         self.nodes[full] = node

@@ -58,14 +58,6 @@ KIND_OF: dict[type[Operator], str] = {
     op.GroupNorm: "group_norm",
     op.InstanceNorm2d: "group_norm",
     op.Softmax: "softmax",
-    op.ReLU: "relu",
-    op.ReLU6: "clamp",
-    op.HardTanh: "clamp",
-    op.SiLU: "silu",
-    op.HardSwish: "hardswish",
-    op.HardSigmoid: "hardsigmoid",
-    op.Sigmoid: "sigmoid",
-    op.Tanh: "tanh",
     op.PReLU: "pointwise",
     op.Scalar: "pointwise",
     op.Multiply: "multiply",
@@ -138,18 +130,16 @@ def _radial_basis(site: Site) -> tuple[Demand, ...]:
     )
 
 
-def _scaled_tanh(site: Site) -> tuple[Demand, ...]:
-    return site.chain("multiply", "tanh", "multiply")
-
-
 def _added(site: Site) -> tuple[Demand, ...]:
     """Return a sum of two a time."""
     return site.chain(*["add"] * (len(site.inputs) - 1), operands=2)
 
 
 def _pointwise(site: Site) -> tuple[Demand, ...]:
-    is_gelu = site.operator.attributes["function"].startswith("gelu")
-    return site.one("gelu" if is_gelu else "pointwise")
+    """Return the kernels that the function's row names, one after the other."""
+    assert isinstance(site.operator, op.Pointwise)  # noqa: S101 - a row of the table
+    first, *more = site.operator.row.runtime.split()
+    return site.chain(first, *more) if more else site.one(first)
 
 
 def _binary(site: Site) -> tuple[Demand, ...]:
@@ -173,7 +163,6 @@ RULES: dict[type[Operator], Callable[[Site], tuple[Demand, ...]]] = {
     op.Reduce: lambda site: site.one("global_pool", site.read),
     op.Subsample2d: _subsample,
     op.ChannelShuffle: _shuffle,
-    op.ScaledTanh: _scaled_tanh,
     op.RadialBasis: _radial_basis,
     op.Add: _added,
     op.Pointwise: _pointwise,

@@ -158,7 +158,7 @@ def compiled(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGrap
 
 
 POINTWISE = (
-    op.Activation, op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Add, op.Multiply,
+    op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Add, op.Multiply,
     op.BatchNorm2d,
 )  # fmt: skip
 """Operators whose every result takes one element of each operand."""

@@ -30,9 +30,6 @@ _TO_HALF = (
     op.MatMul, op.Einsum, op.Attention, op.PReLU,
 )  # fmt: skip
 _TO_FLOAT = (op.LayerNorm, op.RMSNorm, op.GroupNorm)
-_FLOAT_FUNCTIONS = frozenset(
-    {"exp", "expm1", "log", "log1p", "reciprocal", "rsqrt", "softplus"}
-)
 _SUMS = frozenset({"sum", "norm", "prod"})
 """Reductions that read halves and add up in float32; nothing is cast before them."""
 
@@ -98,7 +95,7 @@ def _widths(operator: Operator) -> tuple[int | None, int | None]:
         return None, FLOAT
     if (
         isinstance(operator, _TO_FLOAT)
-        or (isinstance(operator, op.Pointwise) and told["function"] in _FLOAT_FUNCTIONS)
+        or (isinstance(operator, op.Pointwise) and operator.row.in_float32)
         or (
             isinstance(operator, (op.Scalar, op.Binary))
             and told["operation"] in _FLOAT_OPERATIONS

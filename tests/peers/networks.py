@@ -8,7 +8,6 @@ from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, image, network, scope
 from costmodel.network.graph import Network
-from costmodel.network.operators.arithmetic import FUNCTIONS
 from costmodel.network.shape import Shape
 from costmodel.testing_tensors import put
 
@@ -22,6 +21,11 @@ FAMILIES = ("vgg11_bn", "resnet18", "resnext50_32x4d", "wide_resnet50_2", "mnasn
             "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_0",
             "regnet_x_400mf", "regnet_y_400mf")  # fmt: skip
 """One of each other family of torchvision, counted at an odd size."""
+
+
+ACTIVATIONS = ("relu", "relu6", "sigmoid", "silu", "tanh", "scaled_tanh",
+               "hardsigmoid", "hardswish", "hardtanh")  # fmt: skip
+"""Functions that stand in the network of maps; the others in that of tensors."""
 
 
 def known(name: str, size: tuple[int, int] | None = None) -> Network:
@@ -43,9 +47,8 @@ def maps(batch: int) -> Network:
         x = build.add(x, build.depthwise(x, 5), build.conv(x, 12, 1))
         x = build.multiply(x, build.table_conv(x, ((0, 3), (11,), (5, 2, 1)) * 4, 1))
     with scope("activations"):
-        for kind, layer in op.OPERATORS.items():
-            if issubclass(layer, op.Activation):
-                x = build.activation(x, kind)
+        for kind in ACTIVATIONS:
+            x = build.activation(x, kind)
         x = build.softmax(build.dropout(build.identity(x)))
     with scope("normalizations"):
         x = build.batch_norm(build.batch_norm(x, affine=False))
@@ -72,7 +75,7 @@ def tensors() -> Network:
     """Return a network of every other operator: tokens, parts of axes, products."""
     x = build.conv(image(3, 12, 10), 8, 3)
     with scope("functions"):
-        for name in sorted(FUNCTIONS.keys() - {"clamp"}):
+        for name in sorted(op.FUNCTIONS.keys() - {"clamp", *ACTIVATIONS}):
             x = put(x, op.Pointwise(name))
         for name in ("add", "reverse_divide", "power", "maximum"):
             x = put(x, op.Scalar(name, "2"))

@@ -121,11 +121,6 @@ def _mode(*names: str) -> Callable[[Layer], Count]:
     return lambda x: int(x.operator.attributes["mode"] in names)
 
 
-def _function(*names: str) -> Callable[[Layer], Count]:
-    """Return 1 for one of these functions, else 0."""
-    return lambda x: int(x.operator.attributes["function"] in names)
-
-
 QUANTITIES: dict[str, Callable[[Layer], Count]] = {
     "macs": lambda x: x.tally.mac,
     "adds": lambda x: x.tally.add,
@@ -151,8 +146,6 @@ QUANTITIES: dict[str, Callable[[Layer], Count]] = {
     "bilinear": _mode("bilinear", "bilinear_corners"),
     "bicubic": _mode("bicubic", "bicubic_corners"),
     "area": _mode("area"),
-    "elu_or_gelu": _function("elu", "gelu", "gelu_tanh"),
-    "leaky_relu": _function("leaky_relu"),
     "plain": lambda x: int(not x.operator.attributes["log"]),
 }
 """What the amounts of rules are made of, a sample, by name."""

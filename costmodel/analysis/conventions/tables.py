@@ -26,23 +26,18 @@ TENSORS = "matmul einsum attention"
 """Products of operands, which most tools count apart or miss."""
 SCALES = "upsample resize"
 POOLS = "max_pool avg_pool adaptive_avg_pool adaptive_max_pool"
-CHEAP = """
-    sigmoid tanh scaled_tanh hardsigmoid hardswish hardtanh add multiply
-    scalar binary reduce cumulate
+CHEAP = "elementwise reduction"
+"""What only this package counts; most tools warn of it, or leave it out in silence.
+
+Functions of each element that a tool tells from the others are named apart, as
+:class:`costmodel.network.operators.functions.Function` says.
 """
-"""What only this package counts; most tools warn of it, or leave it out in silence."""
-MOVES = """
-    input identity dropout flatten concat pad zeros pad_channels select_channels
-    channel_shuffle parameter derived reshape permute expand repeat select slice crop
-    pad_to pad_axis roll flip copy unfold pixel_shuffle pixel_unshuffle
-"""
+MOVES = "source rearrangement"
 """What moves or renames elements, which nobody counts."""
-FUNCTIONS = "pointwise prelu"
 NORMS = "layer_norm group_norm instance_norm"
 """Normalizations by the sample's own statistics."""
 NO_LAYERS = f"""
-    {FUNCTIONS} {NORMS} rms_norm batch_norm local_response_norm relu relu6 silu softmax
-    subsample radial_basis
+    {NORMS} rms_norm batch_norm local_response_norm softmax subsample radial_basis
     {POOLS} {SCALES} {CHEAP} {MOVES}
 """
 
@@ -77,9 +72,9 @@ FVCORE = Convention(
              "1 (nearest) or 4 (bilinear) an output; an element of areas"),
     ),
     zero=f"""
-        local_response_norm relu relu6 silu softmax subsample radial_basis
+        local_response_norm softmax subsample radial_basis
         max_pool avg_pool adaptive_max_pool attention rms_norm
-        {FUNCTIONS} {CHEAP} {MOVES}
+        {CHEAP} {MOVES}
     """,
 )  # fmt: skip
 
@@ -108,9 +103,9 @@ PTFLOPS = Convention(
         Rule("layer_norm", "inputs", ELEMENTS, seen=MODULE),
         Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS),
         Rule("softmax", "plain*inputs", ELEMENTS),
-        Rule("pointwise", "elu_or_gelu*inputs", ELEMENTS),
-        Rule("pointwise", "leaky_relu*inputs", ELEMENTS, seen=MODULE),
-        Rule("pointwise", "elu_or_gelu*inputs", "once more",
+        Rule("elu", "inputs", ELEMENTS),
+        Rule("leaky_relu", "inputs", ELEMENTS, seen=MODULE),
+        Rule("elu", "inputs", "once more",
              "It hooks the module, and replaces the function that the module calls.",
              seen=MODULE),
         Rule("local_response_norm", PARTS_AMOUNT, PARTS),
@@ -160,7 +155,7 @@ THOP = Convention(
              "1 (nearest), 11 (bilinear) or 259 (bicubic) an output", seen=MODULE),
     ),
     zero=f"""
-        local_response_norm relu relu6 silu subsample radial_basis pointwise group_norm
+        local_response_norm subsample radial_basis group_norm
         rms_norm max_pool adaptive_max_pool {TENSORS} {CHEAP} {MOVES}
     """,
 )  # fmt: skip
@@ -181,7 +176,7 @@ TORCHINFO = Convention(
              ON_OUTPUTS, seen=MODULE),
     ),
     zero=f"""
-        local_response_norm relu relu6 silu softmax radial_basis pointwise
+        local_response_norm softmax radial_basis
         {POOLS} {TENSORS} {SCALES} {CHEAP} {MOVES}
     """,
 )  # fmt: skip
@@ -203,7 +198,7 @@ DEEPSPEED = Convention(
         Rule(NORMS, ESTIMATE, ESTIMATED),
         Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS),
         Rule("softmax", "plain*inputs", ELEMENTS),
-        Rule("pointwise", "elu_or_gelu*inputs + leaky_relu*inputs", ELEMENTS),
+        Rule("elu leaky_relu", "inputs", ELEMENTS),
         Rule("relu6", "inputs", ELEMENTS, seen=FUNCTION),
         Rule("local_response_norm", PARTS_AMOUNT, PARTS),
     ),
@@ -257,7 +252,7 @@ ALL = Convention(
              seen=ANYHOW),
         Rule(f"""
              batch_norm local_response_norm relu relu6 silu softmax subsample
-             {POOLS} {SCALES} {CHEAP} {FUNCTIONS} {NORMS} rms_norm
+             {POOLS} {SCALES} {CHEAP} {NORMS} rms_norm
              """, "adds + muls + divs + exps + compares", "every operation",
              seen=ANYHOW),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costmodel.network.operators.arithmetic import Binary, Pointwise, PReLU, Scalar
+from costmodel.network.operators.arithmetic import Binary, PReLU, Scalar
 from costmodel.network.operators.arranging import (
     Copy,
     Expand,
@@ -32,6 +32,12 @@ from costmodel.network.operators.base import (
 )
 from costmodel.network.operators.convolutions import Conv1d, ConvTranspose2d
 from costmodel.network.operators.folding import PixelShuffle, PixelUnshuffle, Unfold2d
+from costmodel.network.operators.functions import (
+    FUNCTIONS,
+    Function,
+    functions,
+    register_function,
+)
 from costmodel.network.operators.joining import (
     Add,
     ChannelShuffle,
@@ -50,21 +56,12 @@ from costmodel.network.operators.normalizing import (
 from costmodel.network.operators.padding import Pad2d, PadChannels
 from costmodel.network.operators.parts import Crop, PadAxis, PadTo, Select, Slice
 from costmodel.network.operators.pointwise import (
-    Activation,
     BatchNorm2d,
     Dropout,
-    HardSigmoid,
-    HardSwish,
-    HardTanh,
     Identity,
     LocalResponseNorm,
-    ReLU,
-    ReLU6,
-    ScaledTanh,
-    Sigmoid,
-    SiLU,
+    Pointwise,
     Softmax,
-    Tanh,
 )
 from costmodel.network.operators.pooling import (
     AdaptiveAvgPool2d,
@@ -91,8 +88,8 @@ from costmodel.network.operators.weighted import (
 
 
 __all__ = [
+    "FUNCTIONS",
     "OPERATORS",
-    "Activation",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
     "Add",
@@ -115,10 +112,8 @@ __all__ = [
     "Expand",
     "Flatten",
     "Flip",
+    "Function",
     "GroupNorm",
-    "HardSigmoid",
-    "HardSwish",
-    "HardTanh",
     "Identity",
     "Input",
     "InstanceNorm2d",
@@ -146,8 +141,6 @@ __all__ = [
     "Product",
     "RMSNorm",
     "RadialBasis",
-    "ReLU",
-    "ReLU6",
     "Rearrangement",
     "Reduce",
     "Reduction",
@@ -156,18 +149,14 @@ __all__ = [
     "Resize2d",
     "Roll",
     "Scalar",
-    "ScaledTanh",
     "Select",
     "SelectChannels",
-    "SiLU",
-    "Sigmoid",
     "Slice",
     "Softmax",
     "Source",
     "Stateless",
     "Subsample2d",
     "TableConv2d",
-    "Tanh",
     "Unfold2d",
     "Upsample2d",
     "Weight",
@@ -176,6 +165,8 @@ __all__ = [
     "Windowed",
     "Zeros",
     "by",
+    "functions",
+    "register_function",
     "rule_for",
 ]
 
@@ -183,13 +174,12 @@ OPERATORS: dict[str, type[Operator]] = {
     operator.kind: operator
     for operator in (
         Input, Conv2d, TableConv2d, Linear, RadialBasis, BatchNorm2d, LocalResponseNorm,
-        ReLU, ReLU6, Sigmoid, SiLU, Tanh, ScaledTanh, HardSigmoid, HardSwish, HardTanh,
-        Softmax, Identity, Dropout, MaxPool2d, AvgPool2d, Subsample2d,
+        Pointwise, Softmax, Identity, Dropout, MaxPool2d, AvgPool2d, Subsample2d,
         AdaptiveAvgPool2d, AdaptiveMaxPool2d, Add, Multiply, Concat, Flatten, Pad2d,
         Zeros, PadChannels, SelectChannels, ChannelShuffle,
         LastLinear, Conv1d, ConvTranspose2d, MatMul, Attention, Einsum, Upsample2d,
         Resize2d, Parameter, Derived, Opaque,
-        Pointwise, Scalar, Binary, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm2d,
+        Scalar, Binary, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm2d,
         Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Select, Slice, Crop, PadTo,
         PadAxis, Roll, Flip, Copy, Unfold2d, PixelShuffle, PixelUnshuffle,
     )

@@ -1,4 +1,4 @@
-"""Functions of each element: of one tensor, of a tensor and a number, of two."""
+"""Arithmetic of each element: of a tensor and a number, or of two tensors."""
 
 from __future__ import annotations
 
@@ -14,48 +14,6 @@ from costmodel.network.operators.axes import extents, shaped
 from costmodel.network.operators.base import Elementwise, Weight, Weights
 from costmodel.network.shape import Shape
 
-
-FUNCTIONS: dict[str, Tally] = {
-    "abs": Tally(compare=1),
-    "celu": Tally(compare=1, exp=1, add=1, div=1, mul=1),  # x < 0: α(e^(x/α) − 1)
-    "ceil": Tally(compare=1),
-    "clamp": Tally(compare=2),
-    "cos": Tally(exp=1),
-    "elu": Tally(compare=1, exp=1, add=1, mul=1),  # x < 0: α(e^x − 1)
-    "erf": Tally(exp=1),
-    "exp": Tally(exp=1),
-    "expm1": Tally(exp=1, add=1),
-    "floor": Tally(compare=1),
-    "gelu": Tally(exp=1, add=1, mul=3),  # x·½·(1 + erf(x·√½))
-    "gelu_tanh": Tally(exp=1, add=4, mul=7, div=1),  # ½x(1 + tanh(√(2/π)(x + cx³)))
-    "hardshrink": Tally(compare=2),
-    "leaky_relu": Tally(compare=1, mul=1),
-    "log": Tally(exp=1),
-    "log1p": Tally(exp=1, add=1),
-    "logsigmoid": Tally(exp=2, add=1),  # −log(1 + e^−x)
-    "mish": Tally(exp=3, add=3, mul=2, div=1),  # x·tanh(log(1 + e^x))
-    "neg": Tally(mul=1),
-    "reciprocal": Tally(div=1),
-    "round": Tally(compare=1),
-    "rsqrt": Tally(exp=1, div=1),
-    "selu": Tally(compare=1, exp=1, add=1, mul=2),  # λ·elu
-    "sign": Tally(compare=2),
-    "sin": Tally(exp=1),
-    "softplus": Tally(exp=2, add=1),  # log(1 + e^x)
-    "softshrink": Tally(compare=2, add=1),
-    "softsign": Tally(compare=1, add=1, div=1),  # x/(1 + |x|)
-    "sqrt": Tally(exp=1),
-    "square": Tally(mul=1),
-    "tanhshrink": Tally(exp=1, add=3, mul=1, div=1),  # x − tanh x
-    "threshold": Tally(compare=1),
-    "trunc": Tally(compare=1),
-}
-"""Operations an element, by PyTorch's name, read from the function's formula.
-
-A root, a power, a logarithm, a sine and the error function are an ``exp`` each, as
-:class:`costmodel.algebra.tally.Tally` counts them; rounding and a choice between two
-formulas are a comparison; tanh is counted as the activation ``tanh`` is.
-"""
 
 PAIRS: dict[str, Tally] = {
     "add": Tally(add=1),
@@ -89,37 +47,6 @@ def _one_of(name: str, known: dict[str, Tally], what: str) -> None:
         raise CostModelError(
             f'{what} "{name}" is unknown; known are {", ".join(sorted(known))}'
         )
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Pointwise(Elementwise):
-    """One function of every element, by its name in PyTorch: gelu, exp, sqrt.
-
-    Constants of the function (a slope, say) are PyTorch's defaults.
-
-    **Units**: the operations an element of :data:`FUNCTIONS`.
-
-    >>> x = Shape(2, (Extent(3), Extent(3)))
-    >>> Pointwise("square").tally(x, x)
-    Tally(mac=0, add=0, mul=18, div=0, exp=0, compare=0)
-    """
-
-    kind: ClassVar[str] = "pointwise"
-    function: str
-
-    def __post_init__(self) -> None:
-        """Check that the function has a rule."""
-        super(Pointwise, self).__post_init__()
-        _one_of(self.function, FUNCTIONS, "function")
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return the operations an element, times the elements."""
-        return FUNCTIONS[self.function] * output.numel
-
-    def __str__(self) -> str:
-        """Write gelu."""
-        return self.function.replace("_", " ")
 
 
 @final

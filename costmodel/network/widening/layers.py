@@ -201,9 +201,8 @@ def derived(site: Site) -> Widened:
 
 
 SAME: tuple[type[op.Operator], ...] = (
-    op.ReLU, op.ReLU6, op.Sigmoid, op.SiLU, op.Tanh, op.ScaledTanh, op.HardSigmoid,
-    op.HardSwish, op.HardTanh, op.Softmax, op.Identity, op.Dropout, op.BatchNorm2d,
-    op.LocalResponseNorm, op.Pointwise, op.Scalar, op.LayerNorm, op.RMSNorm,
+    op.Pointwise, op.Softmax, op.Identity, op.Dropout, op.BatchNorm2d,
+    op.LocalResponseNorm, op.Scalar, op.LayerNorm, op.RMSNorm,
     op.InstanceNorm2d, op.Cumulate, op.Copy, op.Roll, op.Flip,
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from costmodel.bridge.trace.layout import Layout
 from costmodel.bridge.trace.tracer import Constant, Traced, number_of
 from costmodel.network import operators as op
 from costmodel.network.operators import Operator
-from costmodel.network.operators.arithmetic import FUNCTIONS
+from costmodel.network.operators.functions import traced_as
 
 
 Reader = Callable[[Call], None]
@@ -29,9 +29,10 @@ def each(operator: Operator) -> Reader:
     return reader
 
 
-def function(name: str) -> Reader:
+def function(name: str) -> Reader | None:
     """Return a reader of a function in the table of functions."""
-    return each(op.Pointwise(name))
+    known = traced_as(name)
+    return None if known is None else each(op.Pointwise(known))
 
 
 def gelu(call: Call) -> None:
@@ -44,8 +45,8 @@ def gelu(call: Call) -> None:
 def hardtanh(call: Call) -> None:
     """Read a clamp; from 0 to 6 it is ReLU6."""
     limits = (call.get(1, "min_val", -1.0), call.get(2, "max_val", 1.0))
-    operator: Operator = op.ReLU6() if limits == (0, 6) else op.HardTanh()
-    call.put(operator, call.x(), result=call.result)
+    name = "relu6" if limits == (0, 6) else "hardtanh"
+    call.put(op.Pointwise(name), call.x(), result=call.result)
 
 
 def dropout(call: Call) -> None:
@@ -234,20 +235,8 @@ def clamp(call: Call) -> None:
 
 
 POINTWISE: dict[str, Reader] = {
-    "relu": each(op.ReLU()),
-    "relu6": each(op.ReLU6()),
-    "sigmoid": each(op.Sigmoid()),
-    "silu": each(op.SiLU()),
-    "tanh": each(op.Tanh()),
-    "hardsigmoid": each(op.HardSigmoid()),
-    "hardswish": each(op.HardSwish()),
     "hardtanh": hardtanh,
     "gelu": gelu,
-    **{
-        name: function(name)
-        for name in FUNCTIONS
-        if name not in {"gelu", "gelu_tanh", "clamp"}
-    },
     "clamp": clamp,
     "dropout": dropout,
     "alpha_dropout": dropout,
@@ -283,4 +272,6 @@ POINTWISE: dict[str, Reader] = {
     "rpow": binary("power", is_reversed=True),
     "addcmul": addcmul,
 }
-__all__ = ["POINTWISE", "Layout", "aligned", "tensors"]
+"""Functions of each element whose arguments say which; the others are in the table."""
+
+__all__ = ["POINTWISE", "Layout", "aligned", "function", "tensors"]

@@ -177,7 +177,7 @@ def glu(call: Call) -> None:
     if x.sizes[axis].constant is None:
         raise UndoneError
     first, second = (part(call, x, axis, half * i, half) for i in range(2))
-    gate = call.put(op.Sigmoid(), second)
+    gate = call.put(op.Pointwise("sigmoid"), second)
     call.put(op.Binary("multiply"), first, gate, result=call.result)
 
 
