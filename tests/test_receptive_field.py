@@ -127,7 +127,7 @@ def check_window(
 
 
 OF_TENSORS = {
-    op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Copy, op.Select, op.Slice,
+    op.PReLU, op.Copy, op.Select, op.Slice,
     op.PadAxis, op.InstanceNorm2d, op.Conv1d, op.ConvTranspose2d, op.Upsample2d,
     op.Resize2d,
 }  # fmt: skip
@@ -176,7 +176,7 @@ def check_extremes(field: ReceptiveField, layer: str) -> None:
 def test_windows_are_those_of_every_path_of_the_graph(net: Network) -> None:
     graph = net.graph
     plain = [node.name for node in net.nodes if not any(
-        isinstance(net[name].operator, SPECIAL)
+        isinstance(net[name].operator, SPECIAL) or net[name].operator == PRODUCT
         for name in {node.name, *nx.ancestors(graph, node.name)}
     )]  # fmt: skip
     last = plain[-1]
@@ -185,8 +185,9 @@ def test_windows_are_those_of_every_path_of_the_graph(net: Network) -> None:
     assert found == set(receptive_field(net).windows(last))
 
 
-SPECIAL = (op.Zeros, op.SelectChannels, op.TableConv2d, op.Multiply,
-           op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Flatten)  # fmt: skip
+PRODUCT = op.Arithmetic("multiply")
+SPECIAL = (op.Zeros, op.SelectChannels, op.TableConv2d, op.AdaptiveAvgPool2d,
+           op.AdaptiveMaxPool2d, op.Flatten)  # fmt: skip
 """Operators that lose channels, or see a whole map: for these a path is not enough."""
 
 
@@ -474,7 +475,7 @@ def test_fields_are_those_of_networks_of_one_image() -> None:
     shape = image(4, 8, 8).shape
     two = Network.assemble([
         ("a", op.Input(shape), ()), ("b", op.Input(shape), ()),
-        ("add", op.Add(), ("a", "b")),
+        ("add", op.Arithmetic("add"), ("a", "b")),
     ])  # fmt: skip
     with pytest.raises(
         CostModelError, match=r"takes 4×8×8 and 4×8×8; it is about netw"

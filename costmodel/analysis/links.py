@@ -61,7 +61,7 @@ def positions(operator: Operator, axis: int, inputs: int, outputs: int) -> Flags
         return sampled(mode, inputs, outputs)
     if isinstance(operator, op.ConvTranspose2d):
         return _spread_out(operator, axis, inputs, outputs)
-    if operator.window is None:
+    if operator.window is None or isinstance(operator, op.Linear):
         raise CostModelError(f"{operator.kind}: has no positions along an axis")
     window, under = operator.window[axis], taps(operator, axis)
     if window.size != under[-1] + 1:
@@ -97,8 +97,11 @@ def drops_channels(network: Network) -> bool:
     They are not read, or they are multiplied by zeros.
     """
     kinds = {type(node.operator) for node in network.nodes}
+    is_multiplied = any(
+        op.is_gated(node.operator, network.shapes_into(node)) for node in network.nodes
+    )
     some = kinds & {op.SelectChannels, op.TableConv2d, op.Select, op.Slice} or (
-        op.Multiply in kinds and kinds & {op.Zeros, op.PadChannels}
+        is_multiplied and kinds & {op.Zeros, op.PadChannels}
     )
     return bool(some) and all(type(n.output.channels) is int for n in network.nodes)
 
@@ -197,7 +200,7 @@ CHANNELS: dict[type[Operator], Callable[[Any, int], Blocks | None]] = {
     op.Select: _select_axis,
     op.Slice: _slice_axis,
     op.PadAxis: _pad_first_axis,
-    **dict.fromkeys((op.Pointwise, op.Scalar, op.PReLU, op.Copy), _own),
+    **dict.fromkeys((op.Pointwise, op.Arithmetic, op.PReLU, op.Copy), _own),
     op.InstanceNorm2d: _own,
 }  # fmt: skip
 """The channels that operators of one operand look at. An operator without a rule is an
@@ -210,7 +213,7 @@ KERNELS = frozenset({
 """Operators with a kernel; the others look at single positions, or at whole maps."""
 
 JOINS: frozenset[type[Operator]] = frozenset({
-    op.Add, op.Multiply, op.Concat, op.Binary
+    op.Arithmetic, op.Concat
 })  # fmt: skip
 """Operators of several operands."""
 
@@ -220,7 +223,7 @@ PRODUCTS: frozenset[type[Operator]] = frozenset({op.MatMul, op.Attention, op.Ein
 ARRANGING: frozenset[type[Operator]] = frozenset({
     op.Reshape, op.Permute, op.Expand, op.Repeat, op.Crop, op.PadTo, op.Roll, op.Flip,
     op.Unfold2d, op.PixelShuffle, op.PixelUnshuffle, op.LayerNorm, op.RMSNorm,
-    op.GroupNorm, op.Reduce, op.Cumulate, op.LastLinear,
+    op.GroupNorm, op.Reduce, op.Cumulate,
 })  # fmt: skip
 """Operators of any axes: channels are followed through them while all see the same."""
 

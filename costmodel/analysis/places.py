@@ -227,12 +227,12 @@ ALONG: dict[
     type[Operator], Callable[[Any, Shape, Shape], dict[int, Window | None]]
 ] = {
     **dict.fromkeys((
-        op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Copy, op.Crop, op.PadTo,
+        op.Pointwise, op.Arithmetic, op.PReLU, op.Copy, op.Crop, op.PadTo,
         op.Permute, op.Reshape,
     ), _none),
     op.LayerNorm: _last,
     op.RMSNorm: _last,
-    op.LastLinear: lambda _, x, __: {len(x.sizes): None},
+    op.Linear: lambda _, x, __: {len(x.sizes): None} if x.spatial else {},
     op.GroupNorm: lambda _, x, __: dict.fromkeys(range(1, len(x.sizes) + 1)),
     op.InstanceNorm2d: lambda *_: {2: None, 3: None},
     op.Softmax: _axis,
@@ -248,7 +248,7 @@ ALONG: dict[
 }  # fmt: skip
 """What operators see along the axes that they work along; None sees all of it."""
 
-_ANYWHERE = (op.Identity, op.Dropout, op.Add, op.Multiply, op.Concat,
-             op.MatMul, op.Attention, op.Einsum, op.Linear, op.Flatten, op.Parameter,
+_ANYWHERE = (op.Identity, op.Dropout, op.Concat,
+             op.MatMul, op.Attention, op.Einsum, op.Flatten, op.Parameter,
              op.Derived)  # fmt: skip
 """Operators that need no map."""

@@ -82,7 +82,7 @@ VIEWS = (op.Reshape, op.Permute, op.Expand, op.Select, op.Slice, op.Crop)
 A reshape behind a permutation has to copy; see :mod:`costmodel.analysis.strides`.
 """
 
-_PASSING = (op.Add, op.Concat, op.Flatten, op.Reshape, op.Permute, op.Copy)
+_PASSING = (op.Concat, op.Flatten, op.Reshape, op.Permute, op.Copy)
 
 
 def stored_elements(operator: Operator, output: Shape) -> Dim:
@@ -92,9 +92,10 @@ def stored_elements(operator: Operator, output: Shape) -> Dim:
 
 def passed_operands(call: Call) -> tuple[int, ...]:
     """Return the operands that the result's gradient, or a part of it, serves."""
-    if isinstance(call.operator, op.Binary):
+    if isinstance(call.operator, op.Arithmetic):
         alike = [n for n, x in enumerate(call.inputs) if x.same_as(call.output)]
-        first = {"add": 2, "subtract": 1}.get(call.operator.operation, 0)
+        passing = {"add": len(call.inputs), "subtract": 1}
+        first = passing.get(call.operator.operation, 0)
         return tuple(n for n in alike if n < first)
     return tuple(range(len(call.inputs))) if _passes(call) else ()
 
@@ -109,8 +110,6 @@ def _passes(call: Call) -> bool:
         return is_view(call.operator, call.inputs[0], training=True, repeated=False)
     if isinstance(call.operator, op.SelectChannels):
         return is_equal(call.operator.channels, call.inputs[0].channels)
-    if isinstance(call.operator, op.Scalar):
-        return call.operator.operation in ("add", "subtract")
     return isinstance(call.operator, _PASSING) or is_repeated(call.operator)
 
 
@@ -263,10 +262,18 @@ def _pointwise(call: Call) -> Saved:
     )
 
 
-def _scalar(call: Call) -> Saved:
-    """Keep the operand where the number is no plain term or factor of it."""
+def _arithmetic(call: Call) -> Saved:
+    """Keep what the derivative multiplies by, beside a number or another tensor."""
     operation = call.operator.attributes["operation"]
-    if operation in ("add", "subtract", "reverse_subtract", "multiply", "divide"):
+    if operation in ("add", "subtract", "reverse_subtract"):
+        return Saved()
+    is_alone = len(call.inputs) == 1
+    return (_beside_number if is_alone else _of_tensors)(call, operation)
+
+
+def _beside_number(call: Call, operation: str) -> Saved:
+    """Keep the operand where the number is no plain factor of it."""
+    if operation in ("multiply", "divide"):
         return Saved()
     if operation == "reverse_power":
         return Saved(operands=(0,), result=True)
@@ -275,16 +282,12 @@ def _scalar(call: Call) -> Saved:
     return Saved(operands=(0,))
 
 
-def _binary(call: Call) -> Saved:
+def _of_tensors(call: Call, operation: str) -> Saved:
     """Keep what the other operand's derivative multiplies."""
-    operation = call.operator.attributes["operation"]
-    left, right = call.needs
-    if operation in ("add", "subtract"):
-        return Saved()
     if operation == "multiply":
-        return Saved(operands=((1,) if left else ()) + ((0,) if right else ()))
+        return _other_operand(call)
     if operation == "divide":
-        return Saved(operands=(0, 1) if right else (1,))
+        return Saved(operands=(0, 1) if call.needs[1] else (1,))
     return Saved(operands=(0, 1), result=operation == "power")
 
 
@@ -365,10 +368,7 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Softmax: _result,
     op.Pointwise: _pointwise,
     op.PReLU: _operand,
-    op.Scalar: _scalar,
-    op.Binary: _binary,
-    op.Add: _nothing,
-    op.Multiply: _other_operand,
+    op.Arithmetic: _arithmetic,
     op.Dropout: _dropout,
     op.Pad2d: _pad,
     op.MaxPool2d: _max_pool,

@@ -151,11 +151,9 @@ def _read(
     if isinstance(node.operator, op.Concat):
         require_apart(node, reading.after(node))
         return _concat(table, operands, shapes, apart=reading.apart)
-    if isinstance(node.operator, op.Add):
-        return tuple(map(table.union, _beside(operands)))
-    if isinstance(node.operator, op.Multiply) and len(operands) == 2:
+    if op.is_gated(node.operator, shapes):
         return _product(table, node, operands, shapes, reading)
-    if isinstance(node.operator, (op.Binary, op.Multiply)):
+    if isinstance(node.operator, op.Arithmetic) and node.operator.value is None:
         return _united(table, node, operands, shapes, reading.after(node))
     if type(node.operator) in PRODUCTS:
         together = (table.union(lane for lanes in operands for lane in lanes),)
@@ -196,7 +194,7 @@ def _leading_to(network: Network, name: str | None) -> set[str]:
 def _windows(node: Node, x: Shape, *, same: bool) -> Windows:
     """Return an operator's windows; None where it sees the whole of a map."""
     operator = node.operator
-    if isinstance(operator, (op.Linear, op.RadialBasis)):
+    if isinstance(operator, op.RadialBasis):
         return POINT  # of a vector, whose elements are as channels
     if isinstance(operator, op.Flatten):
         height, width = x.spatial or (_ONE, _ONE)
@@ -286,7 +284,9 @@ def _mixed(
         each = as_int(node.output.channels) // as_int(x.channels)
         alike = len(lanes) == 1
         return lanes if alike else tuple(lane for lane in lanes for _ in range(each))
-    if type(operator) in ARRANGING:
+    # A linear layer of several axes leaves what stands at the first one.
+    of_the_last = isinstance(operator, op.Linear) and x.spatial
+    if of_the_last or type(operator) in ARRANGING:
         if len(lanes) > 1:
             raise at(operator.kind, node.name, "channels that see different things "
                      "are not followed through it")  # fmt: skip

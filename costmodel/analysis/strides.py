@@ -37,6 +37,8 @@ class Layouts:
         operator = node.operator
         if not (node.inputs and isinstance(operator, (*_VIEWS, *_KEEPING))):
             return False
+        if len(node.inputs) > 1:  # where operands lie otherwise, PyTorch chooses
+            return False
         source = node.inputs[0]
         x = self.network.by_name[source].output
         own = self.strides.get(source)
@@ -55,7 +57,7 @@ class Layouts:
 
 _VIEWS = (op.Permute, op.Expand, op.Select, op.SelectChannels, op.Slice, op.Crop,
           op.Reshape, op.Identity)  # fmt: skip
-_KEEPING = (op.Pointwise, op.Scalar, op.PReLU, op.Dropout)
+_KEEPING = (op.Pointwise, op.Arithmetic, op.PReLU, op.Dropout)
 """Functions of each element: what they make lies as their operand does."""
 
 

@@ -9,6 +9,7 @@ followed back, from one position of one node.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 
 import numpy as np
 
@@ -80,6 +81,8 @@ def _alive(network: Network, node: Node, operands: list[Flags]) -> Flags:
         return np.ones(_sizes(node), dtype=bool)
     if type(node.operator) in _WHOLE:
         return _WHOLE[type(node.operator)](operands)
+    if len(operands) > 1 and isinstance(node.operator, op.Arithmetic):
+        return _combined(node.operator, operands)
     found = operands[0]
     for axis, seen in _along(network, node):
         found = _any(found, seen, axis)
@@ -92,11 +95,20 @@ def _alive(network: Network, node: Node, operands: list[Flags]) -> Flags:
 
 _WHOLE: dict[type[op.Operator], Callable[[list[Flags]], Flags]] = {
     op.Concat: np.concatenate,
-    op.Add: lambda operands: np.any(operands, axis=0),
-    op.Multiply: lambda operands: operands[0] & operands[1],
     op.Flatten: lambda operands: operands[0].reshape(-1),
 }
 """Operators that are no product of channels, rows and columns."""
+
+
+def _combined(operator: op.Arithmetic, operands: list[Flags]) -> Flags:
+    """Return where a sum, or a product, is not always zero; sizes of 1 are repeated."""
+    rules = {"add": np.logical_or, "multiply": np.logical_and}
+    if operator.operation not in rules or len({x.ndim for x in operands}) > 1:
+        raise CostModelError(
+            f"{operator.kind}: support.py has no rule for the elements that it looks at"
+        )
+    found: Flags = reduce(rules[operator.operation], operands)
+    return found
 
 
 def _asked_of(
@@ -107,9 +119,7 @@ def _asked_of(
     if isinstance(operator, op.Concat):
         ends = np.cumsum([len(alive[source]) for source in sources])
         return list(zip(sources, np.split(asked, ends[:-1]), strict=True))
-    if isinstance(operator, op.Add):
-        return [(source, asked) for source in sources]
-    if isinstance(operator, op.Multiply):
+    if len(sources) > 1 and isinstance(operator, op.Arithmetic):
         return [(source, _shrunk(asked, alive[source].shape)) for source in sources]
     if isinstance(operator, op.Flatten):
         return [(sources[0], asked.reshape(alive[sources[0]].shape))]

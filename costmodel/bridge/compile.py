@@ -82,8 +82,8 @@ def _emit(
     if isinstance(layer, op.Concat):
         pair = (arguments, as_int(layer.axis))
         return graph.create_node("call_function", torch.cat, pair, name=name)
-    if type(layer) in FUNCTIONS:
-        function, result = FUNCTIONS[type(layer)], arguments[0]
+    if layer in FUNCTIONS:
+        function, result = FUNCTIONS[layer], arguments[0]
         for other in arguments[1:]:
             pair = (result, other)
             result = graph.create_node("call_function", function, pair, name=name)
@@ -240,13 +240,13 @@ def _conv_transpose(layer: op.ConvTranspose2d, x: Shape) -> nn.Module:
     )
 
 
-def _last_linear(layer: op.LastLinear, x: Shape) -> nn.Module:
+def _linear(layer: op.Linear, x: Shape) -> nn.Module:
     return nn.Linear(as_int(x.sizes[-1]), as_int(layer.features), layer.bias)
 
 
-FUNCTIONS: dict[type[op.Operator], Callable[..., Any]] = {
-    op.Add: operator.add,
-    op.Multiply: operator.mul,
+FUNCTIONS: dict[op.Operator, Callable[..., Any]] = {
+    op.Arithmetic("add"): operator.add,
+    op.Arithmetic("multiply"): operator.mul,
 }
 """Operators that are functions of two operands, folded over more."""
 
@@ -254,7 +254,7 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Conv2d: _conv,
     op.TableConv2d: lambda o, x: modules.TableConv2d(o.table, o.kernel),
     op.Derived: lambda o, *_: modules.Derived(tuple(map(as_int, o.shape.sizes))),
-    op.Linear: lambda o, x: nn.Linear(as_int(x.channels), o.features, o.bias),
+    op.Linear: _linear,
     op.RadialBasis: lambda o, x: modules.RadialBasis(as_int(x.channels), o.features),
     op.BatchNorm2d: arranged.batch_norm,
     # The paper's constants (section 3.3): k = 2, n = 5, α = 10⁻⁴ (times n), β = 0.75.
@@ -278,7 +278,6 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.SelectChannels: lambda o, x: modules.SelectChannels(o.start, o.channels),
     op.ChannelShuffle: lambda o, x: modules.ChannelShuffle(o.groups),
     **arranged.LEAVES,
-    op.LastLinear: _last_linear,
     op.Conv1d: _conv1d,
     op.ConvTranspose2d: _conv_transpose,
     op.MatMul: lambda o, *x: products.MatMul(),

@@ -19,6 +19,7 @@ from costmodel.bridge import arrangements, functions, modules
 from costmodel.bridge.arrangements import Function, Sized
 from costmodel.bridge.compile import compile  # noqa: A004
 from costmodel.errors import CostModelError
+from costmodel.network import operators as op
 from costmodel.network.graph import Network
 
 
@@ -174,7 +175,7 @@ MOVES = {arrangements.part, arrangements.without_ends, arrangements.pad_axis,
          torch.permute, torch.clone, torch.cumsum}  # fmt: skip
 """Functions that are linear and positive already."""
 
-_PAIRS = set(functions.PAIRS.values())
+_PAIRS = {functions.named(row.torch) for row in op.ARITHMETIC.values() if row.torch}
 
 
 def _identity(_layer: nn.Module) -> nn.Module:

@@ -12,6 +12,7 @@ from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.enlarging import conv_transpose, upsample
 from costmodel.network.pair import Size, half, pair
+from costmodel.network.shape import Shape
 from costmodel.network.value import Value, apply, common, image, network, scope
 
 
@@ -91,7 +92,7 @@ def linear(
     one = Extent(1)
     if x.shape.spatial and all(extent == one for extent in x.shape.spatial):
         x = flatten(x)
-    return apply(op.Linear, [x], name, features, bias)
+    return apply(op.Linear, [x], name, features, bias, check=_require_vector)
 
 
 def radial_basis(x: Value, features: Dim, *, name: str | None = None) -> Value:
@@ -202,12 +203,38 @@ def identity(x: Value, *, name: str | None = None) -> Value:
 
 def add(*values: Value, name: str | None = None) -> Value:
     """Add values of one shape."""
-    return apply(op.Add, [*values], name)
+    common(values, "add")
+    return apply(op.Arithmetic, [*values], name, "add", check=_require_one_shape)
 
 
 def multiply(x: Value, gate: Value, *, name: str | None = None) -> Value:
-    """Multiply two values, repeating sizes of 1."""
-    return apply(op.Multiply, [x, gate], name)
+    """Multiply two values of as many axes, repeating sizes of 1."""
+    common((x, gate), "multiply")
+    return apply(op.Arithmetic, [x, gate], name, "multiply", check=_require_one_rank)
+
+
+def _require_vector(x: Shape) -> None:
+    """Refuse a feature map, whose last axis is its width."""
+    if x.spatial:
+        raise CostModelError(
+            f"needs a vector, got the feature map {x}; flatten it first"
+        )
+
+
+def _require_one_shape(first: Shape, *others: Shape) -> None:
+    """Refuse a shortcut of another shape, which PyTorch would repeat to fit."""
+    for other in others:
+        if not first.same_as(other):
+            raise CostModelError(
+                f"operands differ: {first} and {other}; does the shortcut need a "
+                "projection?"
+            )
+
+
+def _require_one_rank(x: Shape, gate: Shape) -> None:
+    """Refuse a gate of other axes: at the last one, channels would meet a width."""
+    if len(x.spatial) != len(gate.spatial):
+        raise CostModelError(f"shapes do not broadcast: {x} and {gate}")
 
 
 def concat(*values: Value, axis: Dim = 1, name: str | None = None) -> Value:

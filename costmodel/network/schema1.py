@@ -23,11 +23,24 @@ def _function(operator: Document) -> Document:
     return {**operator, "kind": "pointwise", "function": operator["kind"]}
 
 
+def _arithmetic(operator: Document) -> Document:
+    """Return an operation on tensors, or on a tensor and a number."""
+    operation = {"operation": operator["kind"]}
+    return {**operation, **operator, "kind": "arithmetic"}
+
+
+def _linear(operator: Document) -> Document:
+    """Return a linear layer of the last axis; that of a vector is its only one."""
+    return {**operator, "kind": "linear"}
+
+
 UPGRADES: dict[str, Callable[[Document], Document]] = {
     **dict.fromkeys((
         "relu", "relu6", "sigmoid", "silu", "tanh", "scaled_tanh", "hardsigmoid",
         "hardswish", "hardtanh",
     ), _function),
+    **dict.fromkeys(("add", "multiply", "binary", "scalar"), _arithmetic),
+    "last_linear": _linear,
 }  # fmt: skip
 """What became of kinds that are no more, or that have other attributes now.
 

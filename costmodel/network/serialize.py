@@ -181,7 +181,7 @@ def _inputs(node: dict[str, Any]) -> tuple[Any, ...]:
 
 def _read_field(kind: Any, value: Any, names: dict[str, sympy.Symbol]) -> Any:
     """Return an attribute of that type: text stays text, a shape is its sizes."""
-    if kind == "str":
+    if kind in ("str", "str | None"):
         return value
     read = _read(value, names)
     if kind != "Shape":

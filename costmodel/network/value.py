@@ -6,10 +6,11 @@ What every verb needs: nodes in order, their names, and the blocks that they sta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.algebra.symbols import Dim, H, N, W, as_dim
@@ -18,6 +19,10 @@ from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Inference, Node, make_node
 from costmodel.network.shape import Shape
+
+
+Check: TypeAlias = Callable[..., None]
+"""What a verb refuses of its operands' shapes, beside what the operator does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +62,9 @@ class Builder:
         fields: tuple[object, ...],
         inputs: list[Value],
         name: str | None,
+        check: Check | None = None,
     ) -> Value:
-        """Append a node; every problem names it."""
+        """Append a node; every problem names it, what a verb checks as well."""
         try:
             layer = self._operator(operator, fields)
         except CostModelError as error:
@@ -66,6 +72,11 @@ class Builder:
             raise at(operator.kind, full, str(error)) from None
         full = self._name(layer.kind, name)
         names = tuple(value.node.name for value in inputs)
+        try:
+            if check is not None:
+                check(*(value.shape for value in inputs))
+        except CostModelError as error:
+            raise at(layer.kind, full, str(error)) from None
         node = make_node(full, layer, names, self.nodes, self.inference)
         self.nodes[full] = node
         return Value(self, node)
@@ -142,11 +153,15 @@ def scoped(name: str) -> str:
 
 
 def apply(
-    operator: type[op.Operator], values: list[Value], name: str | None, *fields: object
+    operator: type[op.Operator],
+    values: list[Value],
+    name: str | None,
+    *fields: object,
+    check: Check | None = None,
 ) -> Value:
-    """Append a node that reads the values."""
+    """Append a node that reads the values, of shapes that a verb may check."""
     builder = common(tuple(values), operator.kind)
-    return builder.add(operator, fields, values, name)
+    return builder.add(operator, fields, values, name, check)
 
 
 def common(values: tuple[Value, ...], what: str) -> Builder:

@@ -78,9 +78,9 @@ def tensors() -> Network:
         for name in sorted(op.FUNCTIONS.keys() - {"clamp", *ACTIVATIONS}):
             x = put(x, op.Pointwise(name))
         for name in ("add", "reverse_divide", "power", "maximum"):
-            x = put(x, op.Scalar(name, "2"))
-        x = put(put(x, op.Scalar("clamp", "0, 6")), op.PReLU(8))
-        x = put(put(x, op.PReLU()), op.Binary("maximum"), x)
+            x = put(x, op.Arithmetic(name, "2"))
+        x = put(put(x, op.Arithmetic("clamp", "0, 6")), op.PReLU(8))
+        x = put(put(x, op.PReLU()), op.Arithmetic("maximum"), x)
     with scope("norms"):
         for affine in (True, False):
             x = put(put(x, op.LayerNorm(2, affine)), op.RMSNorm(1, affine))
@@ -95,9 +95,9 @@ def tensors() -> Network:
         x = put(x, op.Resize2d(_axes(8, 6, 5), "nearest"))
     with scope("tokens"):
         x = put(put(x, op.Unfold2d((2, 3))), op.Conv1d(6, 3, padding=1))
-        x = put(put(build.batch_norm(x), op.LastLinear(8)), op.Permute((2, 1)))
+        x = put(put(build.batch_norm(x), op.Linear(8)), op.Permute((2, 1)))
         mean = put(x, op.Reduce("mean", (1,), keep=True))
-        x = put(x, op.Binary("subtract"), put(mean, op.Expand(_axes(8, 6))))
+        x = put(x, op.Arithmetic("subtract"), put(mean, op.Expand(_axes(8, 6))))
         x = put(x, op.MatMul(), put(x, op.Permute((2, 1))))
         x = put(x, op.Einsum("bij,bkj->bik"), put(x, op.Cumulate(2)))
         x = put(put(x, op.Reshape(_axes(64))), op.Repeat(_axes(128)))

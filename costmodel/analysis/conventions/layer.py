@@ -132,6 +132,7 @@ QUANTITIES: dict[str, Callable[[Layer], Count]] = {
     "outputs": lambda x: _numel(x.output),
     "positions": lambda x: product(1, x.output.spatial),
     "weights": lambda x: x.weights,
+    "rows": lambda x: int(bool(x.inputs[0].spatial)),
     "biases": lambda x: x.biases,
     "affine": lambda x: int(x.operator.attributes["affine"]),
     "size": lambda x: x.operator.attributes["size"],

@@ -20,7 +20,7 @@ from costmodel.analysis.conventions.rule import (
 )
 
 
-LAYERS = "conv table_conv linear last_linear conv1d conv_transpose"
+LAYERS = "conv table_conv linear conv1d conv_transpose"
 """Where every tool counts multiply–accumulates."""
 TENSORS = "matmul einsum attention"
 """Products of operands, which most tools count apart or miss."""
@@ -169,7 +169,7 @@ TORCHINFO = Convention(
              "an operation a weight",
              "It takes a weight to be used once a sample, not at every position.",
              seen=MODULE),
-        Rule("last_linear", "weights - macs - adds", "a MAC a weight",
+        Rule("linear", "rows*weights - rows*macs - rows*adds", "a MAC a weight",
              "It takes a weight to be used once a sample, not at every position.",
              seen=MODULE),
         Rule("conv_transpose", "kernels*positions - macs", "taps at outputs",
@@ -231,7 +231,7 @@ PYCLS = Convention(
     "pycls", "pycls 0.1.1, pycls.core.net.complexity", MAC,
     rules=(
         PRODUCTS,
-        Rule("linear last_linear", "adds", BIASES),
+        Rule("linear", "adds", BIASES),
         Rule("conv table_conv conv1d conv_transpose", "biases", "an addition a bias",
              "A bias of a convolution counts once, not at every position."),
         Rule(TENSORS, "macs", OF_TENSORS),

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from costmodel.network.operators.arithmetic import Binary, PReLU, Scalar
+from costmodel.network.operators.arithmetic import (
+    ARITHMETIC,
+    Arithmetic,
+    Operation,
+    PReLU,
+    is_gated,
+)
 from costmodel.network.operators.arranging import (
     Copy,
     Expand,
@@ -39,11 +45,9 @@ from costmodel.network.operators.functions import (
     register_function,
 )
 from costmodel.network.operators.joining import (
-    Add,
     ChannelShuffle,
     Concat,
     Flatten,
-    Multiply,
     SelectChannels,
     Zeros,
 )
@@ -73,7 +77,6 @@ from costmodel.network.operators.pooling import (
 from costmodel.network.operators.products import (
     Attention,
     Einsum,
-    LastLinear,
     MatMul,
 )
 from costmodel.network.operators.reducing import Cumulate, Reduce
@@ -88,15 +91,15 @@ from costmodel.network.operators.weighted import (
 
 
 __all__ = [
+    "ARITHMETIC",
     "FUNCTIONS",
     "OPERATORS",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
-    "Add",
+    "Arithmetic",
     "Attention",
     "AvgPool2d",
     "BatchNorm2d",
-    "Binary",
     "ChannelShuffle",
     "Concat",
     "Conv1d",
@@ -117,15 +120,14 @@ __all__ = [
     "Identity",
     "Input",
     "InstanceNorm2d",
-    "LastLinear",
     "LayerNorm",
     "Linear",
     "LocalResponseNorm",
     "MatMul",
     "MaxPool2d",
-    "Multiply",
     "Normalization",
     "Opaque",
+    "Operation",
     "Operator",
     "PReLU",
     "Pad2d",
@@ -148,7 +150,6 @@ __all__ = [
     "Reshape",
     "Resize2d",
     "Roll",
-    "Scalar",
     "Select",
     "SelectChannels",
     "Slice",
@@ -166,6 +167,7 @@ __all__ = [
     "Zeros",
     "by",
     "functions",
+    "is_gated",
     "register_function",
     "rule_for",
 ]
@@ -175,11 +177,11 @@ OPERATORS: dict[str, type[Operator]] = {
     for operator in (
         Input, Conv2d, TableConv2d, Linear, RadialBasis, BatchNorm2d, LocalResponseNorm,
         Pointwise, Softmax, Identity, Dropout, MaxPool2d, AvgPool2d, Subsample2d,
-        AdaptiveAvgPool2d, AdaptiveMaxPool2d, Add, Multiply, Concat, Flatten, Pad2d,
+        AdaptiveAvgPool2d, AdaptiveMaxPool2d, Concat, Flatten, Pad2d,
         Zeros, PadChannels, SelectChannels, ChannelShuffle,
-        LastLinear, Conv1d, ConvTranspose2d, MatMul, Attention, Einsum, Upsample2d,
+        Conv1d, ConvTranspose2d, MatMul, Attention, Einsum, Upsample2d,
         Resize2d, Parameter, Derived, Opaque,
-        Scalar, Binary, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm2d,
+        Arithmetic, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm2d,
         Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Select, Slice, Crop, PadTo,
         PadAxis, Roll, Flip, Copy, Unfold2d, PixelShuffle, PixelUnshuffle,
     )

@@ -97,7 +97,7 @@ class Operator(ABC):
                 object.__setattr__(self, field.name, _clean_shape(field.name, value))
             elif field.type == "bool" and type(value) is not bool:
                 raise CostModelError(f"{field.name} {value!r} is not True or False")
-            elif field.type == "str" and type(value) is not str:
+            elif _is_no_text(field.type, value):
                 raise CostModelError(f"{field.name} {value!r} is no text")
             elif field.type == "tuple[int, ...]":
                 object.__setattr__(self, field.name, _clean_axes(field.name, value))
@@ -136,6 +136,13 @@ class Operator(ABC):
     def attributes(self) -> dict[str, Any]:
         """The operator's fields by name."""
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+
+def _is_no_text(kind: Any, value: Any) -> bool:
+    """Say whether a field of text has something else, or nothing where it needs one."""
+    if value is None and kind == "str | None":
+        return False
+    return kind in ("str", "str | None") and type(value) is not str
 
 
 def _clean(name: str, value: Any, least: float, *, pair: bool) -> Any:

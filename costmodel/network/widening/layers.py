@@ -202,7 +202,7 @@ def derived(site: Site) -> Widened:
 
 SAME: tuple[type[op.Operator], ...] = (
     op.Pointwise, op.Softmax, op.Identity, op.Dropout, op.BatchNorm2d,
-    op.LocalResponseNorm, op.Scalar, op.LayerNorm, op.RMSNorm,
+    op.LocalResponseNorm, op.LayerNorm, op.RMSNorm,
     op.InstanceNorm2d, op.Cumulate, op.Copy, op.Roll, op.Flip,
 )  # fmt: skip
 
@@ -218,7 +218,6 @@ LAYERS: dict[type[op.Operator], Rule] = _SAME | {
     op.TableConv2d: listed,
     op.Linear: linear,
     op.RadialBasis: linear,
-    op.LastLinear: linear,
     op.MatMul: multiplied,
     op.Attention: attended,
     op.Einsum: lettered,
@@ -232,9 +231,7 @@ LAYERS: dict[type[op.Operator], Rule] = _SAME | {
     op.AdaptiveMaxPool2d: adapted,
     op.Upsample2d: resampled,
     op.Resize2d: resampled,
-    op.Add: broadcast,
-    op.Multiply: broadcast,
-    op.Binary: broadcast,
+    op.Arithmetic: broadcast,
     op.Reduce: reduced,
 }
 """How widths go through layers. An operator without a rule refuses them."""

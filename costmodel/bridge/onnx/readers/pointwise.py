@@ -110,23 +110,13 @@ def scalar(call: Call, operation: str, x: Traced, value: Any) -> Traced:
         return call.put(op.Pointwise("square"), x)
     is_whole = isinstance(value, (np.integer, np.bool_))
     text = str(int(value)) if is_whole else repr(float(value))
-    return call.put(op.Scalar(operation, text), x)
+    return call.put(op.Arithmetic(operation, text), x)
 
 
 def tensors(call: Call, operation: str, a: Traced, b: Traced) -> Traced:
     """Append an operation on two tensors."""
     a, b = aligned(call, a, b)
-    return call.put(_joined(operation, a, b), a, b, layout=wider(a, b).layout)
-
-
-def _joined(operation: str, a: Traced, b: Traced) -> Operator:
-    both = a.layout == b.layout and a.layout.has_batch
-    if operation == "add" and both and a.sizes == b.sizes:
-        return op.Add()
-    rank = len(a.shape.spatial) == len(b.shape.spatial)
-    if operation == "multiply" and both and rank and len(a.sizes) == 4:
-        return op.Multiply()
-    return op.Binary(operation)
+    return call.put(op.Arithmetic(operation), a, b, layout=wider(a, b).layout)
 
 
 def wider(a: Traced, b: Traced) -> Traced:
@@ -162,7 +152,7 @@ def several(operation: str) -> Reader:
         for place in range(1, call.count):
             made = tensors(call, operation, made, call.x(place))
         if call.kind == "Mean" and call.count > 1:
-            made = call.put(op.Scalar("divide", str(call.count)), made)
+            made = call.put(op.Arithmetic("divide", str(call.count)), made)
         call.give(made)
 
     return reader
