@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import networkx as nx
@@ -13,20 +14,13 @@ from hypothesis import strategies as st
 
 import costmodel as cm
 from costmodel.algebra.symbols import Dim, H, W, alpha
+from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window, sliding
 from costmodel.analysis.field import Field
-from costmodel.analysis.links import (
-    ARRANGING,
-    CHANNELS,
-    JOINS,
-    PRODUCTS,
-    UNFOLLOWED,
-    channel_blocks,
-    positions,
-)
+from costmodel.analysis.links import blocks, looked_at, size_of
 from costmodel.analysis.paths import Windows
 from costmodel.analysis.receptive_field import ReceptiveField, receptive_field
-from costmodel.analysis.support import support
+from costmodel.analysis.support import _views, support
 from costmodel.bridge.gradients import gradient_support
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
@@ -50,11 +44,13 @@ from costmodel.network.build import (
     split,
     zeros,
 )
+from costmodel.network.flow import Flow, Slid, Tiled, Turned, Unknown
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.network.shape import Shape
 from costmodel.testing import networks
 from tests.drawn import bound_networks
-from tests.peers.networks import SMALL
+from tests.peers.networks import COUNTED, SMALL
 from tests.test_imports import check
 
 
@@ -99,7 +95,7 @@ def test_gradients_reach_exactly_what_a_position_is_said_to_see(
 
 def test_every_operator_is_followed_back_as_its_gradient_is() -> None:
     net = SMALL["maps"]
-    followed = {*CHANNELS, *JOINS, op.Input, op.Flatten} - OF_TENSORS
+    followed = set(op.OPERATORS.values()) - OF_TENSORS
     assert {type(node.operator) for node in net.nodes} == followed
     for node in net.nodes[::-6]:
         position = (1, 0) if node.output.spatial else None
@@ -115,7 +111,7 @@ def check_window(
     A crop (padding below zero) is a border as well.
     """
     cropped = any(min(n.operator.attributes.get("before", (0,))) < 0
-                  for n in net.nodes if isinstance(n.operator, op.Pad2d))  # fmt: skip
+                  for n in net.nodes if isinstance(n.operator, op.Pad))  # fmt: skip
     spans = [np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0)]
     ends = [(int(span[0]), int(span[-1])) for span in spans]
     region, sides = field.region(*position), net.inputs[0].output.sizes[1:]
@@ -127,9 +123,12 @@ def check_window(
 
 
 OF_TENSORS = {
-    op.PReLU, op.Copy, op.Select, op.Slice,
-    op.PadAxis, op.InstanceNorm2d, op.Conv1d, op.ConvTranspose2d, op.Upsample2d,
-    op.Resize2d,
+    op.PReLU, op.Copy,
+    op.InstanceNorm2d, op.Conv1d, op.ConvTranspose2d, op.Upsample2d,
+    op.Resize2d, op.MatMul, op.Attention, op.Einsum, op.LayerNorm, op.RMSNorm,
+    op.GroupNorm, op.Reduce, op.Cumulate, op.Reshape, op.Permute,
+    op.Expand, op.Repeat, op.Crop, op.PadTo, op.Unfold2d,
+    op.PixelShuffle, op.PixelUnshuffle, op.Parameter, op.Derived, op.Opaque,
 }  # fmt: skip
 """Operators whose gradients are asked in ``test_places`` and ``test_products``."""
 
@@ -186,7 +185,7 @@ def test_windows_are_those_of_every_path_of_the_graph(net: Network) -> None:
 
 
 PRODUCT = op.Arithmetic("multiply")
-SPECIAL = (op.Zeros, op.SelectChannels, op.TableConv2d, op.AdaptiveAvgPool2d,
+SPECIAL = (op.Zeros, op.Slice, op.TableConv2d, op.AdaptiveAvgPool2d,
            op.AdaptiveMaxPool2d, op.Flatten)  # fmt: skip
 """Operators that lose channels, or see a whole map: for these a path is not enough."""
 
@@ -441,34 +440,61 @@ def test_windows_are_sorted_with_those_in_symbols_after_numbers() -> None:
 
 
 def test_every_operator_has_a_rule_for_what_it_looks_at() -> None:
-    stored = {op.Parameter, op.Derived}
-    joined = {*CHANNELS, *JOINS, *PRODUCTS, *ARRANGING, *UNFOLLOWED, *stored}
-    assert set(op.OPERATORS.values()) == joined | {op.Input, op.Flatten}
+    for net in COUNTED.values():
+        for node in net.nodes:
+            if not (isinstance(node.operator, op.Source) or _turns(node.operator)):
+                assert _views(net, node)
+    assert {type(n.operator) for net in COUNTED.values() for n in net.nodes} | {
+        op.Attention, op.ConvTranspose2d, op.Upsample2d, *STORED
+    } == set(op.OPERATORS.values())  # fmt: skip
+
+
+STORED = (op.Parameter, op.Derived, op.Opaque)
 
 
 def test_an_operator_without_a_rule_is_an_error() -> None:
-    class Unknown(op.Identity):
-        kind = "unknown"
-        window = None
+    class Unruled(op.Identity):
+        kind = "unruled"
 
-    class Wide(op.BatchNorm2d):
-        kind = "wide"
-        window = (sliding(3, padding=1),) * 2
+        def flow(self, *inputs: Shape) -> Flow:
+            return Flow((Unknown(),) * (1 + len(inputs[0].spatial)))
 
     x = op.Input(image(4, 8, 8).shape)
-    net = Network.assemble([("input", x, ()), ("a", Unknown(), ("input",))])
-    with pytest.raises(CostModelError, match=r'^unknown at "a": spread.py has no rule'):
+    net = Network.assemble([("input", x, ()), ("a", Unruled(), ("input",))], batch=1)
+    for ask in (cm.receptive_field, lambda net: support(net, "a", (0, 0))):
+        with pytest.raises(CostModelError, match=r'^unruled at "a": no rule says whe'):
+            ask(net)
+    sort = op.Opaque("sort", x.shape)
+    net = Network.assemble([("input", x, ()), ("a", sort, ("input",))], batch=1)
+    with pytest.raises(CostModelError, match=r'^opaque at "a": sort: no rule says wha'):
         cm.receptive_field(net)
-    with pytest.raises(CostModelError, match=r"^unknown: links.py has no rule for the"):
-        channel_blocks(Unknown(), 4)
-    with pytest.raises(
-        CostModelError, match=r"^wide: links.py has no rule for its win"
-    ):
-        positions(Wide(), 0, 8, 8)
-    with pytest.raises(
-        CostModelError, match=r"^linear: has no positions along an axis"
-    ):
-        positions(op.Linear(3), 0, 8, 8)
+    with pytest.raises(CostModelError, match=r'^opaque at "a": no rule says where its'):
+        support(net, "a", (0, 0))
+    with pytest.raises(CostModelError, match=r"^which positions it looks at is not ke"):
+        blocks(Turned(1), 4, 4)
+    with pytest.raises(CostModelError, match=r"^how many positions it has is not kno"):
+        size_of(Tiled(1), (4,))
+
+
+def test_an_operator_from_elsewhere_is_followed_by_its_base() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Swish(op.Elementwise):
+        kind = "swish"
+
+        def tally(self, output: Shape, *_: Shape) -> Tally:
+            return Tally(exp=output.numel)
+
+    x = conv(image(4, 8, 8), 4, kernel=3)
+    layers = [(n.name, n.operator, n.inputs) for n in network(x).nodes]
+    net = Network.assemble([*layers, ("swish", Swish(), ("conv1",))], batch=1)
+    assert cm.receptive_field(net).size == (3, 3)
+    assert np.array_equal(support(net, "swish", (0, 0)), support(net, "conv1", (0, 0)))
+
+
+def test_a_window_looks_at_its_taps() -> None:
+    seen = looked_at(Slid(2, Window(5, 1), gap=2), 6, 2)
+    assert seen is not None
+    assert seen.astype(int).tolist() == [[1, 0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 1]]
 
 
 def test_fields_are_those_of_networks_of_one_image() -> None:
@@ -501,3 +527,7 @@ def test_a_bound_network_has_the_field_of_the_symbolic_one() -> None:
         for row in open_.rows:
             if row.unbounded is None:
                 assert bound.of(row.name) == row
+
+
+def _turns(operator: op.Operator) -> bool:
+    return isinstance(operator, op.Copy) and operator.order != "same"

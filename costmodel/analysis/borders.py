@@ -27,21 +27,21 @@ def bordered(mode: str, at: npt.NDArray[Any], inputs: int) -> npt.NDArray[Any]:
     return at % inputs if mode == "circular" else at
 
 
-def sampled(mode: str, inputs: int, outputs: int) -> npt.NDArray[np.bool_]:
-    """Return which input positions (columns) each output position (row) looks at.
+def samples(mode: str, inputs: int, outputs: int) -> list[list[int]]:
+    """Return which input positions each output position looks at.
 
     Those of weight zero are not looked at.
 
     **Source**: PyTorch, ``aten/src/ATen/native/UpSample.h``.
 
-    >>> sampled("bilinear", 2, 4).astype(int).tolist()
-    [[1, 0], [1, 1], [1, 1], [0, 1]]
+    >>> samples("bilinear", 2, 4)
+    [[0], [0, 1], [0, 1], [1]]
     """
-    seen = np.zeros((outputs, inputs), dtype=bool)
-    for place in range(outputs):
-        for at in _samples(mode, inputs, outputs, place):
-            seen[place, min(max(at, 0), inputs - 1)] = True
-    return seen
+    last = inputs - 1
+    return [
+        sorted({min(max(at, 0), last) for at in _samples(mode, inputs, outputs, place)})
+        for place in range(outputs)
+    ]
 
 
 def _samples(mode: str, inputs: int, outputs: int, place: int) -> Iterator[int]:

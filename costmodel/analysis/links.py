@@ -1,231 +1,213 @@
-"""What one element of an operator's output looks at: channels, and positions an axis.
+"""Which positions of an operand's axis each position of an output axis looks at.
 
-Every operator of one operand is a product of three: which channels, which rows, which
-columns. ``Operator.window`` gives size, stride and padding along an axis; this adds the
-gaps that dilation leaves in a window, and the channels.
+One element of an output looks at a product of sets, one along each axis: an operator's
+flow says how, and this says which positions they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import product
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.algebra.symbols import as_int
-from costmodel.analysis.borders import bordered, sampled
-from costmodel.errors import CostModelError
-from costmodel.network import operators as op
+from costmodel.algebra.symbols import Dim, as_int
+from costmodel.algebra.window import Window
+from costmodel.analysis.borders import bordered, samples
+from costmodel.errors import CostModelError, at
+from costmodel.network.flow import (
+    AxisFlow,
+    Fixed,
+    Flow,
+    From,
+    Listed,
+    Merged,
+    Mixed,
+    Padded,
+    Part,
+    Repeated,
+    Same,
+    Sampled,
+    Scattered,
+    Slid,
+    Split,
+    Tiled,
+    Together,
+    parts_of,
+)
 from costmodel.network.graph import Network
-from costmodel.network.operators import Operator
-from costmodel.network.operators.pooling import AdaptivePool
-from costmodel.network.operators.resampling import Resampling
+from costmodel.network.node import Node
 
 
 Blocks: TypeAlias = list[tuple[Sequence[int], int]]
-"""From the first output channel on: the input channels of so many in a row."""
+"""From the first output position on: the input positions of so many in a row."""
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
 
-def channel_blocks(operator: Operator, channels: int) -> Blocks | None:
-    """Return which of so many input channels each output channel looks at.
+def flow_of(network: Network, node: Node) -> Flow:
+    """Return a node's flow, or say that nobody has a rule for it."""
+    flow = node.operator.flow(*network.shapes_into(node))
+    if not flow.is_known:
+        problem = "no rule says where its axes come from"
+        raise at(node.operator.kind, node.name, problem)
+    return flow
 
-    None where each looks at its own. Joins and ``flatten`` are the analyses' own.
 
-    >>> channel_blocks(op.Conv2d(6, (3, 3), groups=2), 4)
-    [([0, 1], 3), ([2, 3], 3)]
+def of_operand(axis: AxisFlow, operand: int) -> AxisFlow:
+    """Return what an axis is of one operand, of several side by side."""
+    if isinstance(axis, Together):
+        mine = (one for one in axis.sources if one.operand == operand)
+        return next(mine, Fixed())
+    return axis if not isinstance(axis, From) or axis.operand == operand else Fixed()
+
+
+def blocks(  # noqa: PLR0911 - a row for each way in which positions are made
+    source: From | Split, inputs: int, outputs: int
+) -> Blocks | None:
+    """Return which of so many input positions each output position looks at.
+
+    None where each looks at its own.
+
+    >>> blocks(Mixed(1, groups=2), 4, 6)
+    [(range(0, 2), 3), (range(2, 4), 3)]
+    >>> blocks(Slid(2, Window(5, 1), gap=2), 5, 1)
+    [([0, 2, 4], 1)]
     """
-    if type(operator) not in CHANNELS:
-        raise CostModelError(
-            f"{operator.kind}: links.py has no rule for the channels that it looks at"
-        )
-    return CHANNELS[type(operator)](operator, channels)
+    match source:
+        case Same():
+            return None
+        case Slid() | Padded() | Part():
+            return _under(source, inputs, outputs)
+        case Mixed(groups=groups):
+            count = as_int(groups)
+            each, made = inputs // count, outputs // count
+            return [(range(g * each, (g + 1) * each), made) for g in range(count)]
+        case Listed(table=table):
+            return [(row, 1) for row in table]
+        case Repeated():
+            return [([0], outputs)]
+        case Tiled():
+            return [([place % inputs], 1) for place in range(outputs)]
+        case Sampled(mode=mode):
+            return [(read, 1) for read in samples(mode, inputs, outputs)]
+        case Scattered():
+            return _written(source, inputs, outputs)
+        case Split():
+            return _digit(source, inputs)
+        case _:
+            raise CostModelError("which positions it looks at is not kept")
 
 
-def positions(operator: Operator, axis: int, inputs: int, outputs: int) -> Flags:
+def _under(source: Slid | Padded | Part, inputs: int, outputs: int) -> Blocks:
+    """Return what is under a window, those beside the axis standing for others."""
+    window = source.window or Window()
+    stride, before = as_int(window.stride), as_int(window.before)
+    border = "zeros" if isinstance(source, Part) else source.border
+    starts = np.arange(outputs)[:, None] * stride - before
+    read = bordered(border, starts + _taps(source, window), inputs)
+    return [(row[(row >= 0) & (row < inputs)].tolist(), 1) for row in read]
+
+
+def _taps(source: From, window: Window) -> npt.NDArray[Any]:
+    """Return the positions under a window, counted from its start: d·u for u < k."""
+    gap = source.gap if isinstance(source, Slid | Scattered) else 1
+    return np.arange(0, as_int(window.size), as_int(gap))
+
+
+def _written(source: Scattered, inputs: int, outputs: int) -> Blocks:
+    """Return what a transposed convolution looks at: i·s + d·u − p looks at i."""
+    window = source.along
+    stride, before = as_int(window.stride), as_int(window.before)
+    found: list[list[int]] = [[] for _ in range(outputs)]
+    for start in range(inputs):
+        for place in start * stride - before + _taps(source, window):
+            if 0 <= place < outputs:
+                found[place].append(start)
+    return [(read, 1) for read in found]
+
+
+def _digit(source: Split, inputs: int) -> Blocks:
+    """Return the positions whose digit of that number is each one's place."""
+    if len(source.axes) > 1:
+        raise CostModelError("axes that are made others together are not followed")
+    sizes = tuple(map(as_int, source.sizes))
+    count, step = sizes[source.number], prod(sizes[source.number + 1 :])
+    whole = np.arange(inputs) // step % count
+    return [(np.flatnonzero(whole == digit).tolist(), 1) for digit in range(count)]
+
+
+def looked_at(source: From | Split, inputs: int, outputs: int) -> Flags | None:
     """Return which input positions (columns) each output position (row) looks at.
 
-    >>> positions(op.Conv2d(1, (3, 3), dilation=(2, 2)), 0, 5, 1).astype(int)
-    array([[1, 0, 1, 0, 1]])
+    >>> looked_at(Part(2, start=1, step=2), 5, 2).astype(int)
+    array([[0, 1, 0, 0, 0],
+           [0, 0, 0, 1, 0]])
     """
-    seen = np.zeros((outputs, inputs), dtype=bool)
-    if isinstance(operator, AdaptivePool):
-        for i in range(outputs):
-            start, stop = i * inputs // outputs, -(-(i + 1) * inputs // outputs)
-            seen[i, start:stop] = True
-        return seen
-    if isinstance(operator, Resampling):
-        mode = operator.mode
-        return sampled(mode, inputs, outputs)
-    if isinstance(operator, op.ConvTranspose2d):
-        return _spread_out(operator, axis, inputs, outputs)
-    if operator.window is None or isinstance(operator, op.Linear):
-        raise CostModelError(f"{operator.kind}: has no positions along an axis")
-    window, under = operator.window[axis], taps(operator, axis)
-    if window.size != under[-1] + 1:
-        raise CostModelError(f"{operator.kind}: links.py has no rule for its window")
-    stride, before = as_int(window.stride), as_int(window.before)
-    for tap in under:
-        at = np.arange(outputs) * stride - before + tap
-        if isinstance(operator, op.Conv2d):
-            at = bordered(operator.padding_mode, at, inputs)
-        if isinstance(operator, op.Pad2d):
-            at = bordered(operator.mode, at, inputs)
-        inside = (at >= 0) & (at < inputs)
-        seen[np.flatnonzero(inside), at[inside]] = True
+    found = blocks(source, inputs, outputs)
+    if found is None:
+        return None
+    seen, start = np.zeros((outputs, inputs), dtype=bool), 0
+    for read, count in found:
+        seen[start : start + count, list(read)] = True
+        start += count
     return seen
 
 
-def _spread_out(
-    operator: op.ConvTranspose2d, axis: int, inputs: int, outputs: int
-) -> Flags:
-    """Return what a transposed convolution looks at: i·s + d·u − p looks at i."""
-    seen = np.zeros((outputs, inputs), dtype=bool)
-    stride, before = as_int(operator.stride[axis]), as_int(operator.padding[axis])
-    for tap in taps(operator, axis):
-        at = np.arange(inputs) * stride - before + tap
-        inside = (at >= 0) & (at < outputs)
-        seen[at[inside], np.flatnonzero(inside)] = True
-    return seen
+def along(
+    axis: AxisFlow, number: int, inputs: Sequence[Dim], outputs: int
+) -> Blocks | None:
+    """Return the positions of one axis of an operand that an output axis looks at.
 
+    ``inputs`` are the sizes of all of the operand's axes. None where each position
+    looks at its own; an axis that is made of others leaves all of it.
 
-def drops_channels(network: Network) -> bool:
-    """Say whether some channels are lost on the way, all their counts being known.
-
-    They are not read, or they are multiplied by zeros.
+    >>> group, member = (Split(Same(1), (2, 3), n) for n in range(2))
+    >>> [read for read, _ in along(Merged((member, group)), 1, (6,), 6)]
+    [[0], [3], [1], [4], [2], [5]]
     """
-    kinds = {type(node.operator) for node in network.nodes}
-    is_multiplied = any(
-        op.is_gated(node.operator, network.shapes_into(node)) for node in network.nodes
-    )
-    some = kinds & {op.SelectChannels, op.TableConv2d, op.Select, op.Slice} or (
-        is_multiplied and kinds & {op.Zeros, op.PadChannels}
-    )
-    return bool(some) and all(type(n.output.channels) is int for n in network.nodes)
+    count = as_int(inputs[number - 1])
+    every = range(count)
+    if isinstance(axis, From | Split):
+        if not _is_of(axis, number):
+            return [(every, outputs)]
+        return blocks(axis, count, outputs)
+    rows: list[set[int]] = [set(every)]
+    for part in parts_of(axis):
+        made = size_of(part, inputs) if isinstance(axis, Merged) else outputs
+        mine = [set(every)] * made
+        if isinstance(part, From | Split) and _is_of(part, number):
+            read = blocks(part, count, made)
+            mine = [{one} for one in every] if read is None else _each(read)
+        rows = [one & other for one, other in product(rows, mine)]
+    return [(sorted(row), 1) for row in rows]
 
 
-def taps(operator: Operator, axis: int) -> range:
-    """Return the positions under a window, counted from its start: d·u for u < k."""
-    if type(operator) not in KERNELS:
-        return range(1)
-    kernel = as_int(operator.attributes["kernel"][axis])
-    dilation = as_int(operator.attributes.get("dilation", (1, 1))[axis])
-    return range(0, kernel * dilation, dilation)
+def _is_of(source: From | Split, number: int) -> bool:
+    """Say whether something comes from an axis."""
+    return number in (source.axes if isinstance(source, Split) else (source.axis,))
 
 
-def _select_axis(operator: op.Select, _channels: int) -> Blocks | None:
-    start, step = as_int(operator.start), as_int(operator.step)
-    own: Blocks = [([start + step * c], 1) for c in range(as_int(operator.length))]
-    return own if operator.axis == 1 else None
+def _each(found: Blocks) -> list[set[int]]:
+    return [set(read) for read, count in found for _ in range(count)]
 
 
-def _slice_axis(operator: op.Slice, channels: int) -> Blocks | None:
-    start, step = as_int(operator.start), as_int(operator.step)
-    kept = range(start, channels - as_int(operator.end), step)
-    own: Blocks = [([c], 1) for c in kept]
-    return own if operator.axis == 1 else None
+def size_of(part: AxisFlow, inputs: Sequence[Dim]) -> int:
+    """Return how many positions a part of a merged axis has.
 
-
-def _pad_first_axis(operator: op.PadAxis, channels: int) -> Blocks | None:
-    blocks = _pad_channels(op.PadChannels(operator.before, operator.after), channels)
-    return blocks if operator.axis == 1 else None
-
-
-def _own(_operator: Any, _channels: int) -> None:
-    return None
-
-
-def _all_to(features: str | None) -> Callable[[Any, int], Blocks]:
-    """Every output channel looks at all; there are as many as that field says."""
-
-    def rule(operator: Any, channels: int) -> Blocks:
-        count = channels if features is None else getattr(operator, features)
-        return [(range(channels), as_int(count))]
-
-    return rule
-
-
-def _conv(
-    operator: op.Conv2d | op.Conv1d | op.ConvTranspose2d, channels: int
-) -> Blocks:
-    groups = as_int(operator.groups)
-    each, out = channels // groups, as_int(operator.channels) // groups
-    return [([*range(g * each, (g + 1) * each)], out) for g in range(groups)]
-
-
-def _neighbours(operator: op.LocalResponseNorm, channels: int) -> Blocks:
-    """PyTorch's window of n channels starts ⌊n/2⌋ before its own."""
-    size = as_int(operator.size)
-    starts = (c - size // 2 for c in range(channels))
-    return [(range(max(0, s), min(channels, s + size)), 1) for s in starts]
-
-
-def _pad_channels(operator: op.PadChannels, channels: int) -> Blocks:
-    own: Blocks = [([c], 1) for c in range(channels)]
-    return [((), as_int(operator.before)), *own, ((), as_int(operator.after))]
-
-
-def _select(operator: op.SelectChannels, _channels: int) -> Blocks:
-    start = as_int(operator.start)
-    return [([start + c], 1) for c in range(as_int(operator.channels))]
-
-
-def _shuffle(operator: op.ChannelShuffle, channels: int) -> Blocks:
-    groups = as_int(operator.groups)
-    each = channels // groups
-    return [([g * each + c], 1) for c in range(each) for g in range(groups)]
-
-
-CHANNELS: dict[type[Operator], Callable[[Any, int], Blocks | None]] = {
-    **dict.fromkeys((
-        op.BatchNorm2d, op.Identity, op.Dropout, op.MaxPool2d, op.AvgPool2d,
-        op.Subsample2d, op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Pad2d,
-    ), _own),
-    op.Conv2d: _conv,
-    op.TableConv2d: lambda operator, _: [(row, 1) for row in operator.table],
-    op.Linear: _all_to("features"),
-    op.RadialBasis: _all_to("features"),
-    op.Softmax: _all_to(None),
-    op.LocalResponseNorm: _neighbours,
-    op.Zeros: lambda operator, _: [((), as_int(operator.channels))],
-    op.PadChannels: _pad_channels,
-    op.SelectChannels: _select,
-    op.ChannelShuffle: _shuffle,
-    op.Conv1d: _conv,
-    op.ConvTranspose2d: _conv,
-    op.Upsample2d: _own,
-    op.Resize2d: _own,
-    op.Select: _select_axis,
-    op.Slice: _slice_axis,
-    op.PadAxis: _pad_first_axis,
-    **dict.fromkeys((op.Pointwise, op.Arithmetic, op.PReLU, op.Copy), _own),
-    op.InstanceNorm2d: _own,
-}  # fmt: skip
-"""The channels that operators of one operand look at. An operator without a rule is an
-error; an activation looks at each element alone."""
-
-KERNELS = frozenset({
-    op.Conv2d, op.ConvTranspose2d, op.TableConv2d, op.MaxPool2d, op.AvgPool2d,
-    op.Subsample2d,
-})  # fmt: skip
-"""Operators with a kernel; the others look at single positions, or at whole maps."""
-
-JOINS: frozenset[type[Operator]] = frozenset({
-    op.Arithmetic, op.Concat
-})  # fmt: skip
-"""Operators of several operands."""
-
-PRODUCTS: frozenset[type[Operator]] = frozenset({op.MatMul, op.Attention, op.Einsum})
-"""Operators whose every result is taken to look at all of every operand."""
-
-ARRANGING: frozenset[type[Operator]] = frozenset({
-    op.Reshape, op.Permute, op.Expand, op.Repeat, op.Crop, op.PadTo, op.Roll, op.Flip,
-    op.Unfold2d, op.PixelShuffle, op.PixelUnshuffle, op.LayerNorm, op.RMSNorm,
-    op.GroupNorm, op.Reduce, op.Cumulate,
-})  # fmt: skip
-"""Operators of any axes: channels are followed through them while all see the same."""
-
-UNFOLLOWED: frozenset[type[Operator]] = frozenset({op.Opaque})
-"""Operators that nobody has a rule for."""
+    >>> size_of(Slid(2, Window(size=3, stride=2)), (8, 7))
+    3
+    """
+    match part:
+        case Split(sizes=sizes, number=number):
+            return as_int(sizes[number])
+        case Fixed(size=size):
+            return as_int(size)
+        case From(axis=axis, window=Window() as window, is_one_window=True):
+            gain = window.before + window.after - window.size
+            return as_int(inputs[axis - 1] + gain) // as_int(window.stride) + 1
+        case _:
+            raise CostModelError("how many positions it has is not known")

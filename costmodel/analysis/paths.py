@@ -20,7 +20,7 @@ from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 
 
-Windows: TypeAlias = tuple[Window | None, Window | None]
+Windows: TypeAlias = tuple[Window | None, ...]
 """What one operator does along height and width; None sees the whole map."""
 
 MOST_WINDOWS = 100_000
@@ -198,8 +198,7 @@ class PathSet:
 
     def through(self, windows: Windows, _name: str) -> PathSet:
         """Return the paths continued by one more operator."""
-        height, width = windows
-        found = ((_then(h, height), _then(w, width)) for h, w in self.windows)
+        found = (tuple(map(_then, seen, windows)) for seen in self.windows)
         return PathSet(frozenset(found), self.limit)
 
     def joined(self, others: Iterable[PathSet]) -> PathSet:

@@ -1,25 +1,40 @@
-"""Which axes of a tensor are the image's height and width, and who works along them.
+"""Which axes of a tensor are the image's, and what operators see along them.
 
-A map has them at axes 2 and 3. Behind a permutation they stand elsewhere, behind a
-reshape together with other axes, or nobody knows where; behind a mean or attention
-there is nothing left to look at, since every element sees all of it.
+A map has height and width at axes 2 and 3. Behind a permutation they stand elsewhere,
+behind a reshape together with other axes, or nobody knows where; behind a mean or
+attention there is nothing left to look at, since every element sees all of it. The
+operators' flows say which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import sympy
 
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.window import Window
+from costmodel.analysis.same_padding import as_tensorflow
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
+from costmodel.network.axes import axes as extents_of
+from costmodel.network.flow import (
+    AxisFlow,
+    Flow,
+    From,
+    Sampled,
+    Slid,
+    Split,
+    Tiled,
+    Turned,
+    axes_read,
+    parts_of,
+    sources,
+)
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
 
 
@@ -30,80 +45,53 @@ class Place(NamedTuple):
     is_alone: bool = True
 
 
-Places: TypeAlias = tuple[Place, Place]
+Places: TypeAlias = tuple[Place, ...]
 """Where height and width are."""
 
 HOME: Places = (Place(2), Place(3))
 GONE, UNKNOWN = Place(0), Place(-1)
 AXES = ("height", "width")
 
+POINTS = (Window(), Window(stride=0))
+"""Windows of one position that ask for no order of positions."""
 
-def places(network: Network) -> dict[str, Places]:
-    """Return where height and width are in every result that has them elsewhere."""
+
+class Step(NamedTuple):
+    """Where a node leaves an axis of one operand, and what it sees along it.
+
+    ``source`` is the part of the flow that says so; without one the axis is gone.
+    """
+
+    place: Place
+    source: From | Split | None = None
+
+
+def places(
+    network: Network, flows: Mapping[str, Flow], stored: frozenset[str]
+) -> dict[str, Places]:
+    """Return where height and width are in every result that has them elsewhere.
+
+    What is ``stored`` has no height and width of the image.
+    """
     found: dict[str, Places] = {}
     for node in network.nodes:
-        followed = [s for s in node.inputs if s not in network.unbatched]
-        if not followed:
+        operands = [
+            _moved(node, flows[node.name], network.by_name[source].output, number,
+                   found.get(source, HOME))
+            for number, source in enumerate(node.inputs) if source not in stored
+        ]  # fmt: skip
+        if not operands:
             continue
-        x = network.by_name[followed[0]].output
-        operands = zip(*(found.get(source, HOME) for source in followed), strict=True)
-        height, width = (_moved(node, x, _common(axis)) for axis in operands)
-        if (height, width) != HOME:
-            found[node.name] = height, width
+        moved = tuple(map(_common, zip(*operands, strict=True)))
+        if moved != HOME:
+            found[node.name] = moved
     return found
 
 
-def windows_along(
-    node: Node, x: Shape, where: Places
-) -> tuple[Window | None, Window | None] | None:
-    """Return what an operator sees along height and width; None: its own windows.
-
-    **Errors**: an operator that works along an axis that is not followed.
-    """
-    operator = node.operator
-    if type(operator) not in ALONG:
-        pairs = zip(where, HOME, strict=True)
-        is_followed = all(place in (home, GONE) for place, home in pairs)
-        if not is_followed and not isinstance(operator, _ANYWHERE):
-            raise at(operator.kind, node.name, _lost(where))
-        return None
-    try:
-        along = ALONG[type(operator)](operator, x, node.output)
-        height, width = (_seen(along, place, where) for place in where)
-    except CostModelError as error:
-        raise at(operator.kind, node.name, str(error)) from None
-    return height, width
-
-
-def require_apart(node: Node, where: Places) -> None:
-    """Refuse to stack maps along height or width: not all positions see alike."""
-    axis = node.operator.attributes["axis"]
-    if Place(axis) in where or (UNKNOWN in where and axis != 1):
-        raise at(
-            node.operator.kind,
-            node.name,
-            "maps behind each other see different things at different positions",
-        )
-
-
-def _seen(along: dict[int, Window | None], place: Place, where: Places) -> Any:
-    if place == GONE or not along:
-        return Window()
-    if place == UNKNOWN:
-        raise CostModelError(_lost(where))
-    window = along.get(place.axis, Window())
-    if window not in (None, Window(), Window(stride=0)) and not place.is_alone:
-        raise CostModelError(_lost(where))
-    return window
-
-
-def _lost(where: Places) -> str:
-    names = [name for name, place, home in zip(AXES, where, HOME, strict=True)
-             if place != home]  # fmt: skip
-    return (
-        f"which positions it looks at is not followed: {' and '.join(names)} "
-        "went elsewhere in a permute or reshape before it"
-    )
+def _moved(
+    node: Node, flow: Flow, x: Shape, operand: int, where: Places
+) -> list[Place]:
+    return [step(node, flow, x, place, operand).place for place in where]
 
 
 def _common(operands: Sequence[Place]) -> Place:
@@ -114,76 +102,59 @@ def _common(operands: Sequence[Place]) -> Place:
     return different.pop() if len(different) == 1 else UNKNOWN
 
 
-def repeated_along(
-    node: Node, shape: Shape, where: Places
-) -> tuple[Window | None, Window | None]:
-    """Return how sizes of 1 are repeated: each position sees what position 0 sees."""
-    sizes, whole = shape.sizes, node.output.sizes
-    repeated: dict[int, Window | None] = {
-        axis: Window(stride=0)
-        for axis, (own, all_of_it) in enumerate(zip(sizes, whole), start=1)
-        if own == 1 != all_of_it and len(sizes) == len(whole)
-    }
-    try:
-        height, width = (_seen(repeated, place, where) for place in where)
-    except CostModelError as error:
-        raise at(node.operator.kind, node.name, str(error)) from None
-    return height, width
+def step(node: Node, flow: Flow, x: Shape, place: Place, operand: int = 0) -> Step:
+    """Return where a node leaves an axis of one operand, and by which flow."""
+    if isinstance(node.operator, op.Product):
+        return Step(GONE)
+    if place in (GONE, UNKNOWN):
+        return Step(place)
+    for number, source, is_alone in _named(flow, operand, place.axis):
+        if _is_flattened(node, x):
+            return Step(GONE, source)
+        if isinstance(source, Split):
+            return Step(_inside(source, x, place, flow), source)
+        return Step(Place(number, place.is_alone and is_alone), source)
+    return Step(GONE)
 
 
-def _moved(node: Node, x: Shape, place: Place) -> Place:
-    """Return where an axis is behind a node."""
-    operator = node.operator
-    if isinstance(operator, (op.MatMul, op.Attention, op.Einsum, op.Flatten)):
-        return GONE
-    if place in (GONE, UNKNOWN) or place.axis > len(x.sizes):
-        return place
-    if type(operator) in _MOVING:
-        return _MOVING[type(operator)](operator, x, node.output, place)
-    return place
+def _named(
+    flow: Flow, operand: int, axis: int
+) -> Iterator[tuple[int, From | Split, bool]]:
+    """Yield the output axes that come from an axis, and whether they do so alone."""
+    for number, made in enumerate(flow.axes, start=1):
+        for source in sources(made):
+            if isinstance(source, Split):
+                is_it = operand == 0 and axis in source.axes
+            else:
+                is_it = (operand, axis) == (source.operand, source.axis)
+            if is_it:
+                yield number, source, len(parts_of(made)) == 1
 
 
-def _permuted(operator: op.Permute, _x: Shape, _y: Shape, place: Place) -> Place:
-    return Place(operator.order.index(place.axis) + 1, place.is_alone)
+def _is_flattened(node: Node, x: Shape) -> bool:
+    """Say whether a map becomes a vector, whose elements have no positions."""
+    is_moved = isinstance(node.operator, op.Rearrangement)
+    return is_moved and not node.output.spatial and bool(x.spatial)
 
 
-def _reduced(operator: op.Reduce, _x: Shape, _y: Shape, place: Place) -> Place:
-    if place.axis in operator.axes:
-        return GONE
-    before = sum(axis < place.axis for axis in operator.axes)
-    return place if operator.keep else Place(place.axis - before, place.is_alone)
-
-
-def _expanded(_operator: Any, x: Shape, y: Shape, place: Place) -> Place:
-    """Missing axes are added in front."""
-    return Place(place.axis + len(y.sizes) - len(x.sizes), place.is_alone)
-
-
-_MOVING: dict[type[Operator], Callable[[Any, Shape, Shape, Place], Place]] = {
-    op.Permute: _permuted,
-    op.Reshape: lambda _, x, y, place: _reshaped(x.sizes, y.sizes, place),
-    op.Unfold2d: lambda *_: Place(2, is_alone=False),
-    op.Reduce: _reduced,
-    op.Expand: _expanded,
-    op.Repeat: _expanded,
-}
-"""Operators behind which axes are others."""
-
-
-def _reshaped(before: Sequence[Dim], after: Sequence[Dim], place: Place) -> Place:
-    """Return where an axis is once neighbours were made one, or an axis several."""
-    first, last = (_product(before[: place.axis - 1 + n]) for n in (0, 1))
-    for number in range(1, len(after) + 1):
-        start, end = _product(after[: number - 1]), _product(after[:number])
+def _inside(source: Split, x: Shape, place: Place, flow: Flow) -> Place:
+    """Return where an axis is among those that it is taken apart into, with others."""
+    taken = extents_of(x)
+    before = [taken[axis - 1].value for axis in source.axes]
+    index = source.axes.index(place.axis)
+    first, last = (prod(before[: index + n]) for n in (0, 1))
+    numbers = (
+        number
+        for number, axis in enumerate(flow.axes, start=1)
+        if isinstance(axis, Split) and axis.whole == source.whole
+    )
+    for part, number in enumerate(numbers):
+        start, end = (prod(source.sizes[: part + n]) for n in (0, 1))
         if is_equal(start, first) and is_equal(end, last):
             return Place(number, place.is_alone)
-        if _divides(start, first) and _divides(last, end) and start != end:
+        if _divides(start, first) and _divides(last, end):
             return Place(number, is_alone=False)
     return UNKNOWN
-
-
-def _product(sizes: Sequence[Dim]) -> Dim:
-    return prod(sizes)
 
 
 def _divides(divisor: Dim, number: Dim) -> bool:
@@ -192,63 +163,104 @@ def _divides(divisor: Dim, number: Dim) -> bool:
     return bool(ratio.as_numer_denom()[1] == 1)
 
 
-def _none(_operator: Any, _x: Shape, _y: Shape) -> dict[int, Window | None]:
-    return {}
+def windows_along(
+    node: Node,
+    flow: Flow,
+    x: Shape,
+    where: Places,
+    operand: int = 0,
+    *,
+    same: bool = False,
+) -> tuple[Window | None, ...]:
+    """Return what an operator sees of one operand along height and width.
+
+    ``same`` pads as TensorFlow does.
+
+    **Errors**: an operator that works along an axis that is not followed.
+    """
+    seen = []
+    try:
+        for place in where:
+            seen.append(_seen(node, flow, x, place, operand, same=same))
+    except _LostError:
+        raise at(node.operator.kind, node.name, _lost(where)) from None
+    except CostModelError as error:
+        raise at(node.operator.kind, node.name, str(error)) from None
+    return tuple(seen)
 
 
-def _axis(operator: Any, _x: Shape, _y: Shape) -> dict[int, Window | None]:
-    return {operator.axis: None}
+class _LostError(CostModelError):
+    """An axis is somewhere else than an operator looks."""
 
 
-def _last(operator: Any, x: Shape, _y: Shape) -> dict[int, Window | None]:
-    most = len(x.sizes)
-    return dict.fromkeys(range(most - operator.axes + 1, most + 1))
+def _seen(
+    node: Node, flow: Flow, x: Shape, place: Place, operand: int, *, same: bool
+) -> Window | None:
+    """Return what an operator sees along one axis of the image; None: all of it."""
+    if isinstance(node.operator, op.Product):
+        return None
+    if place == GONE:
+        return Window()
+    if place == UNKNOWN:
+        if flow.summed or not all(_is_kept(axis, operand) for axis in flow.axes):
+            raise _LostError
+        return Window()
+    if isinstance(node.operator, op.Windowed) and place.axis == 1:
+        raise _LostError
+    after, source = step(node, flow, x, place, operand)
+    if source is None:
+        return None if (operand, place.axis) in axes_read(flow) else Window()
+    if after == GONE:
+        return None  # of a vector
+    window = _window(node, source, x, after, same=same)
+    if window not in (None, *POINTS) and not place.is_alone:
+        raise _LostError
+    return window
 
 
-def _part(operator: Any, _x: Shape, _y: Shape) -> dict[int, Window | None]:
-    return {operator.axis: Window(stride=operator.step, before=-operator.start)}
+def _window(
+    node: Node, source: From | Split, x: Shape, after: Place, *, same: bool
+) -> Window | None:
+    """Return what a position sees along an axis; None: all of it."""
+    match source:
+        case Split():
+            return Window()
+        case Tiled():
+            problem = f"{node.operator}: which positions repeat is not followed"
+            raise CostModelError(problem)
+        case Turned():
+            problem = f"along which axes is not kept of a {node.operator}"
+            raise CostModelError(problem)
+        case Sampled(axis=axis):
+            sides = extents_of(x)[axis - 1], extents_of(node.output)[after.axis - 1]
+            return Window() if sides[0] == sides[1] else None
+        case Slid(axis=axis, along=window) if same:
+            is_padded = isinstance(node.operator, op.Windowed)
+            return (
+                as_tensorflow(window, extents_of(x)[axis - 1]) if is_padded else window
+            )
+    return source.window
 
 
-def _expand(operator: Any, x: Shape, y: Shape) -> dict[int, Window | None]:
-    """Every position sees what the single one sees; elsewhere nothing changes."""
-    added = len(y.sizes) - len(x.sizes)
-    pairs = enumerate(zip(x.sizes, y.sizes[added:], strict=True), start=1)
-    changed = [axis for axis, (before, after) in pairs if before != after]
-    if any(x.sizes[axis - 1] != 1 for axis in changed):
-        raise CostModelError(f"{operator}: which positions repeat is not followed")
-    return dict.fromkeys(changed, Window(stride=0))
+def _is_kept(axis: AxisFlow, operand: int) -> bool:
+    """Say whether positions stay what they are, wherever the image is among them."""
+    return all(
+        isinstance(source, Split)
+        or source.operand != operand
+        or (
+            source.is_one_window
+            and source.window is not None
+            and (source.window.size, source.window.stride, source.window.before)
+            == (1, 1, 0)
+        )
+        for source in sources(axis)
+    )
 
 
-def _turned(operator: Any, _x: Shape, _y: Shape) -> dict[int, Window | None]:
-    raise CostModelError(f"along which axes is not kept of a {operator.kind}")
-
-
-ALONG: dict[
-    type[Operator], Callable[[Any, Shape, Shape], dict[int, Window | None]]
-] = {
-    **dict.fromkeys((
-        op.Pointwise, op.Arithmetic, op.PReLU, op.Copy, op.Crop, op.PadTo,
-        op.Permute, op.Reshape,
-    ), _none),
-    op.LayerNorm: _last,
-    op.RMSNorm: _last,
-    op.Linear: lambda _, x, __: {len(x.sizes): None} if x.spatial else {},
-    op.GroupNorm: lambda _, x, __: dict.fromkeys(range(1, len(x.sizes) + 1)),
-    op.InstanceNorm2d: lambda *_: {2: None, 3: None},
-    op.Softmax: _axis,
-    op.Cumulate: _axis,
-    op.Reduce: lambda operator, *_: dict.fromkeys(operator.axes),
-    op.Select: _part,
-    op.Slice: _part,
-    op.PadAxis: lambda operator, *_: {operator.axis: Window(before=operator.before)},
-    op.Expand: _expand,
-    op.Repeat: _expand,
-    op.Roll: _turned,
-    op.Flip: _turned,
-}  # fmt: skip
-"""What operators see along the axes that they work along; None sees all of it."""
-
-_ANYWHERE = (op.Identity, op.Dropout, op.Concat,
-             op.MatMul, op.Attention, op.Einsum, op.Flatten, op.Parameter,
-             op.Derived)  # fmt: skip
-"""Operators that need no map."""
+def _lost(where: Places) -> str:
+    names = [name for name, place, home in zip(AXES, where, HOME, strict=True)
+             if place != home]  # fmt: skip
+    return (
+        f"which positions it looks at is not followed: {' and '.join(names)} "
+        "went elsewhere in a permute or reshape before it"
+    )

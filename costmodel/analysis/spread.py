@@ -8,28 +8,27 @@ dropped ones saw is lost; everywhere else one answer for all channels is exact.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import Dim, as_int
+from costmodel.algebra.symbols import as_int
 from costmodel.algebra.window import Window
-from costmodel.analysis.links import ARRANGING, PRODUCTS, channel_blocks, drops_channels
+from costmodel.analysis.links import along, of_operand
 from costmodel.analysis.paths import Seen, Windows
-from costmodel.analysis.places import (
-    HOME,
-    Places,
-    places,
-    repeated_along,
-    require_apart,
-    windows_along,
-)
-from costmodel.analysis.same_padding import as_tensorflow
+from costmodel.analysis.places import GONE, HOME, UNKNOWN, Places, places, windows_along
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
+from costmodel.network.flow import (
+    Flow,
+    From,
+    Joined,
+    Listed,
+    Padded,
+    Part,
+    Same,
+    sources,
+)
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.operators.pooling import AdaptivePool
 from costmodel.network.shape import Shape
 
 
@@ -38,7 +37,7 @@ Lanes: TypeAlias = tuple[int, ...]
 """What each channel sees, or once for all channels, as numbers of a table's values."""
 
 POINT = (Window(), Window())
-_ONE = Extent(1)
+_STANDING = Window(stride=0)
 _NOTHING = 0
 
 
@@ -88,95 +87,140 @@ def spread(
 
     ``towards`` leaves out the nodes that do not lead to that one.
     """
-    where = places(network)
-    reading = _Reading(drops_channels(network), ignore_gates, same, where)
+    reading = _Reading(network, ignore_gates=ignore_gates, same=same)
     wanted = _leading_to(network, towards)
     table, lanes = _Table(nothing), dict[str, Lanes]()
     for node in network.nodes:
         if isinstance(node.operator, op.Input):
             lanes[node.name] = (table.number(pixel),)
         elif node.name in wanted:
-            sources = _followed(network, node)
-            operands = [lanes[source] for source in sources]
-            shapes = [network.by_name[source].output for source in sources]
-            found = (
-                _read(table, node, operands, shapes, reading)
-                if operands
-                else (_NOTHING,)
-            )
+            found = _read(table, node, [lanes[s] for s in node.inputs], reading)
             lanes[node.name] = found if len(set(found)) > 1 else found[:1]
     return {name: table.values[table.union(found)] for name, found in lanes.items()}
 
 
-@dataclass(frozen=True, slots=True)
 class _Reading:
-    """How a graph is read."""
+    """How a graph is read, and where the image's axes are in each result."""
 
-    apart: bool
-    """Follow channels apart."""
-    ignore_gates: bool
-    same: bool
-    places: Mapping[str, Places]
-    """Results whose height and width are elsewhere than a map's."""
+    def __init__(self, network: Network, *, ignore_gates: bool, same: bool) -> None:
+        """Find the axes, and whether channels have to be followed apart."""
+        self.network, self.stored = network, _stored(network)
+        self.flows = flows = {
+            node.name: node.operator.flow(*network.shapes_into(node))
+            for node in network.nodes
+        }
+        self.ignore_gates, self.same = ignore_gates, same
+        self.apart = _drops_channels(network, flows)
+        self.places = places(network, flows, self.stored)
+        self._known: dict[tuple[object, ...], Windows] = {}
 
-    def before(self, node: Node) -> Places:
-        """Return where they are in what a node of one operand reads."""
-        moved = (self.places[s] for s in node.inputs if s in self.places)
-        return next(moved, HOME)
+    def windows(self, node: Node, operand: int) -> Windows:
+        """Return what a node sees of one operand along height and width.
 
-    def after(self, node: Node) -> Places:
-        """Return where they are in a node's result."""
-        return self.places.get(node.name, HOME)
+        An operand that has lost an axis shows the same to every position of another's.
+        """
+        source, flow = node.inputs[operand], self.flows[node.name]
+        where, x = self.places.get(source, HOME), self.network.by_name[source].output
+        key = (id(node.operator), id(flow), operand, where, id(x), id(node.output))
+        if key not in self._known:
+            seen = windows_along(node, flow, x, where, operand, same=self.same)
+            self._known[key] = seen
+        after = self.places.get(node.name, HOME)
+        return tuple(
+            _STANDING if place == GONE != there and len(node.inputs) > 1 else window
+            for window, place, there in zip(self._known[key], where, after, strict=True)
+        )
 
 
-def _followed(network: Network, node: Node) -> tuple[str, ...]:
-    """Return the operands that may see something; stored ones see nothing.
+def _stored(network: Network) -> frozenset[str]:
+    """Return what is made of stored tensors alone: it sees nothing, and is no zero.
 
-    A stored factor is no zero. In a concatenation it takes its place all the same.
+    What is derived from them is, though a sample may say how many of them there are.
     """
-    stored = network.unbatched
+    found: set[str] = set()
+    for node in network.nodes:
+        is_stored = isinstance(node.operator, op.Parameter | op.Derived)
+        if is_stored or (node.inputs and found.issuperset(node.inputs)):
+            found.add(node.name)
+    return frozenset(found)
+
+
+def _followed(node: Node, stored: frozenset[str]) -> list[int]:
+    """Return the operands that may see something.
+
+    In a concatenation a stored one takes its place all the same.
+    """
+    inputs = enumerate(node.inputs)
     if isinstance(node.operator, op.Concat) and node.name not in stored:
-        return node.inputs
-    return tuple(source for source in node.inputs if source not in stored)
+        return [number for number, _ in inputs]
+    return [number for number, source in inputs if source not in stored]
 
 
 def _read(
-    table: _Table[S],
-    node: Node,
-    operands: Sequence[Lanes],
-    shapes: Sequence[Shape],
-    reading: _Reading,
+    table: _Table[S], node: Node, operands: Sequence[Lanes], reading: _Reading
 ) -> Lanes:
     """Return what a node's channels see, from what those of its operands see."""
-    if isinstance(node.operator, op.Concat):
-        require_apart(node, reading.after(node))
-        return _concat(table, operands, shapes, apart=reading.apart)
-    if op.is_gated(node.operator, shapes):
-        return _product(table, node, operands, shapes, reading)
-    if isinstance(node.operator, op.Arithmetic) and node.operator.value is None:
-        return _united(table, node, operands, shapes, reading.after(node))
-    if type(node.operator) in PRODUCTS:
-        together = (table.union(lane for lanes in operands for lane in lanes),)
-        return table.through(together, (None, None), node.name)
-    along = windows_along(node, shapes[0], reading.before(node))
-    windows = along or _windows(node, shapes[0], same=reading.same)
-    through = table.through(operands[0], windows, node.name)
-    return _mixed(table, node, through, shapes[0], apart=reading.apart)
+    operator, flow = node.operator, reading.flows[node.name]
+    followed = _followed(node, reading.stored)
+    if not followed or isinstance(operator, op.Source):
+        return (_NOTHING,)
+    _require_window(node)
+    if not flow.is_known:
+        problem = "no rule says where its axes come from"
+        raise at(operator.kind, node.name, problem)
+    if any(isinstance(axis, Joined) for axis in flow.axes):
+        require_apart(node, flow, reading.places.get(node.name, HOME))
+    seen = []
+    for number in followed:
+        windows = reading.windows(node, number)
+        through = table.through(operands[number], windows, node.name)
+        if isinstance(operator, op.Product):
+            through = (table.union(through),)
+        seen.append(_mixed(table, node, through, number, reading))
+    if len(seen) == 1:
+        return seen[0]
+    if isinstance(flow.axes[0], Joined):
+        return _concat(table, seen, reading.network.shapes_into(node), reading)
+    if op.is_gated(operator, reading.network.shapes_into(node)):
+        return _product(table, seen, reading)
+    return tuple(map(table.union, _beside(seen)))
 
 
-def _united(
-    table: _Table[S],
-    node: Node,
-    operands: Sequence[Lanes],
-    shapes: Sequence[Shape],
-    where: Places,
-) -> Lanes:
-    """Unite what both operands see, sizes of 1 repeated."""
-    repeated = [
-        table.through(lanes, repeated_along(node, x, where), node.name)
-        for lanes, x in zip(operands, shapes, strict=True)
-    ]
-    return tuple(map(table.union, _beside(repeated)))
+def _require_window(node: Node) -> None:
+    """Refuse an operator whose positions are no one window; it says why."""
+    try:
+        node.operator.window  # noqa: B018 - asked for its error
+    except CostModelError as error:
+        raise at(node.operator.kind, node.name, str(error)) from None
+
+
+def _drops_channels(network: Network, flows: Mapping[str, Flow]) -> bool:
+    """Say whether some channels are lost on the way, all their counts being known.
+
+    They are not read, or they are multiplied by zeros.
+    """
+    first = [flow.axes[0] for flow in flows.values()]
+    kinds = {type(node.operator) for node in network.nodes}
+    has_zeros = op.Zeros in kinds or any(isinstance(axis, Padded) for axis in first)
+    some = any(isinstance(axis, Part | Listed) for axis in first) or (
+        has_zeros
+        and any(op.is_gated(n.operator, network.shapes_into(n)) for n in network.nodes)
+    )
+    return some and all(type(n.output.channels) is int for n in network.nodes)
+
+
+def require_apart(node: Node, flow: Flow, where: Places) -> None:
+    """Refuse to stack maps along height or width: not all positions see alike."""
+    joined = (n for n, axis in enumerate(flow.axes, 1) if isinstance(axis, Joined))
+    for axis in joined:
+        if any(place.axis == axis for place in where) or (
+            UNKNOWN in where and axis > 1
+        ):
+            raise at(
+                node.operator.kind,
+                node.name,
+                "maps behind each other see different things at different positions",
+            )
 
 
 def _leading_to(network: Network, name: str | None) -> set[str]:
@@ -189,37 +233,6 @@ def _leading_to(network: Network, name: str | None) -> set[str]:
         found |= new
         waiting.extend(new)
     return found
-
-
-def _windows(node: Node, x: Shape, *, same: bool) -> Windows:
-    """Return an operator's windows; None where it sees the whole of a map."""
-    operator = node.operator
-    if isinstance(operator, op.RadialBasis):
-        return POINT  # of a vector, whose elements are as channels
-    if isinstance(operator, op.Flatten):
-        height, width = x.spatial or (_ONE, _ONE)
-        return _copied(height, 1), _copied(width, 1)
-    if isinstance(operator, AdaptivePool):
-        height, width = x.require_map()
-        return _copied(height, operator.size[0]), _copied(width, operator.size[1])
-    try:
-        window = operator.window
-        if window is not None and same and x.spatial and isinstance(operator, _PADDED):
-            height, width = x.require_map()
-            return as_tensorflow(window[0], height), as_tensorflow(window[1], width)
-    except CostModelError as error:
-        raise at(operator.kind, node.name, str(error)) from None
-    if window is None:
-        raise at(operator.kind, node.name, "spread.py has no rule for what it sees")
-    return window
-
-
-def _copied(extent: Extent, positions: Dim) -> Window | None:
-    """Return what leaves so many positions as they are; else all of them are seen."""
-    return Window() if extent.value == positions else None
-
-
-_PADDED = (op.Conv2d, op.MaxPool2d, op.AvgPool2d)
 
 
 def _beside(operands: Sequence[Lanes]) -> Iterable[Lanes]:
@@ -237,30 +250,18 @@ def _concat(
     table: _Table[S],
     operands: Sequence[Lanes],
     shapes: Sequence[Shape],
-    *,
-    apart: bool,
+    reading: _Reading,
 ) -> Lanes:
-    if not apart:
+    if not reading.apart:
         return (table.union(lane for lanes in operands for lane in lanes),)
     pairs = zip(operands, shapes, strict=True)
     return tuple(lane for lanes, shape in pairs for lane in _each(lanes, shape))
 
 
-def _product(
-    table: _Table[S],
-    node: Node,
-    operands: Sequence[Lanes],
-    shapes: Sequence[Shape],
-    reading: _Reading,
-) -> Lanes:
+def _product(table: _Table[S], operands: Sequence[Lanes], reading: _Reading) -> Lanes:
     """Unite both operands' paths; a product with zeros is zero, and sees nothing."""
-    where = reading.after(node)
-    repeated = [
-        table.through(lanes, repeated_along(node, x, where), node.name)
-        for lanes, x in zip(operands, shapes, strict=True)
-    ]
     found = []
-    for pair in _beside(repeated):
+    for pair in _beside(operands):
         left, right = (table.values[lane] for lane in pair)
         if _NOTHING in pair:
             found.append(_NOTHING)
@@ -272,29 +273,30 @@ def _product(
 
 
 def _mixed(
-    table: _Table[S], node: Node, lanes: Lanes, x: Shape, *, apart: bool
+    table: _Table[S], node: Node, lanes: Lanes, operand: int, reading: _Reading
 ) -> Lanes:
-    """Return what output channels see, from what an operator's input channels see."""
-    operator = node.operator
-    if isinstance(operator, op.Zeros):
-        return (_NOTHING,)
-    if not apart:
+    """Return what output channels see of one operand's channels.
+
+    **Errors**: channels that see different things and become positions.
+    """
+    flow = reading.flows[node.name]
+    first = of_operand(flow.axes[0], operand)
+    is_alike = len(lanes) == 1 and not isinstance(first, Padded)
+    if not reading.apart or is_alike or isinstance(first, Same | Joined):
         return lanes
-    if isinstance(operator, op.Flatten):
-        each = as_int(node.output.channels) // as_int(x.channels)
-        alike = len(lanes) == 1
-        return lanes if alike else tuple(lane for lane in lanes for _ in range(each))
-    # A linear layer of several axes leaves what stands at the first one.
-    of_the_last = isinstance(operator, op.Linear) and x.spatial
-    if of_the_last or type(operator) in ARRANGING:
-        if len(lanes) > 1:
-            raise at(operator.kind, node.name, "channels that see different things "
-                     "are not followed through it")  # fmt: skip
+    elsewhere = (
+        (source.operand, source.axis) == (operand, 1)
+        if isinstance(source, From) else 1 in source.axes
+        for axis in flow.axes[1:] for source in sources(axis)
+    )  # fmt: skip
+    if len(lanes) > 1 and any(elsewhere):
+        raise at(node.operator.kind, node.name, "channels that see different things "
+                 "are not followed through it")  # fmt: skip
+    x = reading.network.by_name[node.inputs[operand]].output
+    found = along(first, 1, x.sizes, as_int(node.output.channels))
+    if found is None:
         return lanes
-    blocks = channel_blocks(operator, as_int(x.channels))
-    if blocks is None or (len(lanes) == 1 and all(read for read, _ in blocks)):
-        return lanes
-    every, found = _each(lanes, x), list[int]()
-    for read, count in blocks:
-        found += [table.union({every[c] for c in read})] * count
-    return tuple(found)
+    every, after = _each(lanes, x), list[int]()
+    for read, count in found:
+        after += [table.union({every[c] for c in read})] * count
+    return tuple(after)

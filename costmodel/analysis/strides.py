@@ -1,7 +1,8 @@
 """How far apart elements lie in memory: whether another shape is a view of them.
 
-A view of a tensor has strides of its own. Axes whose strides follow each other can be
-one axis; where a permutation or a gap lies between, a reshape has to copy.
+A view of a tensor has strides of its own, which follow from where its axes come from.
+Axes whose strides follow each other can be one axis; where a permutation or a gap lies
+between, a reshape has to copy.
 
 **Source**: PyTorch, ``aten/src/ATen/TensorUtils.cpp`` (``computeStride``).
 """
@@ -15,6 +16,7 @@ from typing import TypeAlias
 from costmodel.algebra.symbols import Dim, as_dim, exact_div, is_equal
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
+from costmodel.network.flow import Flow, From, Merged, Part, Repeated, Split
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
@@ -35,30 +37,33 @@ class Layouts:
     def place(self, node: Node) -> bool:
         """Note the strides of a result; say whether a reshape has to copy."""
         operator = node.operator
-        if not (node.inputs and isinstance(operator, (*_VIEWS, *_KEEPING))):
+        if len(node.inputs) != 1:
             return False
-        if len(node.inputs) > 1:  # where operands lie otherwise, PyTorch chooses
-            return False
-        source = node.inputs[0]
-        x = self.network.by_name[source].output
-        own = self.strides.get(source)
-        if isinstance(operator, op.Reshape):
-            if own is None:
-                return False
-            found = reshaped(x.sizes, own, node.output.sizes)
-        elif isinstance(operator, _KEEPING):
+        x = self.network.by_name[node.inputs[0]].output
+        own = self.strides.get(node.inputs[0])
+        is_regrouped, found = False, None
+        if _keeps_order(operator):
             found = own if own is not None and _is_dense(x, own) else None
-        else:
-            found = _viewed(operator, x, own or standard(x.sizes), node.output)
+        elif operator.view:
+            flow = operator.flow(x)
+            is_regrouped = any(isinstance(a, (Merged, Split)) for a in flow.axes)
+            if not is_regrouped:
+                found = _viewed(flow, own or standard(x.sizes), node.output)
+            elif own is None:
+                return False
+            else:
+                found = reshaped(x.sizes, own, node.output.sizes)
         if found is not None:
             self.strides[node.name] = found
-        return found is None and isinstance(operator, op.Reshape)
+        return found is None and is_regrouped
 
 
-_VIEWS = (op.Permute, op.Expand, op.Select, op.SelectChannels, op.Slice, op.Crop,
-          op.Reshape, op.Identity)  # fmt: skip
-_KEEPING = (op.Pointwise, op.Arithmetic, op.PReLU, op.Dropout)
-"""Functions of each element: what they make lies as their operand does."""
+def _keeps_order(operator: Operator) -> bool:
+    """Say whether what it makes lies as its operand does: a function of each element.
+
+    Dropout is a view in evaluation; while it drops, it is such a function.
+    """
+    return isinstance(operator, (op.Elementwise, op.Dropout))
 
 
 def standard(sizes: Sequence[Dim]) -> Strides:
@@ -131,20 +136,18 @@ def _is_dense(x: Shape, strides: Strides) -> bool:
     return True
 
 
-def _viewed(
-    operator: Operator, x: Shape, strides: Strides, output: Shape
-) -> Strides | None:
-    """Return the strides of a view; None where they are those of its own shape."""
-    found = list(strides)
-    if isinstance(operator, op.Permute):
-        found = [strides[axis - 1] for axis in operator.order]
-    elif isinstance(operator, (op.Select, op.Slice)):
-        place = int(operator.axis) - 1
-        found[place] = as_dim(found[place] * operator.step)
-    elif isinstance(operator, op.Expand):
-        missing = len(output.sizes) - len(found)
-        pairs = zip(x.sizes, output.sizes[missing:], strides, strict=True)
-        found = [0] * missing + [0 if a != b else s for a, b, s in pairs]
+def _viewed(flow: Flow, strides: Strides, output: Shape) -> Strides | None:
+    """Return the strides of a view; None where they are those of its own shape.
+
+    What is repeated lies at one place, and so does what comes from nowhere.
+    """
+    found: list[Dim] = []
+    for axis in flow.axes:
+        own: Dim = 0
+        if isinstance(axis, From) and not isinstance(axis, Repeated):
+            step = axis.step if isinstance(axis, Part) else 1
+            own = as_dim(strides[axis.axis - 1] * step)
+        found.append(own)
     ordinary = standard(output.sizes)
     pairs = zip(output.sizes, found, ordinary, strict=True)
     return None if all(n == 1 or is_equal(a, b) for n, a, b in pairs) else tuple(found)

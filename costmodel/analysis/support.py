@@ -8,15 +8,18 @@ followed back, from one position of one node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import reduce
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from costmodel.algebra.symbols import as_int
-from costmodel.analysis.links import Flags, channel_blocks, positions
-from costmodel.errors import CostModelError
+from costmodel.analysis.links import Flags, flow_of, looked_at, of_operand, size_of
+from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
+from costmodel.network.flow import Flow, From, Joined, Split, parts_of
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 
@@ -40,14 +43,17 @@ def support(
     """
     node = _found(network, layer, position)
     alive: dict[str, Flags] = {}
+    views: dict[str, list[_View]] = {}
     for each in network.nodes:
-        alive[each.name] = _alive(network, each, [alive[s] for s in each.inputs])
+        views[each.name] = _views(network, each)
+        operands = [alive[source] for source in each.inputs]
+        alive[each.name] = _alive(each, views[each.name], operands)
     wanted = {name: np.zeros_like(flags) for name, flags in alive.items()}
     wanted[node.name][(..., *position) if position else ...] = True
     for each in reversed(network.nodes):
         asked = wanted[each.name] & alive[each.name]
-        if each.inputs and asked.any():
-            for source, flags in _asked_of(network, each, asked, alive):
+        if asked.any():
+            for source, flags in zip(each.inputs, _asked_of(views[each.name], asked)):
                 wanted[source] |= flags
     return wanted[network.inputs[0].name]
 
@@ -75,82 +81,149 @@ def _sizes(node: Node) -> tuple[int, ...]:
     return tuple(map(as_int, node.output.sizes))
 
 
-def _alive(network: Network, node: Node, operands: list[Flags]) -> Flags:
-    """Return which elements depend on the input at all; the others are always zero."""
-    if isinstance(node.operator, op.Input):
-        return np.ones(_sizes(node), dtype=bool)
-    if type(node.operator) in _WHOLE:
-        return _WHOLE[type(node.operator)](operands)
-    if len(operands) > 1 and isinstance(node.operator, op.Arithmetic):
-        return _combined(node.operator, operands)
-    found = operands[0]
-    for axis, seen in _along(network, node):
-        found = _any(found, seen, axis)
-    blocks = channel_blocks(node.operator, len(found))
-    if blocks is None:
-        return found
-    rows = [np.any(found[list(read)], axis=0, keepdims=True) for read, _ in blocks]
-    return np.repeat(np.concatenate(rows), [count for _, count in blocks], axis=0)
+def _views(network: Network, node: Node) -> list[_View]:
+    """Return what a node looks at of each operand."""
+    if isinstance(node.operator, op.Source):
+        return []
+    flow = flow_of(network, node)
+    shapes = enumerate(network[source] for source in node.inputs)
+    try:
+        return [_view(flow, n, _sizes(x), _sizes(node)) for n, x in shapes]
+    except CostModelError as error:
+        raise at(node.operator.kind, node.name, str(error)) from None
 
 
-_WHOLE: dict[type[op.Operator], Callable[[list[Flags]], Flags]] = {
-    op.Concat: np.concatenate,
-    op.Flatten: lambda operands: operands[0].reshape(-1),
-}
-"""Operators that are no product of channels, rows and columns."""
+def _alive(node: Node, views: Sequence[_View], operands: list[Flags]) -> Flags:
+    """Return which elements depend on the input, or are no zeros at least."""
+    if isinstance(node.operator, op.Source):
+        return np.full(_sizes(node), not isinstance(node.operator, op.Zeros))
+    seen = [view.forth(flags) for view, flags in zip(views, operands, strict=True)]
+    if views[0].joined is not None:
+        return np.concatenate(seen, axis=views[0].joined)
+    is_product = node.operator == op.Arithmetic("multiply")
+    if is_product or isinstance(node.operator, op.Product):
+        return functools.reduce(np.logical_and, seen)
+    return functools.reduce(np.logical_or, seen)
 
 
-def _combined(operator: op.Arithmetic, operands: list[Flags]) -> Flags:
-    """Return where a sum, or a product, is not always zero; sizes of 1 are repeated."""
-    rules = {"add": np.logical_or, "multiply": np.logical_and}
-    if operator.operation not in rules or len({x.ndim for x in operands}) > 1:
-        raise CostModelError(
-            f"{operator.kind}: support.py has no rule for the elements that it looks at"
-        )
-    found: Flags = reduce(rules[operator.operation], operands)
-    return found
-
-
-def _asked_of(
-    network: Network, node: Node, asked: Flags, alive: Mapping[str, Flags]
-) -> list[tuple[str, Flags]]:
-    """Return which elements of each operand the asked elements of a node look at."""
-    operator, sources = node.operator, node.inputs
-    if isinstance(operator, op.Concat):
-        ends = np.cumsum([len(alive[source]) for source in sources])
-        return list(zip(sources, np.split(asked, ends[:-1]), strict=True))
-    if len(sources) > 1 and isinstance(operator, op.Arithmetic):
-        return [(source, _shrunk(asked, alive[source].shape)) for source in sources]
-    if isinstance(operator, op.Flatten):
-        return [(sources[0], asked.reshape(alive[sources[0]].shape))]
-    blocks = channel_blocks(operator, len(alive[sources[0]]))
-    if blocks is not None:
-        found = np.zeros((len(alive[sources[0]]), *asked.shape[1:]), dtype=bool)
-        start = 0
-        for read, count in blocks:
-            found[list(read)] |= asked[start : start + count].any(axis=0)
+def _asked_of(views: Sequence[_View], asked: Flags) -> Iterator[Flags]:
+    """Yield which elements of each operand the asked elements of a node look at."""
+    start = 0
+    for view in views:
+        mine = asked
+        if view.joined is not None:
+            count = view.before[view.joined]
+            mine = np.take(asked, range(start, start + count), axis=view.joined)
             start += count
-        asked = found
-    for axis, seen in _along(network, node):
-        asked = _any(asked, seen.T, axis)
-    return [(sources[0], asked)]
+        yield view.back(mine)
 
 
-def _along(network: Network, node: Node) -> list[tuple[int, Flags]]:
-    """Return which positions a node looks at, along each axis of a map."""
-    before, after = _sizes(network[node.inputs[0]])[1:], _sizes(node)[1:]
-    pairs = enumerate(zip(before, after, strict=True))
-    return [(a + 1, positions(node.operator, a, n, m)) for a, (n, m) in pairs]
+Key: TypeAlias = tuple[int, int] | None
+"""An axis of an operand and a part of it; None comes from no operand."""
+
+
+@dataclass(frozen=True)
+class _View:
+    """What a node looks at of one operand: a product of relations, one an axis.
+
+    Merged axes of the output and split ones of the operand are taken apart first, so
+    that each part of the one looks at one part of the other.
+    """
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    read: tuple[tuple[Key, int], ...]
+    """The operand's parts in their order, and their sizes."""
+    made: tuple[tuple[Key, int], ...]
+    """The output's parts."""
+    seen: Mapping[Key, Flags | None]
+    """Positions of each part that is read (columns) by those that are made (rows)."""
+    joined: int | None = None
+    """Along which axis, from 0, operands stand behind each other."""
+
+    def back(self, asked: Flags) -> Flags:
+        """Return which elements of the operand those of the output look at."""
+        return self._carried(asked, self.made, self.read, is_back=True)
+
+    def forth(self, alive: Flags) -> Flags:
+        """Return which elements of the output look at those of the operand."""
+        return self._carried(alive, self.read, self.made, is_back=False)
+
+    def _carried(
+        self,
+        flags: Flags,
+        ours: tuple[tuple[Key, int], ...],
+        theirs: tuple[tuple[Key, int], ...],
+        *,
+        is_back: bool,
+    ) -> Flags:
+        flags = flags.reshape([size for _, size in ours])
+        keys = [key for key, _ in ours]
+        there = {key for key, _ in theirs if key is not None}
+        lost = tuple(n for n, key in enumerate(keys) if key not in there)
+        flags = np.any(flags, axis=lost, keepdims=True)
+        order = [n for key, _ in theirs if key in keys for n in [keys.index(key)]]
+        kept = [n for n in order if keys[n] is not None]
+        flags = flags.transpose([*kept, *lost]).reshape([ours[n][1] for n in kept])
+        for axis, n in enumerate(kept):
+            relation = self.seen[keys[n]]
+            if relation is not None:
+                flags = _any(flags, relation.T if is_back else relation, axis)
+        known = [key if key in keys else None for key, _ in theirs]
+        sizes = iter(flags.shape)
+        flags = flags.reshape([1 if key is None else next(sizes) for key in known])
+        whole = np.broadcast_to(flags, [size for _, size in theirs])
+        return whole.reshape(self.before if is_back else self.after)
+
+
+def _view(
+    flow: Flow, operand: int, before: tuple[int, ...], after: tuple[int, ...]
+) -> _View:
+    """Return what a flow looks at of one operand."""
+    joined = next((n for n, a in enumerate(flow.axes) if isinstance(a, Joined)), None)
+    if joined is not None:
+        after = (*after[:joined], before[joined], *after[joined + 1 :])
+    made: list[tuple[Key, int]] = []
+    sources: dict[Key, From | Split] = {}
+    for axis, size in zip(flow.axes, after, strict=True):
+        mine = axis.parts[operand] if isinstance(axis, Joined) else axis
+        parts = parts_of(of_operand(mine, operand))
+        for part in parts:
+            key: Key = None
+            if isinstance(part, From):
+                key = part.axis, 0
+            elif isinstance(part, Split):
+                key = part.axes[0], part.number
+            if isinstance(part, From | Split):
+                sources[key] = part
+            made.append((key, size if len(parts) == 1 else size_of(part, before)))
+    read = list(_read(sources.values(), before))
+    known = dict(read)
+    seen: dict[Key, Flags | None] = {
+        key: None
+        if isinstance(sources[key], Split)
+        else looked_at(sources[key], known[key], size)
+        for key, size in made
+        if key is not None
+    }
+    return _View(before, after, tuple(read), tuple(made), seen, joined)
+
+
+def _read(
+    sources: Iterable[From | Split], before: tuple[int, ...]
+) -> Iterator[tuple[Key, int]]:
+    """Yield an operand's axes, those that are split as their parts."""
+    split = {s.axes[0]: s for s in sources if isinstance(s, Split)}
+    taken = {axis for source in split.values() for axis in source.axes}
+    for axis, size in enumerate(before, start=1):
+        if axis in split:
+            sizes = map(as_int, split[axis].sizes)
+            yield from (((axis, number), part) for number, part in enumerate(sizes))
+        elif axis not in taken:
+            yield (axis, 0), size
 
 
 def _any(flags: Flags, seen: Flags, axis: int) -> Flags:
     """Return where, along an axis, some seen element is set: a product of truths."""
     counts = np.tensordot(seen.astype(np.float32), flags.astype(np.float32), (1, axis))
     return np.moveaxis(counts > 0, 0, axis)
-
-
-def _shrunk(asked: Flags, shape: tuple[int, ...]) -> Flags:
-    """Return flags of a product as those of an operand that was repeated to fit."""
-    axes = tuple(a for a, n in enumerate(shape) if n == 1)
-    found: Flags = np.any(asked, axis=axes, keepdims=True) if axes else asked
-    return found

@@ -18,6 +18,40 @@ def upgraded(operator: Document) -> Document:
     return operator if upgrade is None else upgrade(operator)
 
 
+def _renamed(kind: str, **fields: str) -> Callable[[Document], Document]:
+    """Return the rule of a kind that has another name now, and so have its fields."""
+
+    def upgrade(operator: Document) -> Document:
+        named = {fields.get(name, name): value for name, value in operator.items()}
+        return named | {"kind": kind}
+
+    return upgrade
+
+
+def _channels_selected(operator: Document) -> Document:
+    return _renamed("slice", channels="length")(operator) | {"axis": 1}
+
+
+def _padded(operator: Document) -> Document:
+    """Put channels, which stay, in front of height and width."""
+    ends = {name: [0, *operator[name]] for name in ("before", "after")
+            if isinstance(operator.get(name), list)}  # fmt: skip
+    return operator | ends
+
+
+def _channels_padded(operator: Document) -> Document:
+    ends = {name: [operator[name]] for name in ("before", "after") if name in operator}
+    return operator | {"kind": "pad"} | ends
+
+
+def _axis_padded(operator: Document) -> Document:
+    """Put axes that stay in front of the one that is padded."""
+    rest = {name: value for name, value in operator.items() if name != "axis"}
+    in_front = [0] * (int(operator["axis"]) - 1)
+    ends = {name: [*in_front, operator.get(name, 0)] for name in ("before", "after")}
+    return rest | {"kind": "pad"} | ends
+
+
 def _function(operator: Document) -> Document:
     """Return an activation, which had a kind of its own."""
     return {**operator, "kind": "pointwise", "function": operator["kind"]}
@@ -29,18 +63,20 @@ def _arithmetic(operator: Document) -> Document:
     return {**operation, **operator, "kind": "arithmetic"}
 
 
-def _linear(operator: Document) -> Document:
-    """Return a linear layer of the last axis; that of a vector is its only one."""
-    return {**operator, "kind": "linear"}
-
-
 UPGRADES: dict[str, Callable[[Document], Document]] = {
     **dict.fromkeys((
         "relu", "relu6", "sigmoid", "silu", "tanh", "scaled_tanh", "hardsigmoid",
         "hardswish", "hardtanh",
     ), _function),
     **dict.fromkeys(("add", "multiply", "binary", "scalar"), _arithmetic),
-    "last_linear": _linear,
+    "last_linear": _renamed("linear"),
+    "select_channels": _channels_selected,
+    "select": _renamed("slice"),
+    "pad": _padded,
+    "pad_channels": _channels_padded,
+    "pad_axis": _axis_padded,
+    "roll": lambda operator: operator | {"kind": "copy", "order": "rolled"},
+    "flip": lambda operator: operator | {"kind": "copy", "order": "flipped"},
 }  # fmt: skip
 """What became of kinds that are no more, or that have other attributes now.
 

@@ -63,14 +63,15 @@ class Builder:
         inputs: list[Value],
         name: str | None,
         check: Check | None = None,
+        stem: str | None = None,
     ) -> Value:
         """Append a node; every problem names it, what a verb checks as well."""
         try:
             layer = self._operator(operator, fields)
         except CostModelError as error:
-            full = self._name(operator.kind, name)
+            full = self._name(operator.kind, name, stem)
             raise at(operator.kind, full, str(error)) from None
-        full = self._name(layer.kind, name)
+        full = self._name(layer.kind, name, stem)
         names = tuple(value.node.name for value in inputs)
         try:
             if check is not None:
@@ -96,8 +97,8 @@ class Builder:
             known = self.operators[key] = operator(*fields)
         return known
 
-    def _name(self, kind: str, name: str | None) -> str:
-        """Return the node's full name: as given, or its kind and a number."""
+    def _name(self, kind: str, name: str | None, stem: str | None) -> str:
+        """Return the node's full name: as given, or its stem and a number."""
         if name is not None:
             if not isinstance(name, str):
                 raise CostModelError(f"{kind}: name {name!r} is no text")
@@ -105,7 +106,7 @@ class Builder:
             if full in self.nodes:
                 raise at(kind, full, "the name is used twice")
             return full
-        stem = scoped(_SHORT.get(kind, kind))
+        stem = scoped(stem or _SHORT.get(kind, kind))
         while True:
             self.counts[stem] += 1
             full = f"{stem}{self.counts[stem]}"
@@ -158,10 +159,14 @@ def apply(
     name: str | None,
     *fields: object,
     check: Check | None = None,
+    stem: str | None = None,
 ) -> Value:
-    """Append a node that reads the values, of shapes that a verb may check."""
+    """Append a node that reads the values, of shapes that a verb may check.
+
+    Without a name, it is called stem and a number.
+    """
     builder = common(tuple(values), operator.kind)
-    return builder.add(operator, fields, values, name, check)
+    return builder.add(operator, fields, values, name, check, stem)
 
 
 def common(values: tuple[Value, ...], what: str) -> Builder:
@@ -181,5 +186,4 @@ _SHORT = {
     "dropout": "drop",
     "adaptive_avg_pool": "avg_pool",
     "adaptive_max_pool": "max_pool",
-    "select_channels": "split",
 }

@@ -12,11 +12,9 @@ from costmodel.network.operators.arithmetic import (
 from costmodel.network.operators.arranging import (
     Copy,
     Expand,
-    Flip,
     Permute,
     Repeat,
     Reshape,
-    Roll,
 )
 from costmodel.network.operators.base import (
     Elementwise,
@@ -48,7 +46,6 @@ from costmodel.network.operators.joining import (
     ChannelShuffle,
     Concat,
     Flatten,
-    SelectChannels,
     Zeros,
 )
 from costmodel.network.operators.normalizing import (
@@ -57,8 +54,8 @@ from costmodel.network.operators.normalizing import (
     LayerNorm,
     RMSNorm,
 )
-from costmodel.network.operators.padding import Pad2d, PadChannels
-from costmodel.network.operators.parts import Crop, PadAxis, PadTo, Select, Slice
+from costmodel.network.operators.padding import Pad
+from costmodel.network.operators.parts import Crop, PadTo, Slice
 from costmodel.network.operators.pointwise import (
     BatchNorm2d,
     Dropout,
@@ -114,7 +111,6 @@ __all__ = [
     "Elementwise",
     "Expand",
     "Flatten",
-    "Flip",
     "Function",
     "GroupNorm",
     "Identity",
@@ -130,9 +126,7 @@ __all__ = [
     "Operation",
     "Operator",
     "PReLU",
-    "Pad2d",
-    "PadAxis",
-    "PadChannels",
+    "Pad",
     "PadTo",
     "Pair",
     "Parameter",
@@ -149,9 +143,6 @@ __all__ = [
     "Repeat",
     "Reshape",
     "Resize2d",
-    "Roll",
-    "Select",
-    "SelectChannels",
     "Slice",
     "Softmax",
     "Source",
@@ -176,14 +167,13 @@ OPERATORS: dict[str, type[Operator]] = {
     operator.kind: operator
     for operator in (
         Input, Conv2d, TableConv2d, Linear, RadialBasis, BatchNorm2d, LocalResponseNorm,
-        Pointwise, Softmax, Identity, Dropout, MaxPool2d, AvgPool2d, Subsample2d,
-        AdaptiveAvgPool2d, AdaptiveMaxPool2d, Concat, Flatten, Pad2d,
-        Zeros, PadChannels, SelectChannels, ChannelShuffle,
-        Conv1d, ConvTranspose2d, MatMul, Attention, Einsum, Upsample2d,
-        Resize2d, Parameter, Derived, Opaque,
-        Arithmetic, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm2d,
-        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Select, Slice, Crop, PadTo,
-        PadAxis, Roll, Flip, Copy, Unfold2d, PixelShuffle, PixelUnshuffle,
+        Pointwise, Arithmetic, PReLU, Softmax, Identity, Dropout,
+        MaxPool2d, AvgPool2d, Subsample2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d,
+        Concat, Flatten, Pad, Zeros, ChannelShuffle,
+        Conv1d, ConvTranspose2d, MatMul, Attention, Einsum, Upsample2d, Resize2d,
+        Parameter, Derived, Opaque, LayerNorm, RMSNorm, GroupNorm, InstanceNorm2d,
+        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Slice, Crop, PadTo, Copy,
+        Unfold2d, PixelShuffle, PixelUnshuffle,
     )
 }  # fmt: skip
 """Every operator by its kind. A new one goes here; tests name what it still lacks."""

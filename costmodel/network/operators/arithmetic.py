@@ -9,7 +9,8 @@ from typing import ClassVar, final
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
-from costmodel.network.operators.axes import extents, shaped
+from costmodel.network.flow import Flow, Same, unchanged
+from costmodel.network.operators.axes import extents, rank, shaped
 from costmodel.network.operators.base import (
     Elementwise,
     KindOf,
@@ -195,6 +196,11 @@ class PReLU(Elementwise):
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a comparison and a multiplication an element."""
         return Tally(compare=output.numel, mul=output.numel)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is; slopes are as many as channels, unless one."""
+        slopes = "parameters" if self.parameters != 1 else None
+        return Flow((Same(1, held=slopes), *unchanged(rank(inputs[0])).axes[1:]))
 
     def __str__(self) -> str:
         """Write prelu, 64."""

@@ -8,12 +8,22 @@ from typing import ClassVar, final
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.flow import (
+    AxisFlow,
+    Flow,
+    New,
+    Repeated,
+    Same,
+    Tiled,
+    Turned,
+    regrouped,
+)
 from costmodel.network.operators.axes import (
     extents,
     rank,
     shaped,
 )
-from costmodel.network.operators.base import Rearrangement
+from costmodel.network.operators.base import POINT, Rearrangement
 from costmodel.network.shape import Shape
 
 
@@ -46,6 +56,10 @@ class Reshape(Rearrangement):
             )
         return self.shape
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis kept, merged with others or taken apart."""
+        return regrouped(inputs[0], self.shape)
+
     def __str__(self) -> str:
         """Write reshape to 64×49."""
         return f"reshape to {self.shape}"
@@ -74,6 +88,10 @@ class Permute(Rearrangement):
                 f"order {self.order} does not name each axis of {inputs[0]} once"
             )
         return shaped(sides[axis - 1] for axis in self.order)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axes in their order."""
+        return Flow(tuple(map(Same, self.order)))
 
     def __str__(self) -> str:
         """Write permute to axes 2, 3, 1."""
@@ -111,9 +129,25 @@ class Expand(Rearrangement):
             raise CostModelError(f"{inputs[0]} cannot be expanded to {self.shape}")
         return self.shape
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return sizes of 1 repeated; missing axes are added in front."""
+        return _repeated(inputs[0], self.shape)
+
     def __str__(self) -> str:
         """Write expand to 64×7×7."""
         return f"expand to {self.shape}"
+
+
+def _repeated(x: Shape, shape: Shape) -> Flow:
+    """Return axes again and again, aligned at the last one."""
+    sides, missing = extents(x), rank(shape) - rank(x)
+    found: list[AxisFlow] = [New()] * missing
+    for axis, (before, after) in enumerate(
+        zip(sides, extents(shape)[missing:], strict=True), start=1
+    ):
+        again = Repeated(axis) if before == Extent(1) else Tiled(axis)
+        found.append(Same(axis) if before == after else again)
+    return Flow(tuple(found))
 
 
 @final
@@ -145,6 +179,10 @@ class Repeat(Rearrangement):
                 raise CostModelError(f"{x} cannot be repeated to {self.shape}")
         return self.shape
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as often as it fits; missing ones are added in front."""
+        return _repeated(inputs[0], self.shape)
+
     def __str__(self) -> str:
         """Write repeat to 128×7×7."""
         return f"repeat to {self.shape}"
@@ -152,36 +190,42 @@ class Repeat(Rearrangement):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Roll(Rearrangement):
-    """The elements moved along some axes, the last ones to the front: a copy.
+class Copy(Rearrangement):
+    """The same elements in new memory: clone, contiguous, another number format.
+
+    Their order may be another one along some axes: ``rolled`` has the last ones in
+    front, ``flipped`` is in reverse. Which axes and how far is not kept.
 
     **Source**: Liu et al. 2021, arXiv:2103.14030, section 3.2 (cyclic shift).
     """
 
-    kind: ClassVar[str] = "roll"
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See positions that lie elsewhere."""
-        return None
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Flip(Rearrangement):
-    """The elements in reverse along some axes: a copy."""
-
-    kind: ClassVar[str] = "flip"
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See positions that lie elsewhere."""
-        return None
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Copy(Rearrangement):
-    """The same elements in new memory: clone, contiguous, another number format."""
-
     kind: ClassVar[str] = "copy"
+    order: str = "same"
+
+    def __post_init__(self) -> None:
+        """Check the order."""
+        super(Copy, self).__post_init__()
+        if self.order not in COPIES:
+            raise CostModelError(
+                f'order "{self.order}" is unknown; known are {", ".join(COPIES)}'
+            )
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See one position, or positions that lie elsewhere."""
+        return POINT if self.order == "same" else None
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, or in an order that is not kept."""
+        axes = range(1, rank(inputs[0]) + 1)
+        if self.order == "same":
+            return super(Copy, self).flow(*inputs)
+        return Flow(tuple(map(Turned, axes)))
+
+    def __str__(self) -> str:
+        """Write copy, roll or flip."""
+        return COPIES[self.order]
+
+
+COPIES = {"same": "copy", "rolled": "roll", "flipped": "flip"}
+"""Orders of a copy, and what making one is called."""

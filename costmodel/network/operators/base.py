@@ -1,4 +1,4 @@
-"""What an operator is: frozen attributes, checked when made, and four facts.
+"""What an operator is: frozen attributes, checked when made, and five facts.
 
 A fact is true of the operator alone and is written in algebra. What needs the graph
 is a pass in ``analysis``; what names a library is a row of a table in ``bridge``.
@@ -20,6 +20,15 @@ from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.flow import (
+    AxisFlow,
+    Fixed,
+    Flow,
+    Same,
+    Slid,
+    elementwise,
+    unchanged,
+)
 from costmodel.network.shape import Shape, names_of
 
 
@@ -64,7 +73,7 @@ class KindOf:
 
 
 class Operator(ABC):
-    """One layer: frozen attributes, checked when made, and four facts.
+    """One layer: frozen attributes, checked when made, and five facts.
 
     Facts take input shapes without the batch; costs are those of one sample.
     """
@@ -88,7 +97,9 @@ class Operator(ABC):
         """Normalise numbers, and refuse what no layer can have."""
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            if field.type in ("Dim", "Pair"):
+            if field.type == "Dim | None" and value is None:
+                continue
+            if field.type in ("Dim", "Dim | None", "Pair"):
                 least: float = 0 if field.name in self.allow_zero else 1
                 least = -math.inf if field.name in self.signed else least
                 clean = _clean(field.name, value, least, pair=field.type == "Pair")
@@ -99,6 +110,9 @@ class Operator(ABC):
                 raise CostModelError(f"{field.name} {value!r} is not True or False")
             elif _is_no_text(field.type, value):
                 raise CostModelError(f"{field.name} {value!r} is no text")
+            elif field.type == "tuple[Dim, ...]":
+                clean = _clean_each(field.name, value, least=-math.inf)
+                object.__setattr__(self, field.name, clean)
             elif field.type == "tuple[int, ...]":
                 object.__setattr__(self, field.name, _clean_axes(field.name, value))
 
@@ -119,6 +133,10 @@ class Operator(ABC):
     def window(self) -> tuple[Window, Window] | None:
         """Windows of the height and width axes; None sees the whole input."""
 
+    @abstractmethod
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return where each axis of the output comes from."""
+
     def __str__(self) -> str:
         """Write the operator in a paper's table notation; by default its name."""
         return self.kind.replace("_", " ")
@@ -128,7 +146,7 @@ class Operator(ABC):
         changes = {
             field.name: _substitute(getattr(self, field.name), values)
             for field in fields(self)  # type: ignore[arg-type]
-            if field.type in ("Dim", "Pair", "Shape")
+            if field.type in ("Dim", "Dim | None", "Pair", "tuple[Dim, ...]", "Shape")
         }
         return replace(self, **changes) if changes else self  # type: ignore[type-var]
 
@@ -160,6 +178,13 @@ def _clean(name: str, value: Any, least: float, *, pair: bool) -> Any:
     return count
 
 
+def _clean_each(name: str, value: Any, least: float) -> tuple[Dim, ...]:
+    """Return numbers of axes, the first axis first."""
+    if not isinstance(value, tuple):
+        raise CostModelError(f"{name} {value!r} has no number for each axis")
+    return tuple(_clean(name, part, least, pair=False) for part in value)
+
+
 def _clean_shape(name: str, value: Any) -> Shape:
     """Return a shape of plain expressions: opaque extents are for shapes in between."""
     if not isinstance(value, Shape):
@@ -185,6 +210,8 @@ def _clean_axes(name: str, value: Any) -> tuple[int, ...]:
 
 
 def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
+    if value is None:
+        return None
     if isinstance(value, Shape):
         return value.bind(values)
     if isinstance(value, tuple):
@@ -192,9 +219,9 @@ def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
     return substitute(value, values)
 
 
-def by(pair: Pair) -> str:
-    """Write a pair as 3×3."""
-    return f"{pair[0]}×{pair[1]}"
+def by(sizes: tuple[Dim, ...]) -> str:
+    """Write sizes as 3×3."""
+    return "×".join(map(str, sizes))
 
 
 def suffix(stride: Pair, groups: Dim = 1, dilation: Pair = (1, 1)) -> str:
@@ -211,18 +238,19 @@ def suffix(stride: Pair, groups: Dim = 1, dilation: Pair = (1, 1)) -> str:
 
 def slide(x: Shape, channels: Dim, window: tuple[Window, Window]) -> Shape:
     """Return the shape after a window has slid over a feature map."""
-    extents = []
-    for axis, extent, w in zip(
-        ("height", "width"), x.require_map(), window, strict=True
-    ):
-        out = extent.through(w)
-        if type(out.base) is int and out.base < 1:
-            raise CostModelError(
-                f"input {x} is too small: a window of {w.size} does not fit its {axis} "
-                f"{extent} with padding {w.before}"
-            )
-        extents.append(out)
-    return Shape(channels, tuple(extents))
+    sides = zip(names_of(x)[1:], x.require_map(), window, strict=True)
+    return Shape(channels, tuple(fitted(x, name, side, w) for name, side, w in sides))
+
+
+def fitted(x: Shape, axis: str, extent: Extent, window: Window) -> Extent:
+    """Return the positions of a window along an axis; there is one at least."""
+    out = extent.through(window)
+    if type(out.base) is int and out.base < 1:
+        raise CostModelError(
+            f"input {x} is too small: a window of {window.size} does not fit its "
+            f"{axis} {extent} with padding {window.before}"
+        )
+    return out
 
 
 class Stateless(Operator):
@@ -251,6 +279,10 @@ class Source(Stateless):
         """See nothing of the input; there is no operand to look at."""
         return POINT
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return axes that come from nowhere, and stay as they are."""
+        return Flow(tuple(map(Fixed, self.output(*inputs).sizes)))
+
 
 class Elementwise(Stateless):
     """One result for each element, or each pair of them: the shape stays."""
@@ -266,6 +298,10 @@ class Elementwise(Stateless):
     def window(self) -> tuple[Window, Window] | None:
         """See one position."""
         return POINT
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, those of several operands side by side."""
+        return elementwise(*inputs)
 
 
 class Normalization(Operator):
@@ -285,11 +321,34 @@ class Normalization(Operator):
         """See one position: statistics are those of channels, or constants."""
         return POINT
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, statistics being constants."""
+        return unchanged(len(inputs[0].spatial) + 1)
+
 
 class Windowed(Operator):
     """A window that slides over positions: convolutions, poolings, interpolation."""
 
     __slots__ = ()
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the channels as they are, and a window along each other axis."""
+        positions = self.window_flow()[: len(inputs[0].spatial)]
+        return Flow((self.channel_flow(inputs[0]), *positions))
+
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return where the channels come from: each from its own."""
+        return Same(1)
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return where the positions come from, axis by axis: all under a window."""
+        dilation = self.attributes.get("dilation", ())
+        gaps = dilation if isinstance(dilation, tuple) else (dilation,)
+        windows = self.window or ()
+        return tuple(
+            Slid(axis + 2, window, gaps[axis] if axis < len(gaps) else 1)
+            for axis, window in enumerate(windows)
+        )
 
 
 class Weighted(Operator):
@@ -327,6 +386,10 @@ class Rearrangement(Stateless):
     def window(self) -> tuple[Window, Window] | None:
         """See one position."""
         return POINT
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is."""
+        return unchanged(len(inputs[0].spatial) + 1)
 
 
 class Reduction(Stateless):

@@ -10,6 +10,7 @@ from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window, sliding
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
+from costmodel.network.flow import AxisFlow, Mixed, Scattered
 from costmodel.network.operators.base import (
     Pair,
     Weight,
@@ -78,6 +79,10 @@ class Conv1d(Weighted, Windowed):
         """Return a MAC a kernel tap and output, an addition an output for the bias."""
         mac = self.weights(*inputs)["weight"].numel * output.positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
+
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return each channel from all of its group."""
+        return Mixed(1, self.groups, "channels")
 
     def __str__(self) -> str:
         """Write 3 conv of tokens, 64, /2."""
@@ -161,6 +166,18 @@ class ConvTranspose2d(Weighted, Windowed):
         """Return a MAC a kernel tap and input, an addition an output for the bias."""
         mac = self.weights(*inputs)["weight"].numel * inputs[0].positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
+
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return each channel from all of its group."""
+        return Mixed(1, self.groups, "channels")
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return each position from those that are scattered to it."""
+        sizes = zip(self.kernel, self.stride, self.padding, self.dilation, strict=True)
+        return tuple(
+            Scattered(axis, sliding(*size), size[-1])
+            for axis, size in enumerate(sizes, start=2)
+        )
 
     def __str__(self) -> str:
         """Write 2×2 transposed conv, 64, ×2."""

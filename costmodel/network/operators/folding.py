@@ -9,6 +9,7 @@ from costmodel.algebra.extent import normal, resolve
 from costmodel.algebra.symbols import Dim, as_dim, exact_div
 from costmodel.algebra.window import Window, sliding
 from costmodel.errors import CostModelError
+from costmodel.network.flow import Fixed, Flow, Merged, Same, Slid, Split
 from costmodel.network.operators.axes import divided, scaled
 from costmodel.network.operators.base import (
     POINT,
@@ -56,6 +57,16 @@ class Unfold2d(Rearrangement):
         column = as_dim(inputs[0].channels * self.kernel[0] * self.kernel[1])
         return Shape(column, (normal(resolve(slid.positions), 0, 1),))
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return channels times taps, and all windows in a row."""
+        taps = map(Fixed, self.kernel)
+        windows = self.window or POINT
+        slid = (
+            Slid(axis, along, gap)
+            for axis, (along, gap) in enumerate(zip(windows, self.dilation), start=2)
+        )
+        return Flow((Merged((Same(1), *taps)), Merged(tuple(slid))))
+
     def __str__(self) -> str:
         """Write unfold 3×3, /2."""
         return f"unfold {by(self.kernel)}{suffix(self.stride, 1, self.dilation)}"
@@ -95,6 +106,13 @@ class PixelShuffle(Rearrangement):
             ) from None
         return Shape(channels, tuple(scaled(e, r) for e in inputs[0].spatial))
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return (c i j) h w → c (h i) (w j), where i and j count to r."""
+        r = self.factor
+        sizes = (exact_div(inputs[0].sizes[0], r * r), r, r)
+        channels, down, right = (Split(Same(1), sizes, number) for number in range(3))
+        return Flow((channels, Merged((Same(2), down)), Merged((Same(3), right))))
+
     def __str__(self) -> str:
         """Write pixel shuffle, 2."""
         return f"pixel shuffle, {self.factor}"
@@ -129,6 +147,13 @@ class PixelUnshuffle(Rearrangement):
         r = self.factor
         sides = (divided(e, r, "the side") for e in inputs[0].spatial)
         return Shape(as_dim(inputs[0].channels * r * r), tuple(sides))
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return c (h i) (w j) → (c i j) h w, where i and j count to r."""
+        each = sliding(self.factor, self.factor)
+        taps = Fixed(self.factor)
+        channels = Merged((Same(1), taps, taps))
+        return Flow((channels, Slid(2, each), Slid(3, each)))
 
     def __str__(self) -> str:
         """Write pixel unshuffle, 2."""

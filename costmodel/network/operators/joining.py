@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import sympy
-
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, as_dim, exact_div
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.axes import along, replaced, total
+from costmodel.network.flow import (
+    Flow,
+    Joined,
+    Merged,
+    New,
+    Same,
+    Slid,
+    Split,
+    elementwise,
+    regrouped,
+    unchanged,
+)
+from costmodel.network.operators.axes import along, rank, replaced, total
 from costmodel.network.operators.base import (
     POINT,
     Pair,
@@ -57,6 +67,13 @@ class Concat(Rearrangement):
             return Shape(as_dim(channels), first.spatial)
         return replaced(first, self.axis, total([along(x, self.axis) for x in inputs]))
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axes of all operands one behind the other, others together."""
+        axes = list(elementwise(*[inputs[0]] * len(inputs)).axes)
+        parts = tuple(Same(int(self.axis), number) for number in range(len(inputs)))
+        axes[int(self.axis) - 1] = Joined(parts)
+        return Flow(tuple(axes))
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -69,6 +86,10 @@ class Flatten(Rearrangement):
     def output(self, *inputs: Shape) -> Shape:
         """Return a vector of all elements."""
         return Shape(as_dim(inputs[0].numel))
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return all axes merged into one."""
+        return regrouped(inputs[0], self.output(inputs[0]))
 
 
 @final
@@ -93,36 +114,14 @@ class Zeros(Source):
         """Return so many channels at every stride's position."""
         return slide(inputs[0], self.channels, self.window or POINT)
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return channels of its own, at every stride's position."""
+        sides = enumerate(self.window or POINT, start=2)
+        return Flow((New("channels"), *(Slid(axis, along) for axis, along in sides)))
+
     def __str__(self) -> str:
         """Write zeros, 16, /2."""
         return f"zeros, {self.channels}{suffix(self.stride)}"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class SelectChannels(Rearrangement):
-    """So many channels in a row, from ``start`` on: one part of a channel split.
-
-    **Source**: Ma et al. 2018, arXiv:1807.11164, section 3.
-    """
-
-    kind: ClassVar[str] = "select_channels"
-    view: ClassVar[bool] = True
-    start: Dim
-    channels: Dim
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the same map with the chosen channels; there must be that many."""
-        beyond = inputs[0].channels - self.start - self.channels
-        if sympy.sympify(beyond).is_negative:
-            raise CostModelError(
-                f"{self} are not all among the {inputs[0].channels} of {inputs[0]}"
-            )
-        return Shape(self.channels, inputs[0].spatial)
-
-    def __str__(self) -> str:
-        """Write channels 58 to 115, counted from 0."""
-        return f"channels {self.start} to {self.start + self.channels - 1}"
 
 
 @final
@@ -147,6 +146,12 @@ class ChannelShuffle(Rearrangement):
                 f"groups {self.groups} do not divide the {inputs[0].channels} channels"
             ) from None
         return inputs[0]
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return (g n) h w → (n g) h w."""
+        each = exact_div(inputs[0].sizes[0], self.groups)
+        group, member = (Split(Same(1), (self.groups, each), n) for n in range(2))
+        return Flow((Merged((member, group)), *unchanged(rank(inputs[0])).axes[1:]))
 
     def __str__(self) -> str:
         """Write channel shuffle, groups 3."""

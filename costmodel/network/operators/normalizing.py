@@ -8,6 +8,7 @@ from typing import ClassVar, final
 from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
+from costmodel.network.flow import Flow, Mixed, Same
 from costmodel.network.operators.axes import others, rank
 from costmodel.network.operators.base import Normalization, Weight, Weights
 from costmodel.network.shape import Shape
@@ -39,6 +40,12 @@ def _last_axes(shape: Shape, count: Dim) -> range:
 def last_sizes(shape: Shape, count: Dim) -> tuple[Dim, ...]:
     """Return the sizes of the last axes: the shape of what is learned for them."""
     return tuple(shape.sizes[axis - 1] for axis in _last_axes(shape, count))
+
+
+def _mixed(x: Shape, axes: range) -> Flow:
+    """Return the flow of statistics over some axes."""
+    every = range(1, rank(x) + 1)
+    return Flow(tuple(Mixed(n) if n in axes else Same(n) for n in every))
 
 
 @final
@@ -81,6 +88,10 @@ class LayerNorm(Normalization):
         shift = self.affine and self.bias
         return standardized(output, groups, scale=self.affine, shift=shift)
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each of the last axes mixed."""
+        return _mixed(inputs[0], _last_axes(inputs[0], self.axes))
+
     def __str__(self) -> str:
         """Write layer norm, or layer norm, 3 axes."""
         return "layer norm" if self.axes == 1 else f"layer norm, {self.axes} axes"
@@ -118,6 +129,10 @@ class RMSNorm(Normalization):
         groups = others(output, _last_axes(output, self.axes))
         each = output.numel
         return Tally(add=each, mul=(2 + self.affine) * each, div=2 * groups, exp=groups)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each of the last axes mixed."""
+        return _mixed(inputs[0], _last_axes(inputs[0], self.axes))
 
     def __str__(self) -> str:
         """Write rms norm, or rms norm, 3 axes."""
@@ -161,6 +176,11 @@ class GroupNorm(Normalization):
         affine = self.affine
         return standardized(output, self.groups, scale=affine, shift=affine)
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the channels mixed in groups, and all positions."""
+        spatial = map(Mixed, range(2, rank(inputs[0]) + 1))
+        return Flow((Mixed(1, self.groups), *spatial))
+
     def __str__(self) -> str:
         """Write group norm, 32."""
         return f"group norm, {self.groups}"
@@ -198,3 +218,7 @@ class InstanceNorm2d(Normalization):
         """Return the operations of a group a channel."""
         groups, affine = output.channels, self.affine
         return standardized(output, groups, scale=affine, shift=affine)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return all positions mixed."""
+        return _mixed(inputs[0], range(2, rank(inputs[0]) + 1))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.axes import others, require_axis
+from costmodel.network.flow import Flow, Mixed, Slid, unchanged
+from costmodel.network.operators.axes import others, rank, require_axis
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,
@@ -116,6 +117,12 @@ class LocalResponseNorm(Stateless, Normalization):
         each = Tally(add=self.size, mul=2, div=1, exp=1)
         return each * output.numel
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return channels that see their neighbours, n from ⌊n/2⌋ before on."""
+        before = as_dim(self.size // 2)
+        near = Window(self.size, 1, before, as_dim(self.size - 1 - before))
+        return Flow((Slid(1, near), *unchanged(rank(inputs[0])).axes[1:]))
+
     def __str__(self) -> str:
         """Write local response norm, 5."""
         return f"local response norm, {self.size}"
@@ -155,6 +162,12 @@ class Softmax(Stateless, Normalization):
         return Tally(
             add=2 * every - places, compare=every - places, exp=every, div=every
         )
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axis mixed."""
+        axes = list(unchanged(rank(inputs[0])).axes)
+        axes[int(self.axis) - 1] = Mixed(int(self.axis))
+        return Flow(tuple(axes))
 
     def __str__(self) -> str:
         """Write softmax, or log softmax, axis 2."""

@@ -12,6 +12,7 @@ from costmodel.algebra.symbols import Dim, as_dim, common_divisor
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window, sliding
 from costmodel.errors import CostModelError
+from costmodel.network.flow import AxisFlow, Sampled
 from costmodel.network.operators.base import (
     POINT,
     Pair,
@@ -161,6 +162,10 @@ class AdaptivePool(Pool):
         """Return the input's channels at the fixed size."""
         inputs[0].require_map()
         return Shape(inputs[0].channels, tuple(Extent(m) for m in self.size))
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return positions that are averaged, or compared, however many there are."""
+        return tuple(Sampled(axis + 2) for axis in range(len(self.size)))
 
     def elements_read(self, x: Shape) -> Dim:
         """Return how many elements the windows read: Σ of their areas.

@@ -10,6 +10,7 @@ from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import axes, elements, shape_of
+from costmodel.network.flow import Flow, From, Repeated, Same, Together, aligned
 from costmodel.network.operators.base import Product
 from costmodel.network.shape import Shape, broadcast
 
@@ -42,7 +43,7 @@ class MatMul(Product):
                 f"inner sizes differ: {inputs[0]} times {inputs[1]}; "
                 "is one to be transposed?"
             )
-        leading = _leading(left[:-2], right[:-2], inputs)
+        leading = _common(left[:-2], right[:-2], inputs)
         rows, columns = left[:-1][-1:], right[1:][-1:]
         if not (leading or rows or columns):
             raise CostModelError(f"nothing is left of {inputs[0]} times {inputs[1]}")
@@ -51,6 +52,15 @@ class MatMul(Product):
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a MAC for each element of a row, an output."""
         return Tally(mac=output.numel * elements(output, axes(inputs[0])[-1:]))
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return ab, bc → ac, leading axes side by side."""
+        left, right = map(axes, inputs)
+        rows = (Same(len(left) - 1),) if len(left) > 1 else ()
+        columns = (Same(len(right), 1),) if len(right) > 1 else ()
+        inner = Same(max(len(right) - 1, 1), 1)
+        leading = _leading((0, left[:-2]), (1, right[:-2]))
+        return Flow((*leading, *rows, *columns), (Together((Same(len(left)), inner)),))
 
 
 @final
@@ -82,11 +92,11 @@ class Attention(Product):
             raise CostModelError(
                 f"query, key and value do not fit: {_listed(inputs[:3])}"
             )
-        leading = _leading(query[:-2], key[:-2], inputs)
-        leading = _leading(leading, value[:-2], inputs)
+        leading = _common(query[:-2], key[:-2], inputs)
+        leading = _common(leading, value[:-2], inputs)
         if len(inputs) > 3:
             scores = (*leading, query[-2], key[-2])
-            if _leading(scores, axes(inputs[3]), inputs) != scores:
+            if _common(scores, axes(inputs[3]), inputs) != scores:
                 raise CostModelError(f"the mask {inputs[3]} does not fit the scores")
         return shape_of([*leading, query[-2], value[-1]])
 
@@ -103,6 +113,21 @@ class Attention(Product):
             div=scores,
             exp=scores,
         )
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return le, se, sv → lv, leading axes side by side; a mask is ls."""
+        query, key, value, *masks = (axes(x) for x in inputs)
+        operands = [(0, query[:-2]), (1, key[:-2]), (2, value[:-2])]
+        features = Together((Same(len(query)), Same(len(key), 1)))
+        rows: tuple[From, ...] = (Same(len(query) - 1),)
+        keys = Together((Same(len(key) - 1, 1), Same(len(value) - 1, 2)))
+        for mask in masks:
+            operands += [(3, mask[:-2])] if len(mask) > 2 else []
+            beside = _beside(mask, query[-2:-1] + key[-2:-1])
+            keys = Together((*keys.sources, *beside[-1:]))
+            rows += beside[:-1]
+        row = Together(rows) if len(rows) > 1 else rows[0]
+        return Flow((*_leading(*operands), row, Same(len(value), 2)), (features, keys))
 
 
 @final
@@ -206,12 +231,27 @@ class Einsum(Product):
             return Tally(mac=products, add=added)
         return Tally(mul=products, add=added)
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the letters of the result, and those that are summed over."""
+        sizes = self._sizes(inputs)
+        where: dict[str, list[From]] = {letter: [] for letter in sizes}
+        for number, (letters, _) in enumerate(self._own(inputs)):
+            for axis, letter in enumerate(letters, start=1):
+                where[letter].append(Same(axis, number))
+        found = {
+            letter: Together(tuple(axes)) if len(axes) > 1 else axes[0]
+            for letter, axes in where.items()
+        }
+        kept = self._terms()[2][1:]
+        summed = tuple(found[letter] for letter in sizes if letter not in kept)
+        return Flow(tuple(found[letter] for letter in kept), summed)
+
     def __str__(self) -> str:
         """Write einsum bhqd,bhkd->bhqk."""
         return f"einsum {self.equation}"
 
 
-def _leading(
+def _common(
     left: tuple[Extent, ...], right: tuple[Extent, ...], inputs: tuple[Shape, ...]
 ) -> tuple[Extent, ...]:
     """Return axes that fit both, aligned at the last; a size of 1 is repeated."""
@@ -219,6 +259,23 @@ def _leading(
     if found is None:
         raise CostModelError(f"leading axes do not broadcast: {_listed(inputs)}")
     return found
+
+
+def _leading(
+    *operands: tuple[int, tuple[Extent, ...]],
+) -> tuple[From | Together, ...]:
+    """Return the flow of leading axes, which broadcast."""
+    return aligned(operands) if any(sizes for _, sizes in operands) else ()
+
+
+def _beside(mask: tuple[Extent, ...], scores: tuple[Extent, ...]) -> tuple[From, ...]:
+    """Return the last axes of a mask, beside rows and columns of scores."""
+    least = max(0, len(mask) - 2)
+    pairs = enumerate(zip(mask[least:], scores[-len(mask) :], strict=True), least + 1)
+    return tuple(
+        Same(axis, 3) if size == score else Repeated(axis, 3)
+        for axis, (size, score) in pairs
+    )
 
 
 def _listed(shapes: tuple[Shape, ...]) -> str:

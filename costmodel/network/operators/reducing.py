@@ -11,7 +11,8 @@ from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.operators.axes import extents, others, require_axis, shaped
+from costmodel.network.flow import Fixed, Flow, Mixed, Same, unchanged
+from costmodel.network.operators.axes import extents, others, rank, require_axis, shaped
 from costmodel.network.operators.base import POINT, Reduction
 from costmodel.network.shape import Shape
 
@@ -85,6 +86,16 @@ class Reduce(Reduction):
         """Return the operations that reduce the input's elements to the output's."""
         return REDUCTIONS[self.operation](inputs[0].numel, output.numel)
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axes that stay; the others are summed over."""
+        every = range(1, rank(inputs[0]) + 1)
+        left = tuple(
+            Fixed() if axis in self.axes else Same(axis)
+            for axis in every
+            if self.keep or axis not in self.axes
+        )
+        return Flow(left, tuple(Same(axis) for axis in every if axis in self.axes))
+
     def __str__(self) -> str:
         """Write mean of axes 2, 3."""
         word = "axis" if len(self.axes) == 1 else "axes"
@@ -117,6 +128,12 @@ class Cumulate(Reduction):
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return an addition an element, but for the first ones."""
         return Tally(add=output.numel - others(output, (self.axis,)))
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axis mixed."""
+        axes = list(unchanged(rank(inputs[0])).axes)
+        axes[int(self.axis) - 1] = Mixed(int(self.axis))
+        return Flow(tuple(axes))
 
     def __str__(self) -> str:
         """Write running sum of axis 1."""

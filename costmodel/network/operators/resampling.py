@@ -12,6 +12,7 @@ from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
+from costmodel.network.flow import AxisFlow, Sampled
 from costmodel.network.operators.base import Pair, Stateless, Windowed, by
 from costmodel.network.shape import Shape
 
@@ -54,6 +55,10 @@ class Resampling(Stateless, Windowed):
             "interpolation is no one window: neighbouring positions look at different "
             "numbers of pixels"
         )
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return positions that lie between others."""
+        return tuple(Sampled(axis, self.mode, is_given=False) for axis in (2, 3))
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the mode's operations an output; area adds up what it reads."""

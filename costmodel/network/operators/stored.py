@@ -8,6 +8,8 @@ from typing import ClassVar, NoReturn, final
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.flow import Flow, New, Unknown
+from costmodel.network.operators.axes import rank
 from costmodel.network.operators.base import Source, Stateless, Weight, Weights
 from costmodel.network.shape import Shape
 
@@ -37,6 +39,10 @@ class Parameter(Source):
     def weights(self, *inputs: Shape) -> Weights:
         """Return the tensor itself."""
         return {"data": Weight(self.shape.sizes, self.learnable)}
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return axes of its own, as long as those that they meet."""
+        return Flow((New(),) * rank(self.shape))
 
     def __str__(self) -> str:
         """Write parameter 1×768."""
@@ -78,6 +84,10 @@ class Opaque(Stateless):
         """Refuse: what it looks at is not known."""
         raise CostModelError(f"{self.name}: no rule says what it looks at")
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return what nobody knows."""
+        return Flow((Unknown(),) * rank(self.shape))
+
     def __str__(self) -> str:
         """Write unknown operator foo."""
         return f"unknown operator {self.name}"
@@ -107,6 +117,10 @@ class Derived(Source):
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return no operations a sample."""
         return Tally()
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return axes of its own, as long as those that they meet."""
+        return Flow((New(),) * rank(self.shape))
 
     def __str__(self) -> str:
         """Write derived, 49×49."""

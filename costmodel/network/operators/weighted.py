@@ -10,6 +10,7 @@ from costmodel.algebra.symbols import Dim, exact_div, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window, sliding
 from costmodel.errors import CostModelError
+from costmodel.network.flow import AxisFlow, Flow, Listed, Mixed, Same, Slid
 from costmodel.network.operators.base import (
     POINT,
     Pair,
@@ -97,6 +98,16 @@ class Conv2d(Weighted, Windowed):
         mac = self.weights(*inputs)["weight"].numel * output.positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return each channel from all of its group."""
+        return Mixed(1, self.groups, "channels")
+
+    def window_flow(self) -> tuple[AxisFlow, ...]:
+        """Return a window along each side, and what it pads with."""
+        sides = enumerate(zip(self.window or POINT, self.dilation, strict=True), 2)
+        mode = self.padding_mode
+        return tuple(Slid(axis, along, gap, mode) for axis, (along, gap) in sides)
+
     def __str__(self) -> str:
         """Write 3×3 conv, 64, /2."""
         depthwise = self.groups != 1 and is_equal(self.groups, self.channels)
@@ -174,6 +185,10 @@ class TableConv2d(Weighted, Windowed):
         taps = sum(map(len, self.table)) * self.kernel[0] * self.kernel[1]
         return Tally(mac=taps * output.positions, add=output.numel)
 
+    def channel_flow(self, x: Shape) -> AxisFlow:
+        """Return each map from those that the table lists."""
+        return Listed(1, self.table)
+
     def __str__(self) -> str:
         """Write 5×5 conv by table, 16."""
         return f"{by(self.kernel)} conv by table, {len(self.table)}"
@@ -221,6 +236,11 @@ class Linear(Weighted):
         mac = inputs[0].numel * self.features
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each feature from all of the last axis."""
+        *others, last = range(1, len(inputs[0].spatial) + 2)
+        return Flow((*map(Same, others), Mixed(last, held="features")))
+
     def __str__(self) -> str:
         """Write linear, 1000."""
         return f"linear, {self.features}"
@@ -246,7 +266,11 @@ class RadialBasis(Weighted):
 
     def output(self, *inputs: Shape) -> Shape:
         """Return a vector of ``features``."""
-        return Linear(self.features).output(*inputs)
+        if inputs[0].spatial:
+            raise CostModelError(
+                f"needs a vector, got the feature map {inputs[0]}; flatten it first"
+            )
+        return Shape(self.features)
 
     def weights(self, *inputs: Shape) -> Weights:
         """Return the fixed codes, out × in."""
@@ -256,6 +280,10 @@ class RadialBasis(Weighted):
         """Return a subtraction and a MAC (square, accumulate) a code element."""
         count = inputs[0].channels * output.channels
         return Tally(mac=count, add=count)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each feature from all."""
+        return Flow((Mixed(1, held="features"),))
 
     def __str__(self) -> str:
         """Write radial basis, 10."""

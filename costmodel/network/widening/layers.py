@@ -202,8 +202,8 @@ def derived(site: Site) -> Widened:
 
 SAME: tuple[type[op.Operator], ...] = (
     op.Pointwise, op.Softmax, op.Identity, op.Dropout, op.BatchNorm2d,
-    op.LocalResponseNorm, op.LayerNorm, op.RMSNorm,
-    op.InstanceNorm2d, op.Cumulate, op.Copy, op.Roll, op.Flip,
+    op.LocalResponseNorm, op.LayerNorm, op.RMSNorm, op.InstanceNorm2d, op.Cumulate,
+    op.Copy,
 )  # fmt: skip
 
 _SAME: dict[type[op.Operator], Rule] = dict.fromkeys(SAME, same)
@@ -226,7 +226,6 @@ LAYERS: dict[type[op.Operator], Rule] = _SAME | {
     op.MaxPool2d: windowed,
     op.AvgPool2d: windowed,
     op.Subsample2d: windowed,
-    op.Pad2d: windowed,
     op.AdaptiveAvgPool2d: adapted,
     op.AdaptiveMaxPool2d: adapted,
     op.Upsample2d: resampled,
