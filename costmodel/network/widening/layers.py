@@ -201,10 +201,9 @@ def derived(site: Site) -> Widened:
 
 
 SAME: tuple[type[op.Operator], ...] = (
-    op.ReLU, op.ReLU6, op.Sigmoid, op.SiLU, op.Tanh, op.ScaledTanh, op.HardSigmoid,
-    op.HardSwish, op.HardTanh, op.Softmax, op.Identity, op.Dropout, op.BatchNorm,
-    op.LocalResponseNorm, op.Pointwise, op.Scalar, op.LayerNorm, op.RMSNorm,
-    op.InstanceNorm, op.Cumulate, op.Copy,
+    op.Pointwise, op.Softmax, op.Identity, op.Dropout, op.BatchNorm,
+    op.LocalResponseNorm, op.LayerNorm, op.RMSNorm, op.InstanceNorm, op.Cumulate,
+    op.Copy,
 )  # fmt: skip
 
 _SAME: dict[type[op.Operator], Rule] = dict.fromkeys(SAME, same)
@@ -218,7 +217,6 @@ LAYERS: dict[type[op.Operator], Rule] = _SAME | {
     op.TableConv2d: listed,
     op.Linear: linear,
     op.RadialBasis: linear,
-    op.LastLinear: linear,
     op.MatMul: multiplied,
     op.Attention: attended,
     op.Einsum: lettered,
@@ -230,9 +228,7 @@ LAYERS: dict[type[op.Operator], Rule] = _SAME | {
     op.AdaptiveAvgPool: adapted,
     op.AdaptiveMaxPool: adapted,
     op.Resize: resampled,
-    op.Add: broadcast,
-    op.Multiply: broadcast,
-    op.Binary: broadcast,
+    op.Arithmetic: broadcast,
     op.Reduce: reduced,
 }
 """How widths go through layers. An operator without a rule refuses them."""
