@@ -118,7 +118,13 @@ def last_linear(
     >>> print(last_linear(permute(image(), (2, 3, 1)), 8).shape)
     H×W×8
     """
-    return apply(op.Linear, [x], name, features, bias)
+    return apply(op.Linear, [x], name, features, bias, check=_require_positions)
+
+
+def _require_positions(x: Shape) -> None:
+    """Refuse a vector, which has no axis beside its features."""
+    if not x.spatial:
+        raise CostModelError(f"needs two axes or more, got the vector {x}")
 
 
 def matmul(x: Value, y: Value, *, name: str | None = None) -> Value:
