@@ -37,6 +37,7 @@ from costmodel.network.flow import (
     Tiled,
     Together,
     parts_of,
+    shuffle_of,
 )
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
@@ -175,6 +176,11 @@ def along(
         if not _is_of(axis, number):
             return [(every, outputs)]
         return blocks(axis, count, outputs)
+    if shuffle := shuffle_of(axis):
+        places = np.arange(count).reshape(list(map(as_int, shuffle.sizes)))
+        return [
+            ([place], 1) for place in places.transpose(shuffle.order).ravel().tolist()
+        ]
     rows: list[set[int]] = [set(every)]
     for part in parts_of(axis):
         made = size_of(part, inputs) if isinstance(axis, Merged) else outputs

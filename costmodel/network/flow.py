@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import ClassVar, TypeAlias, final
+from typing import ClassVar, NamedTuple, TypeAlias, final
 
 import sympy
 
@@ -327,6 +327,34 @@ def sources(axis: AxisFlow) -> Iterator[From | Split]:
             yield axis
         case _:
             return
+
+
+def shuffle_of(axis: AxisFlow) -> Shuffle | None:
+    """Return how an axis was split if its parts are merged in another order.
+
+    >>> group, member = (Split(Same(1), (2, 3), number) for number in range(2))
+    >>> shuffle_of(Merged((member, group)))
+    Shuffle(whole=Same(axis=1, operand=0, held=None), sizes=(2, 3), order=(1, 0))
+    """
+    parts = [part for part in parts_of(axis) if isinstance(part, Split)]
+    order = tuple(part.number for part in parts)
+    first = parts[0] if parts else None
+    if (
+        first is None
+        or sorted(order) != list(range(len(first.sizes)))
+        or len(parts) != len(parts_of(axis))
+        or any((p.whole, p.sizes) != (first.whole, first.sizes) for p in parts)
+    ):
+        return None
+    return Shuffle(first.whole, first.sizes, order)
+
+
+class Shuffle(NamedTuple):
+    """An axis that was split into so many parts, which were merged in an order."""
+
+    whole: Same | Merged
+    sizes: tuple[Dim, ...]
+    order: tuple[int, ...]
 
 
 def axes_read(flow: Flow) -> set[tuple[int, int]]:
