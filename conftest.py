@@ -11,6 +11,7 @@ from hypothesis import settings
 from costmodel.network import registry
 
 
+settings.register_profile("brief", max_examples=8, deadline=None)
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=5000, deadline=None)

@@ -24,6 +24,7 @@ from costmodel.network.cell import OPERATIONS
 from costmodel.network.genotype import Genotype
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
+from costmodel.network.value import apply
 
 
 Draw = st.DrawFn
@@ -130,6 +131,8 @@ def layer(x: Value, operator: op.Operator) -> Value:
     """Append a drawn operator by its verb: verbs are named as kinds are."""
     if isinstance(operator, op.Activation):
         return build.activation(x, operator.kind)
+    if isinstance(operator, (op.Slice, op.Pad)):
+        return apply(type(operator), [x], None, *operator.attributes.values())
     value: Value = getattr(build, operator.kind)(x, **operator.attributes)
     return value
 
@@ -189,13 +192,13 @@ def _pad(draw: Draw, shape: Shape) -> op.Operator:
     taken = [1 if _positions(extent) > 1 else 0 for extent in shape.spatial]
     height, width = (draw(st.integers(-most, 3)) for most in taken)
     after = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
-    return op.Pad2d((height, width), after)
+    return op.Pad((0, height, width), (0, *after))
 
 
 def _select(draw: Draw, shape: Shape) -> op.Operator:
     start = draw(st.integers(0, int(shape.channels) - 1))
     channels = draw(st.integers(1, int(shape.channels) - start))
-    return op.SelectChannels(start, channels)
+    return op.Slice(1, start, length=channels)
 
 
 def _shuffle(draw: Draw, shape: Shape) -> op.Operator:
@@ -227,7 +230,7 @@ _MAP: list[Strategy[op.Operator]] = [
     st.builds(op.BatchNorm2d, st.booleans()),
     st.builds(op.LocalResponseNorm, st.integers(1, 7)),
     st.builds(op.Zeros, CHANNELS, st.tuples(st.integers(1, 3), st.integers(1, 3))),
-    st.builds(op.PadChannels, st.integers(0, 3), st.integers(0, 3)),
+    st.builds(op.Pad, st.tuples(st.integers(0, 3)), st.tuples(st.integers(0, 3))),
     _ADAPTIVE,
 ]
 

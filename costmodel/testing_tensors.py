@@ -20,6 +20,7 @@ from costmodel.algebra.window import Window
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.operators.arithmetic import FUNCTIONS, PAIRS, SCALARS
+from costmodel.network.operators.arranging import COPIES
 from costmodel.network.operators.axes import (
     along,
     extents,
@@ -84,7 +85,7 @@ def _pointwise(draw: Draw, x: Value) -> Value:
             st.sampled_from(["2", "0.5", "3"]),
         ),
         st.just(op.Scalar("clamp", "0, 6")),
-        st.sampled_from([op.Copy(), op.Roll(), op.Flip(), op.PReLU(1)]),
+        st.sampled_from([*map(op.Copy, COPIES), op.PReLU(1)]),
     ]
     return put(x, draw(st.one_of(kinds)))
 
@@ -179,8 +180,8 @@ def _part(draw: Draw, x: Value) -> Value:
     length = 1 + draw(st.integers(0, (count - 1 - start) // step))
     shorter = extent.through(Window(after=-end))
     return put(x, draw(st.sampled_from([
-        op.Select(axis, start, length, step),
-        op.Slice(axis, start, end, step),
+        op.Slice(axis, start, length=length, step=step),
+        op.Slice(axis, start, end, step=step),
         op.Crop(replaced(x.shape, axis, shorter)),
     ])))  # fmt: skip
 
@@ -189,8 +190,9 @@ def _longer(draw: Draw, x: Value) -> Value:
     axis, before = _axis(draw, x), draw(st.integers(0, 2))
     after = draw(st.integers(0, 3))
     longer = along(x.shape, axis).through(Window(after=after))
+    in_front = (0,) * (axis - 1)
     return put(x, draw(st.sampled_from([
-        op.PadAxis(axis, before, after),
+        op.Pad((*in_front, before), (*in_front, after)),
         op.PadTo(replaced(x.shape, axis, longer)),
     ])))  # fmt: skip
 
@@ -198,7 +200,7 @@ def _longer(draw: Draw, x: Value) -> Value:
 def _concat(draw: Draw, x: Value) -> Value:
     """Stack a tensor behind itself, or a part of it, along any axis."""
     axis = _axis(draw, x)
-    part = put(x, op.Slice(axis, 0, 0, draw(st.integers(1, 2))))
+    part = put(x, op.Slice(axis, step=draw(st.integers(1, 2))))
     return put(x, op.Concat(axis), part)
 
 
@@ -206,7 +208,7 @@ def _pad(draw: Draw, x: Value) -> Value:
     mode = draw(st.sampled_from(["constant", "reflect", "replicate", "circular"]))
     most = min(2, *(_positions(e) - 1 for e in x.shape.spatial))
     sides = st.tuples(st.integers(0, most), st.integers(0, most))
-    return put(x, op.Pad2d(draw(sides), draw(sides), mode))
+    return put(x, op.Pad((0, *draw(sides)), (0, *draw(sides)), mode))
 
 
 def _unfold(draw: Draw, x: Value) -> Value:

@@ -14,8 +14,7 @@ from sympy.logic.boolalg import Boolean
 
 from costmodel.algebra.conditions import Undecided, decided
 from costmodel.algebra.extent import Extent, normal
-from costmodel.algebra.residues import Residues
-from costmodel.algebra.sides import Sides
+from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import H, M, W, rho
 from costmodel.errors import CostModelError
 
@@ -84,11 +83,11 @@ SIZES = st.recursive(
 )
 SETS = st.recursive(
     st.one_of(
-        st.builds(Sides.between, st.integers(1, 40), st.none() | st.integers(1, 60)),
-        st.builds(Sides.only, st.lists(st.integers(-2, 60), max_size=5)),
-        st.builds(Residues.of, st.integers(1, 12), st.sets(st.integers(0, 11))).map(
-            Sides.of
+        st.builds(
+            PeriodicSet.between, st.integers(1, 40), st.none() | st.integers(1, 60)
         ),
+        st.builds(PeriodicSet.only, st.lists(st.integers(-2, 60), max_size=5)),
+        st.builds(PeriodicSet.of, st.integers(1, 12), st.sets(st.integers(0, 11))),
     ),
     lambda inner: st.one_of(
         st.builds(operator.and_, inner, inner),
@@ -99,7 +98,7 @@ SETS = st.recursive(
 )
 
 
-def numbers(sides: Sides, most: int = BRUTE) -> list[int]:
+def numbers(sides: PeriodicSet, most: int = BRUTE) -> list[int]:
     return [n for n in range(1, most) if n in sides]
 
 
@@ -113,7 +112,7 @@ def test_a_relation_holds_exactly_at_the_sides_that_are_found(
 ) -> None:
     found = decided(relation(one.formula, other.formula), H)
     holds = RELATIONS[relation]
-    assert isinstance(found, Sides)
+    assert isinstance(found, PeriodicSet)
     expected = [n for n in range(1, BRUTE) if holds(one.at(n), other.at(n))]
     assert expected == numbers(found)
     # far out, where only what repeats itself is known
@@ -130,8 +129,8 @@ def test_conditions_are_joined_as_their_sets_are(
     enough = sympy.Ge(one.formula, least)
     even = sympy.Eq(left(other, modulus).formula, 0)
     first, second = decided(enough, H), decided(even, H)
-    assert isinstance(first, Sides)
-    assert isinstance(second, Sides)
+    assert isinstance(first, PeriodicSet)
+    assert isinstance(second, PeriodicSet)
     assert first & second == decided(sympy.And(enough, even), H)
     assert first | second == decided(sympy.Or(enough, even), H)
     assert ~first == decided(sympy.Not(enough), H)
@@ -150,14 +149,16 @@ def test_two_extents_agree_at_the_sides_where_they_are_equal(
     (a, c, s), (b, d, t) = one, other
     left, right = normal(a * M, c, s).value, normal(b * M, d, t).value
     found = decided(sympy.Eq(left, right) & sympy.Ge(left, 1), M)
-    assert isinstance(found, Sides)
+    assert isinstance(found, PeriodicSet)
     for side in range(1, 300):
         equal = (a * side + c) // s == (b * side + d) // t >= 1
         assert (side in found) == equal
 
 
 @given(SETS, SETS)
-def test_sets_are_joined_and_equal_number_by_number(one: Sides, other: Sides) -> None:
+def test_sets_are_joined_and_equal_number_by_number(
+    one: PeriodicSet, other: PeriodicSet
+) -> None:
     first, second = set(numbers(one)), set(numbers(other))
     assert sorted(first & second) == numbers(one & other)
     assert sorted(first | second) == numbers(one | other)
@@ -171,7 +172,7 @@ def test_sets_are_joined_and_equal_number_by_number(one: Sides, other: Sides) ->
 
 
 @given(SETS)
-def test_what_is_written_says_which_numbers_they_are(sides: Sides) -> None:
+def test_what_is_written_says_which_numbers_they_are(sides: PeriodicSet) -> None:
     assert numbers(sides) == [n for n in range(1, BRUTE) if read(str(sides), n)]
 
 
@@ -277,8 +278,8 @@ def test_a_condition_of_a_condition_is_undecided() -> None:
 
 
 def test_a_decided_answer_has_no_symbol_left_but_its_side() -> None:
-    assert decided(sympy.true, H) == Sides.between(1)
-    assert decided(sympy.false, W) == Sides((), "W")
+    assert decided(sympy.true, H) == PeriodicSet.between(1)
+    assert decided(sympy.false, W) == PeriodicSet.only((), "W")
 
 
 def test_opaque_extents_stand_for_their_floors() -> None:
@@ -288,13 +289,13 @@ def test_opaque_extents_stand_for_their_floors() -> None:
 
 def test_long_periods_are_looked_through_once() -> None:
     answer = decided(sympy.Le(sympy.Mod(H, 4999), sympy.Mod(FLOOR(H / 2), 2)))
-    assert isinstance(answer, Sides)
+    assert isinstance(answer, PeriodicSet)
     assert numbers(answer, 10**4) == [4999, 9998, 9999]
     assert [n for n in numbers(answer, 25000) if n > 19990] == [19996, 24995]
 
 
 def test_sets_of_two_sides_are_kept_apart() -> None:
     with pytest.raises(CostModelError, match=r"^sets of H and of W are apart$"):
-        Sides.between(3) & Sides.between(3, name="W")
-    assert Sides.between(3) != Sides.between(3, name="W")
-    assert Sides.between(3) != 3
+        PeriodicSet.between(3) & PeriodicSet.between(3, name="W")
+    assert PeriodicSet.between(3) != PeriodicSet.between(3, name="W")
+    assert PeriodicSet.between(3) != 3

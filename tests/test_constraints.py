@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import costmodel as cm
 from costmodel.algebra.extent import Extent, normal
-from costmodel.algebra.sides import Sides
+from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import H, M, N, W, symbol
 from costmodel.analysis.input_sizes import input_sizes, joint_conditions
 from costmodel.cli import main
@@ -298,7 +298,7 @@ def test_sides_are_admissible_where_constraints_and_extents_admit_them() -> None
     height, _ = input_sizes(fixed)
     assert (str(height.admissible), height.smallest) == ("H = 224", 224)
     assert (height.needed_by, height.first_exact) == ("head", 224)
-    assert height.admissible == Sides.only([224])
+    assert height.admissible == PeriodicSet.only([224])
 
 
 def test_constraints_that_exclude_each_other_are_named() -> None:
@@ -347,7 +347,7 @@ def test_products_of_axes_have_a_position_wherever_the_axes_have() -> None:
 def test_padding_by_reflection_needs_more_than_it_mirrors() -> None:
     sample = op.Input(Shape(2, (Extent(H), Extent(W))))
     for mode, least in (("reflect", 4), ("circular", 3), ("replicate", 1)):
-        pad = op.Pad2d((3, 0), (1, 0), mode)
+        pad = op.Pad((0, 3, 0), (0, 1, 0), mode)
         net = Network.assemble([("input", sample, ()), ("pad", pad, ("input",))])
         height, _ = input_sizes(net)
         assert height.smallest == least

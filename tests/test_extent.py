@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.algebra.extent import Extent, normal, resolve
+from costmodel.algebra.step_function import StepFunction
 from costmodel.algebra.symbols import Dim, H, M, W, as_dim, is_equal, rho, symbol
 from costmodel.algebra.window import Window, sliding
+from costmodel.errors import CostModelError
 from costmodel.testing import ROOMY, extents
 
 
@@ -275,3 +277,11 @@ def test_a_floor_of_what_is_no_whole_number_stays() -> None:
 def test_floors_of_another_symbols_stride_are_joined() -> None:
     s = symbol("s")
     assert Extent(H, s, 2 * s) == normal(sympy.floor(H / s), 1, 2)
+
+
+def test_only_multiples_of_one_symbol_are_a_line() -> None:
+    assert Extent(H, 1, 2).line == (H, StepFunction(1, 1, divisor=2))
+    assert normal(6 * M + 1, 0, 4).line == (M, StepFunction(3, 0, divisor=2))
+    for extent in (Extent(7), Extent(H * W), Extent(H + W), normal(H, 0, symbol("s"))):
+        with pytest.raises(CostModelError):
+            _ = extent.line

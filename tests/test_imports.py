@@ -37,6 +37,15 @@ def test_formulas_need_no_torch(code: str) -> None:
     check(f"import costmodel as cm; {code}", "torch", "fvcore")
 
 
+def test_costs_do_not_load_what_decides_constraints() -> None:
+    check(
+        "import costmodel as cm; net = cm.load('mobilenet_v1'); "
+        "cm.cost(net).macs, cm.cost(net.bind(N=1, H=224, W=224)).rows",
+        "costmodel.network.constraint", "costmodel.algebra.conditions",
+        "costmodel.algebra.periodic_set",
+    )  # fmt: skip
+
+
 def test_every_public_name_is_there() -> None:
     for name in cm.__all__:
         assert getattr(cm, name) is not None

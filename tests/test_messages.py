@@ -325,8 +325,8 @@ def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
 @pytest.mark.parametrize(
     ("problem", "path", "value"),
     [
-        ("network JSON: schema is None, not 'costmodel.network/1'", ("schema",), ...),
-        ("network JSON: schema is 'x', not 'costmodel.network/1'", ("schema",), "x"),
+        ("network JSON: schema is None, not 'costmodel.network/2'", ("schema",), ...),
+        ("network JSON: schema is 'x', not 'costmodel.network/2'", ("schema",), "x"),
         ("network JSON: malformed (KeyError: 'nodes')", ("nodes",), ...),
         ("network JSON: malformed (KeyError: 'operator')", CONV, ...),
         ("network JSON: malformed (KeyError: 'kind')", (*CONV, "kind"), ...),
@@ -407,7 +407,7 @@ def test_a_malformed_document_says_where(
         ("network JSON: schema is None", "[]"),
         ("network JSON: schema is None", "null"),
         ("network JSON: schema is []", '{"schema": []}'),
-        ("network JSON: malformed", '{"schema": "costmodel.network/1"}'),
+        ("network JSON: malformed", '{"schema": "costmodel.network/2"}'),
     ],
 )
 def test_text_that_is_no_document_is_refused(problem: str, text: str) -> None:
@@ -501,7 +501,7 @@ def test_a_corrupted_document_is_a_network_or_an_error(
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(list(paths(document)) or [("schema",)]))
         document = changed(document, path, plain(data.draw(JSON)))
-        document.setdefault("schema", "costmodel.network/1")
+        document.setdefault("schema", "costmodel.network/2")
     is_network_or_error(lambda: Network.from_json(json.dumps(document)))
 
 

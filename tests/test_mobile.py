@@ -95,7 +95,7 @@ def test_half_the_channels_pass_a_shufflenet_v2_unit_untouched() -> None:
         ("split: parts 1.5 is no positive integer", lambda x: split(x, 1.5)),
         ("split: takes values that other verbs returned", lambda _: split(None)),
         (
-            'select_channels at "split1": channels 3 to 4 are not all among',
+            'slice at "split1": channels 3 to 4 are not all among',
             lambda x: select_channels(x, 3, 2),
         ),
         (

@@ -212,14 +212,14 @@ CASES = [
     Case(op.Concat(), (IMAGE, maps(3, 6, 5)), maps(7, 6, 5), Tally()),  # 4 + 3
     Case(op.Flatten(), (IMAGE,), Shape(120), Tally()),
     Case(
-        op.Pad2d((1, 0), (2, 3)),
+        op.Pad((0, 1, 0), (0, 2, 3)),
         (IMAGE,),
         maps(4, 9, 8),  # 6 + 1 + 2, 5 + 0 + 3
         Tally(),
         (Window(before=1, after=2), Window(before=0, after=3)),
     ),
     Case(
-        op.Pad2d((-1, 2), (1, -3)),
+        op.Pad((0, -1, 2), (0, 1, -3)),
         (IMAGE,),
         maps(4, 6, 4),  # 6 − 1 + 1, 5 + 2 − 3
         Tally(),
@@ -232,12 +232,12 @@ CASES = [
         Tally(),
         (Window(stride=2), Window(stride=3)),
     ),
-    Case(op.PadChannels(1, 2), (IMAGE,), maps(7, 6, 5), Tally()),  # 1 + 4 + 2
-    Case(op.SelectChannels(1, 2), (IMAGE,), maps(2, 6, 5), Tally()),
-    Case(op.SelectChannels(0, 10), (VECTOR,), VECTOR, Tally()),  # all of them
+    Case(op.Pad((1,), (2,)), (IMAGE,), maps(7, 6, 5), Tally()),  # 1 + 4 + 2
+    Case(op.Slice(1, 1, length=2), (IMAGE,), maps(2, 6, 5), Tally()),
+    Case(op.Slice(1, 0, length=10), (VECTOR,), VECTOR, Tally()),  # all of them
     Case(op.ChannelShuffle(2), (IMAGE,), IMAGE, Tally()),
     Case(op.ChannelShuffle(5), (VECTOR,), VECTOR, Tally()),
-    Case(op.Pad2d((1, 0), (2, 3), "reflect"), (IMAGE,), maps(4, 9, 8), Tally(),
+    Case(op.Pad((0, 1, 0), (0, 2, 3), "reflect"), (IMAGE,), maps(4, 9, 8), Tally(),
          (Window(before=1, after=2), Window(before=0, after=3))),
     Case(op.BatchNorm2d(affine=False), (VECTOR,), VECTOR, Tally(mul=10, add=10), POINT,
          {"running_mean": (10,), "running_var": (10,), "num_batches_tracked": ()},
@@ -287,15 +287,15 @@ CASES = [
          EVERYTHING),
     Case(op.Repeat(maps(8, 3, 2)), (maps(4, 3, 1),), maps(8, 3, 2), Tally(),
          EVERYTHING),
-    Case(op.Select(3, 1, 2, 2), (IMAGE,), maps(4, 6, 2), Tally(),
+    Case(op.Slice(3, 1, length=2, step=2), (IMAGE,), maps(4, 6, 2), Tally(),
          (Window(), Window(stride=2, before=-1))),
-    Case(op.Slice(2, 1, 2, 2), (IMAGE,), maps(4, 2, 5), Tally(),  # ⌈(6 − 3)/2⌉
+    Case(op.Slice(2, 1, 2, step=2), (IMAGE,), maps(4, 2, 5), Tally(),  # ⌈(6 − 3)/2⌉
          (Window(stride=2, before=-1, after=-2), Window())),
     Case(op.Crop(maps(4, 2, 1)), (maps(4, 3, 2),), maps(4, 2, 1), Tally()),
     Case(op.PadTo(maps(4, 7, 8)), (IMAGE,), maps(4, 7, 8), Tally()),
-    Case(op.PadAxis(1, 1, 2), (IMAGE,), maps(7, 6, 5), Tally()),
-    Case(op.Roll(), (IMAGE,), IMAGE, Tally(), EVERYTHING),
-    Case(op.Flip(), (VECTOR,), VECTOR, Tally(), EVERYTHING),
+    Case(op.Pad((1,), (2,)), (IMAGE,), maps(7, 6, 5), Tally()),
+    Case(op.Copy("rolled"), (IMAGE,), IMAGE, Tally(), EVERYTHING),
+    Case(op.Copy("flipped"), (VECTOR,), VECTOR, Tally(), EVERYTHING),
     Case(op.Copy(), (IMAGE,), IMAGE, Tally()),
     Case(op.Unfold2d((3, 2), (1, 3)), (IMAGE,), Shape(24, (Extent(8),)), Tally(),
          (Window(3), Window(2, 3))),  # 4 · 3 · 2 rows; 4 · 2 windows
@@ -451,11 +451,13 @@ BAD = [
     (f"kernel 2 {PAIR}", op.Subsample2d, (2,)),
     ("channels 0 is below 1", op.Zeros, (0,)),
     ("stride 0 is below 1", op.Zeros, (1, (0, 1))),
-    (f"before 0.5 {COUNT}", op.Pad2d, ((0.5, 0), TWO)),
-    (f"after 3 {PAIR}", op.Pad2d, (TWO, 3)),
-    ("after -1 is below 0", op.PadChannels, (0, -1)),
-    ("start -1 is below 0", op.SelectChannels, (-1, 2)),
-    ("channels 0 is below 1", op.SelectChannels, (0, 0)),
+    (f"before 0.5 {COUNT}", op.Pad, ((0.5, 0), TWO)),
+    ("after 3 has no number for each axis", op.Pad, (TWO, 3)),
+    ("after -1 is below 0", op.Pad, ((0,), (-1,))),
+    ("start -1 is below 0", op.Slice, (1, -1, 0, 2)),
+    ("length 0 is below 1", op.Slice, (1, 0, 0, 0)),
+    ("length 2 and end 1: a part has one of them", op.Slice, (1, 0, 1, 2)),
+    ("before (1,) and after () are of other axes", op.Pad, ((1,), ())),
     ("groups 0 is below 1", op.ChannelShuffle, (0,)),
     ('function "gello" is unknown; known are abs', op.Pointwise, ("gello",)),
     ("function 7 is no text", op.Pointwise, (7,)),
@@ -468,11 +470,12 @@ BAD = [
     ("order () are no axes, counted from 1", op.Permute, ((),)),
     ("shape (3, 4) is no Shape", op.Reshape, ((3, 4),)),
     ("height 0 is below 1", op.Crop, (maps(3, 0, 4),)),
-    ('mode "mirror" is unknown', op.Pad2d, (TWO, TWO, "mirror")),
+    ('mode "mirror" is unknown', op.Pad, (TWO, TWO, "mirror")),
+    ('order "mixed" is unknown; known are same', op.Copy, ("mixed",)),
     (
         "pad -1×0 before, 0×0 after, circular: a mode other",
-        op.Pad2d,
-        ((-1, 0), (0, 0), "circular"),
+        op.Pad,
+        ((0, -1, 0), (0, 0, 0), "circular"),
     ),
     ("axes 0 is below 1", op.LayerNorm, (0,)),
     (f"log 1 {SWITCH}", op.Softmax, (1, 1)),
@@ -528,17 +531,17 @@ MISFITS = [
     ("needs a feature map", op.LocalResponseNorm(), VECTOR),
     ("needs a feature map", op.MaxPool2d(TWO, TWO), VECTOR),
     ("needs a feature map", op.AdaptiveAvgPool2d(), VECTOR),
-    ("needs a feature map", op.Pad2d(TWO, TWO), VECTOR),
+    ("needs a feature map", op.Pad((0, *TWO), (0, *TWO)), VECTOR),
     ("needs a feature map", op.Zeros(1), VECTOR),
     (
         "pad 0×-3 before, 9×-3 after takes more than there is of 4×6×5",
-        op.Pad2d((0, -3), (9, -3)),
+        op.Pad((0, 0, -3), (0, 9, -3)),
         IMAGE,
     ),
     (
         "input 4×6×5 is too small: a window of 1 does not fit its "
         "width 5 with padding -3",
-        op.Pad2d((0, -3), (0, -2)),
+        op.Pad((0, 0, -3), (0, 0, -2)),
         IMAGE,
     ),
     (
@@ -548,7 +551,7 @@ MISFITS = [
     ),
     (
         "channels 2 to 4 are not all among the 4 of 4×6×5",
-        op.SelectChannels(2, 3),
+        op.Slice(1, 2, length=3),
         IMAGE,
     ),
     ("groups 3 do not divide the 4 channels", op.ChannelShuffle(3), IMAGE),
@@ -563,7 +566,7 @@ MISFITS = [
     ("order (1, 2) does not name each axis of 4×6×5", op.Permute((1, 2)), IMAGE),
     ("4×6×5 cannot be expanded to 4×6×6", op.Expand(maps(4, 6, 6)), IMAGE),
     ("4×6×5 cannot be repeated to 4×6×6", op.Repeat(maps(4, 6, 6)), IMAGE),
-    ("2 of axis 2 from 5 are not all among those", op.Select(2, 5, 2), IMAGE),
+    ("2 of axis 2 from 5 are not all among those", op.Slice(2, 5, length=2), IMAGE),
     ("axis 3 without 2 first, 3 last leaves nothing", op.Slice(3, 2, 3), IMAGE),
     ("crop to 4×7×5 does not fit 4×6×5", op.Crop(maps(4, 7, 5)), IMAGE),
     ("pad to 4×5×5 does not fit 4×6×5", op.PadTo(maps(4, 5, 5)), IMAGE),
@@ -572,7 +575,7 @@ MISFITS = [
     ("the side 5 is not divisible by 2", op.PixelUnshuffle(2), maps(4, 6, 5)),
     (
         "pad 6×0 before, 0×0 after, reflect needs a side of 7, not 6",
-        op.Pad2d((6, 0), (0, 0), "reflect"),
+        op.Pad((0, 6, 0), (0, 0, 0), "reflect"),
         IMAGE,
     ),
     ("the table lists map 4 of only 4 maps", op.TableConv2d(((4,),), TWO), IMAGE),
@@ -613,8 +616,8 @@ def test_binding_puts_numbers_into_every_field() -> None:
 
 def test_a_part_of_symbolic_channels_is_taken_on_trust() -> None:
     c = symbol("c")
-    half = op.SelectChannels(c, c)
+    half = op.Slice(1, c, length=c)
     assert maps(c, 6, 5) == half.output(maps(2 * c, 6, 5))
     with pytest.raises(CostModelError, match=r"^channels c to 2\*c - 1 are not all"):
         half.output(maps(c, 6, 5))
-    assert op.SelectChannels(29, 29) == half.bind({c: 29})
+    assert op.Slice(1, 29, length=29) == half.bind({c: 29})

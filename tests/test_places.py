@@ -46,12 +46,12 @@ def shuffled(x: Value) -> Value:
 
 def taken_apart(x: Value) -> Value:
     """Take every second row and column, from the second on."""
-    y = put(put(x, op.Slice(2, 1, 0, 2)), op.Slice(3, 1, 0, 2))
+    y = put(put(x, op.Slice(2, 1, 0, step=2)), op.Slice(3, 1, 0, step=2))
     return conv(y, 4, kernel=3)
 
 
 def mirrored(x: Value) -> Value:
-    return conv(put(x, op.Pad2d((1, 1), (1, 1), "reflect")), 4, kernel=3, padding=0)
+    return conv(put(x, op.Pad((0, 1, 1), (0, 1, 1), "reflect")), 4, kernel=3, padding=0)
 
 
 def unshuffled(x: Value) -> Value:
@@ -91,7 +91,7 @@ def test_sizes_of_one_are_repeated_where_the_image_is() -> None:
     field = cm.receptive_field(network(put(mean, op.Binary("multiply"), last)))
     assert field.size == (3, 3)
     assert field.stride == (1, 1)
-    rows = put(last, op.Select(1, 0, 1))
+    rows = put(last, op.Slice(1, 0, length=1))
     sizes = cm.receptive_field(network(put(last, op.Binary("add"), rows))).windows()
     assert {height.stride for height, _ in sizes if height} == {0, 1}
 
@@ -99,7 +99,7 @@ def test_sizes_of_one_are_repeated_where_the_image_is() -> None:
 def test_a_gate_leaves_the_places_of_what_it_gates() -> None:
     x = conv(image(3, 16, 16), 4, kernel=3)
     gate = put(x, op.Reduce("mean", (2, 3), keep=True))
-    y = put(put(gate, op.Binary("multiply"), x), op.Slice(2, 1, 0, 2))
+    y = put(put(gate, op.Binary("multiply"), x), op.Slice(2, 1, 0, step=2))
     assert "binary1" not in places_in(network(y))
 
 
@@ -108,11 +108,11 @@ def test_tokens_see_their_patch_until_attention() -> None:
     x = put(put(x, op.Reshape(axes(8, 16))), op.Permute((2, 1)))
     x = put(x, op.LayerNorm(1))
     query = put(x, op.LastLinear(8))
-    y = put(put(query, op.Attention(), query, query), op.Select(1, 0, 1))
+    y = put(put(query, op.Attention(), query, query), op.Slice(1, 0, length=1))
     net = network(y)
     field = cm.receptive_field(net)
     assert field.of("layer_norm1").size == (8, 8)
-    assert field.of("select1").unbounded == "attention1"
+    assert field.of("slice1").unbounded == "attention1"
 
 
 def test_axes_are_followed_through_permutations_and_reshapes() -> None:
@@ -142,8 +142,8 @@ def test_axes_are_followed_through_permutations_and_reshapes() -> None:
          lambda x: put(put(x, op.Reshape(axes(4, 2, 4, 8))), op.LayerNorm(2))),
         ('concat at "concat1": maps behind each other see different things',
          lambda x: concat(x, conv(x, 4, kernel=3), axis=2)),
-        ('roll at "roll1": along which axes is not kept',
-         lambda x: put(x, op.Roll())),
+        ('copy at "copy1": along which axes is not kept',
+         lambda x: put(x, op.Copy("rolled"))),
         ('pixel_shuffle at "pixel_shuffle1": pixel shuffle is no one window',
          lambda x: put(x, op.PixelShuffle(2))),
         ('repeat at "repeat1": repeat to 4×16×8: which positions repeat',

@@ -111,7 +111,7 @@ def check_window(
     A crop (padding below zero) is a border as well.
     """
     cropped = any(min(n.operator.attributes.get("before", (0,))) < 0
-                  for n in net.nodes if isinstance(n.operator, op.Pad2d))  # fmt: skip
+                  for n in net.nodes if isinstance(n.operator, op.Pad))  # fmt: skip
     spans = [np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0)]
     ends = [(int(span[0]), int(span[-1])) for span in spans]
     region, sides = field.region(*position), net.inputs[0].output.sizes[1:]
@@ -123,11 +123,11 @@ def check_window(
 
 
 OF_TENSORS = {
-    op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Copy, op.Select, op.Slice,
-    op.PadAxis, op.InstanceNorm2d, op.Conv1d, op.ConvTranspose2d, op.Upsample2d,
+    op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Copy,
+    op.InstanceNorm2d, op.Conv1d, op.ConvTranspose2d, op.Upsample2d,
     op.Resize2d, op.MatMul, op.Attention, op.Einsum, op.LayerNorm, op.RMSNorm,
     op.GroupNorm, op.Reduce, op.Cumulate, op.LastLinear, op.Reshape, op.Permute,
-    op.Expand, op.Repeat, op.Crop, op.PadTo, op.Roll, op.Flip, op.Unfold2d,
+    op.Expand, op.Repeat, op.Crop, op.PadTo, op.Unfold2d,
     op.PixelShuffle, op.PixelUnshuffle, op.Parameter, op.Derived, op.Opaque,
 }  # fmt: skip
 """Operators whose gradients are asked in ``test_places`` and ``test_products``."""
@@ -184,7 +184,7 @@ def test_windows_are_those_of_every_path_of_the_graph(net: Network) -> None:
     assert found == set(receptive_field(net).windows(last))
 
 
-SPECIAL = (op.Zeros, op.SelectChannels, op.TableConv2d, op.Multiply,
+SPECIAL = (op.Zeros, op.Slice, op.TableConv2d, op.Multiply,
            op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Flatten)  # fmt: skip
 """Operators that lose channels, or see a whole map: for these a path is not enough."""
 
@@ -441,7 +441,7 @@ def test_windows_are_sorted_with_those_in_symbols_after_numbers() -> None:
 def test_every_operator_has_a_rule_for_what_it_looks_at() -> None:
     for net in COUNTED.values():
         for node in net.nodes:
-            if not isinstance(node.operator, op.Roll | op.Flip | op.Source):
+            if not (isinstance(node.operator, op.Source) or _turns(node.operator)):
                 assert _views(net, node)
     assert {type(n.operator) for net in COUNTED.values() for n in net.nodes} | {
         op.Attention, op.ConvTranspose2d, op.Upsample2d, *STORED
@@ -526,3 +526,7 @@ def test_a_bound_network_has_the_field_of_the_symbolic_one() -> None:
         for row in open_.rows:
             if row.unbounded is None:
                 assert bound.of(row.name) == row
+
+
+def _turns(operator: op.Operator) -> bool:
+    return isinstance(operator, op.Copy) and operator.order != "same"

@@ -251,7 +251,7 @@ def test_a_clean_path_of_additions_leads_through_the_network(name: str) -> None:
         residual, shortcut = (net[source] for source in after.inputs)
         assert residual.operator.kind == "conv"
         if shortcut != before:  # the shape changes: a projection, or a padded copy
-            assert shortcut.operator.kind in ("conv", "pad_channels")
+            assert shortcut.operator.kind in ("conv", "pad")
     (classifier,) = (node for node in net.nodes if node.operator.kind == "linear")
     head = [net[additions[-1].name]]
     readers = {node.inputs[0]: node for node in net.nodes if node.inputs}

@@ -77,7 +77,7 @@ def test_timms_original_has_the_cost_of_our_definition(name: str) -> None:
 @given(networks())
 def test_a_generated_network_comes_back_as_it_was(net: Network) -> None:
     # Padding by nothing is nothing.
-    assume(op.Pad2d((0, 0), (0, 0)) not in {node.operator for node in net.nodes})
+    assume(op.Pad((0, 0, 0), (0, 0, 0)) not in {node.operator for node in net.nodes})
     net = two_at_a_time(net)
     traced = again(net)
     assert is_same(net, traced)

@@ -360,7 +360,7 @@ def test_parts_that_are_split_and_shuffled_are_in_proportion() -> None:
     wide = widen(headed(x), alpha)
     found = [wide[name].operator for name in ("split1", "split2")]
     assert [(0, 29 * alpha), (29 * alpha, 29 * alpha)] == [
-        (part.attributes["start"], part.attributes["channels"]) for part in found
+        (part.attributes["start"], part.attributes["length"]) for part in found
     ]
     assert sizes(wide)["shuffle1"] == "116*alpha×H×W"
 
@@ -403,10 +403,10 @@ def shape(*sizes: int) -> Shape:
     [
         ([("x", op.GroupNorm(4), "conv")], "8*alpha×16×12"),
         ([("x", op.PReLU(8), "conv")], "8*alpha×16×12"),
-        ([("x", op.PadAxis(1, 4, 4), "conv")], "16*alpha×16×12"),
-        ([("x", op.PadChannels(0, 8), "conv")], "16*alpha×16×12"),
+        ([("x", op.Pad((4,), (4,)), "conv")], "16*alpha×16×12"),
+        ([("x", op.Pad((0,), (8,)), "conv")], "16*alpha×16×12"),
         ([("x", op.Slice(1, start=2, end=1), "conv")], "5*alpha×16×12"),
-        ([("x", op.Select(1, 0, 4), "conv")], "4*alpha×16×12"),
+        ([("x", op.Slice(1, 0, length=4), "conv")], "4*alpha×16×12"),
         ([("x", op.Crop(shape(6, 5, 5)), "conv")], "6*alpha×5×5"),
         ([("x", op.Repeat(shape(16, 16, 12)), "conv")], "16*alpha×16×12"),
         ([("x", op.Resize2d(shape(8, 9, 9), "nearest"), "conv")], "8*alpha×9×9"),
@@ -494,8 +494,8 @@ def test_name_batch_and_constraints_are_kept() -> None:
          'opaque at "x": no rule says how widths go through it'),
         ([("x", op.TableConv2d(((0, 1), (2,)), (3, 3)), "conv")],
          'table_conv at "x": its table lists the maps that it reads'),
-        ([("x", op.Select(1, 0, 4, 2), "conv")],
-         'select at "x": takes channels in steps of 2'),
+        ([("x", op.Slice(1, 0, length=4, step=2), "conv")],
+         'slice at "x": takes channels in steps of 2'),
         ([("x", op.PadTo(shape(9, 16, 12)), "conv")],
          'pad_to at "x": pads channels up to 9'),
         ([("p", op.Permute((2, 1, 3)), "conv"),

@@ -17,9 +17,13 @@ import sympy
 from sympy.logic.boolalg import Boolean
 
 from costmodel.algebra.extent import extent_of
-from costmodel.algebra.residues import Residues
-from costmodel.algebra.sides import Sides, Stretch
-from costmodel.algebra.stairs import Stair, UndecidedError, stair
+from costmodel.algebra.periodic_set import PeriodicSet, Piece
+from costmodel.algebra.step_function import (
+    LONGEST_PERIOD,
+    StepFunction,
+    UndecidedError,
+    step_function,
+)
 
 
 Blocks: TypeAlias = tuple[int, int | None] | None
@@ -38,7 +42,9 @@ class Undecided:
 
 
 @lru_cache(maxsize=4096)
-def decided(condition: Boolean, side: sympy.Symbol | None = None) -> Sides | Undecided:
+def decided(
+    condition: Boolean, side: sympy.Symbol | None = None
+) -> PeriodicSet | Undecided:
     """Return the exact set of sides, from 1 on, at which a condition holds.
 
     Relations =, ≠, ≥, >, ≤, < and what And, Or and Not make of them are decided, if
@@ -79,14 +85,17 @@ def _plain(condition: Boolean) -> Boolean:
     return condition.xreplace(known) if known else condition
 
 
-def _where(condition: Boolean, side: sympy.Symbol) -> Sides:
+def _where(condition: Boolean, side: sympy.Symbol) -> PeriodicSet:
     """Return where a condition of one symbol holds."""
     if condition in (sympy.true, sympy.false):
-        every = Sides.between(1, name=side.name)
+        every = PeriodicSet.between(1, name=side.name)
         return every if condition == sympy.true else ~every
     if isinstance(condition, (sympy.And, sympy.Or)):
         join = and_ if isinstance(condition, sympy.And) else or_
-        return reduce(join, (_where(part, side) for part in condition.args))
+        found = reduce(join, (_where(part, side) for part in condition.args))
+        if found.modulus > LONGEST_PERIOD:
+            raise UndecidedError(f"it repeats itself after {found.modulus} pixels only")
+        return found
     if isinstance(condition, sympy.Not):
         return ~_where(condition.args[0], side)
     is_relation = type(condition) in _RELATIONS
@@ -103,10 +112,10 @@ _MOST_CASES = 64
 
 def _compared(
     ask: Callable[[int, int], Blocks], difference: sympy.Expr, side: sympy.Symbol
-) -> Sides:
+) -> PeriodicSet:
     """Return where a difference has the sign that is asked for, case by case."""
     try:
-        return _of_stair(ask, stair(difference, side), side.name)
+        return _of_steps(ask, step_function(difference, side), side.name)
     except UndecidedError:
         extremes = sorted(difference.atoms(sympy.Max, sympy.Min), key=sympy.count_ops)
         if not extremes:
@@ -116,11 +125,11 @@ def _compared(
         cases *= len(extreme.args)
     if cases > _MOST_CASES:
         raise UndecidedError(f"it has {cases} cases of largest and smallest values")
-    found = Sides((), side.name)
+    found = PeriodicSet.only((), side.name)
     extreme = extremes[0]  # the simplest: no other one is inside of it
     sign = 1 if isinstance(extreme, sympy.Max) else -1
     for operand in extreme.args:
-        chosen = ~Sides((), side.name)
+        chosen = PeriodicSet.between(1, name=side.name)
         for other in extreme.args:
             if other != operand:
                 chosen &= _compared(_at_least, sign * (operand - other), side)
@@ -130,12 +139,14 @@ def _compared(
     return found
 
 
-def _of_stair(ask: Callable[[int, int], Blocks], function: Stair, name: str) -> Sides:
+def _of_steps(
+    ask: Callable[[int, int], Blocks], function: StepFunction, name: str
+) -> PeriodicSet:
     """Return where a function has the sign that is asked for."""
     whole = replace(function, divisor=1)
     gain, period = whole.gain, whole.period
     blocks = [ask(value, gain) for value in whole.one_period]
-    return Sides.joined(_stretches(blocks, period, name), name)
+    return PeriodicSet.joined(_pieces(blocks, period), name)
 
 
 def _at_least(value: int, gain: int) -> Blocks:
@@ -174,18 +185,16 @@ _RELATIONS: dict[Any, tuple[int, Callable[[int, int], Blocks], bool]] = {
 _MOST_WORK = 1_000_000
 
 
-def _stretches(blocks: list[Blocks], period: int, name: str) -> Iterator[Stretch]:
-    """Give stretches of whole periods, between which remainders come or go."""
+def _pieces(blocks: list[Blocks], period: int) -> Iterator[Piece]:
+    """Give pieces of whole periods, between which remainders come or go."""
     known = {held for held in blocks if held is not None}
     cuts = {0, *(first for first, _ in known)}
     cuts |= {last + 1 for _, last in known if last is not None}
     if len(cuts) * period > _MOST_WORK:
         raise UndecidedError(f"it changes at {len(cuts)} sizes")
-    order = sorted(cuts)
-    for block, after in zip(order, [*order[1:], None]):
+    for block in sorted(cuts):
         held = [
             n for n, span in enumerate(blocks, start=1)
             if span and span[0] <= block and (span[1] is None or block <= span[1])
         ]  # fmt: skip
-        last = None if after is None else after * period
-        yield Stretch(block * period + 1, last, Residues.of(period, held, name))
+        yield Piece.of(block * period + 1, period, held)

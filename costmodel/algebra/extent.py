@@ -8,9 +8,15 @@ from functools import cache, lru_cache
 
 import sympy
 
-from costmodel.algebra.stairs import UndecidedError, linear_form, stair
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.step_function import (
+    StepFunction,
+    UndecidedError,
+    step_function,
+    with_one_floor,
+)
+from costmodel.algebra.symbols import Dim, as_dim, as_int
 from costmodel.algebra.window import Window
+from costmodel.errors import CostModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,18 @@ class Extent:
     def smallest_base(self) -> Dim:
         """The least base at which the extent is at least 1: stride − offset."""
         return as_dim(self.stride - self.offset)
+
+    @property
+    def line(self) -> tuple[sympy.Symbol, StepFunction]:
+        """The one symbol x that it is ⌊(a·x + c)/s⌋ of, and that function of it.
+
+        **Errors**: an extent of no symbol or of several, or not of a multiple of it.
+
+        >>> M = sympy.Symbol("M", positive=True, integer=True)
+        >>> Extent(6 * M, offset=1, stride=4).line
+        (M, StepFunction(slope=6, constant=1, floors=(), divisor=4))
+        """
+        return _line(self)
 
     @property
     def value(self) -> Dim:
@@ -137,11 +155,11 @@ def _joined(base: sympy.Expr, offset: Dim, stride: Dim) -> Extent | None:
     if len(sides) == 1 and type(offset) is int and type(stride) is int:
         try:
             whole = sympy.floor((base + offset) / stride)
-            form = linear_form(stair(whole, sides[0]))
+            function = with_one_floor(step_function(whole, sides[0]))
         except UndecidedError:
-            form = None
-        if form is not None:
-            return _of_form(sides[0], *form)
+            function = None
+        if function is not None:
+            return _stepping(function, sides[0])
     constant, floor = sympy.expand(base).as_coeff_Add()
     if not (constant.is_integer and isinstance(floor, sympy.floor)):
         return None
@@ -153,14 +171,16 @@ def _joined(base: sympy.Expr, offset: Dim, stride: Dim) -> Extent | None:
     return normal(inner.base, as_dim(shifted), as_dim(inner.stride * stride))
 
 
-def _of_form(side: sympy.Symbol, m: int, a: int, c: int, s: int, k: int) -> Extent:
-    """Return the extent m·⌊(a·n + c)/s⌋ + k."""
-    if a == 0:
-        return Extent(m * (c // s) + k)
-    if m == 1 or s == 1:
-        return Extent(as_dim(m * a * side), m * c + k, s)
-    floor = Extent(as_dim(a * side), c % s, s).value
-    return Extent(as_dim(m * sympy.sympify(floor)), k + m * (c // s))
+def _stepping(function: StepFunction, side: sympy.Symbol) -> Extent:
+    """Return the extent ⌊(a·n + c)/s⌋, or k + m·⌊(a·n + c)/s⌋, of a side n."""
+    if function.floors:
+        ((factor, floor),) = function.floors
+        base = factor * sympy.sympify(_stepping(floor, side).value)
+        return Extent(as_dim(base), function.constant)
+    if function.slope == 0:
+        return Extent(function.constant)
+    base = as_dim(function.slope * side)
+    return Extent(base, function.constant, function.divisor)
 
 
 def _shared(rest: sympy.Expr, stride: Dim) -> Dim:
@@ -215,6 +235,20 @@ def _formula(extent: Extent) -> Dim:
 
 def _is_whole(base: Dim) -> bool:
     return isinstance(base, sympy.Symbol) and bool(base.is_integer)
+
+
+@lru_cache(maxsize=4096)
+def _line(extent: Extent) -> tuple[sympy.Symbol, StepFunction]:
+    base = sympy.sympify(extent.base)
+    if len(base.free_symbols) == 1:
+        (symbol,) = base.free_symbols
+        slope, rest = base.as_independent(symbol, as_Add=True)[::-1]
+        factor = sympy.cancel(slope / symbol)
+        if factor.is_Integer and factor > 0 and rest.is_Integer:
+            offset = as_int(extent.offset) + int(rest)
+            stride = as_int(extent.stride)
+            return symbol, StepFunction(int(factor), offset, divisor=stride)
+    raise CostModelError(f"{extent} is not of one symbol times a number")
 
 
 @cache

@@ -7,10 +7,9 @@ from typing import TypeAlias
 
 import sympy
 
-from costmodel.algebra.conditions import decided
+from costmodel.algebra.conditions import Undecided, decided
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.residues import Residues, dividing, line
-from costmodel.algebra.sides import Sides
+from costmodel.algebra.periodic_set import PeriodicSet, dividing
 from costmodel.algebra.symbols import Dim, as_int
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError, at
@@ -19,27 +18,27 @@ from costmodel.network.node import Node
 from costmodel.network.operators import AvgPool2d, MaxPool2d
 
 
-Condition: TypeAlias = tuple[str, Residues]
+Condition: TypeAlias = tuple[str, PeriodicSet]
 """The name of a node, and the sides at which its stride leaves no remainder."""
 
 
 def exact_fit(
     network: Network, axes: list[int], symbol: sympy.Symbol
-) -> tuple[Residues, tuple[Condition, ...]]:
+) -> tuple[PeriodicSet, tuple[Condition, ...]]:
     """Return the values at which no stride leaves a remainder, and who excludes whom.
 
     ``axes`` are those of a map whose side the symbol is.
     """
-    exact, conditions = Residues(1, (0,), symbol.name), list[Condition]()
+    exact, conditions = PeriodicSet.between(1, name=symbol.name), list[Condition]()
     for node, axis, window, extent in _windows(network):
         about = sympy.sympify(extent.base).free_symbols
         if symbol in about or (not about and axis in axes):
             needs = _exact(node, window, extent, symbol)
-            if needs.modulus == 1 and needs.values:
+            if needs.is_always:
                 continue
-            exact = exact.meet(needs)
+            exact &= needs
             conditions.append((node.name, needs))
-            if not exact.values:
+            if exact.is_never:
                 break
     return exact, _conflict(exact, conditions)
 
@@ -85,7 +84,7 @@ def _windows(network: Network) -> Iterator[tuple[Node, int, Window, Extent]]:
 
 def _exact(
     node: Node, window: Window, extent: Extent, symbol: sympy.Symbol
-) -> Residues:
+) -> PeriodicSet:
     """Return the sides that leave no remainder here, if none is left before.
 
     n = (a·x + c)/s exactly, and S divides n + before + after − R.
@@ -98,34 +97,33 @@ def _exact(
             return dividing(0, extent.base + more, step, symbol.name)
         if sympy.sympify(extent.base).has(sympy.floor):
             return _no_remainder(sympy.sympify(extent.value) + more, step, symbol)
-        _, slope, offset, stride = line(extent)
+        _, function = extent.line
     except CostModelError as error:
         raise at(node.operator.kind, node.name, str(error)) from None
-    return dividing(slope, offset + stride * more, stride * step, symbol.name)
+    constant = function.constant + function.divisor * more
+    return dividing(function.slope, constant, function.divisor * step, symbol.name)
 
 
-def _no_remainder(size: sympy.Expr, step: int, symbol: sympy.Symbol) -> Residues:
+def _no_remainder(size: sympy.Expr, step: int, symbol: sympy.Symbol) -> PeriodicSet:
     """Return the sides at which a number divides a size of floors."""
     whole = step * sympy.floor(size / step)
     sides = decided(sympy.Eq(whole, size), symbol)
-    if not isinstance(sides, Sides):
+    if isinstance(sides, Undecided):
         raise CostModelError(f"{step} divides {size}: {sides}")
-    if not sides.stretches:
-        return Residues(1, (), symbol.name)
-    return sides.stretches[-1].residues  # of sums of floors: the same from 1 on
+    return sides
 
 
-def _conflict(exact: Residues, conditions: list[Condition]) -> tuple[Condition, ...]:
+def _conflict(exact: PeriodicSet, conditions: list[Condition]) -> tuple[Condition, ...]:
     """Return the last condition, which emptied the set, and an earlier one against it.
 
     Congruences that are pairwise compatible have a common solution.
     """
-    if exact.values:
+    if not exact.is_never:
         return ()
     *earlier, last = conditions
-    if not last[1].values:
+    if last[1].is_never:
         return (last,)
-    against = [c for c in earlier if not c[1].meet(last[1]).values]
+    against = [c for c in earlier if (c[1] & last[1]).is_never]
     return (*against[:1], last)
 
 

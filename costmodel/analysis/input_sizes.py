@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import sympy
 
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.residues import Residues, line
-from costmodel.algebra.sides import Sides
+from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import Dim, M, as_int
 from costmodel.analysis.fitting import (
     Condition,
@@ -24,8 +23,8 @@ from costmodel.analysis.fitting import (
 )
 from costmodel.analysis.limits import Limits, limits
 from costmodel.errors import CostModelError
-from costmodel.network.constraint import Constraint
 from costmodel.network.graph import Network
+from costmodel.network.requirement import Requirement
 
 
 AXES = ("height", "width")
@@ -36,13 +35,13 @@ class Side:
     """What is known of one side of the input, in the symbol that it has."""
 
     symbol: sympy.Symbol
-    admissible: Sides
+    admissible: PeriodicSet
     """The values that leave every axis a position and meet every constraint."""
     smallest: int
     """The least admissible value."""
     needed_by: str
     """Who asks for it: the node whose map is empty below, or whose constraint fails."""
-    exact: Residues
+    exact: PeriodicSet
     """The values at which no stride leaves a remainder."""
     conflict: tuple[Condition, ...] = ()
     """The conditions that no value meets together; none, where there are values."""
@@ -58,7 +57,7 @@ class Side:
     @property
     def first_exact(self) -> int | None:
         """The least admissible value that fits exactly, if there is any."""
-        return (self.admissible & Sides.of(self.exact)).first
+        return (self.admissible & self.exact).first
 
     @property
     def why(self) -> str:
@@ -97,7 +96,7 @@ def input_sizes(network: Network) -> tuple[Side, Side]:
     >>> str(height.admissible), height.needed_by, str(height.exact), 299 in height.exact
     ('H ≥ 75', 'mixed_7a.conv2', 'H ≡ 11 (mod 32)', True)
     """
-    symbols = [line(extent)[0] for extent in _sample(network)]
+    symbols = [extent.line[0] for extent in _sample(network)]
     found, _ = limits(network, symbols)
     height, width = (
         _side(network, [a for a in (0, 1) if symbols[a] == symbol], found[symbol])
@@ -106,20 +105,21 @@ def input_sizes(network: Network) -> tuple[Side, Side]:
     return height, width
 
 
-def joint_conditions(network: Network) -> tuple[Constraint, ...]:
+def joint_conditions(network: Network) -> tuple[Requirement, ...]:
     """Return the conditions that :func:`input_sizes` does not answer side by side.
 
     Those that involve both sides or the batch, and those that cannot be decided.
 
     >>> from costmodel.algebra.symbols import H, W
     >>> from costmodel.network.build import image, network, relu
+    >>> from costmodel.network.constraint import Constraint
     >>> square = Constraint(sympy.Eq(H, W), "attention", "one table for both axes")
     >>> net = network(relu(image()))
     >>> net = Network.from_graph(net.graph, constraints=[square])
     >>> print(*joint_conditions(net))
     "attention" needs H = W (one table for both axes)
     """
-    symbols = [line(extent)[0] for extent in _sample(network)]
+    symbols = [extent.line[0] for extent in _sample(network)]
     return limits(network, symbols)[1]
 
 
@@ -149,7 +149,7 @@ def remainders(network: Network) -> tuple[Remainder, ...]:
     return tuple(found)
 
 
-def admissible(build: Callable[[Dim], object], modulus: int = 32) -> Residues:
+def admissible(build: Callable[[Dim], object], modulus: int = 32) -> PeriodicSet:
     """Return the remainders of a side for which an architecture can be built.
 
     Branches may fit for some sizes only. ``build`` makes the network of a side, and is
@@ -172,7 +172,7 @@ def admissible(build: Callable[[Dim], object], modulus: int = 32) -> Residues:
             fitting.append(rest)
     if not fitting:
         raise CostModelError(f"admissible: at no size mod {modulus}: {problem}")
-    return Residues.of(modulus, fitting)
+    return PeriodicSet.of(modulus, fitting)
 
 
 def _sample(network: Network) -> tuple[Extent, Extent]:

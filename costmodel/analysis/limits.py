@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 import sympy
 from sympy.logic.boolalg import Boolean
 
+from costmodel.algebra.conditions import decided
 from costmodel.algebra.extent import Extent, normal, resolve
-from costmodel.algebra.residues import line
-from costmodel.algebra.sides import Sides
+from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import Dim, as_int
 from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.operators import Crop, Pad2d, PadTo
+from costmodel.network.operators import Crop, Pad, PadTo
+from costmodel.network.operators.axes import along
+from costmodel.network.requirement import Requirement
 from costmodel.network.shape import Shape
 
 
@@ -27,12 +29,12 @@ class Limits:
     symbol: sympy.Symbol
     smallest: int = 1
     needed_by: str = ""
-    more: list[tuple[str, Sides]] = field(default_factory=list)
+    more: list[tuple[str, PeriodicSet]] = field(default_factory=list)
 
     @property
-    def admissible(self) -> Sides:
+    def admissible(self) -> PeriodicSet:
         """The values that everything asked for leaves."""
-        found = Sides.between(self.smallest, name=self.symbol.name)
+        found = PeriodicSet.between(self.smallest, name=self.symbol.name)
         for _, sides in self.more:
             found &= sides
         return found
@@ -40,17 +42,18 @@ class Limits:
     def at_least(self, node: Node, extent: Extent, least: int) -> None:
         """Ask that an extent ⌊(a·x + c)/s⌋ is not below a number."""
         try:
-            _, slope, offset, stride = line(extent)
+            _, function = extent.line
         except CostModelError as error:
             raise at(node.operator.kind, node.name, str(error)) from None
-        needed = -(-(least * stride - offset) // slope)
+        missing = least * function.divisor - function.constant
+        needed = -(-missing // function.slope)
         if needed > self.smallest:
             self.smallest, self.needed_by = needed, node.name
 
 
 def limits(
     network: Network, symbols: list[sympy.Symbol]
-) -> tuple[dict[sympy.Symbol, Limits], tuple[Constraint, ...]]:
+) -> tuple[dict[sympy.Symbol, Limits], tuple[Requirement, ...]]:
     """Return what is asked of each symbol, and the conditions that are left over.
 
     Left over are constraints in several symbols, in one that is no side, and what
@@ -65,17 +68,17 @@ def limits(
         elif not found.keys().isdisjoint(sympy.sympify(extent.base).free_symbols):
             relation = sympy.Ge(sympy.sympify(extent.value), least)
             constraint = Constraint(relation, node.name, "enough positions")
-            known = isinstance(constraint.sides, Sides)
+            known = isinstance(decided(constraint.relation), PeriodicSet)
             if known or not _is_never_empty(relation, axes):
                 asked.append(constraint)
         axes.add(extent)
     left = []
-    for constraint in asked:
-        sides, about = constraint.sides, constraint.symbols & found.keys()
-        if not (isinstance(sides, Sides) and about):
-            left.append(constraint)
+    for requirement in asked:
+        sides, about = decided(requirement.relation), requirement.symbols & found.keys()
+        if not (isinstance(sides, PeriodicSet) and about):
+            left.append(requirement)
         elif not sides.is_always:
-            found[next(iter(about))].more.append((constraint.node, sides))
+            found[next(iter(about))].more.append((requirement.node, sides))
     return found, tuple(left)
 
 
@@ -101,9 +104,11 @@ def _made(shape: Shape) -> Iterator[tuple[Extent, Dim]]:
 def _taken(node: Node, read: tuple[Shape, ...]) -> Iterator[tuple[Extent, Dim]]:
     """Give the axes that an operator takes something from, and how much it takes."""
     match node.operator:
-        case Pad2d(before=before, after=after, mode=mode):
-            for extent, *added in zip(read[0].require_map(), before, after):
-                yield extent, _reach(mode, [as_int(number) for number in added])
+        case Pad(mode=mode, windows=windows):
+            for axis, window in windows.items():
+                added = [as_int(window.before), as_int(window.after)]
+                if axis > 1:
+                    yield along(read[0], axis), _reach(mode, added)
         case Crop(shape=shape):
             yield from _differences(read[0], shape)
         case PadTo(shape=shape):

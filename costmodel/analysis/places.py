@@ -312,8 +312,8 @@ class _Looking:
                 )
                 raise CostModelError(problem)
             case Turned():
-                kind = self.node.operator.kind
-                raise CostModelError(f"along which axes is not kept of a {kind}")
+                what = str(self.node.operator)
+                raise CostModelError(f"along which axes is not kept of a {what}")
             case Sampled(axis=axis):
                 before = extents_of(self.x)[axis - 1]
                 is_copy = before == extents_of(self.node.output)[after.axis - 1]

@@ -71,18 +71,18 @@ def is_view(operator: Operator, x: Shape, *, training: bool, repeated: bool) -> 
     if isinstance(operator, op.ChannelShuffle):
         # One group, or groups of one: the order stays.
         return repeated or operator.groups == 1 or is_equal(operator.groups, x.channels)
-    if isinstance(operator, (op.SelectChannels, *VIEWS)):
+    if isinstance(operator, VIEWS):
         return True
     return is_idle(operator, training=training)
 
 
-VIEWS = (op.Reshape, op.Permute, op.Expand, op.Select, op.Slice, op.Crop)
+VIEWS = (op.Reshape, op.Permute, op.Expand, op.Slice, op.Crop)
 """Operators that only rename elements of their operand.
 
 A reshape behind a permutation has to copy; see :mod:`costmodel.analysis.strides`.
 """
 
-_PASSING = (op.Add, op.Concat, op.Flatten, op.Reshape, op.Permute, op.Copy)
+_PASSING = (op.Add, op.Concat, op.Flatten, op.Reshape, op.Permute)
 
 
 def stored_elements(operator: Operator, output: Shape) -> Dim:
@@ -107,8 +107,10 @@ def is_repeated(operator: Operator) -> bool:
 def _passes(call: Call) -> bool:
     if isinstance(call.operator, op.ChannelShuffle):
         return is_view(call.operator, call.inputs[0], training=True, repeated=False)
-    if isinstance(call.operator, op.SelectChannels):
-        return is_equal(call.operator.channels, call.inputs[0].channels)
+    if isinstance(call.operator, op.Slice):
+        return call.inputs[0].same_as(call.output)
+    if isinstance(call.operator, op.Copy):
+        return call.operator.order == "same"
     if isinstance(call.operator, op.Scalar):
         return call.operator.operation in ("add", "subtract")
     return isinstance(call.operator, _PASSING) or is_repeated(call.operator)
@@ -389,7 +391,7 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Add: _nothing,
     op.Multiply: _other_operand,
     op.Dropout: _dropout,
-    op.Pad2d: _pad,
+    op.Pad: _pad,
     op.MaxPool2d: _max_pool,
     op.Subsample2d: _subsample,
     op.AdaptiveAvgPool2d: _adaptive_avg_pool,

@@ -14,7 +14,7 @@ from costmodel.algebra.symbols import as_int
 from costmodel.bridge import arrangements as arrange
 from costmodel.bridge import functions
 from costmodel.bridge.arrangements import Function, Sizes
-from costmodel.errors import at
+from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
@@ -67,15 +67,21 @@ def softmax(layer: op.Softmax, x: Shape) -> nn.Module:  # noqa: ARG001 - of a ta
     return nn.LogSoftmax(axis) if layer.log else nn.Softmax(axis)
 
 
-def pad(layer: op.Pad2d, x: Shape) -> nn.Module:  # noqa: ARG001
-    """Return the padding of that mode."""
+def pad(layer: op.Pad, x: Shape) -> nn.Module:
+    """Return the padding of that mode; of maps it has a module."""
+    before, after = ([*map(as_int, ends)] for ends in (layer.before, layer.after))
+    if len(x.spatial) != 2 or before[0] or after[0]:
+        if layer.mode != "constant":
+            raise CostModelError(f"{layer}: PyTorch pads maps alone in that mode")
+        return Function(arrange.pad, before=tuple(before), after=tuple(after))
+    before, after = (ends + [0] * (3 - len(ends)) for ends in (before, after))
     kinds: dict[str, Callable[..., nn.Module]] = {
         "constant": nn.ZeroPad2d,
         "reflect": nn.ReflectionPad2d,
         "replicate": nn.ReplicationPad2d,
         "circular": nn.CircularPad2d,
     }
-    (top, left), (bottom, right) = layer.before, layer.after
+    (_, top, left), (_, bottom, right) = before, after
     return kinds[layer.mode]((left, right, top, bottom))
 
 
@@ -83,11 +89,23 @@ def _last(count: Any, x: Shape) -> tuple[int, ...]:
     return tuple(map(as_int, last_sizes(x, count)))
 
 
-def _select(layer: op.Select) -> nn.Module:
-    start, length, step = map(as_int, (layer.start, layer.length, layer.step))
-    chosen = slice(start, start + step * (length - 1) + 1, step)
-    return Function(arrange.part, axis=as_int(layer.axis), chosen=chosen)
+def _slice(layer: op.Slice) -> nn.Module:
+    axis, start, step = map(as_int, (layer.axis, layer.start, layer.step))
+    if layer.length is None:
+        end = as_int(layer.end)
+        return Function(
+            arrange.without_ends, axis=axis, start=start, end=end, step=step
+        )
+    stop = start + step * (as_int(layer.length) - 1) + 1
+    return Function(arrange.part, axis=axis, chosen=slice(start, stop, step))
 
+
+COPIES: dict[str, Callable[[], nn.Module]] = {
+    "same": partial(Function, torch.clone),
+    # How far is not kept: any distance costs the same.
+    "rolled": partial(Function, partial(torch.roll, shifts=1, dims=-1)),
+    "flipped": partial(Function, partial(torch.flip, dims=(-1,))),
+}
 
 LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Pointwise: lambda o, _: functions.pointwise(o),
@@ -107,17 +125,8 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Reduce: lambda o, _: functions.reduce(o),
     op.Cumulate: lambda o, _: Function(torch.cumsum, dim=as_int(o.axis)),
     op.Permute: lambda o, _: Function(torch.permute, dims=(0, *o.order)),
-    op.Select: lambda o, _: _select(o),
-    op.Slice: lambda o, _: Function(
-        arrange.without_ends, axis=o.axis, start=o.start, end=o.end, step=o.step
-    ),
-    op.PadAxis: lambda o, _: Function(
-        arrange.pad_axis, axis=o.axis, before=o.before, after=o.after
-    ),
-    # How far is not kept: any distance costs the same.
-    op.Roll: lambda *_: Function(partial(torch.roll, shifts=1, dims=-1)),
-    op.Flip: lambda *_: Function(partial(torch.flip, dims=(-1,))),
-    op.Copy: lambda *_: Function(torch.clone),
+    op.Slice: lambda o, _: _slice(o),
+    op.Copy: lambda o, _: COPIES[o.order](),
     op.Unfold2d: lambda o, _: nn.Unfold(o.kernel, o.dilation, o.padding, o.stride),
     op.PixelShuffle: lambda o, _: nn.PixelShuffle(as_int(o.factor)),
     op.PixelUnshuffle: lambda o, _: nn.PixelUnshuffle(as_int(o.factor)),

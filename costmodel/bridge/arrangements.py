@@ -125,10 +125,13 @@ def without_ends(
     return part(x, axis, slice(start, x.shape[axis] - end, step))
 
 
-def pad_axis(x: torch.Tensor, axis: int, before: int, after: int) -> torch.Tensor:
-    """Return the tensor with zeros around one axis."""
-    behind = (0, 0) * (x.dim() - 1 - axis)
-    return nn.functional.pad(x, (*behind, before, after))
+def pad(
+    x: torch.Tensor, before: tuple[int, ...], after: tuple[int, ...]
+) -> torch.Tensor:
+    """Return the tensor with zeros around its first axes behind the batch."""
+    behind = (0, 0) * (x.dim() - 1 - len(before))
+    ends = zip(reversed(before), reversed(after), strict=True)
+    return nn.functional.pad(x, (*behind, *(n for both in ends for n in both)))
 
 
 def product(x: torch.Tensor, dim: tuple[int, ...], *, keepdim: bool) -> torch.Tensor:

@@ -169,7 +169,7 @@ def _function(layer: Function) -> nn.Module:
     return Function(torch.add) if layer.function in _PAIRS else nn.Identity()
 
 
-MOVES = {arrangements.part, arrangements.without_ends, arrangements.pad_axis,
+MOVES = {arrangements.part, arrangements.without_ends, arrangements.pad,
          torch.permute, torch.clone, torch.cumsum}  # fmt: skip
 """Functions that are linear and positive already."""
 
@@ -196,7 +196,7 @@ POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     ), _identity),
     **dict.fromkeys((
         nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Identity, nn.Flatten, nn.ZeroPad2d,
-        modules.Subsample2d, modules.Zeros, modules.PadChannels, modules.SelectChannels,
+        modules.Subsample2d, modules.Zeros,
         modules.ChannelShuffle, nn.ReflectionPad2d, nn.ReplicationPad2d,
         nn.CircularPad2d, nn.PixelShuffle, nn.PixelUnshuffle, nn.Unfold, Sized,
     ), _itself),

@@ -28,8 +28,8 @@ from costmodel.terminal import exact_number, human, note, print_json, print_tabl
 if TYPE_CHECKING:
     from costmodel.analysis.cost import Cost
     from costmodel.analysis.input_sizes import Side
-    from costmodel.network.constraint import Constraint
     from costmodel.network.graph import Network
+    from costmodel.network.requirement import Requirement
 
 MEMORY = {
     "weight_bytes": "weights",
@@ -154,7 +154,7 @@ def _sides(law: Network) -> dict[str, Side]:
         return {}
 
 
-def _written(constraint: Constraint) -> dict[str, str]:
+def _written(constraint: Requirement) -> dict[str, str]:
     return {
         "node": constraint.node, "needs": constraint.needs, "why": constraint.why
     }  # fmt: skip
@@ -202,7 +202,7 @@ def _print_memory(memory: dict[str, Any]) -> None:
     print_table(("memory", "bytes", ""), cells, right=(1, 2))
 
 
-def _print_sizes(sizes: dict[str, Side], constraints: Sequence[Constraint]) -> None:
+def _print_sizes(sizes: dict[str, Side], constraints: Sequence[Requirement]) -> None:
     """Print which inputs fit, and who asks for it."""
     if sizes:
         click.echo("")
@@ -216,17 +216,18 @@ def _print_sizes(sizes: dict[str, Side], constraints: Sequence[Constraint]) -> N
         click.echo(f"and {more} more conditions, with --json")
 
 
-def _telling(constraints: Iterable[Constraint]) -> Iterable[Constraint]:
+def _telling(constraints: Iterable[Requirement]) -> Iterable[Requirement]:
     """Return the constraints that no other one implies."""
-    from costmodel.algebra.sides import Sides
+    from costmodel.algebra.conditions import decided
+    from costmodel.algebra.periodic_set import PeriodicSet
 
     constraints = tuple(constraints)
-    known = [(c.symbols, c.sides) for c in constraints]
+    known = [(c.symbols, decided(c.relation)) for c in constraints]
     for constraint, (symbols, sides) in zip(constraints, known):
-        is_implied = isinstance(sides, Sides) and any(
+        is_implied = isinstance(sides, PeriodicSet) and any(
             other != sides and other & sides == other
             for about, other in known
-            if about == symbols and isinstance(other, Sides)
+            if about == symbols and isinstance(other, PeriodicSet)
         )
         if not is_implied:
             yield constraint

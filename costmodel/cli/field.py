@@ -215,7 +215,7 @@ def known_of(side: Side) -> dict[str, Any]:
         "admissible": str(side.admissible),
         "smallest": side.smallest, "needed_by": side.needed_by,
         "exact": str(side.exact), "first_exact": side.first_exact,
-        "modulus": side.exact.modulus, "remainders": list(side.exact.values),
+        "modulus": side.exact.modulus, "remainders": list(side.exact.residues),
         "why_not": side.why, "symbol": str(side.symbol),
     }  # fmt: skip
 

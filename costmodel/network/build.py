@@ -231,7 +231,8 @@ def pad(
     name: str | None = None,
 ) -> Value:
     """Put zeros around a feature map; below zero, take so much away instead."""
-    return apply(op.Pad2d, [x], name, pair(before), pair(after), mode)
+    ends = (0, *pair(before)), (0, *pair(after))
+    return apply(op.Pad, [x], name, *ends, mode)
 
 
 def zeros(
@@ -245,14 +246,14 @@ def pad_channels(
     x: Value, before: Dim, after: Dim, *, name: str | None = None
 ) -> Value:
     """Put channels of zeros before the first and after the last one."""
-    return apply(op.PadChannels, [x], name, before, after)
+    return apply(op.Pad, [x], name, (before,), (after,), stem="pad_channels")
 
 
 def select_channels(
     x: Value, start: Dim, channels: Dim, *, name: str | None = None
 ) -> Value:
     """Take so many channels in a row, the first of them number ``start``."""
-    return apply(op.SelectChannels, [x], name, start, channels)
+    return apply(op.Slice, [x], name, 1, start, 0, channels, stem="split")
 
 
 def split(x: Value, parts: int = 2) -> tuple[Value, ...]:

@@ -1,30 +1,29 @@
 """Constraints: what the code of a network asks of the size of its input.
 
 Branches that are joined have to be equal, code branches on a size, a linear layer
-takes one length only. Such a condition is kept with the network, and is checked as
-soon as its symbols have values.
+takes one length only. Such a relation is kept with the network, and is decided where
+it is about one side: then the sizes at which it holds are known, all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sympy
-from sympy.core.relational import Relational
-from sympy.logic.boolalg import Boolean, BooleanAtom, BooleanFunction
+from sympy.logic.boolalg import Boolean
 
 from costmodel.algebra.conditions import Undecided, decided
 from costmodel.algebra.parse import parse
-from costmodel.algebra.sides import Sides
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.errors import CostModelError
+from costmodel.network.requirement import Requirement
 
 
 @dataclass(frozen=True, slots=True)
-class Constraint:
-    """A relation that has to hold, the node or module that asks for it, and why.
+class Constraint(Requirement):
+    """A relation between sizes that has to hold, the node that asks for it, and why.
 
     >>> from costmodel.algebra.symbols import H
     >>> half = sympy.floor(H / 2)
@@ -32,35 +31,8 @@ class Constraint:
     "up.cat" needs H even (both are joined)
     """
 
-    relation: Boolean
-    node: str
-    why: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse what is no exact condition; remainders are written as floors."""
-        # A bare symbol is a Boolean to SymPy as well.
-        kinds = (Relational, BooleanFunction, BooleanAtom)
-        if not isinstance(self.relation, kinds) or self.relation.has(sympy.Float):
-            raise CostModelError(
-                f"constraint: {self.relation!r} is no exact relation, such as Eq(H, W)"
-            )
-        if not (isinstance(self.node, str) and isinstance(self.why, str)):
-            raise CostModelError(f"constraint: {self.node!r}, {self.why!r} is no text")
-        plain = self.relation.replace(
-            sympy.Mod, lambda a, m: a - m * sympy.floor(a / m)
-        )
-        if isinstance(plain, (sympy.And, sympy.Or)):
-            # Joined bit by bit, sympy may have missed what holds always.
-            plain = plain.func(*sorted(plain.args, key=str))
-        object.__setattr__(self, "relation", plain)
-
     @property
-    def symbols(self) -> frozenset[sympy.Symbol]:
-        """The symbols that it is about."""
-        return frozenset(self.relation.free_symbols)
-
-    @property
-    def sides(self) -> Sides | Undecided:
+    def sides(self) -> PeriodicSet | Undecided:
         """The sides at which it holds, where it is about one symbol."""
         return decided(self.relation)
 
@@ -68,84 +40,36 @@ class Constraint:
     def needs(self) -> str:
         """What it asks for, as text: H even, or H = W."""
         sides = self.sides
-        return str(sides) if isinstance(sides, Sides) else _text(self.relation)
-
-    def bind(self, values: Mapping[sympy.Symbol, Dim]) -> Constraint:
-        """Return the constraint with symbols replaced by numbers or expressions."""
-        if self.symbols.isdisjoint(values):
-            return self
-        relation = self.relation.subs(dict(values), simultaneous=True)
-        return replace(self, relation=relation)
+        return str(sides) if isinstance(sides, PeriodicSet) else _text(self.relation)
 
     @property
     def is_true(self) -> bool:
         """Whether it holds at every size."""
         sides = self.sides
-        known = isinstance(sides, Sides) and sides.is_always
+        known = isinstance(sides, PeriodicSet) and sides.is_always
         return self.relation == sympy.true or known
 
     @property
     def is_false(self) -> bool:
         """Whether it holds at no size."""
         sides = self.sides
-        known = isinstance(sides, Sides) and sides.is_never
+        known = isinstance(sides, PeriodicSet) and sides.is_never
         return self.relation == sympy.false or known
 
-    def __str__(self) -> str:
-        """Write who needs what, and why."""
-        return f'"{self.node}" needs {self.needs}' + (f" ({self.why})" * bool(self.why))
+    def needed_with(self, others: Iterable[Requirement]) -> str:
+        """Return what it and others ask of a side together; no text if that is no more.
 
-
-def settled(
-    constraints: Iterable[Constraint],
-    values: Mapping[sympy.Symbol, Dim],
-    network: str,
-    kinds: Mapping[str, str],
-) -> tuple[Constraint, ...]:
-    """Return the constraints that are still open once symbols have these values.
-
-    What holds at every size is dropped, and so is what is asked for twice.
-
-    **Errors**: a constraint that holds no more, with the sizes that would do.
-    """
-    kept: dict[Boolean, Constraint] = {}
-    constraints = tuple(constraints)
-    for constraint in constraints:
-        if not isinstance(constraint, Constraint):
-            raise CostModelError(
-                f'network "{network}": {constraint!r} is no Constraint'
-            )
-        now = constraint.bind(values)
-        if now.is_false:
-            kind = kinds.get(constraint.node)
-            who = f"{kind} {constraint}" if kind else str(constraint)
-            chosen = _chosen(constraint, values)
-            others = _all_needs(constraint, constraints)
-            raise CostModelError(f"{network}: {chosen}: {who}{others}")
-        if not now.is_true:
-            kept.setdefault(now.relation, now)
-    return tuple(kept.values())
-
-
-def _all_needs(constraint: Constraint, constraints: Iterable[Constraint]) -> str:
-    """Say what all constraints on a side need together, where that is more."""
-    together = constraint.sides
-    for other in constraints:
-        sides = other.sides if other.symbols == constraint.symbols else together
-        if isinstance(together, Sides) and isinstance(sides, Sides):
-            together &= sides
-    is_more = isinstance(together, Sides) and together != constraint.sides
-    return f"; all in all, {together}" if is_more else ""
-
-
-def _chosen(constraint: Constraint, values: Mapping[sympy.Symbol, Dim]) -> str:
-    """Say which values do not fit, or that none does."""
-    chosen = [
-        f"{symbol} = {value}"
-        for symbol, value in sorted(values.items(), key=str)
-        if symbol in constraint.symbols
-    ]
-    return f"{', '.join(chosen)} does not fit" if chosen else "no size fits"
+        Only those of the same side count, and only what is decided.
+        """
+        together = self.sides
+        for other in others:
+            sides = together
+            if other.symbols == self.symbols:
+                sides = decided(other.relation)
+            if isinstance(together, PeriodicSet) and isinstance(sides, PeriodicSet):
+                together &= sides
+        is_more = isinstance(together, PeriodicSet) and together != self.sides
+        return str(together) if is_more else ""
 
 
 _SIGNS: dict[Any, str] = {

@@ -15,10 +15,10 @@ from costmodel.algebra.extent import resolve, substitute
 from costmodel.algebra.symbols import Dim, N
 from costmodel.errors import CostModelError
 from costmodel.network.binding import bound, check_batch, check_symbols, chosen_values
-from costmodel.network.constraint import Constraint, settled
 from costmodel.network.node import Inference, Node, check_names, check_shared, make_node
 from costmodel.network.operators import Derived, Input, Operator, Parameter, Weights
 from costmodel.network.ordering import layers_in_order
+from costmodel.network.requirement import Requirement, settled
 from costmodel.network.shape import Shape
 
 
@@ -34,7 +34,7 @@ class Network:
     outputs: tuple[str, ...]
     name: str = "network"
     batch: Dim = field(default=N)
-    constraints: tuple[Constraint, ...] = ()
+    constraints: tuple[Requirement, ...] = ()
     shared: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Nodes that use the weights of an earlier one, and store none of their own."""
 
@@ -45,7 +45,7 @@ class Network:
         outputs: Iterable[str] | None = None,
         name: str = "network",
         batch: Dim = N,
-        constraints: Iterable[Constraint] = (),
+        constraints: Iterable[Requirement] = (),
         shared: Mapping[str, str] | None = None,
     ) -> Network:
         """Infer and check every shape of (name, operator, inputs) in topological order.
@@ -72,7 +72,7 @@ class Network:
         outputs: Iterable[str] | None,
         name: str,
         batch: Dim,
-        constraints: Iterable[Constraint] = (),
+        constraints: Iterable[Requirement] = (),
         shared: Mapping[str, str] | None = None,
     ) -> Network:
         """Return the network of nodes that were made in topological order."""
@@ -107,7 +107,7 @@ class Network:
         outputs: Iterable[str] | None = None,
         name: str | None = None,
         batch: Dim | None = None,
-        constraints: Iterable[Constraint] | None = None,
+        constraints: Iterable[Requirement] | None = None,
     ) -> Network:
         """Return the network of a networkx graph.
 

@@ -15,10 +15,11 @@ from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint, read_relation, write_relation
 from costmodel.network.graph import Network
 from costmodel.network.operators import OPERATORS, Input, Operator
+from costmodel.network.schema1 import SCHEMA_1, upgraded
 from costmodel.network.shape import Shape
 
 
-SCHEMA = "costmodel.network/1"
+SCHEMA = "costmodel.network/2"
 _ASSUMPTIONS = ("positive", "integer", "real", "nonnegative")
 
 
@@ -74,7 +75,10 @@ def _check_readable(text: str, network: Network) -> None:
 
 
 def from_json(text: str) -> Network:
-    """Return the network of a JSON text, validated like any other."""
+    """Return the network of a JSON text, validated like any other.
+
+    What the first schema wrote is read as well.
+    """
     if not isinstance(text, (str, bytes)):
         raise CostModelError(f"network JSON: {text!r} is no text")
     try:
@@ -82,14 +86,14 @@ def from_json(text: str) -> Network:
     except (ValueError, RecursionError) as error:
         raise CostModelError(f"network JSON: not JSON: {error}") from None
     schema = document.get("schema") if isinstance(document, dict) else None
-    if schema != SCHEMA:
+    if schema not in (SCHEMA, SCHEMA_1):
         raise CostModelError(f"network JSON: schema is {schema!r}, not {SCHEMA!r}")
     try:
         names = {
             name: _symbol(name, known) for name, known in document["symbols"].items()
         }
         layers = [
-            (node["name"], _operator(node, names), _inputs(node))
+            (node["name"], _operator(node, names, schema), _inputs(node))
             for node in document["nodes"]
         ]
         outputs, name = document["outputs"], document["name"]
@@ -132,8 +136,12 @@ def _write(value: Any) -> Any:
     return str(value) if isinstance(value, sympy.Expr) else value
 
 
-def _operator(node: dict[str, Any], names: dict[str, sympy.Symbol]) -> Operator:
+def _operator(
+    node: dict[str, Any], names: dict[str, sympy.Symbol], schema: str
+) -> Operator:
     given = dict(node["operator"])
+    if schema == SCHEMA_1:
+        given = upgraded(given)
     kind, name = given.pop("kind"), node["name"]
     if kind not in OPERATORS:
         raise CostModelError(f'node "{name}": unknown operator kind {kind!r}')

@@ -57,9 +57,10 @@ class Builder:
         fields: tuple[object, ...],
         inputs: list[Value],
         name: str | None,
+        stem: str | None = None,
     ) -> Value:
         """Append a node; every problem names it."""
-        full = self._name(operator.kind, name)
+        full = self._name(operator.kind, name, stem)
         try:
             layer = self._operator(operator, fields)
         except CostModelError as error:
@@ -84,8 +85,8 @@ class Builder:
             known = self.operators[key] = operator(*fields)
         return known
 
-    def _name(self, kind: str, name: str | None) -> str:
-        """Return the node's full name: as given, or its kind and a number."""
+    def _name(self, kind: str, name: str | None, stem: str | None) -> str:
+        """Return the node's full name: as given, or its stem and a number."""
         if name is not None:
             if not isinstance(name, str):
                 raise CostModelError(f"{kind}: name {name!r} is no text")
@@ -93,7 +94,7 @@ class Builder:
             if full in self.nodes:
                 raise at(kind, full, "the name is used twice")
             return full
-        stem = scoped(_SHORT.get(kind, kind))
+        stem = scoped(stem or _SHORT.get(kind, kind))
         while True:
             self.counts[stem] += 1
             full = f"{stem}{self.counts[stem]}"
@@ -141,11 +142,15 @@ def scoped(name: str) -> str:
 
 
 def apply(
-    operator: type[op.Operator], values: list[Value], name: str | None, *fields: object
+    operator: type[op.Operator],
+    values: list[Value],
+    name: str | None,
+    *fields: object,
+    stem: str | None = None,
 ) -> Value:
-    """Append a node that reads the values."""
+    """Append a node that reads the values; without a name, it is stem and a number."""
     builder = common(tuple(values), operator.kind)
-    return builder.add(operator, fields, values, name)
+    return builder.add(operator, fields, values, name, stem)
 
 
 def common(values: tuple[Value, ...], what: str) -> Builder:
@@ -165,5 +170,4 @@ _SHORT = {
     "dropout": "drop",
     "adaptive_avg_pool": "avg_pool",
     "adaptive_max_pool": "max_pool",
-    "select_channels": "split",
 }

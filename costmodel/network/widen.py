@@ -143,12 +143,17 @@ def _sided(
 
 def _grown(node: Node, found: Widened, scale: Scale) -> Operator:
     """Return a node's operator with its widths multiplied; problems name the node."""
-    changes: dict[str, Any] = {
-        name: scale.size(axis)
-        for name, axis in found.fields.items()
-        if axis is not None and scale.changes(axis)
-    }
     operator = node.operator
+    changes: dict[str, Any] = {}
+    for name, axis in found.fields.items():
+        if isinstance(axis, list):
+            pairs = zip(axis, getattr(operator, name), strict=True)
+            changes[name] = tuple(
+                scale.size(one) if one and scale.changes(one) else old
+                for one, old in pairs
+            )
+        elif axis is not None and scale.changes(axis):
+            changes[name] = scale.size(axis)
     holds_shape = any(f.type == "Shape" for f in fields(operator))  # type: ignore[arg-type]
     if holds_shape and any(map(scale.changes, found.axes)):
         changes["shape"] = _shape(node, found.axes, scale)

@@ -68,8 +68,9 @@ def _is_uniform(node: Node, uniform: set[str]) -> bool:
 
     Such channels are in any order without a copy.
     """
-    is_renamed = isinstance(
-        node.operator, (op.SelectChannels, op.ChannelShuffle, op.Identity, op.Dropout)
+    operator = node.operator
+    is_renamed = isinstance(operator, (op.ChannelShuffle, op.Identity, op.Dropout)) or (
+        isinstance(operator, op.Slice) and operator.axis == 1
     )
     return isinstance(node.operator, op.Zeros) or (
         is_renamed and uniform.issuperset(node.inputs)

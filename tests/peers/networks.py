@@ -84,10 +84,12 @@ def tensors() -> Network:
             x = put(put(x, op.GroupNorm(2, affine)), op.InstanceNorm2d(affine))
         x = put(put(x, op.Softmax(2, log=True)), op.Softmax(3))
     with scope("parts"):
-        x = put(put(x, op.PadAxis(2, 1, 0)), op.Slice(2, 1))
+        x = put(put(x, op.Pad((0, 1), (0, 0))), op.Slice(2, 1))
         x = put(put(x, op.PadTo(_axes(8, 13, 12))), op.Crop(_axes(8, 12, 11)))
-        x = put(put(x, op.Pad2d((1, 0), (0, 1), "reflect")), op.Select(2, 0, 12))
-        x = put(put(put(x, op.Roll()), op.Flip()), op.Copy())
+        x = put(
+            put(x, op.Pad((0, 1, 0), (0, 0, 1), "reflect")), op.Slice(2, 0, length=12)
+        )
+        x = put(put(put(x, op.Copy("rolled")), op.Copy("flipped")), op.Copy())
         x = put(put(x, op.PixelUnshuffle(2)), op.PixelShuffle(2))
         x = put(x, op.Resize2d(_axes(8, 6, 5), "nearest"))
     with scope("tokens"):

@@ -32,9 +32,9 @@ CHEAP = """
 """
 """What only this package counts; most tools warn of it, or leave it out in silence."""
 MOVES = """
-    input identity dropout flatten concat pad zeros pad_channels select_channels
-    channel_shuffle parameter derived reshape permute expand repeat select slice crop
-    pad_to pad_axis roll flip copy unfold pixel_shuffle pixel_unshuffle
+    input identity dropout flatten concat pad zeros channel_shuffle parameter derived
+    reshape permute expand repeat slice crop pad_to copy unfold pixel_shuffle
+    pixel_unshuffle
 """
 """What moves or renames elements, which nobody counts."""
 FUNCTIONS = "pointwise prelu"

@@ -7,7 +7,7 @@ from functools import lru_cache
 import sympy
 
 from costmodel.algebra.conditions import decided
-from costmodel.algebra.sides import Sides
+from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.size import Size
 from costmodel.bridge.trace.sizes import Record
 from costmodel.network.constraint import Constraint
@@ -25,7 +25,7 @@ def always(relation: str, difference: Size) -> bool:
     if difference.constant is not None:
         return bool(RELATIONS[relation](difference.constant, 0))
     sides = decided(RELATIONS[relation](sympy.sympify(difference.value), 0))
-    return isinstance(sides, Sides) and sides.is_always
+    return isinstance(sides, PeriodicSet) and sides.is_always
 
 
 def constraints(

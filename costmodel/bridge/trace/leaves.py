@@ -20,8 +20,6 @@ MODULES: dict[type[nn.Module], Callable[[Any], Operator]] = {
     modules.RadialBasis: lambda m: op.RadialBasis(m.weight.shape[0]),
     modules.ScaledTanh: lambda _: op.ScaledTanh(),
     modules.Zeros: lambda m: op.Zeros(m.channels, tuple(m.stride)),
-    modules.PadChannels: lambda m: op.PadChannels(m.before, m.after),
-    modules.SelectChannels: lambda m: op.SelectChannels(m.start, m.channels),
     modules.ChannelShuffle: lambda m: op.ChannelShuffle(m.groups),
     nn.ChannelShuffle: lambda m: op.ChannelShuffle(m.groups),
 }

@@ -6,11 +6,9 @@ from costmodel.network.operators.arithmetic import Binary, Pointwise, PReLU, Sca
 from costmodel.network.operators.arranging import (
     Copy,
     Expand,
-    Flip,
     Permute,
     Repeat,
     Reshape,
-    Roll,
 )
 from costmodel.network.operators.base import (
     Elementwise,
@@ -38,7 +36,6 @@ from costmodel.network.operators.joining import (
     Concat,
     Flatten,
     Multiply,
-    SelectChannels,
     Zeros,
 )
 from costmodel.network.operators.normalizing import (
@@ -47,8 +44,8 @@ from costmodel.network.operators.normalizing import (
     LayerNorm,
     RMSNorm,
 )
-from costmodel.network.operators.padding import Pad2d, PadChannels
-from costmodel.network.operators.parts import Crop, PadAxis, PadTo, Select, Slice
+from costmodel.network.operators.padding import Pad
+from costmodel.network.operators.parts import Crop, PadTo, Slice
 from costmodel.network.operators.pointwise import (
     Activation,
     BatchNorm2d,
@@ -114,7 +111,6 @@ __all__ = [
     "Elementwise",
     "Expand",
     "Flatten",
-    "Flip",
     "GroupNorm",
     "HardSigmoid",
     "HardSwish",
@@ -133,9 +129,7 @@ __all__ = [
     "Opaque",
     "Operator",
     "PReLU",
-    "Pad2d",
-    "PadAxis",
-    "PadChannels",
+    "Pad",
     "PadTo",
     "Pair",
     "Parameter",
@@ -154,11 +148,8 @@ __all__ = [
     "Repeat",
     "Reshape",
     "Resize2d",
-    "Roll",
     "Scalar",
     "ScaledTanh",
-    "Select",
-    "SelectChannels",
     "SiLU",
     "Sigmoid",
     "Slice",
@@ -185,13 +176,13 @@ OPERATORS: dict[str, type[Operator]] = {
         Input, Conv2d, TableConv2d, Linear, RadialBasis, BatchNorm2d, LocalResponseNorm,
         ReLU, ReLU6, Sigmoid, SiLU, Tanh, ScaledTanh, HardSigmoid, HardSwish, HardTanh,
         Softmax, Identity, Dropout, MaxPool2d, AvgPool2d, Subsample2d,
-        AdaptiveAvgPool2d, AdaptiveMaxPool2d, Add, Multiply, Concat, Flatten, Pad2d,
-        Zeros, PadChannels, SelectChannels, ChannelShuffle,
+        AdaptiveAvgPool2d, AdaptiveMaxPool2d, Add, Multiply, Concat, Flatten, Pad,
+        Zeros,   ChannelShuffle,
         LastLinear, Conv1d, ConvTranspose2d, MatMul, Attention, Einsum, Upsample2d,
         Resize2d, Parameter, Derived, Opaque,
         Pointwise, Scalar, Binary, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm2d,
-        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Select, Slice, Crop, PadTo,
-        PadAxis, Roll, Flip, Copy, Unfold2d, PixelShuffle, PixelUnshuffle,
+        Reduce, Cumulate, Reshape, Permute, Expand, Repeat,  Slice, Crop, PadTo,
+           Copy, Unfold2d, PixelShuffle, PixelUnshuffle,
     )
 }  # fmt: skip
 """Every operator by its kind. A new one goes here; tests name what it still lacks."""

@@ -23,7 +23,7 @@ from costmodel.network.operators.axes import (
     rank,
     shaped,
 )
-from costmodel.network.operators.base import Rearrangement
+from costmodel.network.operators.base import POINT, Rearrangement
 from costmodel.network.shape import Shape
 
 
@@ -190,44 +190,42 @@ class Repeat(Rearrangement):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Roll(Rearrangement):
-    """The elements moved along some axes, the last ones to the front: a copy.
+class Copy(Rearrangement):
+    """The same elements in new memory: clone, contiguous, another number format.
+
+    Their order may be another one along some axes: ``rolled`` has the last ones in
+    front, ``flipped`` is in reverse. Which axes and how far is not kept.
 
     **Source**: Liu et al. 2021, arXiv:2103.14030, section 3.2 (cyclic shift).
     """
 
-    kind: ClassVar[str] = "roll"
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See positions that lie elsewhere."""
-        return None
-
-    def flow(self, *inputs: Shape) -> Flow:
-        """Return each axis in an order that is not kept."""
-        return Flow(tuple(map(Turned, range(1, rank(inputs[0]) + 1))))
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Flip(Rearrangement):
-    """The elements in reverse along some axes: a copy."""
-
-    kind: ClassVar[str] = "flip"
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See positions that lie elsewhere."""
-        return None
-
-    def flow(self, *inputs: Shape) -> Flow:
-        """Return each axis in an order that is not kept."""
-        return Flow(tuple(map(Turned, range(1, rank(inputs[0]) + 1))))
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Copy(Rearrangement):
-    """The same elements in new memory: clone, contiguous, another number format."""
-
     kind: ClassVar[str] = "copy"
+    order: str = "same"
+
+    def __post_init__(self) -> None:
+        """Check the order."""
+        super(Copy, self).__post_init__()
+        if self.order not in COPIES:
+            raise CostModelError(
+                f'order "{self.order}" is unknown; known are {", ".join(COPIES)}'
+            )
+
+    @property
+    def window(self) -> tuple[Window, Window] | None:
+        """See one position, or positions that lie elsewhere."""
+        return POINT if self.order == "same" else None
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, or in an order that is not kept."""
+        axes = range(1, rank(inputs[0]) + 1)
+        if self.order == "same":
+            return super(Copy, self).flow(*inputs)
+        return Flow(tuple(map(Turned, axes)))
+
+    def __str__(self) -> str:
+        """Write copy, roll or flip."""
+        return COPIES[self.order]
+
+
+COPIES = {"same": "copy", "rolled": "roll", "flipped": "flip"}
+"""Orders of a copy, and what making one is called."""

@@ -78,7 +78,9 @@ class Operator(ABC):
         """Normalise numbers, and refuse what no layer can have."""
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            if field.type in ("Dim", "Pair"):
+            if field.type == "Dim | None" and value is None:
+                continue
+            if field.type in ("Dim", "Dim | None", "Pair"):
                 least: float = 0 if field.name in self.allow_zero else 1
                 least = -math.inf if field.name in self.signed else least
                 clean = _clean(field.name, value, least, pair=field.type == "Pair")
@@ -89,6 +91,9 @@ class Operator(ABC):
                 raise CostModelError(f"{field.name} {value!r} is not True or False")
             elif field.type == "str" and type(value) is not str:
                 raise CostModelError(f"{field.name} {value!r} is no text")
+            elif field.type == "tuple[Dim, ...]":
+                clean = _clean_each(field.name, value, least=-math.inf)
+                object.__setattr__(self, field.name, clean)
             elif field.type == "tuple[int, ...]":
                 object.__setattr__(self, field.name, _clean_axes(field.name, value))
 
@@ -122,7 +127,7 @@ class Operator(ABC):
         changes = {
             field.name: _substitute(getattr(self, field.name), values)
             for field in fields(self)  # type: ignore[arg-type]
-            if field.type in ("Dim", "Pair", "Shape")
+            if field.type in ("Dim", "Dim | None", "Pair", "tuple[Dim, ...]", "Shape")
         }
         return replace(self, **changes) if changes else self  # type: ignore[type-var]
 
@@ -145,6 +150,13 @@ def _clean(name: str, value: Any, least: float, *, pair: bool) -> Any:
     if type(count) is int and count < least:
         raise CostModelError(f"{name} {count} is below {least}")
     return count
+
+
+def _clean_each(name: str, value: Any, least: float) -> tuple[Dim, ...]:
+    """Return numbers of axes, the first axis first."""
+    if not isinstance(value, tuple):
+        raise CostModelError(f"{name} {value!r} has no number for each axis")
+    return tuple(_clean(name, part, least, pair=False) for part in value)
 
 
 def _clean_shape(name: str, value: Any) -> Shape:
@@ -172,6 +184,8 @@ def _clean_axes(name: str, value: Any) -> tuple[int, ...]:
 
 
 def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
+    if value is None:
+        return None
     if isinstance(value, Shape):
         return value.bind(values)
     if isinstance(value, tuple):
@@ -179,9 +193,9 @@ def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
     return substitute(value, values)
 
 
-def by(pair: Pair) -> str:
-    """Write a pair as 3×3."""
-    return f"{pair[0]}×{pair[1]}"
+def by(sizes: tuple[Dim, ...]) -> str:
+    """Write sizes as 3×3."""
+    return "×".join(map(str, sizes))
 
 
 def suffix(stride: Pair, groups: Dim = 1, dilation: Pair = (1, 1)) -> str:
@@ -198,18 +212,19 @@ def suffix(stride: Pair, groups: Dim = 1, dilation: Pair = (1, 1)) -> str:
 
 def slide(x: Shape, channels: Dim, window: tuple[Window, Window]) -> Shape:
     """Return the shape after a window has slid over a feature map."""
-    extents = []
-    for axis, extent, w in zip(
-        ("height", "width"), x.require_map(), window, strict=True
-    ):
-        out = extent.through(w)
-        if type(out.base) is int and out.base < 1:
-            raise CostModelError(
-                f"input {x} is too small: a window of {w.size} does not fit its {axis} "
-                f"{extent} with padding {w.before}"
-            )
-        extents.append(out)
-    return Shape(channels, tuple(extents))
+    sides = zip(names_of(x)[1:], x.require_map(), window, strict=True)
+    return Shape(channels, tuple(fitted(x, name, side, w) for name, side, w in sides))
+
+
+def fitted(x: Shape, axis: str, extent: Extent, window: Window) -> Extent:
+    """Return the positions of a window along an axis; there is one at least."""
+    out = extent.through(window)
+    if type(out.base) is int and out.base < 1:
+        raise CostModelError(
+            f"input {x} is too small: a window of {window.size} does not fit its "
+            f"{axis} {extent} with padding {window.before}"
+        )
+    return out
 
 
 class Stateless(Operator):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import sympy
-
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, as_dim, exact_div, is_equal
 from costmodel.algebra.tally import Tally
@@ -17,7 +15,6 @@ from costmodel.network.flow import (
     Joined,
     Merged,
     New,
-    Part,
     Same,
     Slid,
     Split,
@@ -180,38 +177,6 @@ class Zeros(Source):
     def __str__(self) -> str:
         """Write zeros, 16, /2."""
         return f"zeros, {self.channels}{suffix(self.stride)}"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class SelectChannels(Rearrangement):
-    """So many channels in a row, from ``start`` on: one part of a channel split.
-
-    **Source**: Ma et al. 2018, arXiv:1807.11164, section 3.
-    """
-
-    kind: ClassVar[str] = "select_channels"
-    view: ClassVar[bool] = True
-    start: Dim
-    channels: Dim
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the same map with the chosen channels; there must be that many."""
-        beyond = inputs[0].channels - self.start - self.channels
-        if sympy.sympify(beyond).is_negative:
-            raise CostModelError(
-                f"{self} are not all among the {inputs[0].channels} of {inputs[0]}"
-            )
-        return Shape(self.channels, inputs[0].spatial)
-
-    def flow(self, *inputs: Shape) -> Flow:
-        """Return channels in a row."""
-        taken = Part(1, self.start, held=("start", "channels", None))
-        return Flow((taken, *unchanged(rank(inputs[0])).axes[1:]))
-
-    def __str__(self) -> str:
-        """Write channels 58 to 115, counted from 0."""
-        return f"channels {self.start} to {self.start + self.channels - 1}"
 
 
 @final

@@ -1,16 +1,18 @@
-"""Operators that put something beside a feature map: around it, or more channels."""
+"""Zeros, or what is there once more, put around a tensor along any of its axes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.symbols import Dim
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.flow import Flow, Padded, Same, Slid, unchanged
-from costmodel.network.operators.base import POINT, Pair, Rearrangement, by, slide
-from costmodel.network.shape import Shape
+from costmodel.network.flow import Flow, Padded, unchanged
+from costmodel.network.operators.axes import along, rank, replaced
+from costmodel.network.operators.base import Rearrangement, by, fitted
+from costmodel.network.shape import Shape, names_of
 
 
 _REACH = {"constant": None, "reflect": 1, "replicate": None, "circular": 0}
@@ -19,23 +21,37 @@ _REACH = {"constant": None, "reflect": 1, "replicate": None, "circular": 0}
 
 @final
 @dataclass(frozen=True, slots=True)
-class Pad2d(Rearrangement):
-    """Zeros around a feature map, as many before and after as each axis asks for.
+class Pad(Rearrangement):
+    """Zeros around a tensor, as many before and after as each axis asks for.
 
-    Below zero it takes rows and columns away: −1 before and 1 after shift the map.
-    Other modes repeat what is there: reflect mirrors the map at its border, replicate
-    repeats the border, circular goes on at the other end.
+    Axes in their order, channels first; those behind the last number stay. Channels
+    alone are ResNet's shortcut of option A. Below zero it takes positions away: −1
+    before and 1 after shift a map. Other modes repeat what is there: reflect mirrors
+    the map at its border, replicate repeats the border, circular goes on at the other
+    end.
+
+    **Source**: He et al. 2015, arXiv:1512.03385, section 3.3 (option A).
+
+    >>> x = Shape(6, (Extent(4), Extent(4)))
+    >>> print(Pad((0, 1, 1), (0, 2, 2)).output(x), Pad((2,), (8,)).output(x))
+    6×7×7 16×4×4
     """
 
     kind: ClassVar[str] = "pad"
-    signed: ClassVar[frozenset[str]] = frozenset({"before", "after"})
-    before: Pair
-    after: Pair
+    before: tuple[Dim, ...]
+    after: tuple[Dim, ...]
     mode: str = "constant"
 
     def __post_init__(self) -> None:
-        """Check the mode; only zeros may be fewer than none."""
-        super(Pad2d, self).__post_init__()
+        """Check the mode; only zeros may be fewer than none, and no channels."""
+        super(Pad, self).__post_init__()
+        if len(self.before) != len(self.after) or not self.before:
+            raise CostModelError(
+                f"before {self.before} and after {self.after} are of other axes"
+            )
+        for name, (channels, *_) in (("before", self.before), ("after", self.after)):
+            if type(channels) is int and channels < 0:
+                raise CostModelError(f"{name} {channels} is below 0")
         if self.mode not in _REACH:
             raise CostModelError(
                 f'mode "{self.mode}" is unknown; known are {", ".join(_REACH)}'
@@ -45,69 +61,62 @@ class Pad2d(Rearrangement):
             raise CostModelError(f"{self}: a mode other than constant adds only")
 
     @property
+    def windows(self) -> dict[int, Window]:
+        """What is put around each axis that changes, by its number."""
+        ends = enumerate(zip(self.before, self.after, strict=True), start=1)
+        return {
+            axis: Window(before=before, after=after)
+            for axis, (before, after) in ends
+            if (before, after) != (0, 0)
+        }
+
+    @property
     def window(self) -> tuple[Window, Window] | None:
         """See one position, after the padding."""
-        height, width = (
-            Window(before=b, after=a)
-            for b, a in zip(self.before, self.after, strict=True)
-        )
-        return height, width
+        windows = self.windows
+        return windows.get(2, Window()), windows.get(3, Window())
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return the larger or smaller feature map; what is taken away is there."""
-        ends = zip(inputs[0].require_map(), self.before, self.after, strict=True)
-        for extent, *added in ends:
-            taken = -sum(min(n, 0) for n in added if type(n) is int)
-            if type(extent.base) is int and taken > extent.base:
-                raise CostModelError(f"{self} takes more than there is of {inputs[0]}")
-            most = max((n for n in added if type(n) is int), default=0)
-            reach = _REACH[self.mode]
-            if reach is None or type(extent.base) is not int:
-                continue
-            if extent.base < most + reach:
-                raise CostModelError(
-                    f"{self} needs a side of {most + reach}, not {extent}"
-                )
-        return slide(inputs[0], inputs[0].channels, self.window or POINT)
+        """Return the larger or smaller tensor; what is taken away is there."""
+        shape = inputs[0]
+        if len(self.before) == 3:
+            shape.require_map()
+        if len(self.before) > rank(shape):
+            raise CostModelError(f"{self} has more axes than {shape}")
+        for axis, window in self.windows.items():
+            extent = along(shape, axis)
+            self._check(extent, window, inputs[0])
+            side = fitted(inputs[0], names_of(shape)[axis - 1], extent, window)
+            shape = replaced(shape, axis, side)
+        return shape
+
+    def _check(self, extent: Extent, window: Window, x: Shape) -> None:
+        """Refuse to take away, or to mirror, more than there is."""
+        if type(extent.base) is not int:
+            return
+        known = [n for n in (window.before, window.after) if type(n) is int]
+        if -sum(min(n, 0) for n in known) > extent.base:
+            raise CostModelError(f"{self} takes more than there is of {x}")
+        reach = _REACH[self.mode]
+        if reach is not None and extent.base < max(known, default=0) + reach:
+            side = max(known, default=0) + reach
+            raise CostModelError(f"{self} needs a side of {side}, not {extent}")
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return the channels as they are, and a border around the map."""
+        """Return axes with others beside them, those of no padding as they are."""
         border = "zeros" if self.mode == "constant" else self.mode
-        padded = (
-            Slid(axis, along, border=border)
-            for axis, along in enumerate(self.window or POINT, start=2)
-        )
-        return Flow((Same(1), *padded))
+        axes = list(unchanged(rank(inputs[0])).axes)
+        for axis, window in self.windows.items():
+            held = (("before", axis - 1), ("after", axis - 1))
+            axes[axis - 1] = Padded(axis, window.before, window.after, border, held)
+        return Flow(tuple(axes))
 
     def __str__(self) -> str:
-        """Write pad 1×1 before, 0×0 after, reflect."""
+        """Write pad 1×1 before, 0×0 after, reflect; or pad channels, +16."""
         mode = "" if self.mode == "constant" else f", {self.mode}"
-        return f"pad {by(self.before)} before, {by(self.after)} after{mode}"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class PadChannels(Rearrangement):
-    """Channels of zeros before and after: ResNet's shortcut of option A.
-
-    **Source**: He et al. 2015, arXiv:1512.03385, section 3.3.
-    """
-
-    kind: ClassVar[str] = "pad_channels"
-    before: Dim
-    after: Dim
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the same map with more channels."""
-        return Shape(
-            as_dim(inputs[0].channels + self.before + self.after), inputs[0].spatial
-        )
-
-    def flow(self, *inputs: Shape) -> Flow:
-        """Return the channels with others beside them."""
-        padded = Padded(1, self.before, self.after, held=("before", "after"))
-        return Flow((padded, *unchanged(1 + len(inputs[0].spatial)).axes[1:]))
-
-    def __str__(self) -> str:
-        """Write pad channels, +16."""
-        return f"pad channels, +{self.before + self.after}"
+        channels = self.before[0] + self.after[0]
+        if len(self.before) == 1:
+            return f"pad channels, +{channels}{mode}"
+        more = "" if channels == 0 else f"channels, +{channels}, and "
+        before, after = by(self.before[1:]), by(self.after[1:])
+        return f"pad {more}{before} before, {after} after{mode}"

@@ -19,55 +19,18 @@ from costmodel.network.shape import Shape
 
 @final
 @dataclass(frozen=True, slots=True)
-class Select(Rearrangement):
-    """A fixed number of elements along an axis, every ``step``-th: a view.
-
-    >>> from costmodel.algebra.extent import Extent
-    >>> print(Select(axis=1, start=0, length=1).output(Shape(197, (Extent(768),))))
-    1×768
-    """
-
-    kind: ClassVar[str] = "select"
-    view: ClassVar[bool] = True
-    axis: Dim
-    start: Dim
-    length: Dim
-    step: Dim = 1
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See the positions from ``start`` on, if the axis is the image's."""
-        return _windows(self.axis, Window(stride=self.step, before=-self.start))
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return so many along the axis; there must be that many."""
-        extent = along(inputs[0], self.axis)
-        needed = self.start + self.step * (self.length - 1) + 1
-        if sympy.sympify(extent.value - needed).is_negative:
-            raise CostModelError(f"{self} are not all among those of {inputs[0]}")
-        side = along(Shape(self.length), 1)
-        return replaced(inputs[0], self.axis, side)
-
-    def flow(self, *inputs: Shape) -> Flow:
-        """Return so many positions of the axis, from the start on."""
-        axis, held = int(self.axis), ("start", "length", None)
-        return _changed(inputs[0], Part(axis, self.start, self.step, held=held))
-
-    def __str__(self) -> str:
-        """Write 1 of axis 1 from 0."""
-        every = "" if self.step == 1 else f" every {self.step}"
-        return f"{self.length} of axis {self.axis} from {self.start}{every}"
-
-
-@final
-@dataclass(frozen=True, slots=True)
 class Slice(Rearrangement):
-    """An axis without its first and last elements, every ``step``-th: a view.
+    """A part of one axis, every ``step``-th element from ``start`` on: a view.
 
-    n elements become ⌈(n − start − end)/step⌉.
+    With a ``length`` there are so many; else the last ``end`` are left out, and n
+    elements become ⌈(n − start − end)/step⌉. Channels in a row are a channel split.
+
+    **Source**: Ma et al. 2018, arXiv:1807.11164, section 3 (channel split).
 
     >>> from costmodel.algebra.extent import Extent
     >>> from costmodel.algebra.symbols import H
+    >>> print(Slice(axis=1, length=1).output(Shape(197, (Extent(768),))))
+    1×768
     >>> Slice(axis=2, start=1, step=2).output(Shape(3, (Extent(H),))).spatial[0]
     Extent(base=H, offset=0, stride=2)
     """
@@ -78,7 +41,16 @@ class Slice(Rearrangement):
     axis: Dim
     start: Dim = 0
     end: Dim = 0
+    length: Dim | None = None
     step: Dim = 1
+
+    def __post_init__(self) -> None:
+        """Check that what is left is said in one way."""
+        super(Slice, self).__post_init__()
+        if self.length is not None and self.end != 0:
+            raise CostModelError(
+                f"length {self.length} and end {self.end}: a part has one of them"
+            )
 
     @property
     def window(self) -> tuple[Window, Window] | None:
@@ -90,31 +62,40 @@ class Slice(Rearrangement):
         return Window(before=-self.start, after=-self.end, stride=self.step)
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return what is left; known sizes leave an element at least."""
+        """Return what is left; there must be that many, an element at least."""
         extent = along(inputs[0], self.axis)
+        if self.length is not None:
+            needed = self.start + self.step * (self.length - 1) + 1
+            if sympy.sympify(extent.value - needed).is_negative:
+                raise CostModelError(f"{self} are not all among {self._of(inputs[0])}")
+            return replaced(inputs[0], self.axis, along(Shape(self.length), 1))
         if is_known(extent) and type(self.start) is type(self.end) is int:
             left = extent.base - self.start - self.end
             if left < 1:
                 raise CostModelError(f"{self} leaves nothing of {inputs[0]}")
         return replaced(inputs[0], self.axis, extent.through(self._along))
 
+    def _of(self, x: Shape) -> str:
+        return f"the {x.channels} of {x}" if self.axis == 1 else f"those of {x}"
+
     def flow(self, *inputs: Shape) -> Flow:
-        """Return the axis without its first and last positions."""
-        axis, held = int(self.axis), ("start", None, "end")
-        part = Part(axis, self.start, self.step, self.end, held)
-        return _changed(inputs[0], part)
+        """Return the positions of the axis from the start on, as many as are left."""
+        counted = self.length is not None
+        held = ("start", "length", None) if counted else ("start", None, "end")
+        part = Part(int(self.axis), self.start, self.step, self.end, held)
+        axes = list(unchanged(rank(inputs[0])).axes)
+        axes[part.axis - 1] = part
+        return Flow(tuple(axes))
 
     def __str__(self) -> str:
-        """Write axis 2 without 1 first, 0 last."""
-        every = "" if self.step == 1 else f", every {self.step}"
-        return f"axis {self.axis} without {self.start} first, {self.end} last{every}"
-
-
-def _changed(x: Shape, along: Part | Padded) -> Flow:
-    """Return the flow of a change of one axis."""
-    axes = list(unchanged(rank(x)).axes)
-    axes[along.axis - 1] = along
-    return Flow(tuple(axes))
+        """Write channels 58 to 115, counted from 0; else 1 of axis 2 from 0."""
+        every = "" if self.step == 1 else f" every {self.step}"
+        if self.length is None:
+            ends = f"{self.start} first, {self.end} last"
+            return f"axis {self.axis} without {ends}{every and ','}{every}"
+        if self.axis == 1 and self.step == 1:
+            return f"channels {self.start} to {self.start + self.length - 1}"
+        return f"{self.length} of axis {self.axis} from {self.start}{every}"
 
 
 def _windows(axis: Dim, window: Window) -> tuple[Window, Window]:
@@ -190,42 +171,6 @@ def _check_sizes(x: Shape, shape: Shape, small: Shape, large: Shape, what: str) 
     for less, more in zip(extents(small), extents(large), strict=True):
         if is_known(less) and is_known(more) and less.base > more.base:
             raise CostModelError(f"{what} does not fit {x}")
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class PadAxis(Rearrangement):
-    """Zeros before and after, along any axis: a copy.
-
-    >>> from costmodel.algebra.extent import Extent
-    >>> print(PadAxis(axis=1, before=0, after=2).output(Shape(6, (Extent(4),))))
-    8×4
-    """
-
-    kind: ClassVar[str] = "pad_axis"
-    axis: Dim
-    before: Dim = 0
-    after: Dim = 0
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """See one position, after the padding."""
-        return _windows(self.axis, Window(before=self.before, after=self.after))
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the longer axis."""
-        longer = Window(before=self.before, after=self.after)
-        extent = along(inputs[0], self.axis).through(longer)
-        return replaced(inputs[0], self.axis, extent)
-
-    def flow(self, *inputs: Shape) -> Flow:
-        """Return the axis with zeros beside it."""
-        axis, held = int(self.axis), ("before", "after")
-        return _changed(inputs[0], Padded(axis, self.before, self.after, held=held))
-
-    def __str__(self) -> str:
-        """Write pad axis 1 by 0 before, 2 after."""
-        return f"pad axis {self.axis} by {self.before} before, {self.after} after"
 
 
 def _same_rank(x: Shape, shape: Shape, what: str) -> None:

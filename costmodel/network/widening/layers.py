@@ -204,7 +204,7 @@ SAME: tuple[type[op.Operator], ...] = (
     op.ReLU, op.ReLU6, op.Sigmoid, op.SiLU, op.Tanh, op.ScaledTanh, op.HardSigmoid,
     op.HardSwish, op.HardTanh, op.Softmax, op.Identity, op.Dropout, op.BatchNorm2d,
     op.LocalResponseNorm, op.Pointwise, op.Scalar, op.LayerNorm, op.RMSNorm,
-    op.InstanceNorm2d, op.Cumulate, op.Copy, op.Roll, op.Flip,
+    op.InstanceNorm2d, op.Cumulate, op.Copy,
 )  # fmt: skip
 
 _SAME: dict[type[op.Operator], Rule] = dict.fromkeys(SAME, same)
@@ -228,7 +228,6 @@ LAYERS: dict[type[op.Operator], Rule] = _SAME | {
     op.MaxPool2d: windowed,
     op.AvgPool2d: windowed,
     op.Subsample2d: windowed,
-    op.Pad2d: windowed,
     op.AdaptiveAvgPool2d: adapted,
     op.AdaptiveMaxPool2d: adapted,
     op.Upsample2d: resampled,

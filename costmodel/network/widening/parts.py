@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import sympy
 
 from costmodel.algebra.extent import Extent
@@ -39,57 +41,35 @@ def emptied(site: Site) -> Widened:
     return widened((made, *resampled(site).axes[1:]), channels=made)
 
 
-def padded_channels(site: Site) -> Widened:
-    """Put channels of their own in front and behind."""
-    return _padded(site, 1)
-
-
-def padded_axis(site: Site) -> Widened:
+def padded(site: Site) -> Widened:
     """Put elements in front and behind; where channels are padded, channels."""
-    along = site.operator.axis
-    if site.inputs[0][along - 1] is None:
-        return widened(site.inputs[0])
-    return _padded(site, along)
-
-
-def _padded(site: Site, along: int) -> Widened:
-    layer, axes = site.operator, site.inputs[0]
-    runs = axes[along - 1] or (Run(site.operands[0][1][along - 1].value),)
-    before, after = (
-        site.bonds.new(count) if count != 0 else ()
-        for count in (layer.before, layer.after)
-    )
-    whole = (*before, *runs, *after)
-    return widened(_changed(axes, along, whole), before=before, after=after)
-
-
-def selected_channels(site: Site) -> Widened:
-    """Take channels in a row; a run that is cut is cut in proportion."""
-    layer, runs = site.operator, site.inputs[0][0]
-    if runs is None:
-        return widened(site.inputs[0])
-    first, chosen = _between(site, runs, layer.start, layer.channels)
-    axes = _changed(site.inputs[0], 1, chosen)
-    return widened(axes, start=first, channels=chosen)
-
-
-def selected(site: Site) -> Widened:
-    """Take elements of an axis; channels only in a row."""
-    layer, axes = site.operator, site.inputs[0]
-    runs = axes[layer.axis - 1]
-    if runs is None or layer.step != 1:
-        return _thinned(site)
-    first, chosen = _between(site, runs, layer.start, layer.length)
-    axes = _changed(axes, layer.axis, chosen)
-    return widened(axes, start=first, length=chosen)
+    axes = site.inputs[0]
+    added: dict[str, list[Axis]] = {"before": [], "after": []}
+    layer = site.operator
+    for along, *counts in zip(count(1), layer.before, layer.after, strict=False):
+        runs = axes[along - 1]
+        if runs is None and along == 1:
+            runs = (Run(site.operands[0][1][0].value),)
+        before, after = (
+            site.bonds.new(n) if n != 0 and runs is not None else () for n in counts
+        )
+        added["before"].append(before)
+        added["after"].append(after)
+        if runs is not None:
+            axes = _changed(axes, along, (*before, *runs, *after))
+    return Widened(axes, added)
 
 
 def sliced(site: Site) -> Widened:
-    """Leave out the first and last elements; of channels, in proportion."""
+    """Take elements of an axis; channels only in a row, in proportion where cut."""
     layer, axes = site.operator, site.inputs[0]
     runs = axes[layer.axis - 1]
     if runs is None or layer.step != 1:
         return _thinned(site)
+    if layer.length is not None:
+        first, chosen = _between(site, runs, layer.start, layer.length)
+        axes = _changed(axes, layer.axis, chosen)
+        return widened(axes, start=first, length=chosen)
     first, rest = site.bonds.cut(runs, layer.start, site.node)
     size = site.operands[0][1][layer.axis - 1].value
     left = as_dim(size - layer.start - layer.end)
@@ -201,10 +181,7 @@ def permuted(site: Site) -> Widened:
 PARTS: dict[type[op.Operator], Rule] = {
     op.Concat: concatenated,
     op.Zeros: emptied,
-    op.PadChannels: padded_channels,
-    op.PadAxis: padded_axis,
-    op.SelectChannels: selected_channels,
-    op.Select: selected,
+    op.Pad: padded,
     op.Slice: sliced,
     op.Crop: cropped,
     op.PadTo: padded_to,

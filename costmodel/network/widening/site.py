@@ -58,7 +58,8 @@ class Widened:
     """What a rule finds: the output's axes, and the runs that give each field."""
 
     axes: Axes
-    fields: Mapping[str, Axis]
+    fields: Mapping[str, Axis | list[Axis]]
+    """A list where the field has a number for each axis."""
 
 
 def widened(axes: Axes, **fields: Axis) -> Widened:

@@ -75,7 +75,7 @@ def padded(
         return x, before
     if count != 2:
         raise Undone
-    layer = op.Pad2d((before[0], before[1]), (after[0], after[1]))
+    layer = op.Pad((0, *before), (0, *after))
     return call.put(layer, x, is_step=True), (0, 0)
 
 
@@ -102,7 +102,8 @@ def _same(
         raise Undone
     if None not in known:
         ends = _unequal(call, [t for t in known if t is not None])
-        return call.put(op.Pad2d(*ends), x, is_step=True), none
+        before, after = ((0, *end) for end in ends)
+        return call.put(op.Pad(before, after), x, is_step=True), none
     sizes = (*x.sizes[:2], *(n + t for n, t in zip(x.sizes[2:], totals, strict=True)))
     return call.put_sizes(op.PadTo, x, sizes, is_step=True), none
 

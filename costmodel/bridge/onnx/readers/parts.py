@@ -25,13 +25,11 @@ def part(call: Call, x: Traced, axis: int, start: Size, length: Size) -> Traced:
     first, many = start.constant, length.constant
     end = (there - start - length).constant
     if first is not None and many is not None and there.constant is not None:
-        is_channels = place == 1 and len(x.sizes) in (2, 4)
-        chosen = op.SelectChannels(first, many), op.Select(place, first, many)
-        return call.put(chosen[not is_channels], x)
+        return call.put(op.Slice(place, first, length=many), x)
     if first is not None and end is not None and end >= 0:
         return call.put(op.Slice(place, first, end), x)
     if first is not None and many is not None:
-        return call.put(op.Select(place, first, many), x)
+        return call.put(op.Slice(place, first, length=many), x)
     sizes = [length if i == axis else s for i, s in enumerate(x.sizes)]
     if first == 0:
         return call.put_sizes(op.Crop, x, sizes)
@@ -59,7 +57,7 @@ def _sliced(
 ) -> Traced:
     there = x.sizes[axis]
     if step == -1 and ends[0] in (-1, 2**31 - 1, 2**63 - 1) and ends[1] < -(2**30):
-        return call.put(op.Flip(), x)
+        return call.put(op.Copy("flipped"), x)
     if step < 1:
         raise Undone
     start, stop = (_bound(call, end, there) for end in ends)
@@ -71,8 +69,8 @@ def _sliced(
     place = call.axis(x, axis)
     if there.constant is not None:
         many = -(-(there.constant - first - end) // step)
-        return call.put(op.Select(place, first, many, step), x)
-    return call.put(op.Slice(place, first, end, step), x)
+        return call.put(op.Slice(place, first, length=many, step=step), x)
+    return call.put(op.Slice(place, first, end, step=step), x)
 
 
 def _bound(call: Call, value: Any, there: Size) -> Size:

@@ -186,13 +186,14 @@ def _padded(
     is_map = len(x.sizes) == 4 and x.layout == Layout(0)
     if known and is_map and ends.keys() <= {2, 3}:
         (top, bottom), (left, right) = (ends.get(i, (_ZERO, _ZERO)) for i in (2, 3))
-        before, after = (top.value, left.value), (bottom.value, right.value)
-        return call.put(op.Pad2d(before, after, mode), x)
+        before, after = (0, top.value, left.value), (0, bottom.value, right.value)
+        return call.put(op.Pad(before, after, mode), x)
     if mode != "constant":
         raise Undone
     if known:
         for axis, (before_, after_) in ends.items():
-            layer = op.PadAxis(call.axis(x, axis), before_.value, after_.value)
+            in_front = (0,) * (call.axis(x, axis) - 1)
+            layer = op.Pad((*in_front, before_.value), (*in_front, after_.value))
             x = call.put(layer, x)
         return x
     sizes = list(x.sizes)

@@ -127,7 +127,7 @@ def conv2d(call: Call) -> None:
         before = tuple(t // 2 for t in total)
         after = tuple(t - b for t, b in zip(total, before, strict=True))
         if before != after:
-            x = call.put(op.Pad2d(before, after), x)  # type: ignore[arg-type]
+            x = call.put(op.Pad((0, *before), (0, *after)), x)
             before = (0, 0)
         padding = before
     x = fitting(call, x, 1, int(weight.shape[1]) * int(groups))

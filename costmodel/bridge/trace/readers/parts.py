@@ -28,17 +28,11 @@ def part(
     first, many = start.constant, length.constant
     end = (there - start - length).constant
     if first is not None and many is not None and there.constant is not None:
-        is_channels = place == 1 and len(x.sizes) in (2, 4)
-        layer: Any = (
-            op.SelectChannels(first, many)
-            if is_channels
-            else op.Select(place, first, many)
-        )
-        return call.put(layer, x, result=result)
+        return call.put(op.Slice(place, first, length=many), x, result=result)
     if first is not None and end is not None and end >= 0:
         return call.put(op.Slice(place, first, end), x, result=result)
     if first is not None and many is not None:
-        return call.put(op.Select(place, first, many), x, result=result)
+        return call.put(op.Slice(place, first, length=many), x, result=result)
     sizes = [length if i == axis else s for i, s in enumerate(x.sizes)]
     if first == 0:
         return call.put_sizes(op.Crop, x, sizes, result)
@@ -147,10 +141,11 @@ def _sliced(call: Call, x: Traced, axis: int, item: slice) -> Traced:
     first, end = start.constant, (there - stop).constant
     length, place = (stop - start).constant, call.axis(x, axis)
     if first is not None and length is not None:
-        return call.put(op.Select(place, first, -(-length // step), step), x)
+        many = -(-length // step)
+        return call.put(op.Slice(place, first, length=many, step=step), x)
     if first is None or end is None:
         raise call.refuse(f"a part with steps of {step} from {start.value} on")
-    return call.put(op.Slice(place, first, end, step), x)
+    return call.put(op.Slice(place, first, end, step=step), x)
 
 
 def _bound(call: Call, value: Any, there: Size, default: Size) -> Size:

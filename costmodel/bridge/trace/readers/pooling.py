@@ -136,7 +136,8 @@ def pad(call: Call) -> None:
     known = all(a.constant is not None for p in pairs for a in p)
     if is_map and not extra and known:
         (left, right), (top, bottom) = (*pairs[:2], (zero, zero))[:2]
-        layer = op.Pad2d((top.value, left.value), (bottom.value, right.value), mode)
+        before, after = (0, top.value, left.value), (0, bottom.value, right.value)
+        layer = op.Pad(before, after, mode)
         call.put(layer, x, result=call.result)
     elif known and mode == "constant":
         _pad_axes(call, x, pairs)
@@ -151,7 +152,8 @@ def _pad_axes(call: Call, x: Traced, pairs: list[tuple[Size, Size]]) -> None:
         before, after = pairs[i]
         axis = call.axis(x, len(x.sizes) - 1 - i)
         result = call.result if i == places[-1] else None
-        layer = op.PadAxis(axis, before.value, after.value)
+        in_front = (0,) * (axis - 1)
+        layer = op.Pad((*in_front, before.value), (*in_front, after.value))
         x = call.put(layer, x, result=result)
 
 

@@ -237,12 +237,12 @@ def repeat(call: Call) -> None:
 
 def roll(call: Call) -> None:
     """Read a tensor shifted round."""
-    call.put(op.Roll(), call.x(), result=call.result)
+    call.put(op.Copy("rolled"), call.x(), result=call.result)
 
 
 def flip(call: Call) -> None:
     """Read a tensor turned round."""
-    call.put(op.Flip(), call.x(), result=call.result)
+    call.put(op.Copy("flipped"), call.x(), result=call.result)
 
 
 VIEWS = {

@@ -1,4 +1,4 @@
-"""Stairs: whole-number functions of one side that repeat themselves, one step higher.
+"""Step functions: whole numbers of one side that repeat themselves, one step higher.
 
 Whatever floors, remainders, sums and multiples make of a side n, f(n + L) = f(n) + G
 holds for every n with a period L and a gain G: looking at one period is looking at
@@ -28,18 +28,23 @@ class UndecidedError(CostModelError):
 
 
 @dataclass(frozen=True)
-class Stair:
-    """(slope·n + constant + Σ factor·⌊stair⌋) / divisor, all whole numbers.
+class StepFunction:
+    """⌊(slope·n + constant + Σ factor·step function) / divisor⌋, all whole numbers.
+
+    One without further step functions inside, ⌊(a·n + c)/s⌋, is what every extent of
+    one symbol is. Without a divisor there is nothing to round.
 
     >>> from costmodel.algebra.symbols import H
-    >>> half = stair(sympy.floor((H + 1) / 2), H)
+    >>> half = step_function(sympy.floor((H + 1) / 2), H)
+    >>> half == StepFunction(0, 0, ((1, StepFunction(1, 1, divisor=2)),))
+    True
     >>> half.over(range(1, 6)), half.period, half.gain
     ([1, 1, 2, 2, 3], 2, 1)
     """
 
     slope: int
     constant: int
-    floors: tuple[tuple[int, Stair], ...] = ()
+    floors: tuple[tuple[int, StepFunction], ...] = ()
     divisor: int = 1
 
     def over(self, sides: Sequence[int]) -> list[int]:
@@ -78,7 +83,7 @@ class Stair:
         return self.over(range(1, self.period + 1))
 
 
-def stair(expression: sympy.Expr, side: sympy.Symbol) -> Stair:
+def step_function(expression: sympy.Expr, side: sympy.Symbol) -> StepFunction:
     """Return an expression of one whole-number symbol as a function of it.
 
     **Errors**: what is no sum of multiples of n, of floors, ceilings and remainders of
@@ -88,7 +93,7 @@ def stair(expression: sympy.Expr, side: sympy.Symbol) -> Stair:
     if not side.is_integer:
         raise UndecidedError(f"{side} is no whole number")
     slope, constant = Fraction(0), Fraction(0)
-    floors: list[tuple[Fraction, Stair]] = []
+    floors: list[tuple[Fraction, StepFunction]] = []
     for term, factor in sympy.expand(expression).as_coefficients_dict().items():
         if not factor.is_Rational:
             raise UndecidedError(f"{factor} is no exact number")
@@ -98,27 +103,29 @@ def stair(expression: sympy.Expr, side: sympy.Symbol) -> Stair:
         elif term == side:
             slope += times
         else:
-            more = _step(term, side)
+            more = _term(term, side)
             slope += times * Fraction(more.slope, more.divisor)
             constant += times * Fraction(more.constant, more.divisor)
             floors += [(times * f / more.divisor, part) for f, part in more.floors]
     numbers = [slope, constant, *(factor for factor, _ in floors)]
     common = lcm(*(number.denominator for number in numbers))
     whole = [(int(factor * common), part) for factor, part in floors if factor]
-    return Stair(int(slope * common), int(constant * common), tuple(whole), common)
+    return StepFunction(
+        int(slope * common), int(constant * common), tuple(whole), common
+    )
 
 
-def _step(term: sympy.Expr, side: sympy.Symbol) -> Stair:
+def _term(term: sympy.Expr, side: sympy.Symbol) -> StepFunction:
     """Return one term that is not the side itself."""
     if isinstance(term, sympy.floor):
-        return Stair(0, 0, ((1, stair(term.args[0], side)),))
+        return StepFunction(0, 0, ((1, step_function(term.args[0], side)),))
     if isinstance(term, sympy.ceiling):
-        return Stair(0, 0, ((-1, stair(-term.args[0], side)),))
+        return StepFunction(0, 0, ((-1, step_function(-term.args[0], side)),))
     if isinstance(term, sympy.Mod):
         number, modulus = term.args
-        return stair(number - modulus * sympy.floor(number / modulus), side)
+        return step_function(number - modulus * sympy.floor(number / modulus), side)
     if isinstance(term, (sympy.Max, sympy.Min)):
-        return stair(_extreme(term, side), side)
+        return step_function(_extreme(term, side), side)
     raise UndecidedError(f"{term} is no floor of multiples of {side}")
 
 
@@ -133,28 +140,37 @@ def _extreme(term: sympy.Expr, side: sympy.Symbol) -> sympy.Expr:
 
 
 def _is_never_negative(expression: sympy.Expr, side: sympy.Symbol) -> bool:
-    function = stair(expression, side)
+    function = step_function(expression, side)
     return function.gain >= 0 and min(function.one_period) >= 0
 
 
-def linear_form(function: Stair) -> tuple[int, int, int, int, int] | None:
-    """Return (m, a, c, s, k) with f(n) = m·⌊(a·n + c)/s⌋ + k, if there are such.
+def with_one_floor(function: StepFunction) -> StepFunction | None:
+    """Return a function as k + m·⌊(a·n + c)/s⌋ of as few of these as do, if it is one.
 
-    They are unique with 0 ≤ k < m and a/s in lowest terms: s·g ≤ a·n + c < s·g + s for
-    g = (f − k)/m at every n leaves one c.
+    m, a/s in lowest terms and c are unique with 0 ≤ k < m: s·g ≤ a·n + c < s·g + s for
+    g = (f − k)/m at every n leaves one c, written as a remainder of s. Where m or s is
+    1, one fraction is all: ⌊(a·n + c)/s⌋, or a·n + c.
 
     >>> from costmodel.algebra.symbols import H
-    >>> linear_form(stair(2 * sympy.floor(sympy.floor(H / 2) / 2) + 3, H))
-    (2, 1, 4, 4, 1)
+    >>> with_one_floor(step_function(sympy.floor(sympy.floor(H / 2) / 2) + 3, H))
+    StepFunction(slope=1, constant=12, floors=(), divisor=4)
+    >>> twice = with_one_floor(step_function(2 * sympy.floor(H / 4) + 3, H))
+    >>> twice == StepFunction(0, 3, ((2, StepFunction(1, 0, divisor=4)),))
+    True
     """
     values = function.over(range(1, function.period + 2))
     steps = [after - before for before, after in pairwise(values)]
     multiple = gcd(*steps)
     if multiple == 0:
-        return (1, 0, values[0], 1, 0)
+        return StepFunction(0, values[0])
     rest = values[0] % multiple
     rise = Fraction(function.gain, function.period * multiple)
     a, s = rise.numerator, rise.denominator
     needed = [s * (v // multiple) - a * n for n, v in enumerate(values, start=1)]
     low, high = max(needed), min(needed) + s - 1
-    return (multiple, a, low, s, rest) if low <= high else None
+    if low > high:
+        return None
+    if multiple == 1 or s == 1:
+        return StepFunction(multiple * a, multiple * low + rest, divisor=s)
+    floor = StepFunction(a, low % s, divisor=s)
+    return StepFunction(0, rest + multiple * (low // s), ((multiple, floor),))

@@ -1,45 +1,45 @@
-"""Remainders: sets of whole numbers, against counting."""
+"""Sets of whole numbers by their remainders, against counting."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel.algebra.extent import Extent, normal
-from costmodel.algebra.residues import Residues, dividing, line
-from costmodel.algebra.symbols import H, M, W, symbol
-from costmodel.errors import CostModelError
+from costmodel.algebra.periodic_set import PeriodicSet, dividing
 
 
-RESIDUES = st.builds(Residues.of, st.integers(1, 24), st.sets(st.integers(-24, 24)))
+BY_REMAINDER = st.builds(
+    PeriodicSet.of, st.integers(1, 24), st.sets(st.integers(-24, 24))
+)
 
 
 @given(st.integers(1, 24), st.sets(st.integers(-24, 24)))
 def test_numbers_belong_by_their_remainder_in_lowest_terms(
     modulus: int, values: set[int]
 ) -> None:
-    found = Residues.of(modulus, values)
+    found = PeriodicSet.of(modulus, values)
     kept = {value % modulus for value in values}
-    assert [n in found for n in range(99)] == [n % modulus in kept for n in range(99)]
+    whole = range(1, 99)
+    assert [n in found for n in whole] == [n % modulus in kept for n in whole]
     for step in range(1, found.modulus):  # no smaller period has the same numbers
-        shifted = {(value + step) % found.modulus for value in found.values}
-        assert shifted != set(found.values)
+        shifted = {(value + step) % found.modulus for value in found.residues}
+        assert shifted != set(found.residues)
 
 
-@given(RESIDUES, RESIDUES)
+@given(BY_REMAINDER, BY_REMAINDER)
 def test_what_two_sets_hold_is_found_without_counting(
-    one: Residues, other: Residues
+    one: PeriodicSet, other: PeriodicSet
 ) -> None:
-    both = one.meet(other)
-    expected = [n for n in range(600) if n in one and n in other]
-    assert expected == [n for n in range(600) if n in both]
+    both = one & other
+    expected = [n for n in range(1, 600) if n in one and n in other]
+    assert expected == [n for n in range(1, 600) if n in both]
     ahead = [n for n in range(7, 600) if n in both]
-    assert both.first(7) == (ahead[0] if ahead else None)
+    assert (both & PeriodicSet.between(7)).first == (ahead[0] if ahead else None)
 
 
 @given(st.integers(0, 40), st.integers(-40, 40), st.integers(1, 40))
 def test_a_modulus_divides_where_it_is_said_to(a: int, c: int, modulus: int) -> None:
     found = dividing(a, c, modulus)
-    for x in range(90):
+    for x in range(1, 91):
         assert (x in found) == ((a * x + c) % modulus == 0)
 
 
@@ -59,19 +59,11 @@ def test_a_modulus_divides_where_it_is_said_to(a: int, c: int, modulus: int) -> 
 def test_remainders_are_written_as_one_says_them(
     expected: str, modulus: int, values: list[int]
 ) -> None:
-    assert expected == str(Residues.of(modulus, values))
+    assert expected == str(PeriodicSet.of(modulus, values))
 
 
 def test_of_very_many_remainders_a_few_are_written() -> None:
-    text = str(Residues.of(997, range(400)))
+    text = str(PeriodicSet.of(997, range(400)))
     assert text.startswith("H mod 997 in {0, 1, 2,")
     assert text.endswith("397, 398, 399}")
     assert len(text) < 200
-
-
-def test_only_multiples_of_one_symbol_are_a_line() -> None:
-    assert line(Extent(H, 1, 2)) == (H, 1, 1, 2)
-    assert line(normal(6 * M + 1, 0, 4)) == (M, 3, 0, 2)
-    for extent in (Extent(7), Extent(H * W), Extent(H + W), normal(H, 0, symbol("s"))):
-        with pytest.raises(CostModelError):
-            line(extent)

@@ -1,0 +1,69 @@
+"""Sets of whole numbers as text, the way one says them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def written(
+    stretches: Iterable[tuple[int, int | None, int, list[int]]], name: str
+) -> str:
+    """Write H ≥ 75, H mod 32 in {0, 31}, H in {1, 2} or H ≥ 9, or no H.
+
+    A stretch is its first number, its last one (or none), and the remainders of a
+    modulus that its numbers leave.
+    """
+    points, texts = list[int](), list[str]()
+    for first, last, modulus, values in stretches:
+        if first == last:
+            points.append(first)
+        else:
+            texts.append(_stretch(first, last, modulus, values, name))
+    if len(points) > 1:
+        texts.insert(0, f"{name} in {{{', '.join(map(str, points))}}}")
+    elif points:
+        texts.insert(0, f"{name} = {points[0]}")
+    return " or ".join(texts) or f"no {name}"
+
+
+def _stretch(
+    first: int, last: int | None, modulus: int, values: list[int], name: str
+) -> str:
+    """Write H ≥ 75, 5 ≤ H ≤ 9, or H ≥ 33 and 16 divides H."""
+    if last is None:
+        bounds = "" if first == 1 else f"{name} ≥ {first}"
+    else:
+        bounds = f"{name} ≤ {last}" if first == 1 else f"{first} ≤ {name} ≤ {last}"
+    if bounds and modulus == 1:
+        return bounds
+    remainders = _remainders(modulus, values, name)
+    return f"{bounds} and {remainders}" if bounds else remainders
+
+
+def _remainders(modulus: int, values: list[int], name: str) -> str:
+    """Write 32 divides H, H even, H ≡ 29 (mod 32) or H mod 32 in {0, 31}."""
+    if modulus == 1:
+        return f"every {name}"
+    if len(values) == 1:
+        (rest,) = values
+        if modulus == 2:
+            return f"{name} {'odd' if rest else 'even'}"
+        if rest == 0:
+            return f"{modulus} divides {name}"
+        return f"{name} ≡ {rest} (mod {modulus})"
+    missing = sorted(set(range(modulus)).difference(values))
+    if len(missing) < len(values) / 2:
+        return f"{name} mod {modulus} not in {{{_listed(missing)}}}"
+    return f"{name} mod {modulus} in {{{_listed(values)}}}"
+
+
+def _listed(numbers: list[int]) -> str:
+    """Write numbers; of very many, the first and the last ones."""
+    if len(numbers) <= _LISTED:
+        return ", ".join(map(str, numbers))
+    few = _LISTED // 2
+    return f"{_listed(numbers[:few])}, …, {_listed(numbers[-few:])}"
+
+
+_LISTED = 32
+"""So many numbers are written one by one."""
