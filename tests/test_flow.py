@@ -196,7 +196,7 @@ def factors(number: int) -> list[int]:
 
 def test_pixels_are_shuffled_as_einops_writes_it() -> None:
     channels, rows, columns = op.PixelShuffle(2).flow(axes(12, 5, 7)).axes
-    parts = [Split(Same(1), (3, 2, 2), number) for number in range(3)]
+    parts = [Split(Same(1), (3, 2, 2), number, 0) for number in range(3)]
     assert channels == parts[0]
     assert rows == Merged((Same(2), parts[1]))
     assert columns == Merged((Same(3), parts[2]))

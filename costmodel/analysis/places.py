@@ -78,7 +78,7 @@ class Routes:
         self.network, self.same = network, same
         self.stored = _stored(network)
         """What is made of stored tensors alone, which has none of the image's axes."""
-        self.flows = _flows(network)
+        self.flows = network.flows
         self.places: dict[str, Places] = {}
         """Where height and width are in every result that has them elsewhere."""
         self._steps: dict[_Key, tuple[Step, ...]] = {}
@@ -138,19 +138,6 @@ def _key(node: Node, x: Shape, operand: int, where: Places) -> _Key:
 
 
 _STANDING = Window(stride=0)
-
-
-def _flows(network: Network) -> dict[str, Flow]:
-    """Return every node's flow."""
-    known: dict[tuple[int, ...], Flow] = {}
-    found: dict[str, Flow] = {}
-    for node in network.nodes:
-        shapes = network.shapes_into(node)
-        key = (id(node.operator), *map(id, shapes))
-        if key not in known:
-            known[key] = node.operator.flow(*shapes)
-        found[node.name] = known[key]
-    return found
 
 
 def _stored(network: Network) -> frozenset[str]:

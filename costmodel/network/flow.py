@@ -199,6 +199,7 @@ class Mixed(From):
     """Each position sees all of its group; there are ``groups`` in a row.
 
     ``held`` says how many positions are made; without it they are those of the axis.
+    More groups than one are the operator's field ``groups``.
     """
 
     axis: int
@@ -254,11 +255,16 @@ class Merged(AxisFlow):
 @final
 @dataclass(frozen=True, slots=True)
 class Split(AxisFlow):
-    """One of several axes that another axis, or a merged one, is taken apart into."""
+    """One of several axes that another axis, or a merged one, is taken apart into.
+
+    ``wide`` is the number of the one that is as many as the axis asks for, where the
+    operator says how many the others are.
+    """
 
     whole: Same | Merged
     sizes: tuple[Dim, ...]
     number: int
+    wide: int | None = None
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -426,7 +432,7 @@ def regrouped(before: Shape, after: Shape) -> Flow:
 
     >>> x = Shape(6, (Extent(4), Extent(4)))
     >>> regrouped(x, Shape(2, (Extent(3), Extent(16)))).axes[0]
-    Split(whole=Same(axis=1, operand=0, held=None), sizes=(2, 3), number=0)
+    Split(whole=Same(axis=1, operand=0, held=None), sizes=(2, 3), number=0, wide=None)
     """
     old, new = extents_of(before), extents_of(after)
     found: list[AxisFlow] = [Fixed()] * len(new)

@@ -205,7 +205,7 @@ class ChannelShuffle(Rearrangement):
     def flow(self, *inputs: Shape) -> Flow:
         """Return (g n) h w → (n g) h w."""
         each = exact_div(inputs[0].sizes[0], self.groups)
-        group, member = (Split(Same(1), (self.groups, each), n) for n in range(2))
+        group, member = (Split(Same(1), (self.groups, each), n, 1) for n in range(2))
         return Flow((Merged((member, group)), *unchanged(rank(inputs[0])).axes[1:]))
 
     def __str__(self) -> str:
