@@ -15,7 +15,6 @@ from costmodel.network import operators as op
 from costmodel.network.axes import axes as extents_of
 from costmodel.network.flow import (
     AxisFlow,
-    AxisGroup,
     Fixed,
     Merged,
     Mixed,
@@ -28,12 +27,11 @@ from costmodel.network.flow import (
     Together,
     Turned,
     axes_read,
-    axis_groups,
     elementwise,
-    regrouped,
 )
 from costmodel.network.graph import Network
 from costmodel.network.operators import Operator
+from costmodel.network.reshaping import AxisGroup, axis_groups, regrouped
 from costmodel.network.shape import Shape
 from costmodel.testing import networks
 from costmodel.testing_products import product_networks

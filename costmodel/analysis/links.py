@@ -37,10 +37,10 @@ from costmodel.network.flow import (
     Tiled,
     Together,
     parts_of,
-    shuffle_of,
 )
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.network.reshaping import shuffle_of
 
 
 Blocks: TypeAlias = list[tuple[Sequence[int], int]]

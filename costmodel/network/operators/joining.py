@@ -19,7 +19,6 @@ from costmodel.network.flow import (
     Slid,
     Split,
     elementwise,
-    regrouped,
     unchanged,
 )
 from costmodel.network.operators.axes import along, rank, replaced, total
@@ -32,6 +31,7 @@ from costmodel.network.operators.base import (
     slide,
     suffix,
 )
+from costmodel.network.reshaping import regrouped
 from costmodel.network.shape import Shape
 
 

@@ -33,11 +33,11 @@ from costmodel.network.flow import (
     Together,
     Turned,
     axes_read,
-    shuffle_of,
     unchanged,
 )
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.network.reshaping import shuffle_of
 from costmodel.network.widening.runs import Axes, Axis, Bonds, Run, length, repeated
 
 
