@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.algebra.envelope import Line, Terms, split, terms, undominated
+from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.stretches import Stretch, stretches
-from costmodel.algebra.symbols import H, N, W, alpha, make_divisible, symbol
+from costmodel.algebra.symbols import H, N, W, alpha, symbol
 from costmodel.errors import CostModelError
 
 
