@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from costmodel.algebra.queries import leading as leading
     from costmodel.algebra.queries import relax as relax
     from costmodel.algebra.rounding import make_divisible as make_divisible
+    from costmodel.algebra.symbols import D as D
     from costmodel.algebra.symbols import H as H
     from costmodel.algebra.symbols import M as M
     from costmodel.algebra.symbols import N as N
@@ -69,7 +70,9 @@ _HOME = {
     "costmodel.algebra.budget": ("largest", "smallest", "solutions"),
     "costmodel.algebra.queries": ("elasticity", "leading", "relax"),
     "costmodel.algebra.rounding": ("make_divisible",),
-    "costmodel.algebra.symbols": ("H", "M", "N", "W", "alpha", "rho", "symbol"),
+    "costmodel.algebra.symbols": (
+        "D", "H", "M", "N", "W", "alpha", "rho", "symbol",
+    ),
     "costmodel.analysis.cost": ("cost", "depth"),
     "costmodel.analysis.difference": ("diff", "parts"),
     "costmodel.analysis.input_sizes": (

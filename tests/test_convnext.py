@@ -209,6 +209,6 @@ def test_what_does_not_fit_is_said_on_the_architectures_own_line(
 def test_a_block_is_verbs_alone() -> None:
     kinds = [type(operator) for operator in operators(drawn(image(8), 8, 4))]
     assert kinds == [
-        op.Conv2d, op.Permute, op.LayerNorm, op.Permute, op.Conv2d, op.Pointwise,
-        op.Conv2d, op.Parameter, op.Multiply,
+        op.Conv, op.Permute, op.LayerNorm, op.Permute, op.Conv, op.Pointwise,
+        op.Conv, op.Parameter, op.Multiply,
     ]  # fmt: skip

@@ -159,7 +159,7 @@ ENTRIES: dict[str, Callable[[str], Any]] = {
     "conv": lambda text: build.conv(X, text, kernel=3),
     "conv, kernel": lambda text: build.conv(X, 8, kernel=text),
     "network, batch": lambda text: build.network(X, batch=text),
-    "operator": lambda text: op.Conv2d(text, (3, 3)),
+    "operator": lambda text: op.Conv(text, (3, 3)),
     "input": lambda text: op.Input(Shape(text)),
     "by layer": lambda text: cm.cost(NET).of(text),
     "metric": lambda text: cm.cost(NET).metric(text),

@@ -42,7 +42,7 @@ def symbol(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, positive=True, integer=True)
 
 
-N, H, W, M = (symbol(name) for name in "NHWM")
+N, D, H, W, M = (symbol(name) for name in "NDHWM")
 alpha, rho, theta = symbol("alpha"), symbol("rho"), symbol("theta")
 
 

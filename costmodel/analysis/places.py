@@ -1,9 +1,9 @@
 """Which axes of a tensor are the image's, and what operators see along them.
 
-A map has height and width at axes 2 and 3. Behind a permutation they stand elsewhere,
-behind a reshape together with other axes, or nobody knows where; behind a mean or
-attention there is nothing left to look at, since every element sees all of it. The
-operators' flows say which.
+A map has height and width at axes 2 and 3, a volume its depth in front of them. Behind
+a permutation they stand elsewhere, behind a reshape together with other axes, or nobody
+knows where; behind a mean or attention there is nothing left to look at, since every
+element sees all of it. The operators' flows say which.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from costmodel.network.flow import (
 )
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.shape import Shape
+from costmodel.network.shape import AXES, Shape
 
 
 class Place(NamedTuple):
@@ -47,14 +47,26 @@ class Place(NamedTuple):
 
 
 Places: TypeAlias = tuple[Place, ...]
-"""Where height and width are."""
+"""Where height and width are, or whatever spatial axes the input has."""
 
-HOME: Places = (Place(2), Place(3))
 GONE, UNKNOWN = Place(0), Place(-1)
-AXES = ("height", "width")
 
 POINTS = (Window(), Window(stride=0))
 """Windows of one position that ask for no order of positions."""
+
+
+def home(axes: int) -> Places:
+    """Return where so many spatial axes are in a map.
+
+    >>> [place.axis for place in home(2)]
+    [2, 3]
+    """
+    return tuple(Place(2 + axis) for axis in range(axes))
+
+
+def axes_of(network: Network) -> int:
+    """Return how many spatial axes the first input has: those that are followed."""
+    return len(network.inputs[0].output.spatial) if network.inputs else 0
 
 
 class Step(NamedTuple):
@@ -76,6 +88,7 @@ class Routes:
     def __init__(self, network: Network, *, same: bool = False) -> None:
         """Follow the axes; ``same`` pads as TensorFlow does."""
         self.network, self.same = network, same
+        self.home = home(axes_of(network))
         self.stored = _stored(network)
         """What is made of stored tensors alone, which has none of the image's axes."""
         self.flows = network.flows
@@ -87,7 +100,7 @@ class Routes:
             followed = [n for n, s in enumerate(node.inputs) if s not in self.stored]
             operands = [self._steps_of(node, number) for number in followed]
             after = tuple(map(_common, zip(*operands, strict=True)))
-            if after not in (HOME, ()):
+            if after not in (self.home, ()):
                 self.places[node.name] = after
 
     def _steps_of(self, node: Node, operand: int) -> tuple[Step, ...]:
@@ -102,11 +115,11 @@ class Routes:
 
     def before(self, node: Node, operand: int) -> Places:
         """Return where height and width are in what a node reads."""
-        return self.places.get(node.inputs[operand], HOME)
+        return self.places.get(node.inputs[operand], self.home)
 
     def after(self, node: Node) -> Places:
         """Return where height and width are in a node's result."""
-        return self.places.get(node.name, HOME)
+        return self.places.get(node.name, self.home)
 
     def windows(self, node: Node, operand: int) -> tuple[Window | None, ...]:
         """Return what a node sees of one operand along height and width.
@@ -326,8 +339,8 @@ class _Looking:
 
 
 def _lost(where: Sequence[Place]) -> str:
-    names = [name for name, place, home in zip(AXES, where, HOME, strict=True)
-             if place != home]  # fmt: skip
+    axes = zip(AXES[len(where)], where, home(len(where)), strict=True)
+    names = [name for name, place, own in axes if place != own]
     return (
         f"which positions it looks at is not followed: {' and '.join(names)} "
         "went elsewhere in a permute or reshape before it"

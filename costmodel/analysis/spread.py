@@ -36,7 +36,6 @@ S = TypeVar("S", bound=Seen)
 Lanes: TypeAlias = tuple[int, ...]
 """What each channel sees, or once for all channels, as numbers of a table's values."""
 
-POINT = (Window(), Window())
 _STANDING = Window(stride=0)
 _NOTHING = 0
 

@@ -50,7 +50,7 @@ def group_norm(
 
 def instance_norm(x: Value, *, affine: bool = False, name: str | None = None) -> Value:
     """Normalize each map of each sample by itself."""
-    return apply(op.InstanceNorm2d, [x], name, affine)
+    return apply(op.InstanceNorm, [x], name, affine)
 
 
 def parameter(

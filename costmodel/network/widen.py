@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import sympy
@@ -145,7 +145,7 @@ def _grown(node: Node, found: Widths, scale: Scale) -> Operator:
             changes[name] = tuple(sizes)
         elif held is not None:
             changes[held] = scale.size(axis)
-    holds_shape = any(f.type == "Shape" for f in fields(operator))  # type: ignore[arg-type]
+    holds_shape = isinstance(operator.attributes.get("shape"), Shape)
     if holds_shape and any(map(scale.changes, found.axes)):
         changes["shape"] = _shape(node, found.axes, scale)
     if not changes:

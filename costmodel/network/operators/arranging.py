@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from costmodel.algebra.extent import Extent, resolve
-from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.flow import AxisFlow, Flow, New, Repeated, Same, Tiled, Turned
 from costmodel.network.operators.axes import (
@@ -14,7 +13,7 @@ from costmodel.network.operators.axes import (
     rank,
     shaped,
 )
-from costmodel.network.operators.base import POINT, Rearrangement
+from costmodel.network.operators.base import POINT, Rearrangement, Windows
 from costmodel.network.reshaping import regrouped
 from costmodel.network.shape import Shape
 
@@ -111,7 +110,7 @@ class Expand(Rearrangement):
     shape: Shape
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See what the single position sees."""
         return None
 
@@ -156,7 +155,7 @@ class Repeat(Rearrangement):
     shape: Shape
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See positions that lie elsewhere."""
         return None
 
@@ -203,7 +202,7 @@ class Copy(Rearrangement):
             )
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position, or positions that lie elsewhere."""
         return POINT if self.order == "same" else None
 
