@@ -1,4 +1,4 @@
-"""Every operator, each with its four facts: output, weights, tally and window."""
+"""Every operator, each with its five facts: output, weights, tally, window and flow."""
 
 from __future__ import annotations
 
