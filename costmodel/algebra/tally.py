@@ -36,7 +36,9 @@ class Tally:
 
     def __mul__(self, times: Dim) -> Tally:
         """Return the operations of so many repetitions."""
-        return Tally(*(times * getattr(self, kind) for kind in KINDS))
+        parts = (getattr(self, kind) for kind in KINDS)
+        # What there is none of stays the number 0, whatever it is counted in.
+        return Tally(*(times * part if part != 0 else 0 for part in parts))
 
 
 KINDS = tuple(field.name for field in fields(Tally))
