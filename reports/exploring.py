@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import sympy
 
-from costmodel.algebra.legal import step_of
+from costmodel.algebra.legal_step import step_of
 from costmodel.algebra.printing import javascript_function
 from costmodel.algebra.symbols import Dim, H, N, W, alpha
 from costmodel.analysis.cost import cost

@@ -14,18 +14,16 @@ from hypothesis import given
 import costmodel as cm
 from costmodel.algebra.parse import exact, parse
 from costmodel.algebra.printing import javascript, latex, python
+from costmodel.algebra.rounding import FUNCTIONS, common_divisor, make_divisible
 from costmodel.algebra.symbols import (
-    FUNCTIONS,
     H,
     M,
     N,
     W,
     alpha,
-    common_divisor,
     exact_div,
     floor,
     is_equal,
-    make_divisible,
     maximum,
     symbol,
 )

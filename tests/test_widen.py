@@ -14,7 +14,8 @@ from torch import nn
 
 import costmodel as cm
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import H, W, alpha, is_equal, make_divisible, symbol
+from costmodel.algebra.rounding import make_divisible
+from costmodel.algebra.symbols import H, W, alpha, is_equal, symbol
 from costmodel.bridge import oracles
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op

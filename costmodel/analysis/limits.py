@@ -106,8 +106,8 @@ def _taken(node: Node, read: tuple[Shape, ...]) -> Iterator[tuple[Extent, Dim]]:
     match node.operator:
         case Pad(mode=mode, windows=windows):
             for axis, window in windows.items():
-                added = [as_int(window.before), as_int(window.after)]
-                if axis > 1:
+                if axis > 1:  # channels are padded with zeros, and have no side
+                    added = [as_int(window.before), as_int(window.after)]
                     yield along(read[0], axis), _reach(mode, added)
         case AvgPool(kernel=(_, _, _) as kernel):  # no smaller one, even if padded
             yield from zip(read[0].spatial, kernel, strict=True)

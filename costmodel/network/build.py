@@ -11,7 +11,21 @@ from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.enlarging import conv_transpose, upsample
+from costmodel.network.operators.arithmetic import FUNCTIONS
 from costmodel.network.sizes import Size, axes_of, half, pair, sizes
+from costmodel.network.tokens import (
+    attention,
+    group_norm,
+    instance_norm,
+    last_linear,
+    layer_norm,
+    matmul,
+    parameter,
+    permute,
+    reshape,
+    rms_norm,
+    scale,
+)
 from costmodel.network.value import (
     Value,
     apply,
@@ -181,14 +195,15 @@ def relu(x: Value, *, name: str | None = None) -> Value:
 
 
 def activation(x: Value, kind: str, *, name: str | None = None) -> Value:
-    """Apply an activation by its kind, such as relu6, silu or hardswish."""
+    """Apply an activation or another function by its name: silu, hardswish, gelu."""
     layer = op.OPERATORS.get(str(kind))
-    if layer is None or not issubclass(layer, op.Activation):
-        known = sorted(
-            k for k, o in op.OPERATORS.items() if issubclass(o, op.Activation)
-        )
-        raise CostModelError(f"activation {kind!r}: known are {', '.join(known)}")
-    return apply(layer, [x], name)
+    if layer is not None and issubclass(layer, op.Activation):
+        return apply(layer, [x], name)
+    if str(kind) in FUNCTIONS:
+        return apply(op.Pointwise, [x], name, kind)
+    own = (k for k, o in op.OPERATORS.items() if issubclass(o, op.Activation))
+    known = ", ".join(sorted({*own, *FUNCTIONS}))
+    raise CostModelError(f"activation {kind!r}: known are {known}")
 
 
 def require(condition: object, problem: str) -> None:
@@ -289,10 +304,12 @@ def channel_shuffle(x: Value, groups: Dim, *, name: str | None = None) -> Value:
 
 __all__ = [
     "Size", "Value", "activation", "adaptive_avg_pool", "adaptive_max_pool", "add",
-    "avg_pool", "batch_norm", "channel_shuffle", "concat", "conv", "conv_bn_relu",
-    "conv_transpose", "depthwise", "depthwise_bn_relu", "dropout", "flatten",
-    "global_average_pool", "identity", "image", "linear", "local_response_norm",
-    "max_pool", "multiply", "network", "pad", "pad_channels", "radial_basis",
-    "relu", "require", "scope", "select_channels", "softmax", "split", "subsample",
-    "table_conv", "upsample", "volume", "zeros",
+    "attention", "avg_pool", "batch_norm", "channel_shuffle", "concat", "conv",
+    "conv_bn_relu", "conv_transpose", "depthwise", "depthwise_bn_relu", "dropout",
+    "flatten", "global_average_pool", "group_norm", "identity", "image",
+    "instance_norm", "last_linear", "layer_norm", "linear", "local_response_norm",
+    "matmul", "max_pool", "multiply", "network", "pad", "pad_channels", "parameter",
+    "permute", "radial_basis", "relu", "require", "reshape", "rms_norm", "scale",
+    "scope", "select_channels", "softmax", "split", "subsample", "table_conv",
+    "upsample", "volume", "zeros",
 ]  # fmt: skip

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import sympy
 
-from costmodel.algebra.amount import Count, amount, product
-from costmodel.algebra.extent import Extent, resolve, substitute
+from costmodel.algebra.count import Count, polynomial, product
+from costmodel.algebra.extent import Extent, extent_of, resolve, substitute
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.errors import CostModelError
 
@@ -131,10 +131,10 @@ def names_of(shape: Shape) -> tuple[str, ...]:
 
 
 class Counted(Shape):
-    """A shape whose sizes are amounts: cheap to multiply and to add up.
+    """A shape whose sizes are polynomials: cheap to multiply and to add up.
 
     What an operator's algebra makes of it is turned into one expression at the end,
-    by :func:`costmodel.algebra.amount.added`.
+    by :func:`costmodel.algebra.count.added`.
     """
 
     __slots__ = ()
@@ -151,6 +151,9 @@ class Counted(Shape):
 
 
 def counted(shape: Shape) -> Counted:
-    """Return a shape to count with; a flattened map's length is an amount as well."""
-    length = shape.channels if shape.spatial else amount(shape.channels)
+    """Return a shape to count with; so is the length of a map that was flattened."""
+    length = shape.channels
+    if not shape.spatial and isinstance(length, sympy.Expr):
+        is_flattened = any(extent_of(s) is not None for s in length.free_symbols)
+        length = polynomial(length) if is_flattened else length
     return Counted(length, shape.spatial)

@@ -37,7 +37,7 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
 
     ``width`` is a symbol, an expression or a number; a number is legal where all
     products are whole. ``divisor`` rounds each count to a multiple of it, as
-    :func:`costmodel.algebra.symbols.make_divisible` does.
+    :func:`costmodel.algebra.rounding.make_divisible` does.
 
     **Errors**: a width that is tied to a number, with the node that ties it: a view
     that splits channels into heads, an equation, an operator without a rule.

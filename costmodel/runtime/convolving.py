@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from costmodel.algebra.amount import Count
+from costmodel.algebra.count import Count
 from costmodel.algebra.extent import resolve
 from costmodel.algebra.symbols import Dim, exact_div, is_equal
 from costmodel.network import operators as op

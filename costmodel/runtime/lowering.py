@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import networkx as nx
 
-from costmodel.algebra.amount import Count
+from costmodel.algebra.count import Count
 from costmodel.analysis.cost import cost
 from costmodel.analysis.strides import Layouts
 from costmodel.network import operators as op

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from costmodel.algebra.amount import added
+from costmodel.algebra.count import added
 from costmodel.algebra.symbols import as_int
 from costmodel.network import operators as op
 from costmodel.network.graph import Network

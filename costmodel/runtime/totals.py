@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from costmodel.algebra.amount import added
+from costmodel.algebra.count import added
 from costmodel.algebra.symbols import as_int
 from costmodel.analysis.cost import Row, cost
 from costmodel.errors import CostModelError

@@ -8,9 +8,9 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.amount import Count, product
-from costmodel.algebra.doubles import counted_in_doubles, printed_digits
+from costmodel.algebra.count import Count, product
 from costmodel.algebra.extent import Extent, normal
+from costmodel.algebra.rounding import counted_in_doubles, printed_digits
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError

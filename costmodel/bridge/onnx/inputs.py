@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.size import size
+from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import D, H, N, W, symbol
 from costmodel.bridge.onnx.names import clean
 from costmodel.bridge.trace.layout import Sizes

@@ -9,7 +9,7 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.size import size
+from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import Dim, N
 from costmodel.bridge.onnx.call import Call, Undone
 from costmodel.bridge.onnx.constants import constant, guessed

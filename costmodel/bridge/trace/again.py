@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import D, H, N, W
 from costmodel.bridge.trace.sizes import Record
 from costmodel.bridge.trace.tracer import Tracer

@@ -13,7 +13,7 @@ from torch import fx, nn
 from torch.utils._pytree import tree_flatten
 
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.size import size
+from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim
 from costmodel.bridge.trace.again import admits, check_again
 from costmodel.bridge.trace.extremes import symbolic_builtins

@@ -9,7 +9,8 @@ from typing import ClassVar, final
 import sympy
 
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import Dim, as_dim, common_divisor
+from costmodel.algebra.rounding import common_divisor
+from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError

@@ -7,7 +7,8 @@ from typing import ClassVar, final
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, as_dim, common_divisor, is_equal
+from costmodel.algebra.rounding import common_divisor
+from costmodel.algebra.symbols import Dim, as_dim, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.onnx.call import Call, Undone
 from costmodel.bridge.onnx.tensors import Constant, Traced
 from costmodel.network import operators as op

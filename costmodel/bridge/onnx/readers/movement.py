@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.onnx.call import Call
 from costmodel.bridge.onnx.readers.pooling import int_of
 from costmodel.bridge.onnx.tensors import Traced

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.onnx.call import Call, Undone
 from costmodel.bridge.onnx.readers.layers import padded
 from costmodel.bridge.onnx.tensors import Traced

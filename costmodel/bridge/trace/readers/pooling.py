@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.readers.layers import each, formulas
 from costmodel.bridge.trace.sizes import formula_of

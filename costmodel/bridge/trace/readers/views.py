@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.layout import split
 from costmodel.bridge.trace.sizes import formula_of
