@@ -31,8 +31,22 @@ class Known:
         )
 
 
-KNOWN_DIFFERENCES: tuple[Known, ...] = ()
-"""None so far. An entry's ``fault`` says what the old engine does wrong."""
+_ROW = "a row of one axis had a field of two: its second number was of no axis"
+
+_ONE = r"^\([^,]*,\)$|^\[\[[^\[\]]*\]\]$"
+"""A tuple of one number, or of one window."""
+
+KNOWN_DIFFERENCES: tuple[Known, ...] = tuple(
+    known
+    for section in ("fields", "fields otherwise", "bound", "bound again")
+    for known in (
+        Known(_ROW, f"{section}: length", then=r"^\[.*, .*\]$", now=_ONE),
+        Known(
+            _ROW, f"{section}: refused by one", "/region$", now=r"is not a \(length,\)"
+        ),
+    )
+)
+"""An entry's ``fault`` says what the old engine does wrong."""
 
 
 def fault_of(network: str, difference: list[str]) -> str | None:
