@@ -31,6 +31,11 @@ class Known:
         )
 
 
+_ROW = "a row of one axis had a field of two: its second number was of no axis"
+
+_ONE = r"^\([^,]*,\)$|^\[\[[^\[\]]*\]\]$"
+"""A tuple of one number, or of one window."""
+
 ANSWERED = r"^(?!\{'(refused|failed)')"
 
 KNOWN_DIFFERENCES: tuple[Known, ...] = (
@@ -59,6 +64,15 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
     ),
     Known("behind a reshape an axis of one position was taken for its neighbour",
           "bound again: value", r"/name$"),
+    *(
+        known
+        for section in ("fields", "fields otherwise", "bound", "bound again")
+        for known in (
+            Known(_ROW, f"{section}: length", then=r"^\[.*, .*\]$", now=_ONE),
+            Known(_ROW, f"{section}: refused by one", "/region$",
+                  now=r"is not a \(length,\)"),
+        )
+    ),
 )  # fmt: skip
 """An entry's ``fault`` says what the old engine does wrong."""
 
