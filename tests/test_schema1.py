@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from costmodel.network import operators as op
 from costmodel.network.graph import Network
 
 
@@ -30,3 +33,42 @@ def test_a_network_of_the_first_schema_is_read_and_written_in_the_second() -> No
     assert str(net["conv1"].output) == "4×4×4"
     assert json.loads(net.to_json())["schema"] == "costmodel.network/2"
     assert net == Network.from_json(net.to_json())
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({"kind": "relu"}, op.Pointwise("relu")),
+        ({"kind": "scaled_tanh"}, op.Pointwise("scaled_tanh")),
+        ({"kind": "pointwise", "function": "gelu"}, op.Pointwise("gelu")),
+        ({"kind": "scalar", "operation": "power", "value": "2"},
+         op.Arithmetic("power", "2")),
+        ({"kind": "last_linear", "features": 5, "bias": False},
+         op.Linear(5, bias=False)),
+    ],
+)  # fmt: skip
+def test_functions_and_arithmetic_of_the_first_schema_are_rows_of_tables(
+    written: dict[str, object], read: op.Operator
+) -> None:
+    document = json.loads(PLAIN)
+    document["nodes"].append({"name": "x", "operator": written, "inputs": ["conv1"]})
+    document["outputs"] = ["x"]
+    assert Network.from_json(json.dumps(document))["x"].operator == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({"kind": "add"}, op.Arithmetic("add")),
+        ({"kind": "multiply"}, op.Arithmetic("multiply")),
+        ({"kind": "binary", "operation": "maximum"}, op.Arithmetic("maximum")),
+    ],
+)
+def test_operations_on_two_tensors_of_the_first_schema_are_arithmetic(
+    written: dict[str, object], read: op.Operator
+) -> None:
+    document = json.loads(PLAIN)
+    pair = ["conv1", "conv1"]
+    document["nodes"].append({"name": "x", "operator": written, "inputs": pair})
+    document["outputs"] = ["x"]
+    assert Network.from_json(json.dumps(document))["x"].operator == read
