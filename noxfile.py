@@ -11,7 +11,7 @@ from pathlib import Path
 import nox
 
 
-nox.options.sessions = ["lint", "types", "floors", "tests", "report", "browser"]
+nox.options.sessions = ["lint", "types", "floors", "size", "tests", "report", "browser"]
 nox.options.reuse_venv = "yes"
 
 CONSTRAINTS = ("-c", "constraints.txt")
@@ -38,6 +38,12 @@ def floors(session: nox.Session) -> None:
     """Check that a floor imports only lower floors."""
     session.install(*CONSTRAINTS, "import-linter", "-e", ".")
     session.run("lint-imports")
+
+
+@nox.session(venv_backend="none")
+def size(session: nox.Session) -> None:
+    """Measure how much of the engine one has to read, and hold its limits."""
+    session.run(sys.executable, "-m", "tests.size", *session.posargs)
 
 
 @nox.session(venv_backend="none")

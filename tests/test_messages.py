@@ -532,12 +532,12 @@ STRANGE = st.sampled_from(
         op.Flatten(),
         op.Linear(3),
         op.Identity(),
-        op.Conv2d(4, (9, 9)),
-        op.AdaptiveAvgPool2d(),
+        op.Conv(4, (9, 9)),
+        op.AdaptiveAvgPool(),
         INPUT,
         op.Input(Shape(5)),
         object(),
-        op.MaxPool2d((2, 2), (3, 3), (1, 1), (1, 1), True),
+        op.MaxPool((2, 2), (3, 3), (1, 1), (1, 1), True),
     ]
 )
 

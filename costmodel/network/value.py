@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from costmodel.algebra.extent import Extent, resolve
-from costmodel.algebra.symbols import Dim, H, N, W, as_dim
+from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
@@ -77,7 +77,7 @@ class Builder:
             if check is not None:
                 check(*(value.shape for value in inputs))
         except CostModelError as error:
-            raise at(layer.kind, full, str(error)) from None
+            raise at(stem or layer.kind, full, str(error)) from None
         node = make_node(full, layer, names, self.nodes, self.inference)
         self.nodes[full] = node
         return Value(self, node)
@@ -117,6 +117,17 @@ class Builder:
 def image(channels: Dim = 3, height: Dim = H, width: Dim = W) -> Value:
     """Start a network: the sample ``channels × height × width``."""
     shape = Shape(as_dim(channels, "channels"), (Extent(height), Extent(width)))
+    return Builder().add(op.Input, (shape,), [], "input")
+
+
+def volume(channels: Dim = 3, depth: Dim = D, height: Dim = H, width: Dim = W) -> Value:
+    """Start a network: the sample ``channels × depth × height × width``, a video.
+
+    >>> print(volume(3, 16).shape)
+    3×16×H×W
+    """
+    extents = (Extent(depth), Extent(height), Extent(width))
+    shape = Shape(as_dim(channels, "channels"), extents)
     return Builder().add(op.Input, (shape,), [], "input")
 
 
@@ -186,4 +197,5 @@ _SHORT = {
     "dropout": "drop",
     "adaptive_avg_pool": "avg_pool",
     "adaptive_max_pool": "max_pool",
+    "resize": "upsample",
 }

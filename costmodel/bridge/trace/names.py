@@ -66,9 +66,9 @@ ALIASES = {
     "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
     "concat": "cat", "concatenate": "cat", "swapaxes": "transpose",
     "moveaxis": "movedim",
-    "swapdims": "transpose", "clip": "clamp",
-    "arctan": "atan", "max_pool2d_with_indices": "max_pool2d",
-    "adaptive_max_pool2d_with_indices": "adaptive_max_pool2d",
+    "swapdims": "transpose", "clip": "clamp", "arctan": "atan",
+    **{f"{kind}max_pool{axes}d_with_indices": f"{kind}max_pool{axes}d"
+       for kind in ("", "adaptive_") for axes in (1, 2, 3)},
     "fractional_max_pool2d_with_indices": "fractional_max_pool2d",
     "upsample_nearest": "interpolate", "upsample_bilinear": "interpolate",
     "upsample": "interpolate", "type_as": "to", "float": "to", "half": "to",
@@ -107,6 +107,7 @@ So have the activations, which are rows of a table.
 
 PRODUCTS = {
     "linear", "matmul", "bmm", "mm", "addmm", "baddbmm", "einsum", "conv2d", "conv1d",
+    "conv3d",
 }  # fmt: skip
 
 MADE_ANEW = {

@@ -25,17 +25,19 @@ from costmodel.network.operators.base import (
     Product,
     Rearrangement,
     Reduction,
+    Sizes,
     Source,
     Stateless,
     Weight,
     Weighted,
     Weights,
     Windowed,
+    Windows,
     by,
     rule_for,
 )
-from costmodel.network.operators.convolutions import Conv1d, ConvTranspose2d
-from costmodel.network.operators.folding import PixelShuffle, PixelUnshuffle, Unfold2d
+from costmodel.network.operators.convolutions import ConvTranspose
+from costmodel.network.operators.folding import PixelShuffle, PixelUnshuffle, Unfold
 from costmodel.network.operators.functions import (
     FUNCTIONS,
     Function,
@@ -50,14 +52,14 @@ from costmodel.network.operators.joining import (
 )
 from costmodel.network.operators.normalizing import (
     GroupNorm,
-    InstanceNorm2d,
+    InstanceNorm,
     LayerNorm,
     RMSNorm,
 )
 from costmodel.network.operators.padding import Pad
 from costmodel.network.operators.parts import Crop, PadTo, Slice
 from costmodel.network.operators.pointwise import (
-    BatchNorm2d,
+    BatchNorm,
     Dropout,
     Identity,
     LocalResponseNorm,
@@ -65,10 +67,10 @@ from costmodel.network.operators.pointwise import (
     Softmax,
 )
 from costmodel.network.operators.pooling import (
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool2d,
-    AvgPool2d,
-    MaxPool2d,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    MaxPool,
     Subsample2d,
 )
 from costmodel.network.operators.products import (
@@ -77,10 +79,10 @@ from costmodel.network.operators.products import (
     MatMul,
 )
 from costmodel.network.operators.reducing import Cumulate, Reduce
-from costmodel.network.operators.resampling import Resize2d, Upsample2d
+from costmodel.network.operators.resampling import Resize
 from costmodel.network.operators.stored import Derived, Opaque, Parameter
 from costmodel.network.operators.weighted import (
-    Conv2d,
+    Conv,
     Linear,
     RadialBasis,
     TableConv2d,
@@ -91,17 +93,16 @@ __all__ = [
     "ARITHMETIC",
     "FUNCTIONS",
     "OPERATORS",
-    "AdaptiveAvgPool2d",
-    "AdaptiveMaxPool2d",
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "Arithmetic",
     "Attention",
-    "AvgPool2d",
-    "BatchNorm2d",
+    "AvgPool",
+    "BatchNorm",
     "ChannelShuffle",
     "Concat",
-    "Conv1d",
-    "Conv2d",
-    "ConvTranspose2d",
+    "Conv",
+    "ConvTranspose",
     "Copy",
     "Crop",
     "Cumulate",
@@ -115,12 +116,12 @@ __all__ = [
     "GroupNorm",
     "Identity",
     "Input",
-    "InstanceNorm2d",
+    "InstanceNorm",
     "LayerNorm",
     "Linear",
     "LocalResponseNorm",
     "MatMul",
-    "MaxPool2d",
+    "MaxPool",
     "Normalization",
     "Opaque",
     "Operation",
@@ -142,19 +143,20 @@ __all__ = [
     "Reduction",
     "Repeat",
     "Reshape",
-    "Resize2d",
+    "Resize",
+    "Sizes",
     "Slice",
     "Softmax",
     "Source",
     "Stateless",
     "Subsample2d",
     "TableConv2d",
-    "Unfold2d",
-    "Upsample2d",
+    "Unfold",
     "Weight",
     "Weighted",
     "Weights",
     "Windowed",
+    "Windows",
     "Zeros",
     "by",
     "functions",
@@ -166,14 +168,13 @@ __all__ = [
 OPERATORS: dict[str, type[Operator]] = {
     operator.kind: operator
     for operator in (
-        Input, Conv2d, TableConv2d, Linear, RadialBasis, BatchNorm2d, LocalResponseNorm,
+        Input, Conv, TableConv2d, Linear, RadialBasis, BatchNorm, LocalResponseNorm,
         Pointwise, Arithmetic, PReLU, Softmax, Identity, Dropout,
-        MaxPool2d, AvgPool2d, Subsample2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d,
+        MaxPool, AvgPool, Subsample2d, AdaptiveAvgPool, AdaptiveMaxPool,
         Concat, Flatten, Pad, Zeros, ChannelShuffle,
-        Conv1d, ConvTranspose2d, MatMul, Attention, Einsum, Upsample2d, Resize2d,
-        Parameter, Derived, Opaque, LayerNorm, RMSNorm, GroupNorm, InstanceNorm2d,
-        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Slice, Crop, PadTo, Copy,
-        Unfold2d, PixelShuffle, PixelUnshuffle,
+        ConvTranspose, MatMul, Attention, Einsum, Resize, Parameter, Derived, Opaque,
+        LayerNorm, RMSNorm, GroupNorm, InstanceNorm, Reduce, Cumulate, Reshape, Permute,
+        Expand, Repeat, Slice, Crop, PadTo, Copy, Unfold, PixelShuffle, PixelUnshuffle,
     )
 }  # fmt: skip
 """Every operator by its kind. A new one goes here; tests name what it still lacks."""

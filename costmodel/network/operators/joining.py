@@ -24,9 +24,10 @@ from costmodel.network.flow import (
 from costmodel.network.operators.axes import along, rank, replaced, total
 from costmodel.network.operators.base import (
     POINT,
-    Pair,
     Rearrangement,
+    Sizes,
     Source,
+    Windows,
     slide,
     suffix,
 )
@@ -46,7 +47,7 @@ class Concat(Rearrangement):
     axis: Dim = 1
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position of channels; other axes are stacked where each is."""
         return POINT if self.axis == 1 else None
 
@@ -103,12 +104,12 @@ class Zeros(Source):
     kind: ClassVar[str] = "zeros"
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     channels: Dim
-    stride: Pair = (1, 1)
+    stride: Sizes = (1, 1)
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Stride over single positions."""
-        return Window(stride=self.stride[0]), Window(stride=self.stride[1])
+        return tuple(Window(stride=step) for step in self.stride)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return so many channels at every stride's position."""

@@ -201,8 +201,8 @@ def derived(site: Site) -> Widened:
 
 
 SAME: tuple[type[op.Operator], ...] = (
-    op.Pointwise, op.Softmax, op.Identity, op.Dropout, op.BatchNorm2d,
-    op.LocalResponseNorm, op.LayerNorm, op.RMSNorm, op.InstanceNorm2d, op.Cumulate,
+    op.Pointwise, op.Softmax, op.Identity, op.Dropout, op.BatchNorm,
+    op.LocalResponseNorm, op.LayerNorm, op.RMSNorm, op.InstanceNorm, op.Cumulate,
     op.Copy,
 )  # fmt: skip
 
@@ -212,9 +212,8 @@ LAYERS: dict[type[op.Operator], Rule] = _SAME | {
     op.Parameter: stored,
     op.Derived: derived,
     op.Opaque: unknown,
-    op.Conv2d: convolved,
-    op.Conv1d: convolved,
-    op.ConvTranspose2d: transposed,
+    op.Conv: convolved,
+    op.ConvTranspose: transposed,
     op.TableConv2d: listed,
     op.Linear: linear,
     op.RadialBasis: linear,
@@ -223,13 +222,12 @@ LAYERS: dict[type[op.Operator], Rule] = _SAME | {
     op.Einsum: lettered,
     op.PReLU: slopes,
     op.GroupNorm: grouped,
-    op.MaxPool2d: windowed,
-    op.AvgPool2d: windowed,
+    op.MaxPool: windowed,
+    op.AvgPool: windowed,
     op.Subsample2d: windowed,
-    op.AdaptiveAvgPool2d: adapted,
-    op.AdaptiveMaxPool2d: adapted,
-    op.Upsample2d: resampled,
-    op.Resize2d: resampled,
+    op.AdaptiveAvgPool: adapted,
+    op.AdaptiveMaxPool: adapted,
+    op.Resize: resampled,
     op.Arithmetic: broadcast,
     op.Reduce: reduced,
 }

@@ -1,0 +1,279 @@
+"""How much of the engine one has to read: figures, each with a goal and a limit.
+
+``python -m tests.size`` prints them and fails where one is above its limit. It reads
+the source alone and imports none of it.
+
+**Closure**: lines, docstrings included, of every file of ``costmodel`` that
+``analysis/cost.py`` imports, and that these import, and so on. Those for type checkers
+alone (``if TYPE_CHECKING``) do not count, and neither does a package's ``__init__.py``,
+unless it is what is imported. **Deferred** is the same with the imports inside of
+functions, so that no line leaves the closure by moving its import into a function.
+
+**Floors**: lines of ``algebra/``, ``network/`` and ``analysis/``.
+
+**Classes**: concrete operators, the classes of ``network/operators`` that derive from
+``Operator`` and that no class there derives from: all others are abstract.
+
+**Files**: of each concrete operator, the files under ``costmodel``, ``architectures``
+and ``reports`` that name it; the median over operators. A file names an operator if it
+defines the class, imports it from ``costmodel``, uses that name or reads it off a
+module of ``costmodel`` (``op.Concat``, but neither ``sympy.Add`` nor ``nn.ReLU``), or
+holds its kind as text, alone or in a list of words between spaces. Text counts only if
+the kind has an underscore: "add" and "linear" are names of much else.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+
+ROOT = Path(__file__).parent.parent
+OPERATORS = Path("costmodel/network/operators")
+CORE = Path("costmodel/analysis/cost.py")
+FLOORS = ("costmodel/algebra", "costmodel/network", "costmodel/analysis")
+PRODUCT = ("costmodel", "architectures", "reports")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a figure is to become, and what it may not exceed until then."""
+
+    goal: float | None
+    """None where the goal is another figure's."""
+    held: float
+    what: str
+
+
+LIMITS = {
+    "closure": Limit(3_500, 6_511, "lines that cm.cost imports"),
+    "deferred": Limit(None, 7_612, "the same with imports inside of functions"),
+    "floors": Limit(13_000, 17_013, "lines of algebra, network and analysis"),
+    "classes": Limit(48, 69, "concrete operator classes"),
+    "files": Limit(5, 15, "files that name an operator class, median"),
+}
+"""By figure. A limit is lowered with the figure, and never raised."""
+
+
+def main(arguments: Collection[str] = (), root: Path = ROOT) -> int:
+    """Print each figure beside its limit and goal; return 1 if one is above its limit.
+
+    ``--files`` also prints what the last figure is the median of, ``--closure`` the
+    files of the first.
+    """
+    found = figures(root)
+    page = [f"{'figure':<10}{'today':>8}{'limit':>8}{'goal':>8}"]
+    for name, limit in LIMITS.items():
+        goal = "" if limit.goal is None else f"{limit.goal:,}"
+        numbers = f"{found[name]:>8,g}{limit.held:>8,}{goal:>8}"
+        page.append(
+            f"{name:<10}{numbers}  {limit.what}: {standing(found[name], limit)}"
+        )
+    if "--closure" in arguments:
+        files = closure(root, CORE)
+        page += [f"{lines(root / path):>6}  {path}" for path in files]
+    if "--files" in arguments:
+        counts = {name: len(files) for name, files in named_in(root).items()}
+        ranked = sorted(counts.items(), key=lambda item: item[1])
+        page += [f"{count:>6}  {name}" for name, count in ranked]
+    sys.stdout.write("\n".join(page) + "\n")
+    return int(any(found[name] > limit.held for name, limit in LIMITS.items()))
+
+
+def standing(value: float, limit: Limit) -> str:
+    """Say where a figure stands between its limit and its goal."""
+    if value > limit.held:
+        return f"{value - limit.held:,g} ABOVE ITS LIMIT"
+    lower = "; lower its limit" if value < limit.held else ""
+    if limit.goal is None:
+        return f"held{lower}"
+    if value > limit.goal:
+        return f"{value - limit.goal:,g} above its goal{lower}"
+    return f"goal met{lower}"
+
+
+def figures(root: Path) -> dict[str, float]:
+    """Return the figures of a tree by name."""
+    return {
+        "closure": sum(lines(root / path) for path in closure(root, CORE)),
+        "deferred": sum(
+            lines(root / path) for path in closure(root, CORE, deferred=True)
+        ),
+        "floors": sum(lines(root / path) for path in sources(root, FLOORS)),
+        "classes": len(operators(root)),
+        "files": median(map(len, named_in(root).values())),
+    }
+
+
+def sources(root: Path, folders: Iterable[str]) -> list[Path]:
+    """Return the Python files under some folders, relative to the root."""
+    return sorted(
+        path.relative_to(root)
+        for folder in folders
+        for path in (root / folder).rglob("*.py")
+    )
+
+
+def lines(path: Path) -> int:
+    """Return the lines of a file."""
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return a file's syntax."""
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def closure(root: Path, start: Path, *, deferred: bool = False) -> list[Path]:
+    """Return a file and all files of ``costmodel`` that it needs imported.
+
+    ``deferred``: with those that it needs only once its functions are called.
+    """
+    found, waiting = set[Path](), [start]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += imported(root, path, deferred=deferred)
+    return sorted(found)
+
+
+def imported(root: Path, path: Path, *, deferred: bool) -> Iterator[Path]:
+    """Give the files of ``costmodel`` that a file imports."""
+    package = path.parent.parts
+    for node in executed(tree(root / path), deferred=deferred):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = [*above, *(node.module or "").split(".")]
+            base = [part for part in base if part]
+            parts = [[*base, alias.name] for alias in node.names]
+            # What is no module of its own is defined in the package.
+            names = [p if module(root, p) else base for p in parts]
+        else:
+            continue
+        for name in names:
+            if name[0] == "costmodel" and (file := module(root, name)):
+                yield file
+
+
+def module(root: Path, parts: list[str]) -> Path | None:
+    """Return the file of a module by its dotted name's parts, if it is one."""
+    base = Path(*parts)
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if (root / path).is_file():
+            return path
+    return None
+
+
+def executed(node: ast.AST, *, deferred: bool) -> Iterator[ast.AST]:
+    """Give every node of a syntax tree that importing executes, functions apart.
+
+    What only type checkers see is left out.
+    """
+    yield node
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        children = node.orelse
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not deferred:
+        return
+    for child in children:
+        yield from executed(child, deferred=deferred)
+
+
+def operators(root: Path) -> dict[str, str]:
+    """Return the concrete operator classes, and the kind that each states or ""."""
+    bases: dict[str, set[str]] = {}
+    kinds: dict[str, str] = {}
+    for path in sources(root, [str(OPERATORS)]):
+        for node in ast.walk(tree(root / path)):
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] = set(map(named, node.bases))
+                kinds[node.name] = kind_of(node)
+    derived = {"Operator"}
+    while more := {n for n, b in bases.items() if b & derived} - derived:
+        derived |= more
+    parents = set().union(*(bases[name] for name in derived if name in bases))
+    return {name: kinds[name] for name in bases if name in derived - parents}
+
+
+def named(base: ast.expr) -> str:
+    """Return the last name of a base class, its parameters left out."""
+    if isinstance(base, ast.Subscript):
+        return named(base.value)
+    return base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
+
+
+def kind_of(node: ast.ClassDef) -> str:
+    """Return the text that a class body gives the name ``kind``."""
+    for statement in node.body:
+        match statement:
+            case ast.AnnAssign(ast.Name("kind"), value=ast.Constant(str(kind))):
+                return kind
+            case ast.Assign([ast.Name("kind")], ast.Constant(str(kind))):
+                return kind
+    return ""
+
+
+@cache
+def named_in(root: Path) -> dict[str, list[Path]]:
+    """Return by concrete operator the files of the product that name it."""
+    known = operators(root)
+    by_kind = {kind: name for name, kind in known.items() if "_" in kind}
+    found: dict[str, list[Path]] = {name: [] for name in known}
+    for path in sources(root, PRODUCT):
+        for name in mentions(root, path, set(known), by_kind):
+            found[name].append(path)
+    return found
+
+
+def mentions(
+    root: Path, path: Path, known: set[str], by_kind: dict[str, str]
+) -> set[str]:
+    """Return the operators that one file names."""
+    found: set[str] = set()
+    nodes = list(ast.walk(tree(root / path)))
+    modules = {name for node in nodes for name in modules_of(root, node)}
+    is_home = path.is_relative_to(OPERATORS)
+    for node in nodes:
+        match node:
+            case ast.ImportFrom(module=str(source), names=names) if ours(source):
+                found |= {alias.name for alias in names} & known
+            case ast.ClassDef(name=name) if is_home:
+                found |= {name} & known
+            case ast.Attribute(value=value, attr=name) if name in known:
+                if ast.unparse(value) in modules:
+                    found.add(name)
+            case ast.Constant(str(text)):
+                words = text.split()
+                if all(word.isidentifier() for word in words):
+                    found |= {by_kind[word] for word in words if word in by_kind}
+    return found
+
+
+def ours(source: str) -> bool:
+    """Say whether a dotted name is one of this package."""
+    return source.partition(".")[0] == "costmodel"
+
+
+def modules_of(root: Path, node: ast.AST) -> Iterator[str]:
+    """Give the names under which an import makes modules of ``costmodel`` known."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            if ours(alias.name):
+                yield alias.asname or alias.name
+    elif isinstance(node, ast.ImportFrom) and ours(node.module or ""):
+        for alias in node.names:
+            if module(root, [*str(node.module).split("."), alias.name]):
+                yield alias.asname or alias.name
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
