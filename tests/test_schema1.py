@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.operators import OPERATORS
 from costmodel.network.schema1 import UPGRADES, Document
@@ -60,3 +61,42 @@ def test_kinds_of_the_first_schema_become_todays(
 ) -> None:
     assert after == UPGRADES[before["kind"]](before)
     assert after["kind"] in OPERATORS
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({"kind": "relu"}, op.Pointwise("relu")),
+        ({"kind": "scaled_tanh"}, op.Pointwise("scaled_tanh")),
+        ({"kind": "pointwise", "function": "gelu"}, op.Pointwise("gelu")),
+        ({"kind": "scalar", "operation": "power", "value": "2"},
+         op.Arithmetic("power", "2")),
+        ({"kind": "last_linear", "features": 5, "bias": False},
+         op.Linear(5, bias=False)),
+    ],
+)  # fmt: skip
+def test_functions_and_arithmetic_of_the_first_schema_are_rows_of_tables(
+    written: dict[str, object], read: op.Operator
+) -> None:
+    document = json.loads(PLAIN)
+    document["nodes"].append({"name": "x", "operator": written, "inputs": ["conv1"]})
+    document["outputs"] = ["x"]
+    assert Network.from_json(json.dumps(document))["x"].operator == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({"kind": "add"}, op.Arithmetic("add")),
+        ({"kind": "multiply"}, op.Arithmetic("multiply")),
+        ({"kind": "binary", "operation": "maximum"}, op.Arithmetic("maximum")),
+    ],
+)
+def test_operations_on_two_tensors_of_the_first_schema_are_arithmetic(
+    written: dict[str, object], read: op.Operator
+) -> None:
+    document = json.loads(PLAIN)
+    pair = ["conv1", "conv1"]
+    document["nodes"].append({"name": "x", "operator": written, "inputs": pair})
+    document["outputs"] = ["x"]
+    assert Network.from_json(json.dumps(document))["x"].operator == read
