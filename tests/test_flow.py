@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, H, W
 from costmodel.network import operators as op
-from costmodel.network.axes import axes as extents_of
+from costmodel.network.axes import extents as extents_of
 from costmodel.network.flow import (
     AxisFlow,
     Fixed,

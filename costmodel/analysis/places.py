@@ -20,7 +20,7 @@ from costmodel.algebra.window import Window
 from costmodel.analysis.same_padding import as_tensorflow
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
-from costmodel.network.axes import axes as extents_of
+from costmodel.network.axes import extents as extents_of
 from costmodel.network.flow import (
     AxisFlow,
     Flow,

@@ -10,8 +10,8 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
+from costmodel.network.axes import extents, rank, shaped
 from costmodel.network.flow import Flow, Same, unchanged
-from costmodel.network.operators.axes import extents, rank, shaped
 from costmodel.network.operators.base import Elementwise, Weight, Weights
 from costmodel.network.shape import Shape
 

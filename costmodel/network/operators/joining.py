@@ -10,6 +10,7 @@ from costmodel.algebra.symbols import Dim, as_dim, exact_div, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.axes import along, rank, replaced, total
 from costmodel.network.flow import (
     Flow,
     Joined,
@@ -21,7 +22,6 @@ from costmodel.network.flow import (
     elementwise,
     unchanged,
 )
-from costmodel.network.operators.axes import along, rank, replaced, total
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,
