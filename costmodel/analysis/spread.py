@@ -141,7 +141,7 @@ def _read(
     require_apart(node, flow, reading.routes.after(node))
     if isinstance(flow.axes[0], Joined):
         return _concat(table, seen, reading.network.shapes_into(node), reading)
-    if type(operator) is op.Multiply:
+    if op.is_gated(operator, reading.network.shapes_into(node)):
         return _product(table, seen, reading)
     return tuple(map(table.union, _beside(seen)))
 
@@ -155,7 +155,8 @@ def _drops_channels(network: Network, flows: Mapping[str, Flow]) -> bool:
     kinds = {type(node.operator) for node in network.nodes}
     has_zeros = op.Zeros in kinds or any(isinstance(axis, Padded) for axis in first)
     some = any(isinstance(axis, Part | Listed) for axis in first) or (
-        op.Multiply in kinds and has_zeros
+        has_zeros
+        and any(op.is_gated(n.operator, network.shapes_into(n)) for n in network.nodes)
     )
     return some and all(type(n.output.channels) is int for n in network.nodes)
 
