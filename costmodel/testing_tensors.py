@@ -18,16 +18,16 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, W
 from costmodel.algebra.window import Window
 from costmodel.network import operators as op
-from costmodel.network.graph import Network
-from costmodel.network.operators.arranging import COPIES
-from costmodel.network.operators.axes import (
+from costmodel.network.axes import (
     along,
+    enlarged,
     extents,
     rank,
     replaced,
-    scaled,
     shaped,
 )
+from costmodel.network.graph import Network
+from costmodel.network.operators.arranging import COPIES
 from costmodel.network.operators.reducing import REDUCTIONS
 from costmodel.network.shape import Shape
 from costmodel.network.value import Value, apply, network, sample
@@ -144,7 +144,7 @@ def _merge(draw: Draw, x: Value) -> Value:
     """Make one axis of two neighbours: a product of extents."""
     sides, first = list(extents(x.shape)), draw(st.integers(0, rank(x.shape) - 2))
     one, other = sides[first : first + 2]
-    sides[first : first + 2] = [scaled(other, one.value)]
+    sides[first : first + 2] = [enlarged(other, one.value)]
     return put(x, op.Reshape(shaped(sides)))
 
 
@@ -166,7 +166,7 @@ def _permute(draw: Draw, x: Value) -> Value:
 
 def _repeat(draw: Draw, x: Value) -> Value:
     axis, times = _axis(draw, x), draw(st.integers(1, 3))
-    longer = scaled(along(x.shape, axis), times)
+    longer = enlarged(along(x.shape, axis), times)
     return put(x, op.Repeat(replaced(x.shape, axis, longer)))
 
 

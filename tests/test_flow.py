@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain, pairwise
 from math import prod
 
@@ -9,10 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import costmodel as cm
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, H, W
+from costmodel.algebra.tally import Tally
+from costmodel.algebra.window import Window, sliding
+from costmodel.analysis.strides import Layouts
+from costmodel.analysis.support import support
 from costmodel.network import operators as op
-from costmodel.network.axes import axes as extents_of
+from costmodel.network.axes import extents as extents_of
 from costmodel.network.flow import (
     AxisFlow,
     Fixed,
@@ -198,3 +204,58 @@ def test_pixels_are_shuffled_as_einops_writes_it() -> None:
     assert channels == parts[0]
     assert rows == Merged((Same(2), parts[1]))
     assert columns == Merged((Same(3), parts[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Swish(op.Elementwise):
+    """A function of each element that no pass knows."""
+
+    kind = "swish"
+
+    def tally(self, output: Shape, *_: Shape) -> Tally:
+        """Return an exponential an element."""
+        return Tally(exp=output.numel)
+
+
+@dataclass(frozen=True, slots=True)
+class Median(op.Stateless, op.Windowed):
+    """A window that no pass knows."""
+
+    kind = "median"
+
+    @property
+    def window(self) -> tuple[Window, Window]:
+        """Slide by two."""
+        return sliding(3, 2, 1), sliding(3, 2, 1)
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the positions of the window."""
+        height, width = (e.through(self.window[0]) for e in inputs[0].spatial)
+        return Shape(inputs[0].channels, (height, width))
+
+    def tally(self, output: Shape, *_: Shape) -> Tally:
+        """Return a comparison a tap."""
+        return Tally(compare=9 * output.numel)
+
+
+def test_operators_from_elsewhere_are_followed_by_their_bases() -> None:
+    net = Network.assemble([
+        ("input", op.Input(axes(3, 9, 9)), ()),
+        ("conv", op.Conv(8, (3, 3), padding=(1, 1)), ("input",)),
+        ("swish", Swish(), ("conv",)),
+        ("median", Median(), ("swish",)),
+        ("turned", op.Permute((2, 3, 1)), ("median",)),
+        ("swished", Swish(), ("turned",)),
+        ("mean", op.Reduce("mean", (1, 2)), ("swished",)),
+    ], batch=1)  # fmt: skip
+    field = cm.receptive_field(net).of("median")
+    assert (field.size, field.stride) == ((5, 5), (2, 2))
+    assert support(net, "median", (2, 2)).any(axis=0).sum() == 25
+    assert str(cm.widen(net, 2)["median"].output) == "8×5×5"
+    layers = [(n.name, n.operator, n.inputs) for n in net.nodes]
+    headed = Network.assemble([*layers, ("head", op.Linear(5), ("mean",))])
+    assert str(cm.widen(headed, 2)["median"].output) == "16×5×5"
+    layouts = Layouts(net)
+    copied = [layouts.place(node) for node in net.nodes]
+    assert not any(copied)
+    assert layouts.strides["swished"] == (5, 1, 25)

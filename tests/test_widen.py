@@ -19,7 +19,7 @@ from costmodel.algebra.symbols import H, W, alpha, is_equal, symbol
 from costmodel.bridge import oracles
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.axes import axes
+from costmodel.network.axes import extents, rank
 from costmodel.network.build import (
     Value,
     activation,
@@ -38,7 +38,6 @@ from costmodel.network.build import (
     split,
 )
 from costmodel.network.graph import Network
-from costmodel.network.operators.axes import rank
 from costmodel.network.shape import Shape
 from costmodel.network.value import apply, sample
 from costmodel.network.widen import widen
@@ -569,7 +568,7 @@ def test_each_count_is_rounded_as_mobilenet_rounds_it() -> None:
     wide = widen(net, alpha, divisor=8)
     for node in net.nodes[:-1]:
         for before, after in zip(
-            axes(node.output), axes(wide[node.name].output), strict=True
+            extents(node.output), extents(wide[node.name].output), strict=True
         ):
             channels = before.value
             if before != after:

@@ -13,11 +13,11 @@ from costmodel.algebra.extent import Extent, normal, resolve
 from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import Dim, as_int
 from costmodel.errors import CostModelError, at
+from costmodel.network.axes import along
 from costmodel.network.constraint import Constraint
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import AvgPool, Crop, Pad, PadTo
-from costmodel.network.operators.axes import along
 from costmodel.network.requirement import Requirement
 from costmodel.network.shape import Shape
 

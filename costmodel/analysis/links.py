@@ -108,6 +108,9 @@ def _under(source: Slid | Padded | Part, inputs: int, outputs: int) -> Blocks:
     window = source.window or Window()
     stride, before = as_int(window.stride), as_int(window.before)
     border = "zeros" if isinstance(source, Part) else source.border
+    if window.size == 1 and border == "zeros":
+        places = range(-before, outputs * stride - before, stride)
+        return [([n] if 0 <= n < inputs else [], 1) for n in places]
     starts = np.arange(outputs)[:, None] * stride - before
     read = bordered(border, starts + _taps(source, window), inputs)
     return [(row[(row >= 0) & (row < inputs)].tolist(), 1) for row in read]

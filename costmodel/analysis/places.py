@@ -20,7 +20,7 @@ from costmodel.algebra.window import Window
 from costmodel.analysis.same_padding import as_tensorflow
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
-from costmodel.network.axes import axes as extents_of
+from costmodel.network.axes import extents as extents_of
 from costmodel.network.flow import (
     AxisFlow,
     Flow,
@@ -95,10 +95,14 @@ class Routes:
         self.places: dict[str, Places] = {}
         """Where height and width are in every result that has them elsewhere."""
         self._steps: dict[_Key, tuple[Step, ...]] = {}
+        self._keys: dict[tuple[str, int], _Key] = {}
         self._windows: dict[_Key, tuple[Window | None, ...]] = {}
         for node in network.nodes:
-            followed = [n for n, s in enumerate(node.inputs) if s not in self.stored]
-            operands = [self._steps_of(node, number) for number in followed]
+            operands = [
+                self._steps_of(node, number)
+                for number, source in enumerate(node.inputs)
+                if source not in self.stored
+            ]
             after = tuple(map(_common, zip(*operands, strict=True)))
             if after not in (self.home, ()):
                 self.places[node.name] = after
@@ -106,12 +110,14 @@ class Routes:
     def _steps_of(self, node: Node, operand: int) -> tuple[Step, ...]:
         where = self.before(node, operand)
         x = self.network.by_name[node.inputs[operand]].output
-        key = _key(node, x, operand, where)
-        if key not in self._steps:
+        key = id(node.operator), id(x), id(node.output), operand, where
+        self._keys[node.name, operand] = key
+        found = self._steps.get(key)
+        if found is None:
             flow = self.flows[node.name]
-            found = (step(node, flow, x, place, operand) for place in where)
-            self._steps[key] = tuple(found)
-        return self._steps[key]
+            found = tuple([step(node, flow, x, place, operand) for place in where])
+            self._steps[key] = found
+        return found
 
     def before(self, node: Node, operand: int) -> Places:
         """Return where height and width are in what a node reads."""
@@ -128,14 +134,15 @@ class Routes:
 
         **Errors**: an operator that works along an axis that is not followed.
         """
-        where = self.before(node, operand)
-        x = self.network.by_name[node.inputs[operand]].output
-        key = _key(node, x, operand, where)
-        if key not in self._windows:
-            steps = zip(where, self._steps_of(node, operand), strict=True)
+        if (node.name, operand) not in self._keys:
+            self._steps_of(node, operand)  # of a stored one that takes its place
+        key = self._keys[node.name, operand]
+        found, where = self._windows.get(key), key[-1]
+        if found is None:
+            x = self.network.by_name[node.inputs[operand]].output
             seen = _Looking(node, self.flows[node.name], x, operand, self.same)
-            self._windows[key] = seen.windows(list(steps))
-        found = self._windows[key]
+            found = seen.windows(list(zip(where, self._steps[key], strict=True)))
+            self._windows[key] = found
         if len(node.inputs) == 1 or GONE not in where:
             return found
         places = zip(found, where, self.after(node), strict=True)
@@ -143,12 +150,7 @@ class Routes:
 
 
 _Key: TypeAlias = tuple[int, int, int, int, Places]
-
-
-def _key(node: Node, x: Shape, operand: int, where: Places) -> _Key:
-    """Return what nodes that do the same with the image's axes have in common."""
-    return id(node.operator), id(x), id(node.output), operand, where
-
+"""What nodes that do the same with the image's axes have in common."""
 
 _STANDING = Window(stride=0)
 
@@ -269,10 +271,10 @@ class _Looking:
         try:
             if not all(map(_is_one_window, self.flow.axes)):
                 operator.window  # noqa: B018 - refuses, and says why
-            if isinstance(operator, op.Product):
+                self._require_known()
+            if self.flow.summed and isinstance(operator, op.Product):
                 return (None,) * len(steps)
-            self._require_known()
-            return tuple(self._seen(*one) for one in steps)
+            return tuple([self._seen(*one) for one in steps])
         except _LostError:
             problem = _lost([place for place, _ in steps])
             raise at(operator.kind, name, problem) from None

@@ -13,10 +13,9 @@ from costmodel.algebra.window import Window
 from costmodel.analysis.call import Call, Extra, Role, Saved, element_width
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.axes import axes, elements
+from costmodel.network.axes import elements, extents, others
 from costmodel.network.graph import Network
 from costmodel.network.operators import Operator, rule_for
-from costmodel.network.operators.axes import others
 from costmodel.network.operators.base import are_all
 from costmodel.network.operators.pooling import Pool
 from costmodel.network.shape import Shape
@@ -210,13 +209,13 @@ def _attention(call: Call) -> Saved:
     That is what the fused kernels keep; scores are made once more on the way back.
     Without them, on other devices or under some masks, PyTorch keeps the scores.
     """
-    query, _, value = (axes(x) for x in call.inputs[:3])
+    query, _, value = (extents(x) for x in call.inputs[:3])
     if query[-1] != value[-1]:
         raise CostModelError(
             f"attention: PyTorch has no fused kernel for values of {value[-1]} and "
             f"queries of {query[-1]} features; what it saves is not known"
         )
-    rows = elements(call.output, axes(call.output)[:-1])
+    rows = elements(call.output, extents(call.output)[:-1])
     sums = Extra("statistics", rows)
     return Saved(tuple(range(len(call.inputs))), result=True, extras=(sums,))
 

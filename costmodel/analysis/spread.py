@@ -108,15 +108,19 @@ class _Reading:
         self.apart = _drops_channels(network, routes.flows)
 
 
-def _followed(node: Node, stored: frozenset[str]) -> list[int]:
+def _followed(node: Node, flow: Flow, stored: frozenset[str]) -> list[int]:
     """Return the operands that may see something.
 
     In a concatenation a stored one takes its place all the same.
     """
     inputs = enumerate(node.inputs)
-    if isinstance(node.operator, op.Concat) and node.name not in stored:
+    if _is_joined(flow) and node.name not in stored:
         return [number for number, _ in inputs]
     return [number for number, source in inputs if source not in stored]
+
+
+def _is_joined(flow: Flow) -> bool:
+    return any(isinstance(axis, Joined) for axis in flow.axes)
 
 
 def _read(
@@ -124,7 +128,7 @@ def _read(
 ) -> Lanes:
     """Return what a node's channels see, from what those of its operands see."""
     operator, flow = node.operator, reading.routes.flows[node.name]
-    followed = _followed(node, reading.routes.stored)
+    followed = _followed(node, flow, reading.routes.stored)
     if not followed or isinstance(operator, op.Source):
         return (_NOTHING,)
     seen = []

@@ -21,7 +21,7 @@ from typing import ClassVar, TypeAlias, final
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.window import Window
-from costmodel.network.axes import axes as extents_of
+from costmodel.network.axes import extents as extents_of
 from costmodel.network.shape import Shape
 
 

@@ -12,7 +12,7 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.parse import exact
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError, at
-from costmodel.network.axes import axes as extents_of
+from costmodel.network.axes import extents as extents_of
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator

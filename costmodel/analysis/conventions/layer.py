@@ -14,7 +14,7 @@ from costmodel.algebra.rounding import counted_in_doubles, printed_digits
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
-from costmodel.network.axes import axes
+from costmodel.network.axes import extents
 from costmodel.network.operators import Conv, ConvTranspose, Operator
 from costmodel.network.shape import Shape
 
@@ -70,7 +70,7 @@ class Layer:
     @property
     def left_columns(self) -> Count:
         """Elements of the left operand times columns of the right one."""
-        columns = axes(self.inputs[1])[-1]
+        columns = extents(self.inputs[1])[-1]
         return _numel(self.inputs[0]) * product(1, (columns,))
 
     @property
@@ -82,8 +82,8 @@ class Layer:
         sizes = self.operator.attributes["equation"]
         before, _, after = sizes.partition("->")
         left, right = before.split(",")
-        known = dict(zip(left[::-1], axes(self.inputs[0])[::-1], strict=False))
-        known |= dict(zip(right[::-1], axes(self.inputs[1])[::-1], strict=False))
+        known = dict(zip(left[::-1], extents(self.inputs[0])[::-1], strict=False))
+        known |= dict(zip(right[::-1], extents(self.inputs[1])[::-1], strict=False))
         summed = set(left + right) - set(after)
         count = self.batch * (2 if summed else 1)
         for extent in known.values():

@@ -9,8 +9,8 @@ from typing import ClassVar, final
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
+from costmodel.network.axes import extents, rank, shaped
 from costmodel.network.flow import Flow, Same, unchanged
-from costmodel.network.operators.axes import extents, rank, shaped
 from costmodel.network.operators.base import (
     Elementwise,
     KindOf,

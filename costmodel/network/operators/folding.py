@@ -10,8 +10,8 @@ from costmodel.algebra.extent import normal, resolve
 from costmodel.algebra.symbols import Dim, as_dim, exact_div
 from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
+from costmodel.network.axes import divided, enlarged
 from costmodel.network.flow import Fixed, Flow, Merged, Same, Slid, Split
-from costmodel.network.operators.axes import divided, scaled
 from costmodel.network.operators.base import (
     POINT,
     Rearrangement,
@@ -105,7 +105,7 @@ class PixelShuffle(Rearrangement):
             raise CostModelError(
                 f"factor {r}: {r}² does not divide the {inputs[0].channels} channels"
             ) from None
-        return Shape(channels, tuple(scaled(e, r) for e in inputs[0].spatial))
+        return Shape(channels, tuple(enlarged(e, r) for e in inputs[0].spatial))
 
     def flow(self, *inputs: Shape) -> Flow:
         """Return (c i j) h w → c (h i) (w j), where i and j count to r."""

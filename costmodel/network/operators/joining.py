@@ -9,6 +9,7 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, as_dim, exact_div
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.axes import along, rank, replaced, total
 from costmodel.network.flow import (
     Flow,
     Joined,
@@ -20,7 +21,6 @@ from costmodel.network.flow import (
     elementwise,
     unchanged,
 )
-from costmodel.network.operators.axes import along, rank, replaced, total
 from costmodel.network.operators.base import (
     POINT,
     Rearrangement,

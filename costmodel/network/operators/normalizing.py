@@ -8,8 +8,8 @@ from typing import ClassVar, final
 from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
+from costmodel.network.axes import others, rank
 from costmodel.network.flow import Flow, Mixed, Same
-from costmodel.network.operators.axes import others, rank
 from costmodel.network.operators.base import Normalization, Weight, Weights
 from costmodel.network.shape import AXES, Shape
 

@@ -9,8 +9,8 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.axes import along, rank, replaced
 from costmodel.network.flow import Flow, Padded, unchanged
-from costmodel.network.operators.axes import along, rank, replaced
 from costmodel.network.operators.base import Rearrangement, Windows, by, fitted
 from costmodel.network.shape import Shape, names_of
 
@@ -80,7 +80,7 @@ class Pad(Rearrangement):
     def output(self, *inputs: Shape) -> Shape:
         """Return the larger or smaller tensor; what is taken away is there."""
         shape = inputs[0]
-        if len(self.before) == 3:
+        if len(self.before) == 3 > rank(shape):
             shape.require_map()
         if len(self.before) > rank(shape):
             raise CostModelError(f"{self} has more axes than {shape}")

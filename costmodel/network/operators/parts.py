@@ -10,9 +10,9 @@ import sympy
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.axes import along, extents, rank, replaced
 from costmodel.network.flow import Flow, Padded, Part, Same, unchanged
 from costmodel.network.operators.arranging import is_known
-from costmodel.network.operators.axes import along, extents, rank, replaced
 from costmodel.network.operators.base import POINT, Rearrangement, Windows
 from costmodel.network.shape import Shape
 

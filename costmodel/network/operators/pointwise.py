@@ -9,8 +9,8 @@ from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
+from costmodel.network.axes import others, rank, require_axis
 from costmodel.network.flow import Flow, Mixed, Slid, unchanged
-from costmodel.network.operators.axes import others, rank, require_axis
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,

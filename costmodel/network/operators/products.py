@@ -9,7 +9,7 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
-from costmodel.network.axes import axes, elements, shape_of
+from costmodel.network.axes import elements, extents, shaped
 from costmodel.network.flow import Flow, From, Repeated, Same, Together, aligned
 from costmodel.network.operators.base import Product
 from costmodel.network.shape import Shape, broadcast
@@ -36,7 +36,7 @@ class MatMul(Product):
 
     def output(self, *inputs: Shape) -> Shape:
         """Return …×a×c, or say which axes do not fit."""
-        left, right = (axes(x) for x in inputs)
+        left, right = (extents(x) for x in inputs)
         inner = right[-2] if len(right) > 1 else right[-1]
         if left[-1] != inner:
             raise CostModelError(
@@ -47,15 +47,15 @@ class MatMul(Product):
         rows, columns = left[:-1][-1:], right[1:][-1:]
         if not (leading or rows or columns):
             raise CostModelError(f"nothing is left of {inputs[0]} times {inputs[1]}")
-        return shape_of([*leading, *rows, *columns])
+        return shaped([*leading, *rows, *columns])
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a MAC for each element of a row, an output."""
-        return Tally(mac=output.numel * elements(output, axes(inputs[0])[-1:]))
+        return Tally(mac=output.numel * elements(output, extents(inputs[0])[-1:]))
 
     def flow(self, *inputs: Shape) -> Flow:
         """Return ab, bc → ac, leading axes side by side."""
-        left, right = map(axes, inputs)
+        left, right = map(extents, inputs)
         rows = (Same(len(left) - 1),) if len(left) > 1 else ()
         columns = (Same(len(right), 1),) if len(right) > 1 else ()
         inner = Same(max(len(right) - 1, 1), 1)
@@ -83,7 +83,7 @@ class Attention(Product):
 
     def output(self, *inputs: Shape) -> Shape:
         """Return …×L×V, or say which axes do not fit."""
-        query, key, value = (axes(x) for x in inputs[:3])
+        query, key, value = (extents(x) for x in inputs[:3])
         if min(map(len, (query, key, value))) < 2:
             raise CostModelError(
                 f"needs positions × features, got {_listed(inputs[:3])}"
@@ -96,14 +96,14 @@ class Attention(Product):
         leading = _common(leading, value[:-2], inputs)
         if len(inputs) > 3:
             scores = (*leading, query[-2], key[-2])
-            if _common(scores, axes(inputs[3]), inputs) != scores:
+            if _common(scores, extents(inputs[3]), inputs) != scores:
                 raise CostModelError(f"the mask {inputs[3]} does not fit the scores")
-        return shape_of([*leading, query[-2], value[-1]])
+        return shaped([*leading, query[-2], value[-1]])
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return both products, and scaling, mask and softmax of every score."""
-        query, value = axes(inputs[0]), axes(inputs[2])
-        rows = elements(output, axes(output)[:-1])
+        query, value = extents(inputs[0]), extents(inputs[2])
+        rows = elements(output, extents(output)[:-1])
         scores = rows * elements(output, value[-2:-1])
         features = elements(output, query[-1:]) + elements(output, value[-1:])
         return Tally(
@@ -116,7 +116,7 @@ class Attention(Product):
 
     def flow(self, *inputs: Shape) -> Flow:
         """Return le, se, sv → lv, leading axes side by side; a mask is ls."""
-        query, key, value, *masks = (axes(x) for x in inputs)
+        query, key, value, *masks = (extents(x) for x in inputs)
         operands = [(0, query[:-2]), (1, key[:-2]), (2, value[:-2])]
         features = Together((Same(len(query)), Same(len(key), 1)))
         rows: tuple[From, ...] = (Same(len(query) - 1),)
@@ -179,12 +179,12 @@ class Einsum(Product):
         """Return each operand's letters without its batch, and their extents."""
         found, batches = [], set()
         for letters, x in zip(self._terms(), inputs, strict=False):
-            extents = axes(x)
-            batches |= {letters[0]} if len(extents) == len(letters) - 1 else set()
-            own = letters[len(letters) - len(extents) :]
-            if len(letters) - len(extents) not in (0, 1):
+            sides = extents(x)
+            batches |= {letters[0]} if len(sides) == len(letters) - 1 else set()
+            own = letters[len(letters) - len(sides) :]
+            if len(letters) - len(sides) not in (0, 1):
                 raise CostModelError(f'"{letters}" does not name the axes of {x}')
-            found.append((own, extents))
+            found.append((own, sides))
         if len(batches) != 1:
             raise CostModelError(f"{self}: no one letter is the batch of both operands")
         if self._terms()[2][0] != batches.pop():
@@ -194,8 +194,8 @@ class Einsum(Product):
     def _sizes(self, inputs: tuple[Shape, ...]) -> dict[str, Extent]:
         """Return the extent of every letter but the batch."""
         sizes: dict[str, Extent] = {}
-        for letters, extents in self._own(inputs):
-            for letter, extent in zip(letters, extents, strict=True):
+        for letters, sides in self._own(inputs):
+            for letter, extent in zip(letters, sides, strict=True):
                 if sizes.setdefault(letter, extent) != extent:
                     raise CostModelError(
                         f'{self}: "{letter}" is {sizes[letter]} and {extent}'
@@ -212,7 +212,7 @@ class Einsum(Product):
             raise CostModelError(
                 f"{self}: the batch of one operand is an axis of another"
             )
-        return shape_of([sizes[letter] for letter in kept])
+        return shaped([sizes[letter] for letter in kept])
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return additions of what one operand sums alone, then the products."""

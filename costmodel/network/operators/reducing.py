@@ -10,8 +10,8 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
+from costmodel.network.axes import extents, others, rank, require_axis, shaped
 from costmodel.network.flow import Fixed, Flow, Mixed, Same, unchanged
-from costmodel.network.operators.axes import extents, others, rank, require_axis, shaped
 from costmodel.network.operators.base import POINT, Reduction, Windows
 from costmodel.network.shape import Shape
 

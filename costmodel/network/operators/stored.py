@@ -7,8 +7,8 @@ from typing import ClassVar, NoReturn, final
 
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
+from costmodel.network.axes import rank
 from costmodel.network.flow import Flow, New, Unknown
-from costmodel.network.operators.axes import rank
 from costmodel.network.operators.base import Source, Stateless, Weight, Weights, Windows
 from costmodel.network.shape import Shape
 

@@ -11,7 +11,7 @@ import sympy
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, as_dim, is_equal
 from costmodel.network import operators as op
-from costmodel.network.axes import axes as extents_of
+from costmodel.network.axes import extents as extents_of
 from costmodel.network.flow import (
     AxisFlow,
     Flow,
