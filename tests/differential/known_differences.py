@@ -33,6 +33,8 @@ class Known:
 
 _ROW = "a row of one axis had a field of two: its second number was of no axis"
 
+_SUMLESS = "an einsum that sums over nothing was taken to see all of its operands"
+
 _ONE = r"^\([^,]*,\)$|^\[\[[^\[\]]*\]\]$"
 """A tuple of one number, or of one window."""
 
@@ -64,6 +66,17 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
     ),
     Known("behind a reshape an axis of one position was taken for its neighbour",
           "bound again: value", r"/name$"),
+    *(
+        known
+        for section in ("fields", "fields otherwise", "bound", "bound again")
+        for known in (
+            Known(_SUMLESS, f"{section}: value", r"/einsum", then="oo", now="^[^o]*$"),
+            Known(_SUMLESS, f"{section}: value", r"/beyond$", then="^einsum"),
+            Known(_SUMLESS, f"{section}: value", r"/name$", now="^einsum"),
+            Known(_SUMLESS, f"{section}: refused by one", r"/einsum[^/]*/",
+                  then=r"sees the whole input, through \"einsum", now=ANSWERED),
+        )
+    ),
     *(
         known
         for section in ("fields", "fields otherwise", "bound", "bound again")
