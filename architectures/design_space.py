@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from costmodel.algebra.symbols import Dim, Rational, make_divisible
+from costmodel.algebra.rounding import make_divisible
+from costmodel.algebra.symbols import Dim, Rational
 from costmodel.network.build import require
 
 

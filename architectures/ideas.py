@@ -47,3 +47,24 @@ add_idea(
     paper="arXiv:1611.01578",
     idea="a controller that learns which layers to string together",
 )
+add_idea(
+    "gelu",
+    title="Gaussian error linear unit",
+    year=2016,
+    paper="arXiv:1606.08415",
+    idea="an element times the chance that a normal variable is below it",
+)
+add_idea(
+    "layer_normalization",
+    title="Layer normalization",
+    year=2016,
+    paper="arXiv:1607.06450",
+    idea="mean and variance over the channels of one sample, at run time as in training",
+)
+add_idea(
+    "swin",
+    title="Swin Transformer",
+    year=2021,
+    paper="arXiv:2103.14030",
+    idea="attention within windows of 7×7, in stages that halve the map",
+)

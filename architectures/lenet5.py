@@ -44,7 +44,7 @@ PUBLISHED = """
     paper="Proc. IEEE 86(11), 1998",
     year=1998,
     resolution=32,
-    channels=1,
+    input_channels=1,
     published=PUBLISHED,
     departures=[
         "The paper prints 60,000 trainable parameters; the 840 codes of the output "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from costmodel.algebra.symbols import Dim, is_equal, make_divisible, maximum
+from costmodel.algebra.rounding import make_divisible
+from costmodel.algebra.symbols import Dim, is_equal, maximum
 from costmodel.network.build import (
     Value,
     activation,

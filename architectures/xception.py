@@ -84,7 +84,7 @@ def xception(x: Value, *, width: Dim = 1, classes: Dim = 1000) -> Value:
     paper="arXiv:1610.02357",
     year=2016,
     resolution=35,
-    channels=288,
+    input_channels=288,
     departures=[
         "The paper draws the module and gives it no sizes: these are the 288 maps on "
         "35×35 of Inception v3's first modules.",

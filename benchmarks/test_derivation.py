@@ -41,7 +41,7 @@ def architecture(request: pytest.FixtureRequest, benchmark: Any) -> Any:
 def size(architecture: Any) -> tuple[int, int, int, int]:
     """Return the shape of one published sample."""
     side = architecture.resolution
-    return 1, architecture.channels, side, side
+    return 1, architecture.input_channels, side, side
 
 
 def test_formulas(benchmark: Any, architecture: Any) -> None:

@@ -19,12 +19,12 @@ from costmodel.algebra.symbols import Dim, H, W
 from costmodel.algebra.window import Window, sliding
 from costmodel.network import build
 from costmodel.network import operators as op
-from costmodel.network.build import Value, image, network, scope
+from costmodel.network.build import Value, network, scope
 from costmodel.network.cell import OPERATIONS
 from costmodel.network.genotype import Genotype
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
-from costmodel.network.value import apply
+from costmodel.network.value import apply, sample
 
 
 Draw = st.DrawFn
@@ -68,7 +68,7 @@ def operators(draw: Draw, shape: Shape) -> op.Operator:
     """Draw an operator that takes one input of this shape.
 
     A symbolic side is taken to be ``ROOMY`` or more. A map of symbolic size is never
-    flattened: no layer of fixed weights could follow.
+    flattened: no layer of fixed weights could follow. A map has one to three axes.
     """
     counted = type(shape.channels) is int
     moving = [_select, _shuffle] if counted else []
@@ -77,24 +77,36 @@ def operators(draw: Draw, shape: Shape) -> op.Operator:
             return draw(st.sampled_from(moving))(draw, shape)
         return draw(draw(st.sampled_from(_POINTWISE + _VECTOR)))
     known = all(type(extent.base) is int for extent in shape.spatial)
-    sliding_over = [_conv, _conv, _pool, _pool, _subsample, _pad]
-    sliding_over += [_table_conv] if counted else []
+    sliding_over = [_conv, _conv, _pool, _pool, _pad]
+    others = [*_POINTWISE, *_MAP, _zeros(shape), adaptive(shape)]
+    if len(shape.spatial) == 2:
+        sliding_over += [_subsample, *([_table_conv] if counted else [])]
+        others.append(st.builds(op.LocalResponseNorm, st.integers(1, 7)))
     if draw(st.booleans()):
         return draw(st.sampled_from(sliding_over + moving))(draw, shape)
-    others = _POINTWISE + _MAP + ([st.just(op.Flatten())] if known else [])
-    return draw(draw(st.sampled_from(others)))
+    return draw(
+        draw(st.sampled_from(others + ([st.just(op.Flatten())] if known else [])))
+    )
 
 
 @st.composite
 def networks(
-    draw: Draw, *, height: Dim = H, width: Dim = W, least: int = 2, most: int = 10
+    draw: Draw,
+    *,
+    height: Dim = H,
+    width: Dim = W,
+    sides: tuple[Dim, ...] = (),
+    least: int = 2,
+    most: int = 10,
 ) -> Network:
     """Draw a network of so many steps, and perhaps a classifier.
 
     A step is a layer, or a scope of several. ``height`` and ``width`` are free by
-    default; where both are numbers, maps may be flattened.
+    default, or ``sides`` are one to three axes in their place; where all are numbers,
+    maps may be flattened.
     """
-    x = image(draw(st.integers(1, 4)), height, width)
+    axes = tuple(map(Extent, sides or (height, width)))
+    x = sample(Shape(draw(st.integers(1, 4)), axes))
     steps = draw(st.lists(st.sampled_from(_STEPS), min_size=least, max_size=most))
     for number, step in enumerate(steps, start=1):
         if not x.shape.spatial or step is _one:
@@ -155,9 +167,9 @@ def _axis(draw: Draw, extent: Extent, *, pool: bool) -> tuple[int, int, int, int
 
 
 def _axes(draw: Draw, shape: Shape, *, pool: bool = False) -> list[Any]:
-    """Draw (height, width) pairs of kernel, stride, padding and dilation."""
-    height, width = (draw(_axis(extent, pool=pool)) for extent in shape.spatial)
-    return list(zip(height, width, strict=True))
+    """Draw kernel, stride, padding and dilation, each with a number an axis."""
+    axes = [draw(_axis(extent, pool=pool)) for extent in shape.spatial]
+    return list(zip(*axes, strict=True))
 
 
 def _conv(draw: Draw, shape: Shape) -> op.Operator:
@@ -165,7 +177,7 @@ def _conv(draw: Draw, shape: Shape) -> op.Operator:
     channels = groups * draw(st.integers(1, max(1, 12 // groups)))
     kernel, stride, padding, dilation = _axes(draw, shape)
     sizes = kernel, stride, padding, dilation
-    return op.Conv2d(channels, *sizes, groups, draw(st.booleans()))
+    return op.Conv(channels, *sizes, groups, draw(st.booleans()))
 
 
 def _table_conv(draw: Draw, shape: Shape) -> op.Operator:
@@ -178,9 +190,11 @@ def _table_conv(draw: Draw, shape: Shape) -> op.Operator:
 def _pool(draw: Draw, shape: Shape) -> op.Operator:
     kernel, stride, padding, dilation = _axes(draw, shape, pool=True)
     ceil_mode, average = draw(st.booleans()), draw(st.booleans())
+    if average and len(kernel) > 2:  # PyTorch takes none of a volume that is smaller
+        return op.AvgPool(kernel, stride)
     if average:
-        return op.AvgPool2d(kernel, stride, padding, ceil_mode, draw(st.booleans()))
-    return op.MaxPool2d(kernel, stride, padding, dilation, ceil_mode)
+        return op.AvgPool(kernel, stride, padding, ceil_mode, draw(st.booleans()))
+    return op.MaxPool(kernel, stride, padding, dilation, ceil_mode)
 
 
 def _subsample(draw: Draw, shape: Shape) -> op.Operator:
@@ -188,11 +202,28 @@ def _subsample(draw: Draw, shape: Shape) -> op.Operator:
 
 
 def _pad(draw: Draw, shape: Shape) -> op.Operator:
-    """Draw zeros at the ends of both axes; in front a position may be taken away."""
+    """Draw zeros at the ends of all axes; in front a position may be taken away."""
     taken = [1 if _positions(extent) > 1 else 0 for extent in shape.spatial]
-    height, width = (draw(st.integers(-most, 3)) for most in taken)
-    after = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
-    return op.Pad((0, height, width), (0, *after))
+    before = tuple(draw(st.integers(-most, 3)) for most in taken)
+    after = draw(_each(st.integers(0, 3), shape))
+    return op.Pad((0, *before), (0, *after))
+
+
+def _each(numbers: Strategy[int], shape: Shape) -> Strategy[Any]:
+    """Draw a number for each spatial axis."""
+    return st.tuples(*(numbers for _ in shape.spatial))
+
+
+def _zeros(shape: Shape) -> Strategy[op.Operator]:
+    return st.builds(op.Zeros, CHANNELS, _each(st.integers(1, 3), shape))
+
+
+def adaptive(shape: Shape) -> Strategy[op.Operator]:
+    """Draw a pooling to a fixed number of windows along each axis."""
+    sizes = _each(st.integers(1, 4), shape)
+    return st.one_of(
+        st.builds(op.AdaptiveAvgPool, sizes), st.builds(op.AdaptiveMaxPool, sizes)
+    )
 
 
 def _select(draw: Draw, shape: Shape) -> op.Operator:
@@ -210,7 +241,6 @@ def _divisor(draw: Draw, count: int) -> int:
     return draw(st.sampled_from([g for g in range(1, count + 1) if count % g == 0]))
 
 
-_PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))
 _ACTIVATION: Strategy[op.Operator] = st.sampled_from([
     kind() for kind in op.OPERATORS.values() if issubclass(kind, op.Activation)
 ])  # fmt: skip
@@ -223,15 +253,9 @@ _VECTOR: list[Strategy[op.Operator]] = [
     st.builds(op.Linear, CHANNELS, st.booleans()),
     st.builds(op.RadialBasis, CHANNELS),
 ]
-_ADAPTIVE: Strategy[op.Operator] = st.one_of(
-    st.builds(op.AdaptiveAvgPool2d, _PAIRS), st.builds(op.AdaptiveMaxPool2d, _PAIRS)
-)
 _MAP: list[Strategy[op.Operator]] = [
-    st.builds(op.BatchNorm2d, st.booleans()),
-    st.builds(op.LocalResponseNorm, st.integers(1, 7)),
-    st.builds(op.Zeros, CHANNELS, st.tuples(st.integers(1, 3), st.integers(1, 3))),
+    st.builds(op.BatchNorm, st.booleans()),
     st.builds(op.Pad, st.tuples(st.integers(0, 3)), st.tuples(st.integers(0, 3))),
-    _ADAPTIVE,
 ]
 
 
@@ -290,7 +314,7 @@ def _exchange(draw: Draw, x: Value) -> Value:
 def _classify(draw: Draw, x: Value) -> Value:
     """Pool to a fixed size, then classify by a linear layer or by fixed codes."""
     if x.shape.spatial:
-        x = layer(x, draw(_ADAPTIVE))
+        x = layer(x, draw(adaptive(x.shape)))
     if draw(st.booleans()) and x.shape.spatial:
         x = build.linear(build.global_average_pool(x), draw(CHANNELS))
     elif x.shape.spatial:

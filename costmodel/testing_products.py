@@ -15,7 +15,7 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
-from costmodel.network.operators.resampling import MODES
+from costmodel.network.operators.resampling import modes_of
 from costmodel.network.shape import Shape
 
 
@@ -121,8 +121,8 @@ def _conv1d(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
                                    if channels % g == 0]))  # fmt: skip
     kernel, padding = draw(st.integers(1, min(4, length))), draw(st.integers(0, 2))
     stride, made = draw(st.integers(1, 2)), groups * draw(st.integers(1, 3))
-    fields = (made, kernel, stride, padding, 1, groups, draw(st.booleans()))
-    return [(op.Conv1d(*fields), "x")]
+    fields = (made, (kernel,), (stride,), (padding,), (1,), groups)
+    return [(op.Conv(*fields, bias=draw(st.booleans())), "x")]
 
 
 def _conv_transpose(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
@@ -134,7 +134,7 @@ def _conv_transpose(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
     padding = draw(st.tuples(*(st.integers(0, p) for p in most)))
     more = draw(st.tuples(*(st.integers(0, s - 1) for s in stride)))
     made = groups * draw(st.integers(1, 2))
-    layer = op.ConvTranspose2d(
+    layer = op.ConvTranspose(
         made, kernel, stride, padding, more, dilation, groups, draw(st.booleans())
     )
     return [(layer, "x")]
@@ -145,19 +145,19 @@ def _bordered(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
     modes = ["zeros", "replicate", "circular"]
     modes += [] if Extent(1) in x.spatial else ["reflect"]
     mode = draw(st.sampled_from(modes))
-    layer = op.Conv2d(3, (3, 3), padding=(1, 1), padding_mode=mode)
+    layer = op.Conv(3, (3, 3), padding=(1, 1), padding_mode=mode)
     return [(layer, "x")]
 
 
 def _upsample(draw: Draw, _x: Shape) -> list[tuple[op.Operator, str]]:
     scale = draw(st.tuples(st.integers(1, 3), st.integers(1, 2)))
-    return [(op.Upsample2d(scale, draw(st.sampled_from(list(MODES)))), "x")]
+    return [(op.Resize(draw(st.sampled_from(modes_of(2))), scale), "x")]
 
 
 def _resize(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
     sides = draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
     shape = Shape(x.channels, tuple(map(Extent, sides)))
-    return [(op.Resize2d(shape, draw(st.sampled_from(list(MODES)))), "x")]
+    return [(op.Resize(draw(st.sampled_from(modes_of(2))), shape=shape), "x")]
 
 
 def _shape(sizes: list[Any]) -> Shape:

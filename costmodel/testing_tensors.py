@@ -119,10 +119,10 @@ def _last_norm(draw: Draw, x: Value) -> Value:
 def _channel_norm(draw: Draw, x: Value) -> Value:
     channels, affine = int(x.shape.channels), draw(st.booleans())
     divisors = [g for g in range(1, channels + 1) if channels % g == 0]
-    layers: list[op.Operator] = [op.PReLU(channels), op.BatchNorm2d(affine)]
+    layers: list[op.Operator] = [op.PReLU(channels), op.BatchNorm(affine)]
     layers.append(op.GroupNorm(draw(st.sampled_from(divisors)), affine))
     if len(x.shape.spatial) == 2 and any(_positions(e) > 1 for e in x.shape.spatial):
-        layers.append(op.InstanceNorm2d(affine))
+        layers.append(op.InstanceNorm(affine))
     return put(x, draw(st.sampled_from(layers)))
 
 
@@ -214,7 +214,7 @@ def _pad(draw: Draw, x: Value) -> Value:
 def _unfold(draw: Draw, x: Value) -> Value:
     kernel = tuple(draw(st.integers(1, min(3, _positions(e)))) for e in x.shape.spatial)
     strides = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
-    return put(x, op.Unfold2d(kernel, strides))  # type: ignore[arg-type]
+    return put(x, op.Unfold(kernel, strides))
 
 
 def _shuffle(draw: Draw, x: Value) -> Value:  # noqa: ARG001 - nothing is drawn

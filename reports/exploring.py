@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import sympy
 
-from costmodel.algebra.legal import step_of
+from costmodel.algebra.legal_step import step_of
 from costmodel.algebra.printing import javascript_function
 from costmodel.algebra.symbols import Dim, H, N, W, alpha
 from costmodel.analysis.cost import cost
@@ -16,7 +16,7 @@ from costmodel.analysis.memory import memory
 from costmodel.analysis.tensor_sizes import tensor_sizes
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.network.operators import Conv2d
+from costmodel.network.operators import Conv
 from costmodel.runtime.predict import predict
 from costmodel.runtime.profile import profiles
 from reports.subject import Setting, Subject
@@ -108,7 +108,7 @@ def _formulas(subject: Subject) -> Iterator[tuple[str, Quantity, Dim]]:
 def _has_unknown_groups(network: Network) -> bool:
     """Say whether a slider may make groups as many as channels, or no more so."""
     for node in network.nodes:
-        if isinstance(node.operator, Conv2d):
+        if isinstance(node.operator, Conv):
             groups = sympy.sympify(node.operator.groups)
             channels = network.by_name[node.inputs[0]].output.channels
             if groups != channels and groups.free_symbols - {alpha}:
@@ -120,7 +120,7 @@ def _counts(network: Network) -> Iterator[Dim]:
     """Give what has to come out whole, and not 0: sizes of tensors and of groups."""
     yield from tensor_sizes(network)
     for node in network.nodes:
-        if isinstance(node.operator, Conv2d) and node.operator.groups != 1:
+        if isinstance(node.operator, Conv) and node.operator.groups != 1:
             groups = node.operator.groups
             yield groups
             yield node.operator.channels / sympy.sympify(groups)

@@ -7,7 +7,8 @@ from typing import Any
 import sympy
 
 from costmodel.algebra.printing import FORMATS
-from costmodel.algebra.symbols import H, W, make_divisible
+from costmodel.algebra.rounding import make_divisible
+from costmodel.algebra.symbols import H, W
 from costmodel.analysis.cost import Row, Sums
 from costmodel.analysis.published import Verdict
 from costmodel.network.outline import outline, table

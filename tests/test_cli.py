@@ -34,7 +34,7 @@ def parsed(*arguments: str) -> dict[str, object]:
          'unknown architecture "resnt50"; did you mean resnet50, '),
         (["show", "vgg16", "--set", "widht=2"], 4,
          'vgg16: unknown option "widht"; did you mean width? options are variant, '
-         "channels, width, hidden, classes, resolution, batch"),
+         "channels, width, hidden, classes, input_channels, resolution, batch"),
         (["show", "vgg16", "--set", "variant=mine"], 4,
          "vgg16: option variant = 'mine'; allowed are paper, torchvision"),
         (["show", "alexnet", "--resolution", "0"], 4,
@@ -54,7 +54,7 @@ def parsed(*arguments: str) -> dict[str, object]:
          "buffers, bytes_read, bytes_written"),
         (["formula", "resnet50", "--symbols", "depth"], 4,
          'resnet50: "depth" cannot be a symbol; repeats, channels, expansion, width, '
-         "classes, resolution, batch can"),
+         "classes, input_channels, resolution, batch can"),
         (["verify", "lenet"], 4, 'unknown architecture "lenet"; did you mean lenet5'),
         (["list", "--family", "vg"], 4, 'no family "vg"; families are alexnet, amoe'),
         (["show", "no\nnet"], 4, r'unknown architecture "no\nnet"'),

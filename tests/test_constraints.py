@@ -327,7 +327,7 @@ def tokens(more: int, base: sympy.Expr) -> Network:
     sample = op.Input(Shape(2, (Extent(H), Extent(W))))
     shape = Shape(4, (normal(base, more, 1),))
     return Network.assemble([
-        ("input", sample, ()), ("pool", op.MaxPool2d((2, 2), (2, 2)), ("input",)),
+        ("input", sample, ()), ("pool", op.MaxPool((2, 2), (2, 2)), ("input",)),
         ("view", op.Reshape(shape), ("pool",)),
     ])  # fmt: skip
 

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
-from costmodel.algebra.doubles import counted_in_doubles
 from costmodel.algebra.parse import parse
 from costmodel.algebra.printing import javascript, python
+from costmodel.algebra.rounding import counted_in_doubles
 from costmodel.algebra.symbols import Dim, H, N, W, is_equal
 from costmodel.analysis.conventions import (
     CONVENTIONS,
@@ -187,7 +187,7 @@ def taps_inside(net: Network) -> int:
     """Return the MACs that fall on the input, by convolving ones with ones."""
     found = 0
     for node in net.nodes:
-        if isinstance(node.operator, op.Conv2d):
+        if isinstance(node.operator, op.Conv):
             size = (int(net.batch), *map(int, net.shapes_into(node)[0].sizes))
             layer = cm.compile(net).get_submodule(node.name).double()
             with torch.no_grad():

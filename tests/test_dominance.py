@@ -12,16 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
-from costmodel.algebra.symbols import (
-    H,
-    M,
-    N,
-    W,
-    alpha,
-    common_divisor,
-    make_divisible,
-    symbol,
-)
+from costmodel.algebra.rounding import common_divisor, make_divisible
+from costmodel.algebra.symbols import H, M, N, W, alpha, symbol
 from costmodel.errors import CostModelError
 from costmodel.testing import networks
 

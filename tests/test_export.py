@@ -34,7 +34,7 @@ def test_a_network_of_every_family_exports(family: str) -> None:
     side = architecture.resolution
     network = cm.load(architecture.name, resolution=side, batch=1)
     module = cm.compile(network, device="meta").eval()
-    sample = torch.zeros(1, architecture.channels, side, side, device="meta")
+    sample = torch.zeros(1, architecture.input_channels, side, side, device="meta")
     program = torch.export.export(module, (sample,))
     counted = oracles.flop_counter_macs(program.module(), tuple(sample.shape))
     ours = cm.cost(network).by_operator()

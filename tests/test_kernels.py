@@ -22,7 +22,7 @@ from costmodel.network.build import (
     network,
 )
 from costmodel.network.graph import Network
-from costmodel.network.operators import BatchNorm2d, Conv2d, Cumulate, Input
+from costmodel.network.operators import BatchNorm, Conv, Cumulate, Input
 from costmodel.network.shape import Shape
 from costmodel.runtime.backend import at_least, in_onednn, rounded
 from costmodel.runtime.kernels import Kernel, Setting, kernels
@@ -43,7 +43,7 @@ KERNELS = [(1, 1), (2, 2), (3, 3), (1, 3), (5, 5), (1, 7), (7, 3)]
 
 
 @st.composite
-def convolutions(draw: st.DrawFn) -> tuple[Conv2d, Shape]:
+def convolutions(draw: st.DrawFn) -> tuple[Conv, Shape]:
     """Draw a convolution on a map, around every edge of the rule."""
     channels = draw(st.sampled_from([1, 2, 3, 4, 16, 20, 80, 128]))
     groups = draw(
@@ -56,12 +56,12 @@ def convolutions(draw: st.DrawFn) -> tuple[Conv2d, Shape]:
     stride = draw(st.sampled_from([(1, 1), (2, 2), (1, 2)]))
     padding = tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation))
     sides = draw(st.sampled_from([(8, 8), (16, 16), (17, 31), (32, 32), (32, 20)]))
-    layer = Conv2d(groups * draw(st.integers(1, 24)), kernel, stride, padding,
+    layer = Conv(groups * draw(st.integers(1, 24)), kernel, stride, padding,
                    dilation, groups, draw(st.booleans()))  # fmt: skip
     return layer, Shape(channels, tuple(map(Extent, sides)))
 
 
-def picked(layer: Conv2d, x: Shape, batch: int, dtype: torch.dtype) -> bool:
+def picked(layer: Conv, x: Shape, batch: int, dtype: torch.dtype) -> bool:
     """Return whether PyTorch picks oneDNN for a convolution."""
     sizes = (batch, *map(int, x.sizes))
     weight = (layer.channels, sizes[1] // layer.groups, *layer.kernel)
@@ -79,7 +79,7 @@ def picked(layer: Conv2d, x: Shape, batch: int, dtype: torch.dtype) -> bool:
 @pytest.mark.parametrize("count", [1, 2])
 @given(convolutions(), st.sampled_from([1, 2, 15, 16, 17]))
 def test_the_rule_picks_the_routine_that_pytorch_picks(
-    count: int, drawn: tuple[Conv2d, Shape], batch: int
+    count: int, drawn: tuple[Conv, Shape], batch: int
 ) -> None:
     layer, x = drawn
     with threads(count):
@@ -88,7 +88,7 @@ def test_the_rule_picks_the_routine_that_pytorch_picks(
 
 
 @given(convolutions())
-def test_double_precision_never_runs_in_onednn(drawn: tuple[Conv2d, Shape]) -> None:
+def test_double_precision_never_runs_in_onednn(drawn: tuple[Conv, Shape]) -> None:
     layer, x = drawn
     setting = Setting(dtype="float64")
     actual = picked(layer, x, 1, torch.float64)
@@ -97,7 +97,7 @@ def test_double_precision_never_runs_in_onednn(drawn: tuple[Conv2d, Shape]) -> N
 
 @given(convolutions(), st.sampled_from([1, 2, 15, 16, 40]), st.integers(8, 200))
 def test_the_rule_in_symbols_is_the_rule_in_numbers(
-    drawn: tuple[Conv2d, Shape], batch: int, side: int
+    drawn: tuple[Conv, Shape], batch: int, side: int
 ) -> None:
     layer, x = drawn
     rule = in_onednn(layer, Shape(x.channels, (Extent(H), Extent(W))), N, Setting())
@@ -179,13 +179,13 @@ def test_every_class_is_known_and_every_kernel_has_a_node(net: Network) -> None:
 def test_a_network_behind_another_asks_for_the_kernels_of_both(net: Network) -> None:
     (last,) = net.outputs
     assume(net[last].output.spatial)
-    more = [("second.conv", Conv2d(8, (1, 1)), (last,)),
-            ("second.norm", BatchNorm2d(), ("second.conv",))]  # fmt: skip
+    more = [("second.conv", Conv(8, (1, 1)), (last,)),
+            ("second.norm", BatchNorm(), ("second.conv",))]  # fmt: skip
     x = net[last].output
     behind = Network.assemble(
         [
             ("image", Input(x.bind({})), ()),
-            ("second.conv", Conv2d(8, (1, 1)), ("image",)),
+            ("second.conv", Conv(8, (1, 1)), ("image",)),
             more[1],
         ]
     )

@@ -261,8 +261,11 @@ VERBS: list[tuple[str, Callable[[Value], object]]] = [
     ("relu: takes values that other verbs returned", lambda _: relu(3)),  # type: ignore[arg-type]
     ("network: takes values that other verbs returned", lambda _: network()),
     (
-        "activation 'swish': known are hardsigmoid, hardswish, hardtanh, relu, relu6, "
-        "scaled_tanh, sigmoid, silu, tanh",
+        "activation 'swish': known are abs, ceil, celu, clamp, cos, elu, erf, exp, "
+        "expm1, floor, gelu, gelu_tanh, hardshrink, hardsigmoid, hardswish, hardtanh, "
+        "leaky_relu, log, log1p, logsigmoid, mish, neg, reciprocal, relu, relu6, "
+        "round, rsqrt, scaled_tanh, selu, sigmoid, sign, silu, sin, softplus, "
+        "softshrink, softsign, sqrt, square, tanh, tanhshrink, threshold, trunc",
         lambda x: activation(x, "swish"),
     ),
     (
@@ -523,12 +526,12 @@ STRANGE = st.sampled_from(
         op.Flatten(),
         op.Linear(3),
         op.Identity(),
-        op.Conv2d(4, (9, 9)),
-        op.AdaptiveAvgPool2d(),
+        op.Conv(4, (9, 9)),
+        op.AdaptiveAvgPool(),
         INPUT,
         op.Input(Shape(5)),
         object(),
-        op.MaxPool2d((2, 2), (3, 3), (1, 1), (1, 1), True),
+        op.MaxPool((2, 2), (3, 3), (1, 1), (1, 1), True),
     ]
 )
 

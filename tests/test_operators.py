@@ -20,7 +20,7 @@ from costmodel.network.shape import Shape
 from costmodel.testing import ROOMY, operators, shapes
 
 
-POINT = (Window(), Window())
+POINT: tuple[Window, ...] = ()
 EVERYTHING = None
 
 
@@ -36,7 +36,7 @@ class Case:
     inputs: tuple[Shape, ...]
     output: Shape
     tally: Tally
-    window: tuple[Window, Window] | None = POINT
+    window: tuple[Window, ...] | None = POINT
     weights: dict[str, tuple[Dim, ...]] = field(default_factory=dict)
     buffers: frozenset[str] = frozenset()
 
@@ -49,7 +49,7 @@ VECTORS = Shape(4, (Extent(3), Extent(5)))
 CASES = [
     Case(op.Input(IMAGE), (), IMAGE, Tally()),
     Case(
-        op.Conv2d(8, (3, 5), (2, 1), (1, 2), (1, 1), groups=2),
+        op.Conv(8, (3, 5), (2, 1), (1, 2), (1, 1), groups=2),
         (IMAGE,),
         maps(8, 3, 5),  # ⌊(6 + 2 − 3)/2⌋ + 1, 5 + 4 − 5 + 1
         Tally(mac=8 * 2 * 3 * 5 * 3 * 5, add=8 * 3 * 5),  # taps · positions, bias
@@ -57,7 +57,7 @@ CASES = [
         {"weight": (8, 2, 3, 5), "bias": (8,)},  # 4/2 input channels a group
     ),
     Case(
-        op.Conv2d(3, (3, 3), dilation=(2, 1), bias=False),
+        op.Conv(3, (3, 3), dilation=(2, 1), bias=False),
         (IMAGE,),
         maps(3, 2, 3),  # 6 − 5 + 1, 5 − 3 + 1
         Tally(mac=3 * 4 * 3 * 3 * 2 * 3),
@@ -101,7 +101,7 @@ CASES = [
         frozenset({"weight"}),
     ),
     Case(
-        op.BatchNorm2d(),
+        op.BatchNorm(),
         (IMAGE,),
         IMAGE,
         Tally(mul=120, add=120),
@@ -113,7 +113,7 @@ CASES = [
         frozenset({"running_mean", "running_var", "num_batches_tracked"}),
     ),
     Case(
-        op.BatchNorm2d(affine=False),
+        op.BatchNorm(affine=False),
         (IMAGE,),
         IMAGE,
         Tally(mul=120, add=120),
@@ -154,21 +154,21 @@ CASES = [
     Case(op.Identity(), (IMAGE,), IMAGE, Tally()),
     Case(op.Dropout(20), (VECTOR,), VECTOR, Tally()),
     Case(
-        op.MaxPool2d((3, 2), (2, 2), (1, 0)),
+        op.MaxPool((3, 2), (2, 2), (1, 0)),
         (IMAGE,),
         maps(4, 3, 2),  # ⌊(6 + 2 − 3)/2⌋ + 1, ⌊(5 − 2)/2⌋ + 1
         Tally(compare=5 * 4 * 3 * 2),  # 3·2 − 1 comparisons an output
         (Window(3, 2, 1, 1), Window(2, 2)),
     ),
     Case(
-        op.MaxPool2d((3, 3), (2, 2), (0, 0), (1, 2), ceil_mode=True),
+        op.MaxPool((3, 3), (2, 2), (0, 0), (1, 2), ceil_mode=True),
         (IMAGE,),
         maps(4, 3, 1),  # ⌈(6 − 3)/2⌉ + 1, (5 − 5)/2 + 1
         Tally(compare=8 * 4 * 3 * 1),
         (Window(3, 2, 0, 1), Window(5, 2, 0, 1)),
     ),
     Case(
-        op.AvgPool2d((2, 2), (2, 2), ceil_mode=True),
+        op.AvgPool((2, 2), (2, 2), ceil_mode=True),
         (IMAGE,),
         maps(4, 3, 3),  # 6/2, ⌈5/2⌉
         Tally(add=3 * 4 * 3 * 3, div=4 * 3 * 3),
@@ -183,14 +183,14 @@ CASES = [
         {"weight": (4,), "bias": (4,)},
     ),
     Case(
-        op.AdaptiveAvgPool2d(),
+        op.AdaptiveAvgPool(),
         (IMAGE,),
         maps(4, 1, 1),
         Tally(add=4 * 29, div=4),  # 6·5 − 1 additions a channel
         EVERYTHING,
     ),
     Case(
-        op.AdaptiveAvgPool2d((4, 5)),
+        op.AdaptiveAvgPool((4, 5)),
         (IMAGE,),
         maps(4, 4, 5),
         # windows on 6 rows: 0–1, 1–2, 3–4, 4–5, which read 8; on 5 columns 5
@@ -198,7 +198,7 @@ CASES = [
         EVERYTHING,
     ),
     Case(
-        op.AdaptiveMaxPool2d((3, 2)),
+        op.AdaptiveMaxPool((3, 2)),
         (IMAGE,),
         maps(4, 3, 2),
         # 6 rows; columns 0–2 and 2–4, which read 6
@@ -239,7 +239,7 @@ CASES = [
     Case(op.ChannelShuffle(5), (VECTOR,), VECTOR, Tally()),
     Case(op.Pad((0, 1, 0), (0, 2, 3), "reflect"), (IMAGE,), maps(4, 9, 8), Tally(),
          (Window(before=1, after=2), Window(before=0, after=3))),
-    Case(op.BatchNorm2d(affine=False), (VECTOR,), VECTOR, Tally(mul=10, add=10), POINT,
+    Case(op.BatchNorm(affine=False), (VECTOR,), VECTOR, Tally(mul=10, add=10), POINT,
          {"running_mean": (10,), "running_var": (10,), "num_batches_tracked": ()},
          frozenset({"running_mean", "running_var", "num_batches_tracked"})),
     Case(op.Concat(2), (IMAGE, maps(4, 1, 5)), maps(4, 7, 5), Tally(), EVERYTHING),
@@ -268,7 +268,7 @@ CASES = [
     Case(op.GroupNorm(2), (IMAGE,), IMAGE,  # 59 + 59 + 1 additions a group
          Tally(add=2 * 120 + 2 * 119, mul=3 * 120, div=6, exp=2), POINT,
          {"weight": (4,), "bias": (4,)}),
-    Case(op.InstanceNorm2d(), (IMAGE,), IMAGE,  # 29 + 29 + 1 additions a channel
+    Case(op.InstanceNorm(), (IMAGE,), IMAGE,  # 29 + 29 + 1 additions a channel
          Tally(add=120 + 4 * 59, mul=2 * 120, div=12, exp=4)),
     Case(op.Reduce("mean", (2, 3), keep=True), (IMAGE,), maps(4, 1, 1),
          Tally(add=4 * 29, div=4), EVERYTHING),
@@ -290,22 +290,22 @@ CASES = [
     Case(op.Slice(3, 1, length=2, step=2), (IMAGE,), maps(4, 6, 2), Tally(),
          (Window(), Window(stride=2, before=-1))),
     Case(op.Slice(2, 1, 2, step=2), (IMAGE,), maps(4, 2, 5), Tally(),  # ⌈(6 − 3)/2⌉
-         (Window(stride=2, before=-1, after=-2), Window())),
+         (Window(stride=2, before=-1, after=-2),)),
     Case(op.Crop(maps(4, 2, 1)), (maps(4, 3, 2),), maps(4, 2, 1), Tally()),
     Case(op.PadTo(maps(4, 7, 8)), (IMAGE,), maps(4, 7, 8), Tally()),
     Case(op.Pad((1,), (2,)), (IMAGE,), maps(7, 6, 5), Tally()),
     Case(op.Copy("rolled"), (IMAGE,), IMAGE, Tally(), EVERYTHING),
     Case(op.Copy("flipped"), (VECTOR,), VECTOR, Tally(), EVERYTHING),
     Case(op.Copy(), (IMAGE,), IMAGE, Tally()),
-    Case(op.Unfold2d((3, 2), (1, 3)), (IMAGE,), Shape(24, (Extent(8),)), Tally(),
+    Case(op.Unfold((3, 2), (1, 3)), (IMAGE,), Shape(24, (Extent(8),)), Tally(),
          (Window(3), Window(2, 3))),  # 4 · 3 · 2 rows; 4 · 2 windows
     Case(op.PixelUnshuffle(2), (maps(4, 6, 6),), maps(16, 3, 3), Tally(),
          (Window(2, 2), Window(2, 2))),
     Case(op.LastLinear(7), (TOKENS,), Shape(6, (Extent(7),)),
          Tally(mac=6 * 4 * 7, add=6 * 7), POINT,
          {"weight": (7, 4), "bias": (7,)}),
-    Case(op.Conv1d(8, 3, 2, groups=2), (TOKENS,), Shape(8, (Extent(1),)),
-         Tally(mac=8 * 3 * 3, add=8), (Window(3, 2), Window()),
+    Case(op.Conv(8, (3,), 2, groups=2), (TOKENS,), Shape(8, (Extent(1),)),
+         Tally(mac=8 * 3 * 3, add=8), (Window(3, 2),),
          {"weight": (8, 3, 3), "bias": (8,)}),  # 6/2 input channels a group
     Case(op.MatMul(), (TOKENS, Shape(4, (Extent(3),))), Shape(6, (Extent(3),)),
          Tally(mac=6 * 4 * 3), EVERYTHING),
@@ -335,18 +335,18 @@ def test_the_four_facts(case: Case) -> None:
 FRACTIONAL = [
     (op.PixelShuffle(2), maps(12, 3, 2), maps(3, 6, 4), Tally()),
     (
-        op.ConvTranspose2d(8, (3, 2)),
+        op.ConvTranspose(8, (3, 2)),
         IMAGE,
         maps(8, 8, 6),  # 6 − 1 + 3, 5 − 1 + 2
         Tally(mac=120 * 8 * 3 * 2, add=8 * 8 * 6),  # taps an input, bias
     ),
     (
-        op.Upsample2d((2, 3), "bilinear"),
+        op.Resize("bilinear", (2, 3)),
         IMAGE,
         maps(4, 12, 15),
         Tally(mul=4 * 720, add=3 * 720),  # a weighted sum of 2×2
     ),
-    (op.Resize2d(maps(4, 3, 4), "nearest"), IMAGE, maps(4, 3, 4), Tally()),
+    (op.Resize("nearest", shape=maps(4, 3, 4)), IMAGE, maps(4, 3, 4), Tally()),
 ]
 """Operators whose strides are fractions: facts, but no one window."""
 
@@ -422,32 +422,39 @@ COUNT = "is neither an integer nor an exact expression"
 PAIR = "is not a (height, width) pair"
 SWITCH = "is not True or False"
 BAD = [
-    ("channels 0 is below 1", op.Conv2d, (0, TWO)),
-    ("channels -3 is below 1", op.Conv2d, (-3, TWO)),
-    (f"channels 1.5 {COUNT}", op.Conv2d, (1.5, TWO)),
-    (f"channels True {COUNT}", op.Conv2d, (True, TWO)),
-    (f"channels '8' {COUNT}", op.Conv2d, ("8", TWO)),
-    ("channels 9/2 is not an integer", op.Conv2d, (sympy.Rational(9, 2), TWO)),
-    (f"kernel 3 {PAIR}", op.Conv2d, (8, 3)),
-    (f"kernel (3, 3, 3) {PAIR}", op.Conv2d, (8, (3, 3, 3))),
-    (f"kernel [3, 3] {PAIR}", op.Conv2d, (8, [3, 3])),
-    ("kernel 0 is below 1", op.Conv2d, (8, (3, 0))),
-    ("stride 0 is below 1", op.Conv2d, (8, TWO, (0, 1))),
-    ("padding -1 is below 0", op.Conv2d, (8, TWO, TWO, (0, -1))),
-    ("dilation 0 is below 1", op.Conv2d, (8, TWO, TWO, TWO, (1, 0))),
-    ("groups 0 is below 1", op.Conv2d, (8, TWO, TWO, TWO, TWO, 0)),
-    (f"bias 1 {SWITCH}", op.Conv2d, (8, TWO, TWO, TWO, TWO, 1, 1)),
+    ("channels 0 is below 1", op.Conv, (0, TWO)),
+    ("channels -3 is below 1", op.Conv, (-3, TWO)),
+    (f"channels 1.5 {COUNT}", op.Conv, (1.5, TWO)),
+    (f"channels True {COUNT}", op.Conv, (True, TWO)),
+    (f"channels '8' {COUNT}", op.Conv, ("8", TWO)),
+    ("channels 9/2 is not an integer", op.Conv, (sympy.Rational(9, 2), TWO)),
+    (f"kernel 3 {PAIR}", op.Conv, (8, 3)),
+    (f"kernel (3, 3, 3, 3) {PAIR}", op.Conv, (8, (3, 3, 3, 3))),
+    (f"stride (2, 2, 2) {PAIR}", op.Conv, (8, TWO, (2, 2, 2))),
+    (
+        "padding (1, 1) is not a (depth, height, width) triple",
+        op.Conv,
+        (8, (3, 3, 3), 1, (1, 1)),
+    ),
+    ("dilation (1, 1) is not a (length,)", op.Conv, (8, (3,), 1, 0, (1, 1))),
+    (f"kernel [3, 3] {PAIR}", op.Conv, (8, [3, 3])),
+    ("kernel 0 is below 1", op.Conv, (8, (3, 0))),
+    ("stride 0 is below 1", op.Conv, (8, TWO, (0, 1))),
+    ("padding -1 is below 0", op.Conv, (8, TWO, TWO, (0, -1))),
+    ("dilation 0 is below 1", op.Conv, (8, TWO, TWO, TWO, (1, 0))),
+    ("groups 0 is below 1", op.Conv, (8, TWO, TWO, TWO, TWO, 0)),
+    (f"bias 1 {SWITCH}", op.Conv, (8, TWO, TWO, TWO, TWO, 1, 1)),
     ("features 0 is below 1", op.Linear, (0,)),
     (f"features None {COUNT}", op.RadialBasis, (None,)),
-    (f"affine 'yes' {SWITCH}", op.BatchNorm2d, ("yes",)),
+    (f"affine 'yes' {SWITCH}", op.BatchNorm, ("yes",)),
     ("size 0 is below 1", op.LocalResponseNorm, (0,)),
-    ("size 0 is below 1", op.AdaptiveAvgPool2d, ((0, 1),)),
-    (f"size 7 {PAIR}", op.AdaptiveMaxPool2d, (7,)),
+    ("size 0 is below 1", op.AdaptiveAvgPool, ((0, 1),)),
+    (f"size 7 {PAIR}", op.AdaptiveMaxPool, (7,)),
     ("percent -1 is below 0", op.Dropout, (-1,)),
     (f"percent 0.5 {COUNT}", op.Dropout, (0.5,)),
-    ("stride 0 is below 1", op.MaxPool2d, (TWO, (0, 0))),
-    (f"ceil_mode 1 {SWITCH}", op.MaxPool2d, (TWO, TWO, TWO, TWO, 1)),
-    (f"count_include_pad 0 {SWITCH}", op.AvgPool2d, (TWO, TWO, TWO, True, 0)),
+    ("stride 0 is below 1", op.MaxPool, (TWO, (0, 0))),
+    (f"ceil_mode 1 {SWITCH}", op.MaxPool, (TWO, TWO, TWO, TWO, 1)),
+    (f"count_include_pad 0 {SWITCH}", op.AvgPool, (TWO, TWO, TWO, True, 0)),
     (f"kernel 2 {PAIR}", op.Subsample2d, (2,)),
     ("channels 0 is below 1", op.Zeros, (0,)),
     ("stride 0 is below 1", op.Zeros, (1, (0, 1))),
@@ -508,29 +515,29 @@ def test_what_no_layer_can_have_is_refused(
 
 
 MISFITS = [
-    ("groups 3 do not divide the 4 input channels", op.Conv2d(6, TWO, groups=3), IMAGE),
+    ("groups 3 do not divide the 4 input channels", op.Conv(6, TWO, groups=3), IMAGE),
     (
         "groups 4 do not divide the 6 output channels",
-        op.Conv2d(6, TWO, groups=4),
+        op.Conv(6, TWO, groups=4),
         IMAGE,
     ),
     (
         "input 4×6×5 is too small: a window of 7 does not fit its "
         "height 6 with padding 0",
-        op.Conv2d(6, (7, 1)),
+        op.Conv(6, (7, 1)),
         IMAGE,
     ),
     (
         "needs a feature map channels × height × width, got the "
         "vector 10; is it behind a "
         "flatten?",
-        op.Conv2d(6, TWO),
+        op.Conv(6, TWO),
         VECTOR,
     ),
-    ("needs a feature map", op.InstanceNorm2d(), VECTOR),
+    ("needs a feature map", op.InstanceNorm(), VECTOR),
     ("needs a feature map", op.LocalResponseNorm(), VECTOR),
-    ("needs a feature map", op.MaxPool2d(TWO, TWO), VECTOR),
-    ("needs a feature map", op.AdaptiveAvgPool2d(), VECTOR),
+    ("needs a feature map", op.MaxPool(TWO, TWO), VECTOR),
+    ("needs a feature map", op.AdaptiveAvgPool(), VECTOR),
     ("needs a feature map", op.Pad((0, *TWO), (0, *TWO)), VECTOR),
     ("needs a feature map", op.Zeros(1), VECTOR),
     (
@@ -546,7 +553,7 @@ MISFITS = [
     ),
     (
         "padding 2×2 is over half of the kernel 3×3",
-        op.MaxPool2d((3, 3), TWO, TWO),
+        op.MaxPool((3, 3), TWO, TWO),
         IMAGE,
     ),
     (
@@ -601,17 +608,17 @@ def test_what_fits_no_input_is_refused(
 
 
 def test_operators_are_frozen_and_equal_by_their_fields() -> None:
-    assert op.Conv2d(8, TWO) == op.Conv2d(8, TWO, (1, 1))
-    assert op.Conv2d(8, TWO) != op.Conv2d(9, TWO)
+    assert op.Conv(8, TWO) == op.Conv(8, TWO, (1, 1))
+    assert op.Conv(8, TWO) != op.Conv(9, TWO)
     assert op.ReLU() != op.ReLU6()
     with pytest.raises(AttributeError):
-        op.Conv2d(8, TWO).channels = 9  # type: ignore[misc]
+        op.Conv(8, TWO).channels = 9  # type: ignore[misc]
 
 
 def test_binding_puts_numbers_into_every_field() -> None:
     c, k = symbol("c"), symbol("k")
-    layer = op.Conv2d(2 * c, (k, k), (k - 1, 1), groups=c)
-    assert op.Conv2d(8, (3, 3), (2, 1), groups=4) == layer.bind({c: 4, k: 3})
+    layer = op.Conv(2 * c, (k, k), (k - 1, 1), groups=c)
+    assert op.Conv(8, (3, 3), (2, 1), groups=4) == layer.bind({c: 4, k: 3})
 
 
 def test_a_part_of_symbolic_channels_is_taken_on_trust() -> None:

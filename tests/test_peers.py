@@ -131,7 +131,7 @@ def alone(net: Network, node: Node) -> Network:
 
 def check_layers(peer: Peer, net: Network) -> None:
     """Compare every convolution and linear layer that the tool can count."""
-    kinds = (op.Conv2d, op.Linear)
+    kinds = (op.Conv, op.Linear)
     nodes = [node for node in net.nodes if isinstance(node.operator, kinds)]
     counted = peer.count(layers=[described(net, node) for node in nodes])
     for node, theirs in zip(nodes, counted, strict=True):

@@ -10,7 +10,7 @@ import pytest
 import costmodel as cm
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, W
-from costmodel.analysis.places import GONE, HOME, UNKNOWN, Place, Places, places
+from costmodel.analysis.places import GONE, UNKNOWN, Place, Places, home, places
 from costmodel.analysis.support import support
 from costmodel.bridge.gradients import gradient_support
 from costmodel.errors import CostModelError
@@ -129,7 +129,7 @@ def test_axes_are_followed_through_permutations_and_reshapes() -> None:
     assert found["reshape2"] == (Place(3), Place(4))
     assert found["reduce1"] == (Place(2), GONE)
     assert places_in(network(cut))["reshape1"] == (UNKNOWN, Place(4))
-    assert HOME not in found.values()
+    assert home(2) not in found.values()
 
 
 @pytest.mark.parametrize(

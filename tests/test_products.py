@@ -21,7 +21,7 @@ from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import conv, conv_transpose, image, network, upsample
 from costmodel.network.graph import Network, parameters_by_name
-from costmodel.network.operators.resampling import MODES
+from costmodel.network.operators.resampling import modes_of
 from costmodel.network.shape import Shape
 from costmodel.testing_products import enlarging_networks, product_networks
 from tests.drawn import input_size
@@ -108,13 +108,13 @@ def looked_at(net: Network, row: int, column: int) -> object:
     return (x.grad[0] != 0).numpy()
 
 
-@pytest.mark.parametrize("mode", sorted(MODES))
+@pytest.mark.parametrize("mode", sorted(modes_of(2)))
 @pytest.mark.parametrize("sides", [(4, 6), (3, 3), (9, 4), (8, 13), (1, 2)])
 def test_interpolation_looks_where_its_gradient_is(
     mode: str, sides: tuple[int, int]
 ) -> None:
     x = Shape(1, (Extent(4), Extent(6)))
-    resize = op.Resize2d(Shape(1, tuple(map(Extent, sides))), mode)
+    resize = op.Resize(mode, shape=Shape(1, tuple(map(Extent, sides))))
     layers = [("input", op.Input(x), ()), ("resize", resize, ("input",))]
     net = Network.assemble(layers, batch=1)
     for row in range(sides[0]):
@@ -144,11 +144,15 @@ def test_u_nets_halves_are_joined_at_sizes_that_two_divides() -> None:
     assert there.nodes[-1].output.sizes == (8, 8, 8)
 
 
-@pytest.mark.parametrize("layer", ["upsample", "conv_transpose"])
-def test_a_field_of_fractional_strides_is_refused_by_name(layer: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "layer"), [("resize", "upsample"), ("conv_transpose", "conv_transpose")]
+)
+def test_a_field_of_fractional_strides_is_refused_by_name(
+    kind: str, layer: str
+) -> None:
     x = image(4)
     x = upsample(x) if layer == "upsample" else conv_transpose(x, 4, 2, 2)
-    with pytest.raises(CostModelError, match=f'^{layer} at "{layer}1": '):
+    with pytest.raises(CostModelError, match=f'^{kind} at "{layer}1": '):
         assert cm.receptive_field(network(x)).size
 
 
@@ -198,7 +202,7 @@ def test_totals_say_which_operators_are_unknown() -> None:
     layers = [
         ("input", x, ()),
         ("pool", OPAQUE, ("input",)),
-        ("conv", op.Conv2d(4, (1, 1)), ("pool",)),
+        ("conv", op.Conv(4, (1, 1)), ("pool",)),
     ]
     net = Network.assemble(layers)
     cost = cm.cost(net)
@@ -235,10 +239,10 @@ WRONG = [
      (T, Shape(5, (Extent(4),)))),
     ("the batch is not first", op.Einsum("nqd,nkd->qnk"), (T, T)),
     ("needs two axes or more", op.LastLinear(4), (Shape(4),)),
-    ("needs channels × length", op.Conv1d(4, 3), (Q,)),
-    ("groups 2 do not divide the 5 input channels", op.Conv1d(4, 3, groups=2), (T,)),
-    ("nothing of the output", op.ConvTranspose2d(1, (1, 1), padding=(3, 3)), (Q,)),
-    ("channels differ", op.Resize2d(Shape(3, (Extent(5), Extent(3))), "area"), (Q,)),
+    ("needs channels × length", op.Conv(4, (3,)), (Q,)),
+    ("groups 2 do not divide the 5 input channels", op.Conv(4, (3,), groups=2), (T,)),
+    ("nothing of the output", op.ConvTranspose(1, (1, 1), padding=(3, 3)), (Q,)),
+    ("channels differ", op.Resize("area", shape=Shape(3, Q.spatial)), (Q,)),
 ]  # fmt: skip
 
 
@@ -255,10 +259,10 @@ BAD = [
     ("is not of the form ab,bc->ac", lambda: op.Einsum("nqd->nd")),
     ("is no row of different letters", lambda: op.Einsum("nqq,nqd->nd")),
     ("the result has a new letter", lambda: op.Einsum("nq,nd->nz")),
-    ("mode 'cubic' is none of nearest", lambda: op.Upsample2d((2, 2), "cubic")),
-    ("padding_mode 'mirror'", lambda: op.Conv2d(1, (1, 1), padding_mode="mirror")),
+    ("mode 'cubic' is none of nearest", lambda: op.Resize("cubic", (2, 2))),
+    ("padding_mode 'mirror'", lambda: op.Conv(1, (1, 1), padding_mode="mirror")),
     ("output_padding 1×1 is not below",
-     lambda: op.ConvTranspose2d(1, (2, 2), output_padding=(1, 1))),
+     lambda: op.ConvTranspose(1, (2, 2), output_padding=(1, 1))),
     ("name '' is no text", lambda: op.Opaque("", T)),
 ]  # fmt: skip
 
@@ -283,12 +287,12 @@ MAP = Shape(4, (Extent(5), Extent(6)))
 SIZED = Shape(4, (Extent(8), Extent(3)))
 REMEMBERED = [
     behind_a_layer(op.LastLinear(7), MAP),
-    behind_a_layer(op.Conv1d(8, 3, 2, 1, 1, 2), Shape(4, (Extent(6),))),
-    behind_a_layer(op.ConvTranspose2d(6, (3, 2), (2, 3), (1, 0)), MAP),
-    *(behind_a_layer(op.Conv2d(3, (3, 3), padding=(1, 2), padding_mode=mode), MAP)
+    behind_a_layer(op.Conv(8, (3,), 2, 1, 1, 2), Shape(4, (Extent(6),))),
+    behind_a_layer(op.ConvTranspose(6, (3, 2), (2, 3), (1, 0)), MAP),
+    *(behind_a_layer(op.Conv(3, (3, 3), padding=(1, 2), padding_mode=mode), MAP)
       for mode in ("reflect", "replicate", "circular")),
-    *(behind_a_layer(op.Upsample2d((2, 3), mode), MAP) for mode in MODES),
-    *(behind_a_layer(op.Resize2d(SIZED, mode), MAP) for mode in MODES),
+    *(behind_a_layer(op.Resize(mode, (2, 3)), MAP) for mode in modes_of(2)),
+    *(behind_a_layer(op.Resize(mode, shape=SIZED), MAP) for mode in modes_of(2)),
     behind_a_layer(op.MatMul(), MAP, "x", "table"),
     behind_a_layer(op.Einsum("nhqd,de->nhqe"), MAP, "x", "table"),
     behind_a_layer(op.Einsum("nhqd,nhkd->nhqk"), MAP, "x", "x"),

@@ -105,7 +105,7 @@ def test_resnets_padding_of_239_is_that_of_its_pool() -> None:
     # TF-slim pads strided convolutions alike at both ends ("conv2d_same"), its pool by
     # SAME: at 224 one row behind. So the README prints 239, and 241 at 321.
     graph = cm.load("resnet50", resolution=224).graph.copy()
-    graph.nodes["stem.max_pool1"]["operator"] = op.MaxPool2d((3, 3), (2, 2))
+    graph.nodes["stem.max_pool1"]["operator"] = op.MaxPool((3, 3), (2, 2))
     graph.add_node("padded", operator=op.Pad((0, 0, 0), (0, 1, 1)))
     graph.remove_edge("stem.relu1", "stem.max_pool1")
     graph.add_edges_from([("stem.relu1", "padded"), ("padded", "stem.max_pool1")])

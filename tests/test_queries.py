@@ -13,19 +13,8 @@ import costmodel as cm
 from costmodel.algebra.evaluation import lambdify
 from costmodel.algebra.parse import parse
 from costmodel.algebra.queries import elasticity, leading, relax, smooth
-from costmodel.algebra.symbols import (
-    Dim,
-    H,
-    M,
-    N,
-    W,
-    alpha,
-    as_dim,
-    common_divisor,
-    is_equal,
-    make_divisible,
-    symbol,
-)
+from costmodel.algebra.rounding import common_divisor, make_divisible
+from costmodel.algebra.symbols import Dim, H, M, N, W, alpha, as_dim, is_equal, symbol
 from costmodel.errors import CostModelError
 
 

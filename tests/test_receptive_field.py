@@ -47,6 +47,7 @@ from costmodel.network.build import (
 from costmodel.network.flow import Flow, Slid, Tiled, Turned, Unknown
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.network.operators.base import along
 from costmodel.network.shape import Shape
 from costmodel.testing import networks
 from tests.drawn import bound_networks
@@ -124,10 +125,10 @@ def check_window(
 
 OF_TENSORS = {
     op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Copy,
-    op.InstanceNorm2d, op.Conv1d, op.ConvTranspose2d, op.Upsample2d,
-    op.Resize2d, op.MatMul, op.Attention, op.Einsum, op.LayerNorm, op.RMSNorm,
+    op.InstanceNorm, op.ConvTranspose,
+    op.Resize, op.MatMul, op.Attention, op.Einsum, op.LayerNorm, op.RMSNorm,
     op.GroupNorm, op.Reduce, op.Cumulate, op.LastLinear, op.Reshape, op.Permute,
-    op.Expand, op.Repeat, op.Crop, op.PadTo, op.Unfold2d,
+    op.Expand, op.Repeat, op.Crop, op.PadTo, op.Unfold,
     op.PixelShuffle, op.PixelUnshuffle, op.Parameter, op.Derived, op.Opaque,
 }  # fmt: skip
 """Operators whose gradients are asked in ``test_places`` and ``test_products``."""
@@ -185,7 +186,7 @@ def test_windows_are_those_of_every_path_of_the_graph(net: Network) -> None:
 
 
 SPECIAL = (op.Zeros, op.Slice, op.TableConv2d, op.Multiply,
-           op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d, op.Flatten)  # fmt: skip
+           op.AdaptiveAvgPool, op.AdaptiveMaxPool, op.Flatten)  # fmt: skip
 """Operators that lose channels, or see a whole map: for these a path is not enough."""
 
 
@@ -195,7 +196,8 @@ def path_window(net: Network, path: list[str]) -> Windows:
     for _, name in pairwise(path):
         window = net[name].operator.window
         assert window is not None
-        height, width = height.then(window[0]), width.then(window[1])
+        height = height.then(along(window, 0))
+        width = width.then(along(window, 1))
     return height, width
 
 
@@ -444,7 +446,7 @@ def test_every_operator_has_a_rule_for_what_it_looks_at() -> None:
             if not (isinstance(node.operator, op.Source) or _turns(node.operator)):
                 assert _views(net, node)
     assert {type(n.operator) for net in COUNTED.values() for n in net.nodes} | {
-        op.Attention, op.ConvTranspose2d, op.Upsample2d, *STORED
+        op.Attention, op.ConvTranspose, op.Resize, *STORED
     } == set(op.OPERATORS.values())  # fmt: skip
 
 

@@ -56,6 +56,7 @@ def test_symbols_may_be_written() -> None:
 def test_members_of_a_family_preset_its_keywords() -> None:
     assert "resnet" == find("resnet18").family == find("plain34").family
     known = {"repeats", "shortcut", "variant", "channels", "width", "classes"}
+    known |= {"input_channels"}
     assert known == set(find("resnet18").options)
     assert known - {"shortcut", "variant"} == set(find("plain18").options)
     with pytest.raises(CostModelError, match=r'plain34: unknown option "shortcut"'):
@@ -94,7 +95,10 @@ def test_an_unknown_name_suggests_the_nearest(hint: str, name: str) -> None:
         load(name)
 
 
-OPTIONS = "options are variant, towers, width, hidden, classes, resolution, batch"
+OPTIONS = (
+    "options are variant, towers, width, hidden, classes, input_channels, resolution, "
+    "batch"
+)
 
 
 @pytest.mark.parametrize(

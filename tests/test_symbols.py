@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.algebra.parse import exact, parse
+from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.symbols import (
     Dim,
     H,
@@ -16,10 +17,8 @@ from costmodel.algebra.symbols import (
     W,
     alpha,
     as_dim,
-    common_divisor,
     exact_div,
     is_equal,
-    make_divisible,
     rho,
     symbol,
 )
@@ -194,50 +193,6 @@ def test_equal_is_equal_for_every_value() -> None:
     assert is_equal(4, 4)
     assert not is_equal(H, W)
     assert not is_equal(H, 2)
-
-
-def reference(channels: float, divisor: int = 8) -> int:
-    """Round as torchvision's ``_make_divisible`` does, min_value being the divisor."""
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded
-
-
-@given(
-    st.integers(1, 4000),
-    st.decimals("0.01", 4, places=2),
-    st.sampled_from([1, 2, 4, 8, 10, 16]),
-)
-def test_make_divisible_is_the_reference_code(
-    channels: int, width: object, divisor: int
-) -> None:
-    rounded = make_divisible(channels, sympy.Rational(str(width)), divisor)
-    assert reference(channels * float(str(width)), divisor) == rounded
-
-
-def test_make_divisible_rounds_in_floats_as_the_reference_does() -> None:
-    # Exactly, 0.29·400 + 4 = 120 is a multiple of 8; in floats it is a bit less.
-    assert make_divisible(400, sympy.Rational("0.29"), 8) == 112
-    assert Fraction("0.29") * 400 + 4 == 120
-
-
-def test_make_divisible_never_takes_a_tenth_away() -> None:
-    # 11 rounds to 8, which is under 0.9·11 = 9.9, so it becomes 16.
-    assert make_divisible(11, 1, 8) == 16
-
-
-def test_make_divisible_waits_for_its_numbers() -> None:
-    waiting = make_divisible(32, alpha, 8)
-    assert isinstance(waiting, make_divisible)
-    assert waiting.subs(alpha, sympy.Rational(3, 4)) == 24  # 32·3/4
-    assert waiting.is_integer
-    assert waiting.is_positive
-
-
-@given(st.integers(1, 999), st.integers(1, 999))
-def test_common_divisor_is_the_greatest_one(left: int, right: int) -> None:
-    divisors = [d for d in range(1, left + 1) if left % d == 0 and right % d == 0]
-    waiting = common_divisor(H, right)
-    assert max(divisors) == waiting.subs(H, left) == common_divisor(left, right)
 
 
 def test_symbols_know_what_they_stand_for() -> None:

@@ -14,18 +14,16 @@ from hypothesis import given
 import costmodel as cm
 from costmodel.algebra.parse import exact, parse
 from costmodel.algebra.printing import javascript, latex, python
+from costmodel.algebra.rounding import FUNCTIONS, common_divisor, make_divisible
 from costmodel.algebra.symbols import (
-    FUNCTIONS,
     H,
     M,
     N,
     W,
     alpha,
-    common_divisor,
     exact_div,
     floor,
     is_equal,
-    make_divisible,
     maximum,
     symbol,
 )
@@ -161,7 +159,7 @@ ENTRIES: dict[str, Callable[[str], Any]] = {
     "conv": lambda text: build.conv(X, text, kernel=3),
     "conv, kernel": lambda text: build.conv(X, 8, kernel=text),
     "network, batch": lambda text: build.network(X, batch=text),
-    "operator": lambda text: op.Conv2d(text, (3, 3)),
+    "operator": lambda text: op.Conv(text, (3, 3)),
     "input": lambda text: op.Input(Shape(text)),
     "by layer": lambda text: cm.cost(NET).of(text),
     "metric": lambda text: cm.cost(NET).metric(text),

@@ -40,7 +40,8 @@ def test_macs_and_activations_are_equal_at_every_size(name: str) -> None:
         ours = cost(load(name, variant="torchvision", resolution=size, batch=1))
         kinds = {kind: sums.macs for kind, sums in ours.by_operator().items()}
         flops = {"aten.convolution": kinds["conv"]}
-        flops |= {"aten.addmm": kinds["linear"]} if "linear" in kinds else {}
+        linear = kinds.get("linear", 0) + kinds.get("last_linear", 0)
+        flops |= {"aten.addmm": linear} if linear else {}
         shape = (1, 3, *size)
         assert flops == oracles.flop_counter_macs(theirs, shape)
         assert ours.activations == oracles.executed_activations(theirs, shape)
@@ -54,7 +55,8 @@ def test_fvcore_counts_the_same_macs(name: str) -> None:
     fvcore = oracles.fvcore_macs(theirs, (1, 3, *size))
     kinds = {kind: sums.macs for kind, sums in ours.by_operator().items()}
     assert fvcore["conv"] == kinds["conv"]
-    assert fvcore.get("linear", 0) == kinds.get("linear", 0)
+    linear = kinds.get("linear", 0) + kinds.get("last_linear", 0)
+    assert fvcore.get("linear", 0) == linear
 
 
 def test_every_family_with_a_torchvision_network_is_compared() -> None:
@@ -76,5 +78,6 @@ def test_every_family_with_a_torchvision_network_is_compared() -> None:
         ),
         "regnet_y_128gf",
         *("alexnet", "googlenet", "inception_v3"),
+        *(f"convnext_{size}" for size in ("tiny", "small", "base", "large")),
     }
     assert expected == set(NAMES)

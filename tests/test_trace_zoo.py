@@ -12,7 +12,7 @@ from torch import nn
 
 import costmodel as cm
 from costmodel.algebra.extent import Extent, normal
-from costmodel.algebra.size import size
+from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import H, N, W
 from costmodel.analysis.input_sizes import Side
 from costmodel.bridge.trace import trace

@@ -37,7 +37,7 @@ from tests.drawn import bound_networks, input_size
 
 def learns(net: Network) -> bool:
     """Say whether a network has a layer that multiplies by what it learns."""
-    kinds = (op.Conv2d, op.TableConv2d, op.Linear)
+    kinds = (op.Conv, op.TableConv2d, op.Linear)
     return any(isinstance(node.operator, kinds) for node in net.nodes)
 
 

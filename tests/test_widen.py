@@ -14,7 +14,8 @@ from torch import nn
 
 import costmodel as cm
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import H, W, alpha, is_equal, make_divisible, symbol
+from costmodel.algebra.rounding import make_divisible
+from costmodel.algebra.symbols import H, W, alpha, is_equal, symbol
 from costmodel.bridge import oracles
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
@@ -382,8 +383,8 @@ def assembled(*layers: tuple[str, op.Operator, str], **options: Any) -> Network:
     return Network.assemble([first, *rest], **options)
 
 
-CONV = ("conv", op.Conv2d(8, (1, 1)), "input")
-POOL = op.AdaptiveAvgPool2d((1, 1))
+CONV = ("conv", op.Conv(8, (1, 1)), "input")
+POOL = op.AdaptiveAvgPool((1, 1))
 
 
 def classified(*layers: tuple[str, op.Operator, str], **options: Any) -> Network:
@@ -409,11 +410,11 @@ def shape(*sizes: int) -> Shape:
         ([("x", op.Slice(1, 0, length=4), "conv")], "4*alpha×16×12"),
         ([("x", op.Crop(shape(6, 5, 5)), "conv")], "6*alpha×5×5"),
         ([("x", op.Repeat(shape(16, 16, 12)), "conv")], "16*alpha×16×12"),
-        ([("x", op.Resize2d(shape(8, 9, 9), "nearest"), "conv")], "8*alpha×9×9"),
+        ([("x", op.Resize("nearest", shape=shape(8, 9, 9)), "conv")], "8*alpha×9×9"),
         ([("x", op.Reshape(shape(8, 4, 4, 12)), "conv")], "8*alpha×4×4×12"),
         ([("x", op.PixelUnshuffle(2), "conv")], "32*alpha×8×6"),
         ([("x", op.PixelShuffle(2), "conv")], "2*alpha×32×24"),
-        ([("x", op.ConvTranspose2d(6, (2, 2)), "conv")], "6*alpha×17×13"),
+        ([("x", op.ConvTranspose(6, (2, 2)), "conv")], "6*alpha×17×13"),
         ([("p", op.Permute((2, 3, 1)), "conv"), ("n", op.LayerNorm(1), "p"),
           ("l", op.LastLinear(24), "n"), ("x", op.Permute((3, 1, 2)), "l")],
          "24*alpha×16×12"),
@@ -448,7 +449,7 @@ def test_a_stored_tensor_that_meets_no_width_stays() -> None:
 def test_channels_as_positions_of_a_small_convolution_are_followed() -> None:
     net = classified(
         ("pool", POOL, "conv"), ("row", op.Reshape(shape(1, 8)), "pool"),
-        ("mix", op.Conv1d(1, 3, padding=1), "row"),
+        ("mix", op.Conv(1, (3,), padding=1), "row"),
         ("gate", op.Reshape(shape(8, 1, 1)), "mix"),
         ("x", op.Multiply(), "conv gate"),
     )  # fmt: skip
@@ -458,9 +459,9 @@ def test_channels_as_positions_of_a_small_convolution_are_followed() -> None:
 
 def test_layers_that_share_weights_grow_together() -> None:
     layers = (
-        ("one", op.Conv2d(3, (3, 3), padding=(1, 1)), "input"),
-        ("two", op.Conv2d(3, (3, 3), padding=(1, 1)), "one"),
-        ("conv", op.Conv2d(8, (1, 1)), "two"),
+        ("one", op.Conv(3, (3, 3), padding=(1, 1)), "input"),
+        ("two", op.Conv(3, (3, 3), padding=(1, 1)), "one"),
+        ("conv", op.Conv(8, (1, 1)), "two"),
         ("mean", op.Reduce("mean", axes=(2, 3), keep=False), "conv"),
         ("head", op.Linear(10), "mean"),
     )
@@ -499,10 +500,10 @@ def test_name_batch_and_constraints_are_kept() -> None:
         ([("x", op.PadTo(shape(9, 16, 12)), "conv")],
          'pad_to at "x": pads channels up to 9'),
         ([("p", op.Permute((2, 1, 3)), "conv"),
-          ("x", op.MaxPool2d((2, 2), (2, 2)), "p")],
+          ("x", op.MaxPool((2, 2), (2, 2)), "p")],
          'max_pool at "x": a window slides over channels here'),
-        ([("p", op.Permute((2, 1, 3)), "conv"), ("x", op.Upsample2d((2, 2)), "p")],
-         'upsample at "x": the sides that it changes are channels here'),
+        ([("p", op.Permute((2, 1, 3)), "conv"), ("x", op.Resize(scale=(2, 2)), "p")],
+         'resize at "x": the sides that it changes are channels here'),
         ([("t", op.Parameter(shape(30, 2)), ""),
           ("d", op.Derived(shape(8, 16, 12)), "t"), ("x", op.Add(), "conv d")],
          'derived at "d": how the tensors follow that it is computed from is not '
@@ -520,7 +521,7 @@ def test_a_width_that_is_tied_is_refused_with_the_reason(
 
 def test_a_tie_of_what_stays_anyway_is_no_problem() -> None:
     table = ("listed", op.TableConv2d(((0, 1), (2,)), (3, 3)), "input")
-    net = assembled(table, ("conv", op.Conv2d(8, (1, 1)), "listed"),
+    net = assembled(table, ("conv", op.Conv(8, (1, 1)), "listed"),
                     ("mean", op.Reduce("mean", (2, 3)), "conv"),
                     ("head", op.Linear(10), "mean"))  # fmt: skip
     wide = sizes(widen(net, alpha))

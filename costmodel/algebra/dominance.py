@@ -9,7 +9,7 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.arguments import bound, formula_of, symbol_of, values_of
+from costmodel.algebra.checks import bound, formula_of, symbol_of, values_of
 from costmodel.algebra.queries import smooth
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError

@@ -12,9 +12,10 @@ import sympy
 from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.pycode import PythonCodePrinter
 
-from costmodel.algebra.arguments import formula_of, symbols_of
-from costmodel.algebra.quotient import PackageFunctions, whole
-from costmodel.algebra.symbols import Dim, as_dim, make_divisible
+from costmodel.algebra.checks import formula_of, symbols_of
+from costmodel.algebra.quotient import whole
+from costmodel.algebra.rounding import Rounding, named_functions
+from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError
 
 
@@ -39,9 +40,13 @@ def lambdify(
     if missing:
         names = ", ".join(sorted(map(str, missing)))
         raise CostModelError(f"lambdify: the formula also depends on {names}")
-    named = {"make_divisible": _make_divisible, "common_divisor": _common_divisor}
+    functions = {f.__name__: f.over_arrays for f in named_functions(wanted)}
     function = sympy.lambdify(
-        chosen, wanted, modules=[named, "numpy"], printer=_IntegerPrinter(), cse=True
+        chosen,
+        wanted,
+        modules=[functions, "numpy"],
+        printer=_IntegerPrinter(),
+        cse=True,
     )
     return _evaluator(function, many=many)
 
@@ -60,8 +65,13 @@ def exactly(expression: Dim, symbols: Sequence[sympy.Symbol]) -> Callable[..., D
     """
     chosen = symbols_of("exactly", symbols)
     formula = formula_of("exactly", expression)
+    functions = {f.__name__: _of_fractions(f) for f in named_functions([formula])}
     function = sympy.lambdify(
-        chosen, formula, modules=[_EXACT], printer=_FractionPrinter(), cse=True
+        chosen,
+        formula,
+        modules=[_EXACT | functions],
+        printer=_FractionPrinter(),
+        cse=True,
     )
 
     def evaluate(*values: Fraction | int) -> Dim:
@@ -111,8 +121,8 @@ def _integers(function: Callable[..., Any], arrays: list[Any]) -> list[Any]:
     return values
 
 
-class _IntegerPrinter(PackageFunctions, NumPyPrinter):
-    """Print integer division and the functions of this package."""
+class _IntegerPrinter(NumPyPrinter):
+    """Print the larger and the smaller of integers as integers."""
 
     def _print_Max(self, expr: sympy.Expr) -> str:  # noqa: N802
         return self._pairwise("maximum", expr.args)
@@ -127,8 +137,10 @@ class _IntegerPrinter(PackageFunctions, NumPyPrinter):
         return str(first)
 
 
-class _FractionPrinter(PackageFunctions, PythonCodePrinter):
+class _FractionPrinter(PythonCodePrinter):
     """Print numbers as fractions, and every rounding by its name."""
+
+    printmethod = "_fractioncode"
 
     def __init__(self) -> None:
         """Write functions by their own names."""
@@ -146,32 +158,14 @@ class _FractionPrinter(PackageFunctions, PythonCodePrinter):
         return f"min({', '.join(map(self._print, expr.args))})"
 
 
-def _common_divisor(left: Any, right: Any) -> Any:
-    """Return the greatest common divisor, also of whole numbers kept as floats."""
-    arrays = [np.asarray(value) for value in (left, right)]
-    return np.gcd(*(a.astype(np.int64) if a.dtype.kind == "f" else a for a in arrays))
-
-
-def _make_divisible(channels: Any, width: Any, divisor: Any) -> Any:
-    """Round as :class:`make_divisible` does, for arrays, and in floats as it does."""
-    scaled = np.asarray(channels, dtype=float) * np.asarray(width, dtype=float)
-    step = np.asarray(divisor, dtype=np.int64)
-    whole_steps = (scaled + step / 2).astype(np.int64)
-    rounded = np.maximum(step, whole_steps // step * step)
-    return np.where(rounded < 0.9 * scaled, rounded + step, rounded)
-
-
-def _rounded(*values: Fraction | int) -> sympy.Integer:
-    """Round a number of channels as the function of formulas does."""
-    exact = (sympy.Rational(v.numerator, v.denominator) for v in values)
-    return make_divisible(*exact)
+def _of_fractions(function: type[Rounding]) -> Callable[..., Fraction]:
+    """Return a named function as one of fractions."""
+    return lambda *numbers: Fraction(function.value(*numbers))
 
 
 _EXACT = {
     "Fraction": Fraction,
     "floor": lambda value: Fraction(math.floor(value)),
     "ceil": lambda value: Fraction(math.ceil(value)),
-    "make_divisible": lambda *given: Fraction(int(_rounded(*given))),
-    "common_divisor": lambda *given: Fraction(math.gcd(*map(int, given))),
 }
 """Functions of fractions, by the names that are printed."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sympy
 
-from costmodel.algebra.symbols import make_divisible
+from costmodel.algebra.rounding import rounded
 
 
 def direction(formula: sympy.Expr, symbol: sympy.Symbol) -> int | None:
@@ -14,7 +14,7 @@ def direction(formula: sympy.Expr, symbol: sympy.Symbol) -> int | None:
 
     0 is constant, and to rise is never to fall: floors stand still most of the time.
     Sums of what rises rise, and so do products of what rises and is not negative;
-    floors, Max, Min and channel rounding rise with what they are of. The answer is a
+    Max, Min and roundings rise with what they are of. The answer is a
     proof, roundings included; None, where neither is seen, proves nothing.
 
     >>> from costmodel.algebra.symbols import H
@@ -35,12 +35,8 @@ def direction(formula: sympy.Expr, symbol: sympy.Symbol) -> int | None:
             found = _product(formula, symbol)
         case sympy.Pow():
             found = _power(formula, symbol)
-        case sympy.floor() | sympy.ceiling():
-            found = direction(formula.args[0], symbol)
-        case make_divisible() if symbol not in formula.args[2].free_symbols:
-            found = direction(formula.args[0] * formula.args[1], symbol)
         case _:
-            pass
+            found = _rounding(formula, symbol)
     return found
 
 
@@ -71,3 +67,10 @@ def _power(formula: sympy.Expr, symbol: sympy.Symbol) -> int | None:
         steps = direction(power, symbol)
         return None if steps is None else steps * int(sympy.sign(base - 1))
     return None
+
+
+def _rounding(formula: sympy.Expr, symbol: sympy.Symbol) -> int | None:
+    rounds = rounded(formula)
+    if rounds is None or any(symbol in unit.free_symbols for unit in rounds.units):
+        return None
+    return direction(rounds.law, symbol)

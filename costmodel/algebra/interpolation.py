@@ -13,7 +13,7 @@ from math import comb, prod
 
 import sympy
 
-from costmodel.algebra.arguments import symbols_of
+from costmodel.algebra.checks import symbols_of
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.symbols import FUNCTIONS, GREEK, Dim, as_dim, symbol
+from costmodel.algebra.rounding import FUNCTIONS
+from costmodel.algebra.symbols import GREEK, Dim, as_dim, symbol
 from costmodel.errors import CostModelError
 
 

@@ -10,34 +10,10 @@ import sympy
 from sympy.printing.jscode import JavascriptCodePrinter
 from sympy.printing.pycode import PythonCodePrinter
 
-from costmodel.algebra.arguments import formula_of
-from costmodel.algebra.quotient import PackageFunctions, whole
-from costmodel.algebra.symbols import Dim, common_divisor, make_divisible
-
-
-NAMED = {
-    make_divisible: (
-        """\
-def make_divisible(channels, width, divisor):
-    scaled = channels * width
-    rounded = max(divisor, int(scaled + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * scaled else rounded
-""",
-        """\
-const make_divisible = (channels, width, divisor) => {
-  const scaled = channels * width;
-  const rounded = Math.max(
-    divisor, Math.floor(Math.floor(scaled + divisor / 2) / divisor) * divisor);
-  return rounded < 0.9 * scaled ? rounded + divisor : rounded;
-};
-""",
-    ),
-    common_divisor: (
-        "from math import gcd as common_divisor\n",
-        "const common_divisor = (a, b) => b ? common_divisor(b, a % b) : a;\n",
-    ),
-}
-"""Functions of this package, in Python and in JavaScript."""
+from costmodel.algebra.checks import formula_of
+from costmodel.algebra.quotient import whole
+from costmodel.algebra.rounding import named_functions
+from costmodel.algebra.symbols import Dim
 
 
 def text(expression: Dim, name: str) -> str:
@@ -63,8 +39,10 @@ def python(expression: Dim, name: str) -> str:
     def macs(H):
         return ((H)//(2))
     """
-    body, arguments = _code(_Python(), expression)
-    return f"{_named(expression, 0)}def {name}({arguments}):\n    return {body}"
+    formula, arguments = _program(expression)
+    definitions = [function.python for function in named_functions([formula])]
+    body = PythonCodePrinter().doprint(formula)
+    return f"{_lines(definitions)}def {name}({arguments}):\n    return {body}"
 
 
 def javascript(expression: Dim, name: str) -> str:
@@ -73,8 +51,10 @@ def javascript(expression: Dim, name: str) -> str:
     >>> print(javascript(sympy.floor(sympy.Symbol("H") / 2), "macs"))
     const macs = (H) => Math.floor((H)/(2));
     """
-    body, arguments = _code(_JavaScript(), expression)
-    return f"{_named(expression, 1)}const {name} = ({arguments}) => {body};"
+    formula, arguments = _program(expression)
+    definitions = [function.javascript for function in named_functions([formula])]
+    body = JavascriptCodePrinter().doprint(formula)
+    return f"{_lines(definitions)}const {name} = ({arguments}) => {body};"
 
 
 def javascript_function(formulas: Mapping[Any, Dim], arguments: Sequence[str]) -> str:
@@ -93,8 +73,8 @@ def javascript_function(formulas: Mapping[Any, Dim], arguments: Sequence[str]) -
     wanted = [formula_of("printing", formula) for formula in formulas.values()]
     printer = _Sharing(wanted)
     values = [printer.doprint(formula) for formula in wanted]
-    needed = [f for f in NAMED if any(formula.has(f) for formula in wanted)]
-    lines = [NAMED[function][1].rstrip() for function in needed] + printer.lines
+    definitions = [function.javascript for function in named_functions(wanted)]
+    lines = [*(text.rstrip() for text in definitions if text), *printer.lines]
     if all(type(key) is int for key in formulas):
         result = f"[{', '.join(values)}]"
     else:
@@ -113,31 +93,17 @@ FORMATS: dict[str, Callable[[Dim, str], str]] = {
 """How a formula is written, by the format's name."""
 
 
-def _code(printer: Any, expression: Dim) -> tuple[str, str]:
+def _program(expression: Dim) -> tuple[sympy.Expr, str]:
+    """Return a formula in integer division, and its symbols as arguments."""
     formula = whole(formula_of("printing", expression))
-    arguments = ", ".join(sorted(map(str, formula.free_symbols)))
-    return printer.doprint(formula), arguments
+    return formula, ", ".join(sorted(map(str, formula.free_symbols)))
 
 
-def _named(expression: Dim, language: int) -> str:
-    formula = formula_of("printing", expression)
-    needed = [f for f in NAMED if formula.has(f)]
-    return "".join(NAMED[function][language] + "\n" for function in needed)
+def _lines(definitions: Iterable[str]) -> str:
+    return "".join(f"{text}\n" for text in definitions if text)
 
 
-class _Python(PackageFunctions, PythonCodePrinter):
-    """Print integer division and the functions of this package."""
-
-
-class _JavaScript(PackageFunctions, JavascriptCodePrinter):
-    """Print integer division and the functions of this package."""
-
-    def _print_Quotient(self, expr: sympy.Expr) -> str:  # noqa: N802
-        top, bottom = map(self._print, expr.args)
-        return f"Math.floor(({top})/({bottom}))"
-
-
-class _Sharing(_JavaScript):
+class _Sharing(JavascriptCodePrinter):
     """Give each part that occurs more than once a name, and print it once.
 
     sympy's own search for common parts makes them anew, and compares the arguments of

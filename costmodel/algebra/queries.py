@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import sympy
 
-from costmodel.algebra.arguments import formula_of, symbol_of, symbols_of
-from costmodel.algebra.symbols import Dim, as_dim, make_divisible
+from costmodel.algebra.checks import formula_of, symbol_of, symbols_of
+from costmodel.algebra.rounding import rounded
+from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError
 
 
@@ -16,6 +17,7 @@ def relax(expression: Dim) -> Dim:
 
     ⌊x⌋ → x,  make_divisible(c, α, d) → α·c.
 
+    >>> from costmodel.algebra.rounding import make_divisible
     >>> from costmodel.algebra.symbols import H, alpha
     >>> relax(9 * sympy.floor(H / 2) * make_divisible(32, alpha, 8))
     144*H*alpha
@@ -88,15 +90,13 @@ def elasticity(expression: Dim, symbol: sympy.Symbol) -> Dim:
     return as_dim(sympy.cancel(x * slope / law))
 
 
-_ROUNDING = (sympy.floor, sympy.ceiling, make_divisible)
-
-
 def _relaxed(
     formula: sympy.Expr, chosen: Callable[[sympy.Expr], bool]
 ) -> sympy.Expr:  # fmt: skip
     """Return the formula with what some roundings round in their place, expanded."""
-    law = formula.replace(
-        lambda part: isinstance(part, _ROUNDING) and chosen(part),
-        lambda part: part.args[0] * (part.args[1] if len(part.args) > 1 else 1),
-    )
-    return sympy.expand(law)
+
+    def law(part: sympy.Expr) -> sympy.Expr:
+        rounds = rounded(part)
+        return part if rounds is None else rounds.law
+
+    return sympy.expand(formula.replace(chosen, law))

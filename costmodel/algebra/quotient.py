@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import sympy
 
@@ -16,25 +16,16 @@ class Quotient(sympy.Function):
     nargs = 2
     is_integer = True
 
-
-class PackageFunctions:
-    """A printer's part that calls this package's functions by their names.
-
-    Mixed into a printer of sympy's, whose ``_print`` writes the arguments; integer
-    division is Python's unless the printer says otherwise.
-    """
-
-    _print: Callable[[sympy.Expr], str]
-
-    def _print_Quotient(self, expr: sympy.Expr) -> str:  # noqa: N802
-        numerator, denominator = map(self._print, expr.args)
+    def _pythoncode(self, printer: Any) -> str:
+        numerator, denominator = map(printer._print, self.args)  # noqa: SLF001 - as sympy's own printers do
         return f"(({numerator})//({denominator}))"
 
-    def _print_make_divisible(self, expr: sympy.Expr) -> str:
-        return f"make_divisible({', '.join(map(self._print, expr.args))})"
+    def _numpycode(self, printer: Any) -> str:
+        return self._pythoncode(printer)
 
-    def _print_common_divisor(self, expr: sympy.Expr) -> str:
-        return f"common_divisor({', '.join(map(self._print, expr.args))})"
+    def _javascript(self, printer: Any) -> str:
+        numerator, denominator = map(printer._print, self.args)  # noqa: SLF001 - as sympy's own printers do
+        return f"Math.floor(({numerator})/({denominator}))"
 
 
 def whole(expression: sympy.Expr) -> sympy.Expr:

@@ -1,16 +1,14 @@
-"""Symbols with the right assumptions, exact numbers, named integer functions."""
+"""Symbols with the right assumptions, and exact numbers."""
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 from keyword import iskeyword
 from numbers import Integral
-from typing import Any, Self, TypeAlias
+from typing import TypeAlias
 
 import sympy
 
-from costmodel.algebra.doubles import counted_in_doubles, printed_digits
 from costmodel.errors import CostModelError
 
 
@@ -44,7 +42,7 @@ def symbol(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, positive=True, integer=True)
 
 
-N, H, W, M = (symbol(name) for name in "NHWM")
+N, D, H, W, M = (symbol(name) for name in "NDHWM")
 alpha, rho, theta = symbol("alpha"), symbol("rho"), symbol("theta")
 
 
@@ -132,86 +130,3 @@ def is_equal(left: Dim, right: Dim) -> bool:
     if left == right:
         return True
     return bool(sympy.expand(sympy.sympify(left, strict=True) - right) == 0)
-
-
-_MOST_EXACT = 2**53
-"""Integers up to here are exact in floats."""
-
-
-class _Rounding(sympy.Function):
-    """A named function of numbers and expressions, never of text."""
-
-    def __new__(cls, *arguments: object, **options: bool) -> Self:
-        """Refuse strings, which sympy would run as code."""
-        for argument in arguments:
-            if isinstance(argument, str):
-                raise CostModelError(f"{cls.__name__}: {argument!r} is no number")
-        made: Self = super().__new__(cls, *arguments, **options)
-        return made
-
-
-class make_divisible(_Rounding):  # noqa: N801 - the reference code's name
-    """Channels times width, rounded to a multiple of a divisor, never below 90 %.
-
-    ``make_divisible(channels, width, divisor)`` with v = channels·width is
-    max(d, ⌊(v + d/2)/d⌋·d), and d more where that is under 0.9·v.
-    On numbers it computes **in floats**, as the reference code does: 0.29·400 gives
-    112, where exact arithmetic would give 120. On symbols it stays unevaluated.
-
-    Source: Sandler et al. 2018, reference code of MobileNetV2 (TF-slim,
-    ``conv_blocks.py``), repeated in torchvision's ``_make_divisible``.
-
-    >>> make_divisible(32, sympy.Rational(3, 4), 8), make_divisible(32, alpha, 8)
-    (24, make_divisible(32, alpha, 8))
-    """
-
-    nargs = 3
-    is_integer = True
-    is_positive = True
-
-    @classmethod
-    def eval(
-        cls, channels: sympy.Expr, width: sympy.Expr, divisor: sympy.Expr
-    ) -> sympy.Integer | None:
-        """Return the rounded number, or None to stay unevaluated."""
-        if divisor.is_number and not (divisor.is_Integer and divisor > 0):
-            raise CostModelError(f"make_divisible: {divisor} is no positive integer")
-        if not (channels.is_Rational and width.is_Rational and divisor.is_number):
-            return None
-        if channels * width > _MOST_EXACT:
-            raise CostModelError(f"make_divisible: {channels}·{width} is too large")
-        scaled, step = float(channels) * float(width), int(divisor)
-        rounded = max(step, int(scaled + step / 2) // step * step)
-        return sympy.Integer(rounded + step if rounded < 0.9 * scaled else rounded)
-
-
-class common_divisor(_Rounding):  # noqa: N801 - a function, printed as one
-    """The greatest common divisor of two positive integers, unevaluated on symbols.
-
-    >>> common_divisor(6, 7), common_divisor(H, 1), common_divisor(H, 7)
-    (1, 1, common_divisor(H, 7))
-    """
-
-    nargs = 2
-    is_integer = True
-    is_positive = True
-
-    @classmethod
-    def eval(cls, left: sympy.Expr, right: sympy.Expr) -> sympy.Integer | None:
-        """Return the divisor, or None to stay unevaluated."""
-        if left.is_Integer and right.is_Integer:
-            return sympy.Integer(math.gcd(int(left), int(right)))
-        return sympy.Integer(1) if sympy.S.One in (left, right) else None
-
-
-FUNCTIONS: dict[str, Any] = {
-    "floor": sympy.floor,
-    "ceiling": sympy.ceiling,
-    "Max": sympy.Max,
-    "Min": sympy.Min,
-    "make_divisible": make_divisible,
-    "common_divisor": common_divisor,
-    "counted_in_doubles": counted_in_doubles,
-    "printed_digits": printed_digits,
-}
-"""The functions that may stand in a formula, by the names that formulas print."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from costmodel.algebra.amount import Count
+from costmodel.algebra.count import Count
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
 from costmodel.analysis.sums import METRICS, Sample, Sums

@@ -11,20 +11,20 @@ import sympy
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.analysis.paths import Axis, Bundle, Paths, larger, smaller
 from costmodel.errors import CostModelError
-from costmodel.network.operators import Pair
+from costmodel.network.operators import Sizes
+from costmodel.network.operators.base import sizes_of
 
 
 Span: TypeAlias = tuple[Dim, Dim]
 """The first and the last pixel along an axis; both may lie outside of the input."""
-
-AXES = ("height", "width")
 
 
 @dataclass(frozen=True)
 class Field:
     """What a position of one node sees of the input, over all paths to it.
 
-    Quantities are (height, width) pairs. Where a path sees the whole input, sizes and
+    Quantities are (height, width) pairs; of a volume (depth, height, width) triples,
+    of a row of one axis tuples of one. Where a path sees the whole input, sizes and
     padding are ∞ (``sympy.oo``); what has no single value is an error that says why.
 
     **Units**: pixels of the input.
@@ -34,39 +34,39 @@ class Field:
     paths: Paths
 
     @property
-    def size(self) -> Pair:
+    def size(self) -> Sizes:
         """How many pixels the union of all paths spans, R."""
-        return self._pair(self._size)
+        return self._each(self._size)
 
     @property
-    def stride(self) -> Pair:
+    def stride(self) -> Sizes:
         """How far the field moves from one position to the next, S."""
-        return self._pair(lambda axis: self._only(axis).stride)
+        return self._each(lambda axis: self._only(axis).stride)
 
     @property
-    def padding(self) -> Pair:
+    def padding(self) -> Sizes:
         """How many pixels position 0 sees in front of the input, P."""
-        return self._pair(lambda axis: self._unless_all(axis, lambda b: b.before))
+        return self._each(lambda axis: self._unless_all(axis, lambda b: b.before))
 
     @property
-    def padding_after(self) -> Pair:
+    def padding_after(self) -> Sizes:
         """The padding at the end: ⌊(n + P + P_after − R)/S⌋ + 1 positions there are."""
-        return self._pair(lambda axis: self._unless_all(axis, lambda b: b.after))
+        return self._each(lambda axis: self._unless_all(axis, lambda b: b.after))
 
     @property
-    def offset(self) -> Pair:
+    def offset(self) -> Sizes:
         """The centre of what position 0 sees, (R − 1)/2 − P; pixel 0 is at 0."""
-        return self._pair(self._centre)
+        return self._each(self._centre)
 
     @property
-    def smallest(self) -> Pair:
+    def smallest(self) -> Sizes:
         """The size of the smallest window of a path."""
-        return self._pair(lambda axis: self._extreme(axis, "smallest", smaller))
+        return self._each(lambda axis: self._extreme(axis, "smallest", smaller))
 
     @property
-    def largest(self) -> Pair:
+    def largest(self) -> Sizes:
         """The size of the largest window of one path; paths aside of it add to it."""
-        return self._pair(
+        return self._each(
             lambda axis: (
                 sympy.oo if axis.cause else self._extreme(axis, "largest", larger)
             )
@@ -75,8 +75,7 @@ class Field:
     @property
     def unbounded(self) -> str | None:
         """The node through which the whole input is seen, however large; or None."""
-        height, width = self.paths.axes
-        return height.cause or width.cause
+        return next((axis.cause for axis in self.paths.axes if axis.cause), None)
 
     @property
     def is_aligned(self) -> bool:
@@ -86,19 +85,19 @@ class Field:
             for axis in self.paths.axes
         )
 
-    def region(self, row: Dim, column: Dim) -> tuple[Span, Span]:
+    def region(self, *position: Dim) -> tuple[Span, ...]:
         """Return the first and last row, and column, that a position sees.
 
-        They are those of an input without borders: negative ones are padding.
+        The position is (row, column), as many numbers as there are spatial axes. Rows
+        are those of an input without borders: negative ones are padding.
         """
-        rows, columns = (
-            self._span(axis, at) for axis, at in zip(self.paths.axes, (row, column))
-        )
-        return rows, columns
+        axes = self.paths.axes
+        if len(position) != len(axes):
+            raise CostModelError(f"region: {position} is not {sizes_of(len(axes))}")
+        return tuple(self._span(axis, at) for axis, at in zip(axes, position))
 
-    def _pair(self, quantity: Callable[[Axis], Dim]) -> Pair:
-        height, width = map(quantity, self.paths.axes)
-        return height, width
+    def _each(self, quantity: Callable[[Axis], Dim]) -> Sizes:
+        return tuple(map(quantity, self.paths.axes))
 
     def _size(self, axis: Axis) -> Dim:
         is_empty = not axis.bundles and axis.cause is None

@@ -15,7 +15,8 @@ from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError, at
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.operators import AvgPool2d, MaxPool2d
+from costmodel.network.operators import AvgPool, MaxPool
+from costmodel.network.operators.base import along
 
 
 Condition: TypeAlias = tuple[str, PeriodicSet]
@@ -49,12 +50,12 @@ def window_of(node: Node, axis: int) -> Window | None:
         windows = node.operator.window
     except CostModelError:  # resampling: between positions, no stride steps over them
         return None
-    return None if windows is None else windows[axis]
+    return None if windows is None else along(windows, axis)
 
 
 def evened(node: Node, window: Window) -> Window:
     """Return a window without the padding that ceil_mode adds at the end."""
-    if isinstance(node.operator, (MaxPool2d, AvgPool2d)):
+    if isinstance(node.operator, (MaxPool, AvgPool)):
         return Window(window.size, window.stride, window.before, window.before)
     return window
 
@@ -68,7 +69,7 @@ def _windows(network: Network) -> Iterator[tuple[Node, int, Window, Extent]]:
     even: dict[str, tuple[Extent, ...]] = {}
     for node in network.nodes:
         extents = list(node.output.spatial)
-        for axis, real in enumerate(extents[:2]):
+        for axis, real in enumerate(extents):
             window = window_of(node, axis)
             for source in node.inputs:
                 before = network[source].output.spatial[axis : axis + 1]

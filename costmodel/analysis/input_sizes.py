@@ -25,9 +25,7 @@ from costmodel.analysis.limits import Limits, limits
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.requirement import Requirement
-
-
-AXES = ("height", "width")
+from costmodel.network.shape import AXES, names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +77,10 @@ class Remainder:
     """How many of them are no padding: no window reaches them."""
 
 
-def input_sizes(network: Network) -> tuple[Side, Side]:
+def input_sizes(network: Network) -> tuple[Side, ...]:
     """Return what is known of the height and of the width that a network takes.
+
+    Of a volume there are depth, height and width, of a row of one axis its length.
 
     Admissible is H ≥ s − c for every extent ⌊(H + c)/s⌋, and what the network's
     constraints ask of H alone; those that involve both sides are
@@ -98,11 +98,16 @@ def input_sizes(network: Network) -> tuple[Side, Side]:
     """
     symbols = [extent.line[0] for extent in _sample(network)]
     found, _ = limits(network, symbols)
-    height, width = (
-        _side(network, [a for a in (0, 1) if symbols[a] == symbol], found[symbol])
+    return tuple(
+        _side(network, [a for a, s in enumerate(symbols) if s == symbol], found[symbol])
         for symbol in symbols
     )
-    return height, width
+
+
+def sides_by_name(network: Network) -> dict[str, Side]:
+    """Return the sides that a network takes by their axes, such as height and width."""
+    sides = input_sizes(network)
+    return dict(zip(AXES[len(sides)], sides, strict=True))
 
 
 def joint_conditions(network: Network) -> tuple[Requirement, ...]:
@@ -134,8 +139,9 @@ def remainders(network: Network) -> tuple[Remainder, ...]:
     for node in network.nodes:
         if len(node.inputs) != 1:
             continue
-        extents = network.shapes_into(node)[0].spatial
-        for number, (axis, extent) in enumerate(zip(AXES, extents)):
+        x = network.shapes_into(node)[0]
+        names = AXES.get(len(x.spatial)) or names_of(x)[1:]
+        for number, (axis, extent) in enumerate(zip(names, x.spatial, strict=True)):
             window = window_of(node, number)
             if window is None:
                 continue
@@ -175,18 +181,19 @@ def admissible(build: Callable[[Dim], object], modulus: int = 32) -> PeriodicSet
     return PeriodicSet.of(modulus, fitting)
 
 
-def _sample(network: Network) -> tuple[Extent, Extent]:
+def _sample(network: Network) -> tuple[Extent, ...]:
     """Return the extents of the one input, if they are open."""
     shapes = [node.output for node in network.inputs]
-    if len(shapes) != 1 or len(shapes[0].spatial) != 2:
+    if len(shapes) != 1 or len(shapes[0].spatial) not in AXES:
         raise CostModelError(f'input_sizes: "{network.name}" does not take one image')
-    for extent, axis in zip(shapes[0].spatial, AXES):
+    spatial = shapes[0].spatial
+    for extent, axis in zip(spatial, AXES[len(spatial)], strict=True):
         if type(extent.base) is int:
             raise CostModelError(
                 f'input_sizes: the {axis} of "{network.name}" is {extent} already; '
                 "ask a network without a resolution"
             )
-    return shapes[0].require_map()
+    return spatial
 
 
 def _side(network: Network, axes: list[int], asked: Limits) -> Side:

@@ -16,7 +16,7 @@ from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.operators import Crop, Pad, PadTo
+from costmodel.network.operators import AvgPool, Crop, Pad, PadTo
 from costmodel.network.operators.axes import along
 from costmodel.network.requirement import Requirement
 from costmodel.network.shape import Shape
@@ -106,9 +106,11 @@ def _taken(node: Node, read: tuple[Shape, ...]) -> Iterator[tuple[Extent, Dim]]:
     match node.operator:
         case Pad(mode=mode, windows=windows):
             for axis, window in windows.items():
-                added = [as_int(window.before), as_int(window.after)]
-                if axis > 1:
+                if axis > 1:  # channels are padded with zeros, and have no side
+                    added = [as_int(window.before), as_int(window.after)]
                     yield along(read[0], axis), _reach(mode, added)
+        case AvgPool(kernel=(_, _, _) as kernel):  # no smaller one, even if padded
+            yield from zip(read[0].spatial, kernel, strict=True)
         case Crop(shape=shape):
             yield from _differences(read[0], shape)
         case PadTo(shape=shape):

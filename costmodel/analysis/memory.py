@@ -12,9 +12,11 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.envelope import Terms, terms, undominated
-from costmodel.algebra.extent import resolve
-from costmodel.algebra.stretches import stretches
+from costmodel.algebra.count import polynomial
+from costmodel.algebra.envelope import undominated
+from costmodel.algebra.leaders import leader_intervals
+from costmodel.algebra.monomial import Monomial
+from costmodel.algebra.polynomial import Polynomial
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.analysis.lifetimes import Schedule, Step, lifetimes
 from costmodel.analysis.stored import DTYPES, Stored, bytes_of
@@ -29,7 +31,7 @@ class Moment:
 
     index: int
     step: Step
-    terms: Terms = field(repr=False)
+    alive: Polynomial = field(repr=False)
 
     @property
     def node(self) -> str:
@@ -39,7 +41,7 @@ class Moment:
     @cached_property
     def bytes(self) -> Dim:
         """Bytes alive: a number, or a sum with floors put in."""
-        return _formula(self.terms)
+        return self.alive.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,30 +92,28 @@ class Memory(Stored):
     @cached_property
     def timeline(self) -> tuple[Moment, ...]:
         """What is alive while each node runs: its operands and its result, at least."""
-        made: list[list[tuple[Terms, int]]] = [[] for _ in self.schedule.steps]
+        made: list[list[tuple[Polynomial, int]]] = [[] for _ in self.schedule.steps]
         made.append([])
-        sizes = {size: terms(size) for size in {t.size for t in self.tensors}}
+        sizes = {size: polynomial(size) for size in {t.size for t in self.tensors}}
         for tensor in self.tensors:
             made[tensor.first].append((sizes[tensor.size], 1))
             made[tensor.last + 1].append((sizes[tensor.size], -1))
-        alive: dict[sympy.Expr, Any] = {}
+        alive: dict[Monomial, Any] = {}
         moments = []
         for index, step in enumerate(self.schedule.steps):
             for size, sign in made[index]:
-                for monomial, count in size.items():
+                for monomial, count in size.terms.items():
                     alive[monomial] = alive.get(monomial, 0) + sign * count
             left = {monomial: count for monomial, count in alive.items() if count}
-            moments.append(Moment(index, step, left))
+            moments.append(Moment(index, step, Polynomial(left)))
         return tuple(moments)
 
     @cached_property
     def peaks(self) -> tuple[Moment, ...]:
         """The moments that may be the peak; all others are proved to be below one."""
-        used = {monomial for moment in self.timeline for monomial in moment.terms}
-        plain = {monomial: sympy.sympify(resolve(monomial)) for monomial in used}
         symbols = self.network.free_symbols
         least = {s: self.network.smallest(s)[0] for s in symbols if s.is_integer}
-        formulas = [_renamed(moment.terms, plain) for moment in self.timeline]
+        formulas = [moment.alive for moment in self.timeline]
         return tuple(self.timeline[i] for i in undominated(formulas, least))
 
     @cached_property
@@ -175,13 +175,13 @@ class Memory(Stored):
         chosen = free[str(symbol)]
         if not chosen.is_integer:
             raise CostModelError(f"crossovers: {symbol} is no whole number")
-        formulas = [terms(moment.bytes) for moment in there.peaks]
+        formulas = [moment.alive for moment in there.peaks]
         least = there.network.smallest(chosen)[0]
         return tuple(
             PeakRange(
                 part.first, part.last, tuple(there.peaks[i] for i in part.largest)
             )
-            for part in stretches(formulas, chosen, least)
+            for part in leader_intervals(formulas, chosen, least)
         )
 
     def _bytes(self, tensors: Any) -> Dim:
@@ -225,17 +225,3 @@ def memory(
         known = ", ".join(DTYPES)
         raise CostModelError(f"memory: dtype {dtype!r}; known are {known}")
     return Memory(network, training=training, dtype=dtype, in_place=in_place)
-
-
-def _formula(parts: Terms) -> Dim:
-    """Return the sum of a formula's terms."""
-    count = sympy.Add(*(monomial * number for monomial, number in parts.items()))
-    return resolve(as_dim(count))
-
-
-def _renamed(parts: Terms, names: Mapping[sympy.Expr, sympy.Expr]) -> Terms:
-    """Return a formula with other names for its monomials; equal ones are added."""
-    found: dict[sympy.Expr, Any] = {}
-    for monomial, count in parts.items():
-        found[names[monomial]] = found.get(names[monomial], 0) + count
-    return found

@@ -145,12 +145,12 @@ class Axis:
 class Paths:
     """The extremes of all paths to a node, along height and width."""
 
-    axes: tuple[Axis, Axis] = (Axis(), Axis())
+    axes: tuple[Axis, ...]
 
     @property
     def is_empty(self) -> bool:
         """Say whether there is no path."""
-        return self == _NO_PATHS
+        return all(axis == Axis() for axis in self.axes)
 
     @property
     def sees_everything(self) -> bool:
@@ -159,28 +159,34 @@ class Paths:
 
     def through(self, windows: Windows, name: str) -> Paths:
         """Return the paths continued by the operator of that name."""
-        height, width = (a.through(w, name) for a, w in zip(self.axes, windows))
-        return Paths((height, width))
+        pairs = zip(self.axes, windows, strict=True)
+        return Paths(tuple(axis.through(window, name) for axis, window in pairs))
 
     def joined(self, others: Iterable[Paths]) -> Paths:
         """Return these paths and others."""
-        height, width = self.axes
+        axes = self.axes
         for other in others:
-            height = height.joined(other.axes[0])
-            width = width.joined(other.axes[1])
-        return Paths((height, width))
+            pairs = zip(axes, other.axes, strict=True)
+            axes = tuple(mine.joined(theirs) for mine, theirs in pairs)
+        return Paths(axes)
 
 
-_NO_PATHS = Paths()
-ONE_PIXEL = Paths((Axis((Bundle(),)), Axis((Bundle(),))))
-"""The input itself: each position sees itself."""
+def no_paths(axes: int) -> Paths:
+    """Return what sees nothing of an input of so many spatial axes."""
+    return Paths((Axis(),) * axes)
+
+
+def one_pixel(axes: int) -> Paths:
+    """Return the input itself: each position sees itself."""
+    return Paths((Axis((Bundle(),)),) * axes)
 
 
 @dataclass(frozen=True, slots=True)
 class PathSet:
     """Every distinct window of the paths to a node, as (height, width) pairs.
 
-    None in the place of a window sees the whole input.
+    Of other inputs they are as many as its spatial axes. None in the place of a window
+    sees the whole input.
     """
 
     windows: frozenset[Windows] = frozenset()

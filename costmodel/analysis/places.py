@@ -1,9 +1,9 @@
 """Which axes of a tensor are the image's, and what operators see along them.
 
-A map has height and width at axes 2 and 3. Behind a permutation they stand elsewhere,
-behind a reshape together with other axes, or nobody knows where; behind a mean or
-attention there is nothing left to look at, since every element sees all of it. The
-operators' flows say which.
+A map has height and width at axes 2 and 3, a volume its depth in front of them. Behind
+a permutation they stand elsewhere, behind a reshape together with other axes, or nobody
+knows where; behind a mean or attention there is nothing left to look at, since every
+element sees all of it. The operators' flows say which.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from costmodel.network.flow import (
 )
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.shape import Shape
+from costmodel.network.shape import AXES, Shape
 
 
 class Place(NamedTuple):
@@ -46,14 +46,26 @@ class Place(NamedTuple):
 
 
 Places: TypeAlias = tuple[Place, ...]
-"""Where height and width are."""
+"""Where height and width are, or whatever spatial axes the input has."""
 
-HOME: Places = (Place(2), Place(3))
 GONE, UNKNOWN = Place(0), Place(-1)
-AXES = ("height", "width")
 
 POINTS = (Window(), Window(stride=0))
 """Windows of one position that ask for no order of positions."""
+
+
+def home(axes: int) -> Places:
+    """Return where so many spatial axes are in a map.
+
+    >>> [place.axis for place in home(2)]
+    [2, 3]
+    """
+    return tuple(Place(2 + axis) for axis in range(axes))
+
+
+def axes_of(network: Network) -> int:
+    """Return how many spatial axes the first input has: those that are followed."""
+    return len(network.inputs[0].output.spatial) if network.inputs else 0
 
 
 class Step(NamedTuple):
@@ -74,16 +86,17 @@ def places(
     What is ``stored`` has no height and width of the image.
     """
     found: dict[str, Places] = {}
+    at_home = home(axes_of(network))
     for node in network.nodes:
         operands = [
             _moved(node, flows[node.name], network.by_name[source].output, number,
-                   found.get(source, HOME))
+                   found.get(source, at_home))
             for number, source in enumerate(node.inputs) if source not in stored
         ]  # fmt: skip
         if not operands:
             continue
         moved = tuple(map(_common, zip(*operands, strict=True)))
-        if moved != HOME:
+        if moved != at_home:
             found[node.name] = moved
     return found
 
@@ -258,8 +271,8 @@ def _is_kept(axis: AxisFlow, operand: int) -> bool:
 
 
 def _lost(where: Places) -> str:
-    names = [name for name, place, home in zip(AXES, where, HOME, strict=True)
-             if place != home]  # fmt: skip
+    axes = zip(AXES[len(where)], where, home(len(where)), strict=True)
+    names = [name for name, place, own in axes if place != own]
     return (
         f"which positions it looks at is not followed: {' and '.join(names)} "
         "went elsewhere in a permute or reshape before it"

@@ -15,17 +15,20 @@ import sympy
 
 from costmodel.algebra.symbols import as_dim
 from costmodel.algebra.window import Window
-from costmodel.analysis.field import AXES, Field, Misalignment
+from costmodel.analysis.field import Field, Misalignment
 from costmodel.analysis.paths import (
     MOST_WINDOWS,
-    ONE_PIXEL,
     Paths,
     PathSet,
     Windows,
+    no_paths,
+    one_pixel,
 )
-from costmodel.analysis.spread import POINT, spread
+from costmodel.analysis.places import axes_of
+from costmodel.analysis.spread import spread
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
+from costmodel.network.shape import AXES
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,15 @@ class ReceptiveField(Field):
     def windows(
         self, layer: str | None = None, *, limit: int = MOST_WINDOWS
     ) -> tuple[Windows, ...]:
-        """Return every distinct window of a path, as (height, width) pairs.
+        """Return every distinct window of a path, a (height, width) pair each.
 
         By default those of the last map. None in the place of a window sees the whole
         input. The number of windows grows slowly with a network, that of paths does
         not; over ``limit`` windows are an error.
         """
         name = self.name if layer is None else self.network[layer].name
-        pixel = PathSet(frozenset({POINT}), limit)
+        point = (Window(),) * axes_of(self.network)
+        pixel = PathSet(frozenset({point}), limit)
         found = spread(
             self.network, pixel, PathSet(limit=limit),
             ignore_gates=self.ignore_gates, same=self.same, towards=name,
@@ -87,7 +91,7 @@ class ReceptiveField(Field):
     def _misaligned(self, row: Field) -> list[Misalignment]:
         """Return the axes along which a node is the first to join unlike paths."""
         node, found = self.network[row.name], []
-        for index, axis in enumerate(AXES):
+        for index, axis in enumerate(AXES[axes_of(self.network)]):
             operands = []
             for source in dict.fromkeys(node.inputs):
                 for bundle in self.by_name[source].paths.axes[index].bundles:
@@ -128,13 +132,16 @@ def receptive_field(
     ('stage5.max_pool1', (212, 212), (32, 32), (90, 90))
     """
     inputs = network.inputs
-    if len(inputs) != 1 or not inputs[0].output.spatial:
+    if len(inputs) != 1 or len(inputs[0].output.spatial) not in AXES:
         shapes = " and ".join(str(node.output) for node in inputs)
         raise CostModelError(
             f'receptive_field: "{network.name}" takes {shapes}; it is about networks '
             "of one image"
         )
-    found = spread(network, ONE_PIXEL, Paths(), ignore_gates=ignore_gates, same=same)
+    axes = axes_of(network)
+    found = spread(
+        network, one_pixel(axes), no_paths(axes), ignore_gates=ignore_gates, same=same
+    )
     rows = tuple(Field(name, paths) for name, paths in found.items())
     last = found[name := _last_map(network, found)]
     return ReceptiveField(name, last, network, rows, ignore_gates, same)

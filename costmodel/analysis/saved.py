@@ -17,8 +17,8 @@ from costmodel.network.axes import axes, elements
 from costmodel.network.graph import Network
 from costmodel.network.operators import Operator, rule_for
 from costmodel.network.operators.axes import others
+from costmodel.network.operators.base import are_all
 from costmodel.network.operators.pooling import Pool
-from costmodel.network.operators.resampling import Resampling
 from costmodel.network.shape import Shape
 
 
@@ -175,7 +175,7 @@ def _max_pool(call: Call) -> Saved:
 
 def _adaptive_avg_pool(call: Call) -> Saved:
     """Keep the operand, for its shape; a global mean keeps nothing."""
-    is_global = call.operator.attributes["size"] == (1, 1)
+    is_global = are_all(call.operator.attributes["size"], 1)
     return _nothing(call) if is_global else _operand(call)
 
 
@@ -197,13 +197,14 @@ def _table_conv(call: Call) -> Saved:
 def _conv(call: Call) -> Saved:
     """Keep the operand; what is no zero around it makes it a new tensor."""
     conv, (x,) = call.operator.attributes, call.inputs
-    mode, (down, across) = conv["padding_mode"], conv["padding"]
-    if mode == "zeros" or (down, across) == (0, 0):
+    mode, padding = conv["padding_mode"], conv["padding"]
+    if mode == "zeros" or are_all(padding, 0):
         return _operand(call)
-    height, width = x.require_map()
-    rows = height.through(Window(before=down, after=down))
-    columns = width.through(Window(before=across, after=across))
-    padded = Extra("intermediate", Shape(x.channels, (rows, columns)).numel)
+    sides = tuple(
+        extent.through(Window(before=p, after=p))
+        for extent, p in zip(x.spatial, padding, strict=True)
+    )
+    padded = Extra("intermediate", Shape(x.channels, sides).numel)
     # How a mirrored or repeated border goes back is read off the operand.
     own = (0,) if mode != "circular" and call.needs[0] else ()
     return Saved(operands=own, extras=(padded,))
@@ -368,17 +369,17 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Weighted: _operand,
     op.Product: _other_operand,
     Pool: _operand,
-    Resampling: _resampling,
+    op.Resize: _resampling,
     op.Activation: _operand,
-    op.Conv2d: _conv,
+    op.Conv: _conv,
     op.TableConv2d: _table_conv,
     op.RadialBasis: _radial_basis,
-    op.BatchNorm2d: _batch_norm,
+    op.BatchNorm: _batch_norm,
     op.LocalResponseNorm: _local_response_norm,
     op.LayerNorm: _layer_norm,
     op.RMSNorm: _rms_norm,
     op.GroupNorm: _group_norm,
-    op.InstanceNorm2d: _instance_norm,
+    op.InstanceNorm: _instance_norm,
     op.Softmax: _result,
     op.ReLU: _result,
     op.Sigmoid: _result,
@@ -392,10 +393,10 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Multiply: _other_operand,
     op.Dropout: _dropout,
     op.Pad: _pad,
-    op.MaxPool2d: _max_pool,
+    op.MaxPool: _max_pool,
     op.Subsample2d: _subsample,
-    op.AdaptiveAvgPool2d: _adaptive_avg_pool,
-    op.AdaptiveMaxPool2d: _max_pool,
+    op.AdaptiveAvgPool: _adaptive_avg_pool,
+    op.AdaptiveMaxPool: _max_pool,
     op.Attention: _attention,
     op.Einsum: _einsum,
     op.Reduce: _reduce,

@@ -14,7 +14,15 @@ from costmodel.algebra.symbols import as_int
 from costmodel.algebra.window import Window
 from costmodel.analysis.links import along, of_operand
 from costmodel.analysis.paths import Seen, Windows
-from costmodel.analysis.places import GONE, HOME, UNKNOWN, Places, places, windows_along
+from costmodel.analysis.places import (
+    GONE,
+    UNKNOWN,
+    Places,
+    axes_of,
+    home,
+    places,
+    windows_along,
+)
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.flow import (
@@ -36,7 +44,6 @@ S = TypeVar("S", bound=Seen)
 Lanes: TypeAlias = tuple[int, ...]
 """What each channel sees, or once for all channels, as numbers of a table's values."""
 
-POINT = (Window(), Window())
 _STANDING = Window(stride=0)
 _NOTHING = 0
 
@@ -112,6 +119,7 @@ class _Reading:
         self.ignore_gates, self.same = ignore_gates, same
         self.apart = _drops_channels(network, flows)
         self.places = places(network, flows, self.stored)
+        self.home = home(axes_of(network))
         self._known: dict[tuple[object, ...], Windows] = {}
 
     def windows(self, node: Node, operand: int) -> Windows:
@@ -120,12 +128,13 @@ class _Reading:
         An operand that has lost an axis shows the same to every position of another's.
         """
         source, flow = node.inputs[operand], self.flows[node.name]
-        where, x = self.places.get(source, HOME), self.network.by_name[source].output
+        where = self.places.get(source, self.home)
+        x = self.network.by_name[source].output
         key = (id(node.operator), id(flow), operand, where, id(x), id(node.output))
         if key not in self._known:
             seen = windows_along(node, flow, x, where, operand, same=self.same)
             self._known[key] = seen
-        after = self.places.get(node.name, HOME)
+        after = self.places.get(node.name, self.home)
         return tuple(
             _STANDING if place == GONE != there and len(node.inputs) > 1 else window
             for window, place, there in zip(self._known[key], where, after, strict=True)
@@ -169,7 +178,7 @@ def _read(
         problem = "no rule says where its axes come from"
         raise at(operator.kind, node.name, problem)
     if any(isinstance(axis, Joined) for axis in flow.axes):
-        require_apart(node, flow, reading.places.get(node.name, HOME))
+        require_apart(node, flow, reading.places.get(node.name, reading.home))
     seen = []
     for number in followed:
         windows = reading.windows(node, number)

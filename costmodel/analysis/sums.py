@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from costmodel.algebra.amount import Count, added
+from costmodel.algebra.count import Count, added
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import KINDS, Tally
 from costmodel.errors import CostModelError

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,13 +25,14 @@ from costmodel.network.node import Node
 
 
 def support(
-    network: Network, layer: str, position: tuple[int, int] | None = None
+    network: Network, layer: str, position: tuple[int, ...] | None = None
 ) -> Flags:
     """Return which elements ``channels × height × width`` of the input are looked at.
 
-    ``position`` is (row, column) of the map of ``layer``, all its channels; without one
-    it is the whole map, or the vector. The network has to be bound. A product with
-    what is always zero is zero, and looks at nothing.
+    ``position`` is (row, column) of the map of ``layer``, all its channels, or as many
+    numbers as it has spatial axes; without one it is the whole map, or the vector. The
+    network has to be bound. A product with what is always zero is zero, and looks at
+    nothing.
 
     >>> from costmodel.network.build import conv, image, network
     >>> net = network(conv(image(1, 4, 4), 1, 3, stride=2), batch=1)
@@ -49,7 +50,8 @@ def support(
         operands = [alive[source] for source in each.inputs]
         alive[each.name] = _alive(each, views[each.name], operands)
     wanted = {name: np.zeros_like(flags) for name, flags in alive.items()}
-    wanted[node.name][(..., *position) if position else ...] = True
+    chosen: Any = (..., *(position or ()))
+    wanted[node.name][chosen] = True
     for each in reversed(network.nodes):
         asked = wanted[each.name] & alive[each.name]
         if asked.any():
@@ -58,7 +60,7 @@ def support(
     return wanted[network.inputs[0].name]
 
 
-def _found(network: Network, layer: str, position: tuple[int, int] | None) -> Node:
+def _found(network: Network, layer: str, position: tuple[int, ...] | None) -> Node:
     """Return the node, or say what there is no answer to."""
     if len(network.inputs) != 1 or network.free_symbols - {network.batch}:
         raise CostModelError(
@@ -67,7 +69,7 @@ def _found(network: Network, layer: str, position: tuple[int, int] | None) -> No
         )
     node = network[layer]
     inside = position is None or (
-        len(node.output.spatial) == 2
+        len(node.output.spatial) == len(position)
         and all(0 <= at < n for at, n in zip(position, _sizes(node)[1:], strict=True))
     )
     if not inside:

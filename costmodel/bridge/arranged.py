@@ -12,14 +12,14 @@ from torch import nn
 
 from costmodel.algebra.symbols import as_int
 from costmodel.bridge import arrangements as arrange
-from costmodel.bridge import functions
+from costmodel.bridge import functions, ranked
 from costmodel.bridge.arrangements import Function, Sizes
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators.normalizing import last_sizes
-from costmodel.network.shape import Shape
+from costmodel.network.shape import AXES, Shape
 
 
 SIZED: dict[type[op.Operator], Callable[..., torch.Tensor]] = {
@@ -55,10 +55,20 @@ def sizes(network: Network, node: Node, known: Collection[str]) -> Sizes:
     return Sizes(shape.sizes, places)
 
 
-def batch_norm(layer: op.BatchNorm2d, x: Shape) -> nn.Module:
+def batch_norm(layer: op.BatchNorm, x: Shape) -> nn.Module:
     """Return the normalization for as many axes as there are."""
-    kinds = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-    return kinds[len(x.spatial)](as_int(x.channels), affine=layer.affine)
+    norm: nn.Module = ranked.BATCH_NORM[len(x.spatial)](
+        as_int(x.channels), affine=layer.affine
+    )
+    return norm
+
+
+def instance_norm(layer: op.InstanceNorm, x: Shape) -> nn.Module:
+    """Return the normalization for as many axes as there are."""
+    norm: nn.Module = ranked.INSTANCE_NORM[len(x.spatial)](
+        as_int(x.channels), affine=layer.affine
+    )
+    return norm
 
 
 def softmax(layer: op.Softmax, x: Shape) -> nn.Module:  # noqa: ARG001 - of a table
@@ -70,19 +80,17 @@ def softmax(layer: op.Softmax, x: Shape) -> nn.Module:  # noqa: ARG001 - of a ta
 def pad(layer: op.Pad, x: Shape) -> nn.Module:
     """Return the padding of that mode; of maps it has a module."""
     before, after = ([*map(as_int, ends)] for ends in (layer.before, layer.after))
-    if len(x.spatial) != 2 or before[0] or after[0]:
+    axes = len(x.spatial)
+    if axes not in AXES or before[0] or after[0]:
         if layer.mode != "constant":
             raise CostModelError(f"{layer}: PyTorch pads maps alone in that mode")
         return Function(arrange.pad, before=tuple(before), after=tuple(after))
-    before, after = (ends + [0] * (3 - len(ends)) for ends in (before, after))
-    kinds: dict[str, Callable[..., nn.Module]] = {
-        "constant": nn.ZeroPad2d,
-        "reflect": nn.ReflectionPad2d,
-        "replicate": nn.ReplicationPad2d,
-        "circular": nn.CircularPad2d,
-    }
-    (_, top, left), (_, bottom, right) = before, after
-    return kinds[layer.mode]((left, right, top, bottom))
+    rest = [(0, 0)] * (1 + axes - len(before))
+    ends = [*zip(before, after, strict=True), *rest][:0:-1]
+    module: nn.Module = ranked.PAD[layer.mode][axes](
+        tuple(added for both in ends for added in both)
+    )
+    return module
 
 
 def _last(count: Any, x: Shape) -> tuple[int, ...]:
@@ -119,15 +127,13 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.GroupNorm: lambda o, x: nn.GroupNorm(
         as_int(o.groups), as_int(x.channels), affine=o.affine
     ),
-    op.InstanceNorm2d: lambda o, x: nn.InstanceNorm2d(
-        as_int(x.channels), affine=o.affine
-    ),
+    op.InstanceNorm: instance_norm,
     op.Reduce: lambda o, _: functions.reduce(o),
     op.Cumulate: lambda o, _: Function(torch.cumsum, dim=as_int(o.axis)),
     op.Permute: lambda o, _: Function(torch.permute, dims=(0, *o.order)),
     op.Slice: lambda o, _: _slice(o),
     op.Copy: lambda o, _: COPIES[o.order](),
-    op.Unfold2d: lambda o, _: nn.Unfold(o.kernel, o.dilation, o.padding, o.stride),
+    op.Unfold: lambda o, _: nn.Unfold(o.kernel, o.dilation, o.padding, o.stride),
     op.PixelShuffle: lambda o, _: nn.PixelShuffle(as_int(o.factor)),
     op.PixelUnshuffle: lambda o, _: nn.PixelUnshuffle(as_int(o.factor)),
 }

@@ -14,7 +14,7 @@ import torch
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from costmodel.bridge import modules
+from costmodel.bridge import modules, ranked
 
 
 class ExecutedProducts(NamedTuple):
@@ -32,7 +32,7 @@ class _Operand(NamedTuple):
     needs_gradient: bool
 
 
-LAYERS = (nn.Conv2d, nn.Linear, modules.TableConv2d)
+LAYERS = (*ranked.CONV.values(), nn.Linear, modules.TableConv2d)
 """Modules that multiply by what they learn."""
 
 
@@ -69,15 +69,15 @@ def executed_products(
 
 def _on_ones(layer: nn.Module, operand: _Operand) -> ExecutedProducts:
     """Run a layer forward and backward with nothing but ones."""
-    twin = copy.deepcopy(layer).to_empty(device="cpu").double()
+    twin: Any = copy.deepcopy(layer).to_empty(device="cpu").double()
     with torch.no_grad():
         for name, parameter in twin.named_parameters():
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
     x = torch.ones(operand.shape, dtype=torch.float64)
-    if isinstance(twin, nn.Conv2d):
-        below, right = twin.padding
-        x = nn.functional.pad(x, (right, right, below, below), value=1.0)
-        twin.padding = (0, 0)
+    if isinstance(layer, tuple(ranked.CONV.values())):
+        ends = [padding for padding in reversed(twin.padding) for _ in range(2)]
+        x = nn.functional.pad(x, ends, value=1.0)
+        twin.padding = (0,) * len(twin.padding)
     x.requires_grad_(operand.needs_gradient)
     result = twin(x).sum()
     result.backward()

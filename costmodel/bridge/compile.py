@@ -27,7 +27,7 @@ except ImportError as error:  # pragma: no cover - depends on the installation
         'this needs PyTorch; install it with: pip install "costmodel[torch]"'
     ) from error
 
-from costmodel.bridge import arranged, modules, products
+from costmodel.bridge import arranged, modules, products, ranked
 from costmodel.bridge.arrangements import Sized
 
 
@@ -199,8 +199,8 @@ def _class_name(name: str) -> str:
     return words if words.isidentifier() else "Network"
 
 
-def _conv(layer: op.Conv2d, x: Shape) -> nn.Module:
-    return nn.Conv2d(
+def _conv(layer: op.Conv, x: Shape) -> nn.Module:
+    return ranked.CONV[len(layer.kernel)](
         as_int(x.channels),
         as_int(layer.channels),
         layer.kernel,
@@ -213,21 +213,8 @@ def _conv(layer: op.Conv2d, x: Shape) -> nn.Module:
     )
 
 
-def _conv1d(layer: op.Conv1d, x: Shape) -> nn.Module:
-    return nn.Conv1d(
-        as_int(x.channels),
-        as_int(layer.channels),
-        as_int(layer.kernel),
-        as_int(layer.stride),
-        as_int(layer.padding),
-        as_int(layer.dilation),
-        as_int(layer.groups),
-        layer.bias,
-    )
-
-
-def _conv_transpose(layer: op.ConvTranspose2d, x: Shape) -> nn.Module:
-    return nn.ConvTranspose2d(
+def _conv_transpose(layer: op.ConvTranspose, x: Shape) -> nn.Module:
+    return ranked.CONV_TRANSPOSE[len(layer.kernel)](
         as_int(x.channels),
         as_int(layer.channels),
         layer.kernel,
@@ -251,12 +238,12 @@ FUNCTIONS: dict[type[op.Operator], Callable[..., Any]] = {
 """Operators that are functions of two operands, folded over more."""
 
 LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
-    op.Conv2d: _conv,
+    op.Conv: _conv,
     op.TableConv2d: lambda o, x: modules.TableConv2d(o.table, o.kernel),
     op.Derived: lambda o, *_: modules.Derived(tuple(map(as_int, o.shape.sizes))),
     op.Linear: lambda o, x: nn.Linear(as_int(x.channels), o.features, o.bias),
     op.RadialBasis: lambda o, x: modules.RadialBasis(as_int(x.channels), o.features),
-    op.BatchNorm2d: arranged.batch_norm,
+    op.BatchNorm: arranged.batch_norm,
     # The paper's constants (section 3.3): k = 2, n = 5, α = 10⁻⁴ (times n), β = 0.75.
     op.LocalResponseNorm: lambda o, x: nn.LocalResponseNorm(o.size, 5e-4, 0.75, 2.0),
     op.ReLU: lambda o, x: nn.ReLU(),
@@ -271,27 +258,27 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Softmax: arranged.softmax,
     op.Identity: lambda o, x: nn.Identity(),
     op.Dropout: lambda o, x: nn.Dropout(o.percent / 100),
-    op.MaxPool2d: lambda o, x: nn.MaxPool2d(
+    op.MaxPool: lambda o, x: ranked.MAX_POOL[len(o.kernel)](
         o.kernel, o.stride, o.padding, o.dilation, ceil_mode=o.ceil_mode
     ),
-    op.AvgPool2d: lambda o, x: nn.AvgPool2d(
+    op.AvgPool: lambda o, x: ranked.AVG_POOL[len(o.kernel)](
         o.kernel, o.stride, o.padding, o.ceil_mode, o.count_include_pad
     ),
     op.Subsample2d: lambda o, x: modules.Subsample2d(as_int(x.channels), o.kernel),
-    op.AdaptiveAvgPool2d: lambda o, x: nn.AdaptiveAvgPool2d(o.size),
-    op.AdaptiveMaxPool2d: lambda o, x: nn.AdaptiveMaxPool2d(o.size),
+    op.AdaptiveAvgPool: lambda o, x: ranked.ADAPTIVE_AVG_POOL[len(o.size)](o.size),
+    op.AdaptiveMaxPool: lambda o, x: ranked.ADAPTIVE_MAX_POOL[len(o.size)](o.size),
     op.Flatten: lambda o, x: nn.Flatten(),
     op.Pad: arranged.pad,
     op.Zeros: lambda o, x: modules.Zeros(o.channels, o.stride),
     op.ChannelShuffle: lambda o, x: modules.ChannelShuffle(o.groups),
     **arranged.LEAVES,
     op.LastLinear: _last_linear,
-    op.Conv1d: _conv1d,
-    op.ConvTranspose2d: _conv_transpose,
+    op.ConvTranspose: _conv_transpose,
     op.MatMul: lambda o, *x: products.MatMul(),
     op.Attention: lambda o, *x: products.Attention(),
     op.Einsum: lambda o, *x: products.Einsum(o.equation),
-    op.Upsample2d: lambda o, x: products.upsample(o.mode, scale=o.scale),
-    op.Resize2d: lambda o, x: products.upsample(o.mode, size=o.shape.sizes[1:]),
+    op.Resize: lambda o, x: products.upsample(
+        o.mode, scale=o.scale, size=o.shape and o.shape.sizes[1:]
+    ),
 }
 """Operators that are modules: from the operator and its input shape."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import torch
 from torch import nn
 
-from costmodel.bridge import arrangements, functions, modules
+from costmodel.bridge import arrangements, functions, modules, ranked
 from costmodel.bridge.arrangements import Function, Sized
 from costmodel.bridge.compile import compile  # noqa: A004
 from costmodel.errors import CostModelError
@@ -23,18 +24,18 @@ from costmodel.network.graph import Network
 
 
 def gradient_support(
-    network: Network, layer: str, position: tuple[int, int] | None = None
+    network: Network, layer: str, position: tuple[int, ...] | None = None
 ) -> torch.Tensor:
     """Return where ∂(Σ channels of a position)/∂(input) is not zero.
 
-    The result is ``channels × height × width`` of the bound network's input; without a
-    position, all of the layer's elements are summed.
+    The result is ``channels × height × width`` of the bound network's input, or what
+    axes it has; without a position, all of the layer's elements are summed.
     """
     module = _positive(compile(replace(network, outputs=(layer,))))
     size = tuple(int(n) for n in network.inputs[0].output.sizes)
     image = torch.ones((1, *size), dtype=torch.float64, requires_grad=True)
     output = module.double().requires_grad_(requires_grad=False)(image)
-    chosen = output if position is None else output[:, :, position[0], position[1]]
+    chosen = output if position is None else output[:, :, *position]
     if not output.requires_grad:  # made of zeros alone
         return torch.zeros(size, dtype=torch.bool)
     (gradient,) = torch.autograd.grad(chosen.sum(), image)
@@ -46,7 +47,7 @@ def gradient_support(
 class WindowSum(nn.Module):
     """The sum under each window of a pooling layer, dilation and ceil_mode included."""
 
-    def __init__(self, pool: nn.MaxPool2d) -> None:
+    def __init__(self, pool: Any) -> None:
         """Keep the pooling layer: PyTorch itself says how many windows there are."""
         super().__init__()
         self.pool = pool
@@ -55,19 +56,19 @@ class WindowSum(nn.Module):
         """Return ``batch × channels`` of as many positions as the pool has."""
         pool, channels = self.pool, x.shape[1]
         kernel, stride, padding, dilation = (
-            value if isinstance(value, tuple) else (value, value)
+            value if isinstance(value, tuple) else (value,) * (x.dim() - 2)
             for value in (pool.kernel_size, pool.stride, pool.padding, pool.dilation)
         )
-        height, width = pool(x.detach()).shape[2:]
+        sides = pool(x.detach()).shape[2:]
         ones = torch.ones((channels, 1, *kernel), dtype=x.dtype)
         more = [s + d * (k - 1) for k, s, d in zip(kernel, stride, dilation)]
-        padded = nn.functional.pad(
-            x, (padding[1], padding[1] + more[1], padding[0], padding[0] + more[0])
-        )
-        sums = nn.functional.conv2d(
-            padded, ones, None, stride, 0, dilation, groups=channels
-        )
-        return sums[:, :, :height, :width] / (kernel[0] * kernel[1])
+        ends = [(p, p + m) for p, m in zip(padding, more, strict=True)]
+        padded = nn.functional.pad(x, [n for both in reversed(ends) for n in both])
+        convolve = (
+            nn.functional.conv1d, nn.functional.conv2d, nn.functional.conv3d
+        )[len(kernel) - 1]  # fmt: skip
+        sums = convolve(padded, ones, None, stride, 0, dilation, groups=channels)
+        return sums[:, :, *map(slice, sides)] / prod(kernel)
 
 
 class ChannelMean(nn.Module):
@@ -81,7 +82,8 @@ class ChannelMean(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return ``batch × channels × height × width``."""
         n = self.size
-        padded = nn.functional.pad(x, (0, 0, 0, 0, n // 2, (n - 1) // 2))
+        positions = (0, 0) * (x.dim() - 2)
+        padded = nn.functional.pad(x, (*positions, n // 2, (n - 1) // 2))
         return padded.unfold(1, n, 1).mean(dim=-1)
 
 
@@ -176,6 +178,10 @@ MOVES = {arrangements.part, arrangements.without_ends, arrangements.pad,
 _PAIRS = set(functions.PAIRS.values())
 
 
+def _averaging_pool(kind: Callable[..., Any]) -> Callable[[Any], nn.Module]:
+    return lambda layer: kind(layer.output_size)
+
+
 def _identity(_layer: nn.Module) -> nn.Module:
     return nn.Identity()
 
@@ -186,27 +192,34 @@ def _itself(layer: nn.Module) -> nn.Module:
 
 
 POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
-    **dict.fromkeys((nn.Conv2d, nn.Linear), _averaging),
+    **dict.fromkeys((*ranked.CONV.values(), nn.Linear), _averaging),
     **dict.fromkeys((
-        nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.SiLU, nn.Tanh, nn.Hardsigmoid,
-        nn.Hardswish, nn.Hardtanh, nn.Dropout, modules.ScaledTanh, nn.BatchNorm1d,
-        nn.BatchNorm3d, nn.PReLU, nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.LeakyReLU,
+        nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.SiLU, nn.Tanh, nn.Hardsigmoid,
+        nn.Hardswish, nn.Hardtanh, nn.Dropout, modules.ScaledTanh,
+        *ranked.BATCH_NORM.values(), nn.PReLU, nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink,
+        nn.LeakyReLU,
         nn.LogSigmoid, nn.Mish, nn.SELU, nn.Softplus, nn.Softshrink, nn.Softsign,
         nn.Tanhshrink, nn.Threshold,
     ), _identity),
     **dict.fromkeys((
-        nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Identity, nn.Flatten, nn.ZeroPad2d,
+        *ranked.AVG_POOL.values(), *ranked.ADAPTIVE_AVG_POOL.values(), nn.Identity,
+        nn.Flatten, *(pad for kind in ranked.PAD.values() for pad in kind.values()),
         modules.Subsample2d, modules.Zeros,
-        modules.ChannelShuffle, nn.ReflectionPad2d, nn.ReplicationPad2d,
-        nn.CircularPad2d, nn.PixelShuffle, nn.PixelUnshuffle, nn.Unfold, Sized,
+        modules.ChannelShuffle, nn.PixelShuffle, nn.PixelUnshuffle, nn.Unfold, Sized,
     ), _itself),
     Function: _function,
     nn.LayerNorm: _last_axes,
     nn.RMSNorm: _last_axes,
     nn.GroupNorm: GroupMean,
-    nn.InstanceNorm2d: lambda _: Mean(lambda _: (2, 3)),
-    nn.MaxPool2d: WindowSum,
-    nn.AdaptiveMaxPool2d: lambda layer: nn.AdaptiveAvgPool2d(layer.output_size),
+    **dict.fromkeys(
+        ranked.INSTANCE_NORM.values(),
+        lambda _: Mean(lambda x: tuple(range(2, x.dim()))),
+    ),
+    **dict.fromkeys(ranked.MAX_POOL.values(), WindowSum),
+    **{
+        kind: _averaging_pool(ranked.ADAPTIVE_AVG_POOL[axes])
+        for axes, kind in ranked.ADAPTIVE_MAX_POOL.items()
+    },
     nn.LocalResponseNorm: ChannelMean,
     nn.Softmax: lambda layer: Mean(lambda _: (layer.dim,)),
     nn.LogSoftmax: lambda layer: Mean(lambda _: (layer.dim,)),

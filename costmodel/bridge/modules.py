@@ -66,16 +66,18 @@ class ScaledTanh(nn.Module):
 class Zeros(nn.Module):
     """Zeros of so many channels, at every stride's position."""
 
-    def __init__(self, channels: int, stride: tuple[int, int]) -> None:
+    def __init__(self, channels: int, stride: tuple[int, ...]) -> None:
         """Keep both."""
         super().__init__()
         self.channels, self.stride = channels, stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return ``batch × channels × h × w``, of the input's kind."""
-        down, across = self.stride
-        positions = x[:, :1, ::down, ::across]
-        return torch.zeros_like(positions).expand(-1, self.channels, -1, -1)
+        """Return ``batch × channels × positions``, of the input's kind."""
+        steps = (slice(None, None, step) for step in self.stride)
+        positions = x[:, :1, *steps]
+        return torch.zeros_like(positions).expand(
+            -1, self.channels, *positions.shape[2:]
+        )
 
 
 class ChannelShuffle(nn.Module):

@@ -13,6 +13,7 @@ from torch import fx, nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
+from costmodel.bridge import ranked
 from costmodel.errors import CostModelError, MissingDependencyError
 
 
@@ -155,7 +156,8 @@ def executed_activations(module: nn.Module, size: tuple[int, ...]) -> int:
     def note(_layer: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
         outputs.append(output.numel())
 
-    layers = (m for m in module.modules() if isinstance(m, (nn.Conv2d, nn.Linear)))
+    kinds = (*ranked.CONV.values(), nn.Linear)
+    layers = (m for m in module.modules() if isinstance(m, kinds))
     hooks = [layer.register_forward_hook(note) for layer in layers]
     try:
         with torch.no_grad():

@@ -6,13 +6,16 @@ import operator
 
 from torch import fx, nn
 
+from costmodel.bridge import ranked
+
 
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.Hardsigmoid)
 """Layers that PyTorch can run in place."""
 
 MAKERS = (
-    nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, nn.LayerNorm,
-    nn.GroupNorm, nn.InstanceNorm2d,
+    nn.Linear, nn.LayerNorm, nn.GroupNorm, *ranked.CONV.values(),
+    *ranked.CONV_TRANSPOSE.values(), *ranked.BATCH_NORM.values(),
+    *ranked.INSTANCE_NORM.values(),
 )  # fmt: skip
 """Layers whose results are blocks of their own: views of nothing, read by no caller."""
 

@@ -50,8 +50,8 @@ class Einsum(nn.Module):
 def upsample(
     mode: str,
     *,
-    size: tuple[int, int] | None = None,
-    scale: tuple[int, int] | None = None,
+    size: tuple[int, ...] | None = None,
+    scale: tuple[int, ...] | None = None,
 ) -> nn.Upsample:
     """Return the module that interpolates; our modes say whether corners are kept."""
     name, _, corners = mode.replace("nearest_", "nearest-").partition("_")

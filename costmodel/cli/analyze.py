@@ -143,12 +143,12 @@ def _memory(net: Network) -> dict[str, Any]:
 
 def _sides(law: Network) -> dict[str, Side]:
     """Return what is known of height and width, where the input is an open image."""
-    from costmodel.analysis.input_sizes import input_sizes
+    from costmodel.analysis.input_sizes import sides_by_name
 
     if not law.free_symbols - {law.batch}:
         return {}
     try:
-        return dict(zip(("height", "width"), input_sizes(law)))
+        return sides_by_name(law)
     except CostModelError as error:
         note(str(error))
         return {}

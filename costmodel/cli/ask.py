@@ -17,7 +17,7 @@ from costmodel.terminal import exact_number, print_json, print_table
 if TYPE_CHECKING:
     import sympy
 
-    from costmodel.algebra.bisection import Limit
+    from costmodel.algebra.budget import Limit
     from costmodel.network.graph import Network
 
 METRIC = click.option(
@@ -57,7 +57,7 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @limit_options
 def largest(budget: str, **asked: Any) -> None:
     """Find the largest legal width, size or option within a budget, exactly."""
-    from costmodel.algebra.inverse import largest as find
+    from costmodel.algebra.budget import largest as find
 
     _limit(find, "largest", "budget", budget, **asked)
 
@@ -67,7 +67,7 @@ def largest(budget: str, **asked: Any) -> None:
 @limit_options
 def smallest(goal: str, **asked: Any) -> None:
     """Find the smallest legal width, size or option that reaches a goal, exactly."""
-    from costmodel.algebra.inverse import smallest as find
+    from costmodel.algebra.budget import smallest as find
 
     _limit(find, "smallest", "goal", goal, **asked)
 
@@ -228,7 +228,7 @@ def open_for(
 
 def _read_count(what: str, text: str) -> int:
     """Read 300M, 4.2e6 or 4200000 as a whole number."""
-    from costmodel.algebra.asking import whole_number
+    from costmodel.algebra.checks import whole_number
     from costmodel.algebra.parse import exact
 
     scaled = re.fullmatch(r"\s*([\d._]+)\s*([KMGT])\s*", text)

@@ -129,17 +129,17 @@ def _span(row: Field) -> str:
     return span if row.is_aligned else f"{span}, not aligned"
 
 
-def _pair(row: Field, quantity: str) -> tuple[Any, Any] | None:
+def _pair(row: Field, quantity: str) -> tuple[Any, ...] | None:
     """Return a quantity of a field, or None where it has no single value."""
     try:
-        pair: tuple[Any, Any] = getattr(row, quantity)
+        pair: tuple[Any, ...] = getattr(row, quantity)
     except CostModelError:
         return None
     return pair
 
 
-def _text(pair: tuple[Any, Any] | None) -> str:
-    return "—" if pair is None else f"{pair[0]}×{pair[1]}".replace("oo", "∞")
+def _text(pair: tuple[Any, ...] | None) -> str:
+    return "—" if pair is None else "×".join(map(str, pair)).replace("oo", "∞")
 
 
 def _windows(found: ReceptiveField, layer: str | None) -> list[dict[str, str]]:
@@ -168,9 +168,9 @@ def sizes(
     With a --resolution, also what strides leave over there.
     """
     from costmodel.analysis.input_sizes import (
-        input_sizes,
         joint_conditions,
         remainders,
+        sides_by_name,
     )
 
     free = ("resolution", "batch")
@@ -179,7 +179,7 @@ def sizes(
     if resolution is not None and not net.free_symbols - {net.batch}:
         left = remainders(net)
         _, net, used = open_network(name, settings, None, None, free)
-    sides = dict(zip(("height", "width"), input_sizes(net)))
+    sides = sides_by_name(net)
     joint = [str(condition) for condition in joint_conditions(net)]
     if as_json:
         print_json("costmodel.sizes/1", {"smallest": "pixels", "rows": "pixels"},

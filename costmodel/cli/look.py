@@ -37,7 +37,10 @@ SHOWN = ("parameters", "macs", "activations")
 @click.option("--family", help="Only architectures of this family, e.g. resnet.")
 @JSON
 def list_(family: str | None, *, as_json: bool) -> None:
-    """List the architectures, with their costs at the published resolution."""
+    """List the architectures, with their costs at the published resolution.
+
+    --json names the options of each. All have input_channels: 1 for grey images.
+    """
     from costmodel.analysis.cost import cost, depth
     from costmodel.network.registry import architectures, load
 
@@ -204,7 +207,7 @@ def _by_repetitions(
     from costmodel.algebra.interpolation import interpolate
 
     options = options_of(name)
-    counted = [key for key in kept if key in options and options[key].is_whole]
+    counted = [key for key in kept if key in options and options[key].is_repetition]
     if not counted:
         return derive()
     others = [key for key in kept if key not in counted]

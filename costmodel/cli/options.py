@@ -18,8 +18,9 @@ TRACEBACK = "costmodel.traceback"
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 SET = click.option(
     "--set", "--option", "settings", multiple=True, metavar="OPTION=VALUE",
-    help="Set an option of the architecture, e.g. --set width=0.5, or an argument of "
-    "a TARGET that is called (repeatable).",
+    help="Set an option of the architecture, e.g. --set width=0.5, or "
+    "input_channels=1, which every one has; or an argument of a TARGET that is called "
+    "(repeatable).",
 )  # fmt: skip
 _SIZE = click.option(
     "--resolution", metavar="SIZE",

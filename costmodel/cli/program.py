@@ -116,6 +116,7 @@ def _open_registered(
     kept: Sequence[str],
 ) -> tuple[Architecture, Network, dict[str, Any]]:  # fmt: skip
     """Load a registered network, at its paper's size where no other is given."""
+    from costmodel.network.options import INPUT_CHANNELS
     from costmodel.network.registry import load
 
     chosen = registered(name)
@@ -125,7 +126,8 @@ def _open_registered(
             options.setdefault(key, chosen.options[key].symbol)
         elif key not in ("batch", "resolution"):
             raise _no_symbol(name, key, chosen.options)
-    size = _size_of(chosen, resolution)
+    channels = options.get(INPUT_CHANNELS, chosen.input_channels)
+    size = _size_of(chosen, channels, resolution)
     if size is None and "resolution" not in kept:
         size = chosen.resolution
     net = load(name, resolution=size, batch=_count(batch, kept), **options)
@@ -178,7 +180,7 @@ def _open_target(
 
 
 def _no_symbol(name: str, key: str, options: Mapping[str, Option]) -> CostModelError:
-    words = [o.name for o in options.values() if o.can_be_symbol or o.is_whole]
+    words = [o.name for o in options.values() if o.can_be_symbol or o.is_repetition]
     known = ", ".join([*words, "resolution", "batch"])
     return CostModelError(f'{name}: "{key}" cannot be a symbol; {known} can')
 
@@ -206,13 +208,15 @@ def _read_settings(chosen: Architecture, settings: Sequence[str]) -> dict[str, A
     return given
 
 
-def _size_of(chosen: Architecture, resolution: Any) -> Any:
+def _size_of(chosen: Architecture, channels: Any, resolution: Any) -> Any:
     """Return a size; that of a whole sample, where it is of the network's channels."""
     if not isinstance(resolution, Sample):
         return _size(resolution)
-    if len(resolution) != 3 or resolution[0] != chosen.channels:
-        shape = f"{chosen.channels}×height×width"
-        raise CostModelError(f"{chosen.name}: its input is {shape}, not {resolution}")
+    if len(resolution) != 3 or resolution[0] != channels:
+        problem = f"its input is {channels}×height×width, not {resolution}"
+        if len(resolution) == 3:
+            problem += f"; --set input_channels={resolution[0]} makes it so"
+        raise CostModelError(f"{chosen.name}: {problem}")
     return resolution[1:]
 
 

@@ -42,12 +42,14 @@ def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
 
 
 def _is_knob(option: Option) -> bool:
-    """Say whether formulas keep an option: a number, but no width and no classes.
+    """Say whether formulas keep an option: a number, but none that all networks have.
 
-    Every network has a width, which has its own place, and the data set gives classes.
+    A width has its own place, and the data set gives classes and channels of the input.
     """
+    from costmodel.network.options import INPUT_CHANNELS
+
     is_one = option.can_be_symbol and not isinstance(option.default, tuple)
-    return is_one and option.name not in ("width", "classes")
+    return is_one and option.name not in ("width", "classes", INPUT_CHANNELS)
 
 
 def _checks(

@@ -11,8 +11,30 @@ from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.enlarging import conv_transpose, upsample
-from costmodel.network.pair import Size, half, pair
-from costmodel.network.value import Value, apply, common, image, network, scope
+from costmodel.network.operators.arithmetic import FUNCTIONS
+from costmodel.network.sizes import Size, axes_of, half, pair, sizes
+from costmodel.network.tokens import (
+    attention,
+    group_norm,
+    instance_norm,
+    last_linear,
+    layer_norm,
+    matmul,
+    parameter,
+    permute,
+    reshape,
+    rms_norm,
+    scale,
+)
+from costmodel.network.value import (
+    Value,
+    apply,
+    common,
+    image,
+    network,
+    scope,
+    volume,
+)
 
 
 def conv(
@@ -29,10 +51,14 @@ def conv(
     name: str | None = None,
 ) -> Value:
     """Convolve. Padding is by default d(k−1)/2, which keeps the size at stride 1."""
-    k, d = pair(kernel), pair(dilation)
-    p = half(k, d, name) if padding is None else pair(padding)
-    fields = (channels, k, pair(stride), p, d, groups, bias, padding_mode)
-    return apply(op.Conv2d, [x], name, *fields)
+    given = {"kernel": kernel, "stride": stride, "dilation": dilation}
+    k, s, d = sizes(x, "conv", name, **given)
+    if padding is None:
+        p = half(k, d, "conv", name)
+    else:
+        (p,) = sizes(x, "conv", name, padding=padding)
+    fields = (channels, k, s, p, d, groups, bias, padding_mode)
+    return apply(op.Conv, [x], name, *fields)
 
 
 def depthwise(
@@ -111,8 +137,8 @@ def max_pool(
 ) -> Value:
     """Take the largest under each window; the stride is by default the kernel."""
     step = kernel if stride is None else stride
-    sizes = (pair(kernel), pair(step), pair(padding), pair(dilation))
-    return apply(op.MaxPool2d, [x], name, *sizes, ceil_mode)
+    given = {"kernel": kernel, "stride": step, "padding": padding, "dilation": dilation}
+    return apply(op.MaxPool, [x], name, *sizes(x, "max_pool", name, **given), ceil_mode)
 
 
 def avg_pool(
@@ -127,23 +153,23 @@ def avg_pool(
 ) -> Value:
     """Take the mean under each window; the stride is by default the kernel."""
     step = kernel if stride is None else stride
-    sizes = (pair(kernel), pair(step), pair(padding))
-    return apply(op.AvgPool2d, [x], name, *sizes, ceil_mode, count_include_pad)
+    given = sizes(x, "avg_pool", name, kernel=kernel, stride=step, padding=padding)
+    return apply(op.AvgPool, [x], name, *given, ceil_mode, count_include_pad)
 
 
 def global_average_pool(x: Value, *, name: str | None = None) -> Value:
     """Take the mean of each map."""
-    return apply(op.AdaptiveAvgPool2d, [x], name)
+    return apply(op.AdaptiveAvgPool, [x], name, (1,) * axes_of(x))
 
 
 def adaptive_avg_pool(x: Value, size: Size, *, name: str | None = None) -> Value:
     """Take means over windows that adapt to give ``size``."""
-    return apply(op.AdaptiveAvgPool2d, [x], name, pair(size))
+    return apply(op.AdaptiveAvgPool, [x], name, *sizes(x, "avg_pool", name, size=size))
 
 
 def adaptive_max_pool(x: Value, size: Size, *, name: str | None = None) -> Value:
     """Take the largest over windows that adapt to give ``size``."""
-    return apply(op.AdaptiveMaxPool2d, [x], name, pair(size))
+    return apply(op.AdaptiveMaxPool, [x], name, *sizes(x, "max_pool", name, size=size))
 
 
 def subsample(x: Value, kernel: Size = 2, *, name: str | None = None) -> Value:
@@ -155,7 +181,7 @@ def batch_norm(
     x: Value, *, affine: bool = True, running: bool = True, name: str | None = None
 ) -> Value:
     """Normalize each channel, by running statistics or by the batch's own."""
-    return apply(op.BatchNorm2d, [x], name, affine, running)
+    return apply(op.BatchNorm, [x], name, affine, running)
 
 
 def local_response_norm(x: Value, size: Dim = 5, *, name: str | None = None) -> Value:
@@ -169,14 +195,15 @@ def relu(x: Value, *, name: str | None = None) -> Value:
 
 
 def activation(x: Value, kind: str, *, name: str | None = None) -> Value:
-    """Apply an activation by its kind, such as relu6, silu or hardswish."""
+    """Apply an activation or another function by its name: silu, hardswish, gelu."""
     layer = op.OPERATORS.get(str(kind))
-    if layer is None or not issubclass(layer, op.Activation):
-        known = sorted(
-            k for k, o in op.OPERATORS.items() if issubclass(o, op.Activation)
-        )
-        raise CostModelError(f"activation {kind!r}: known are {', '.join(known)}")
-    return apply(layer, [x], name)
+    if layer is not None and issubclass(layer, op.Activation):
+        return apply(layer, [x], name)
+    if str(kind) in FUNCTIONS:
+        return apply(op.Pointwise, [x], name, kind)
+    own = (k for k, o in op.OPERATORS.items() if issubclass(o, op.Activation))
+    known = ", ".join(sorted({*own, *FUNCTIONS}))
+    raise CostModelError(f"activation {kind!r}: known are {known}")
 
 
 def require(condition: object, problem: str) -> None:
@@ -231,15 +258,15 @@ def pad(
     name: str | None = None,
 ) -> Value:
     """Put zeros around a feature map; below zero, take so much away instead."""
-    ends = (0, *pair(before)), (0, *pair(after))
-    return apply(op.Pad, [x], name, *ends, mode)
+    first, last = sizes(x, "pad", name, before=before, after=after)
+    return apply(op.Pad, [x], name, (0, *first), (0, *last), mode)
 
 
 def zeros(
     x: Value, channels: Dim, stride: Size = 1, *, name: str | None = None
 ) -> Value:
     """Put zeros in the place of a feature map: no connection."""
-    return apply(op.Zeros, [x], name, channels, pair(stride))
+    return apply(op.Zeros, [x], name, channels, *sizes(x, "zeros", name, stride=stride))
 
 
 def pad_channels(
@@ -277,10 +304,12 @@ def channel_shuffle(x: Value, groups: Dim, *, name: str | None = None) -> Value:
 
 __all__ = [
     "Size", "Value", "activation", "adaptive_avg_pool", "adaptive_max_pool", "add",
-    "avg_pool", "batch_norm", "channel_shuffle", "concat", "conv", "conv_bn_relu",
-    "conv_transpose", "depthwise", "depthwise_bn_relu", "dropout", "flatten",
-    "global_average_pool", "identity", "image", "linear", "local_response_norm",
-    "max_pool", "multiply", "network", "pad", "pad_channels", "radial_basis",
-    "relu", "require", "scope", "select_channels", "softmax", "split", "subsample",
-    "table_conv", "upsample", "zeros",
+    "attention", "avg_pool", "batch_norm", "channel_shuffle", "concat", "conv",
+    "conv_bn_relu", "conv_transpose", "depthwise", "depthwise_bn_relu", "dropout",
+    "flatten", "global_average_pool", "group_norm", "identity", "image",
+    "instance_norm", "last_linear", "layer_norm", "linear", "local_response_norm",
+    "matmul", "max_pool", "multiply", "network", "pad", "pad_channels", "parameter",
+    "permute", "radial_basis", "relu", "require", "reshape", "rms_norm", "scale",
+    "scope", "select_channels", "softmax", "split", "subsample", "table_conv",
+    "upsample", "volume", "zeros",
 ]  # fmt: skip

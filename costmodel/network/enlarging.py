@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from costmodel.algebra.symbols import Dim
 from costmodel.network import operators as op
-from costmodel.network.pair import Size, pair
+from costmodel.network.sizes import Size, sizes
 from costmodel.network.value import Value, apply
 
 
@@ -27,9 +27,11 @@ def conv_transpose(
     >>> print(conv_transpose(image(8, 7, 7), 4, kernel=2, stride=2).shape)
     4×14×14
     """
-    sizes = (kernel, stride, padding, output_padding, dilation)
-    fields = (channels, *map(pair, sizes), groups, bias)
-    return apply(op.ConvTranspose2d, [x], name, *fields)
+    given = sizes(
+        x, "conv_transpose", name, kernel=kernel, stride=stride, padding=padding,
+        output_padding=output_padding, dilation=dilation,
+    )  # fmt: skip
+    return apply(op.ConvTranspose, [x], name, channels, *given, groups, bias)
 
 
 def upsample(
@@ -37,8 +39,10 @@ def upsample(
 ) -> Value:
     """Enlarge a map by whole factors: nearest, bilinear, bicubic or area.
 
+    A row of one axis takes linear, a volume trilinear in their place.
+
     >>> from costmodel.network.build import image
     >>> print(upsample(image()).shape)
     3×2*H×2*W
     """
-    return apply(op.Upsample2d, [x], name, pair(scale), mode)
+    return apply(op.Resize, [x], name, mode, *sizes(x, "upsample", name, scale=scale))

@@ -138,7 +138,7 @@ class Scattered(From):
 @final
 @dataclass(frozen=True, slots=True)
 class Sampled(From):
-    """Another number of positions, interpolated or averaged; see ``Resize2d``'s modes.
+    """Another number of positions, interpolated or averaged; see ``Resize``'s modes.
 
     ``is_given``: their number is, however long the axis.
     """

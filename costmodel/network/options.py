@@ -24,7 +24,12 @@ class Option:
     is_structural: bool = False
     """True where it decides which layers there are: no symbol can."""
     is_whole: bool = False
-    """True where it is a number of repetitions, or one for each stage."""
+    """True where a number has to be whole: repetitions, channels of the input."""
+
+    @property
+    def is_repetition(self) -> bool:
+        """Say whether it is how often blocks repeat, or one number for each stage."""
+        return self.is_whole and self.is_structural
 
     @property
     def can_be_symbol(self) -> bool:
@@ -52,12 +57,14 @@ class Option:
 
     def _number(self, value: object, where: str) -> Dim:
         number = _count(value, where)
-        if self.is_structural and sympy.sympify(number).free_symbols:
+        formula = sympy.sympify(number)
+        if self.is_structural and formula.free_symbols:
             raise CostModelError(
                 f"{where} = {number}: a number is needed, it decides which layers "
                 "there are"
             )
-        if self.is_whole and type(number) is not int:
+        may_be_whole = formula.free_symbols and formula.is_integer is not False
+        if self.is_whole and type(number) is not int and not may_be_whole:
             raise CostModelError(f"{where} = {number} is no whole number")
         return number
 
@@ -84,11 +91,38 @@ class Default:
     value: Any
 
 
+INPUT_CHANNELS = "input_channels"
+"""The option that every architecture has: the channels of the image it is given."""
+
+RESERVED = ("name", "resolution", "batch", INPUT_CHANNELS)
+"""What is asked of every architecture alike, and so is no keyword of any."""
+
+
+def input_channels_option(default: int) -> Option:
+    """Return the option that the registry itself reads, to make the image.
+
+    **Errors**: a default that is no positive whole number.
+    """
+    if type(default) is not int or default < 1:
+        raise CostModelError(f"{INPUT_CHANNELS} {default!r} is not a positive integer")
+    return Option(INPUT_CHANNELS, default, None, is_whole=True)
+
+
 def options_of(
     build: Callable[..., Any], preset: Mapping[str, Any]
 ) -> dict[str, Option]:
-    """Read options off the function's keywords, except those that a member presets."""
+    """Read options off the function's keywords, except those that a member presets.
+
+    **Errors**: a reserved name; a keyword without a default.
+    """
     hints = get_type_hints(build)
+    _, *keywords = inspect.signature(build).parameters
+    for key in (*keywords, *preset):
+        if key in RESERVED:
+            raise CostModelError(
+                f"{build.__name__}: {key} is no keyword of its own, `load` takes it "
+                f"for every architecture{_INSTEAD.get(key, '')}"
+            )
     options = {}
     for key, parameter in inspect.signature(build).parameters.items():
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
@@ -118,5 +152,9 @@ def _count(value: object, where: str) -> Dim:
     return number
 
 
+_INSTEAD = {
+    key: f"; @architecture({key}=…) says what its source has"
+    for key in ("resolution", INPUT_CHANNELS)
+}
 _SYMBOLS = {"width": "alpha", "growth_rate": "k", "compression": "theta",
             "repeats": "n", "blocks": "n", "layers": "L"}  # fmt: skip

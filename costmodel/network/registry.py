@@ -17,7 +17,13 @@ from costmodel.algebra.symbols import Dim, H, W
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
-from costmodel.network.options import Default, Option, options_of
+from costmodel.network.options import (
+    INPUT_CHANNELS,
+    Default,
+    Option,
+    input_channels_option,
+    options_of,
+)
 from costmodel.network.published import Published, read_table
 
 
@@ -36,7 +42,7 @@ class Architecture:
     paper: str
     year: int
     resolution: int
-    channels: int
+    input_channels: int
     published: tuple[Published, ...]
     departures: tuple[str, ...]
     options: Mapping[str, Option] = field(default_factory=dict)
@@ -62,14 +68,17 @@ def architecture(
     published: str = "",
     departures: Sequence[str] = (),
     members: Mapping[str, Mapping[str, Any]] | None = None,
-    channels: int = 3,
+    input_channels: int = 3,
     idea: str = "",
     ancestors: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as an architecture, or as a family of several.
 
-    ``resolution`` is the side that the source uses, of all members or by member.
-    The function takes the input value, and options as keywords with defaults.
+    ``resolution`` is the side that the source uses, of all members or by member, and
+    ``input_channels`` are its image's channels. Both are whoever loads it to choose,
+    with no word of it in the function: the registry makes the image.
+    The function takes the input value, and options as keywords with defaults; ``name``,
+    ``resolution``, ``batch`` and ``input_channels`` are reserved.
     ``members`` maps names to presets of its keywords; by default the function's name.
     A preset keyword is no option any more, unless it is a :class:`Default`. One that is
     annotated ``int``, ``tuple[int, ...]`` or ``Rational`` and not ``Dim`` decides which
@@ -87,12 +96,13 @@ def architecture(
             if name in _REGISTRY:
                 raise CostModelError(f'architecture "{name}" is registered twice')
             options = options_of(build, preset)
+            options[INPUT_CHANNELS] = input_channels_option(input_channels)
             fixed = preset.keys() - options.keys()
             rows = read_table(published, departures, name, options, fixed)
             _REGISTRY[name] = Architecture(
                 name, build, preset, family, paper, year,
                 resolution if isinstance(resolution, int) else resolution[name],
-                channels, rows, tuple(departures), options, idea, ancestors or {},
+                input_channels, rows, tuple(departures), options, idea, ancestors or {},
             )  # fmt: skip
         return build
 
@@ -123,9 +133,12 @@ def load(
 
     ``resolution`` binds H and W: a number, an expression, or a (height, width) pair.
     ``batch`` binds N. Counts may be numbers, strings such as "3/4", or symbols.
+    ``input_channels`` is an option of every network: 1 for grey images.
 
     >>> load("resnet50", resolution=224).batch
     N
+    >>> print(load("resnet50", input_channels=1).inputs[0].output)
+    1×H×W
     """
     chosen = find(name)
     for key in options:
@@ -167,11 +180,13 @@ def _built(chosen: Architecture, given: Mapping[str, Any]) -> Network:
         problem: BaseException = error.__cause__ or error
         if parts:
             symbols = {key: chosen.options[key].symbol for key in parts}
-            symbolic = _build(chosen.name, tuple(sorted({**given, **symbols}.items())))
             try:
+                symbolic = _build(
+                    chosen.name, tuple(sorted({**given, **symbols}.items()))
+                )
                 symbolic.bind({symbols[key]: value for key, value in parts.items()})
             except CostModelError as found:
-                problem = found
+                problem = found.__cause__ or found
         if not given or any(f"option {key} " in str(problem) for key in given):
             raise
         settings = ", ".join(f"{key} = {_text(v)}" for key, v in given.items())
@@ -194,13 +209,14 @@ def _side(name: str, value: object, what: str = "resolution") -> Dim:
 @lru_cache(maxsize=256)
 def _build(name: str, options: tuple[tuple[str, Any], ...]) -> Network:
     chosen = _REGISTRY[name]
-    x = image(chosen.channels)
+    given = dict(options)
+    x = image(given.pop(INPUT_CHANNELS, chosen.input_channels))
     try:
         preset = {
             key: value.value if isinstance(value, Default) else value
             for key, value in chosen.preset.items()
         }
-        result = chosen.build(x, **{**preset, **dict(options)})
+        result = chosen.build(x, **{**preset, **given})
     except CostModelError as error:
         raise CostModelError(f"{name}: {error}") from error
     return network(*([result] if isinstance(result, Value) else result), name=name)

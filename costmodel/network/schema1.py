@@ -18,6 +18,16 @@ def upgraded(operator: Document) -> Document:
     return operator if upgrade is None else upgrade(operator)
 
 
+def _one_axis(operator: Document) -> Document:
+    """Return a convolution along one axis: its sizes are tuples of one."""
+    sizes = {"kernel", "stride", "padding", "dilation"}
+    changed = {
+        name: [value] if name in sizes and not isinstance(value, list) else value
+        for name, value in operator.items()
+    }
+    return changed | {"kind": "conv"}
+
+
 def _renamed(kind: str, **fields: str) -> Callable[[Document], Document]:
     """Return the rule of a kind that has another name now, and so have its fields."""
 
@@ -60,6 +70,8 @@ UPGRADES: dict[str, Callable[[Document], Document]] = {
     "pad_axis": _axis_padded,
     "roll": lambda operator: operator | {"kind": "copy", "order": "rolled"},
     "flip": lambda operator: operator | {"kind": "copy", "order": "flipped"},
+    "conv1d": _one_axis,
+    "upsample": _renamed("resize"),
 }
 """What became of kinds that are no more, or that have other attributes now.
 

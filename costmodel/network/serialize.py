@@ -15,6 +15,7 @@ from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint, read_relation, write_relation
 from costmodel.network.graph import Network
 from costmodel.network.operators import OPERATORS, Input, Operator
+from costmodel.network.operators.base import OR_NONE
 from costmodel.network.schema1 import SCHEMA_1, upgraded
 from costmodel.network.shape import Shape
 
@@ -181,7 +182,8 @@ def _inputs(node: dict[str, Any]) -> tuple[Any, ...]:
 
 def _read_field(kind: Any, value: Any, names: dict[str, sympy.Symbol]) -> Any:
     """Return an attribute of that type: text stays text, a shape is its sizes."""
-    if kind == "str":
+    kind = str(kind).removesuffix(OR_NONE)
+    if kind == "str" or value is None:
         return value
     read = _read(value, names)
     if kind != "Shape":

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import sympy
 
-from costmodel.algebra.amount import Count, amount, product
-from costmodel.algebra.extent import Extent, resolve, substitute
+from costmodel.algebra.count import Count, polynomial, product
+from costmodel.algebra.extent import Extent, extent_of, resolve, substitute
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.errors import CostModelError
 
@@ -17,7 +17,8 @@ from costmodel.errors import CostModelError
 class Shape:
     """``channels × height × width`` of a feature map, or ``channels`` of a vector.
 
-    Any number of axes may follow the first: tokens are ``length × channels``, so that
+    A video is ``channels × depth × height × width``, a row ``channels × length``. Any
+    number of axes may follow the first: tokens are ``length × channels``, so that
     ``channels`` is what stands at PyTorch's axis 1, the batch being axis 0.
 
     >>> print(Shape(64, (Extent(56), Extent(56))))
@@ -29,7 +30,7 @@ class Shape:
 
     @property
     def positions(self) -> Dim:
-        """Height times width, as opaque extents; 1 for a vector."""
+        """All axes but the channels multiplied, as opaque extents; 1 for a vector."""
         area: Dim = 1
         for extent in self.spatial:
             area = area * extent.atom
@@ -42,18 +43,23 @@ class Shape:
 
     @property
     def sizes(self) -> tuple[Dim, ...]:
-        """Channels, height, width as numbers or plain expressions."""
+        """Channels and the axes behind them as numbers or plain expressions."""
         return (resolve(self.channels), *(extent.value for extent in self.spatial))
 
     def require_map(self) -> tuple[Extent, Extent]:
         """Return height and width, or say that there are none."""
-        if len(self.spatial) != 2:
+        height, width = self.require_axes(2)
+        return height, width
+
+    def require_axes(self, count: int) -> tuple[Extent, ...]:
+        """Return the spatial axes, or say that there are not so many."""
+        if len(self.spatial) != count:
             found = f"axes {self}" if self.spatial else f"vector {self}"
             raise CostModelError(
-                "needs a feature map channels × height × width, "
+                f"needs {_MAPS[count]}{' × '.join(('channels', *AXES[count]))}, "
                 f"got the {found}; is it behind a flatten?"
             )
-        return self.spatial[0], self.spatial[1]
+        return self.spatial
 
     def checked(self) -> Shape:
         """Return the shape itself if every known size is a positive integer."""
@@ -111,25 +117,31 @@ def _is_doubtful(size: sympy.Expr) -> bool:
     return bool(size.is_number or size.is_negative)
 
 
+AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+"""What the spatial axes of a feature map are called, by how many there are."""
+
+_MAPS = {1: "", 2: "a feature map ", 3: "a volume "}
+
+
 def names_of(shape: Shape) -> tuple[str, ...]:
     """Return what the axes of a shape are called, the batch left out."""
-    if len(shape.spatial) in (0, 2):
-        return ("channels", "height", "width")[: 1 + len(shape.spatial)]
+    if len(shape.spatial) in (0, 2, 3):
+        return ("channels", *AXES.get(len(shape.spatial), ()))
     return tuple(f"axis {number}" for number in range(1, len(shape.spatial) + 2))
 
 
 class Counted(Shape):
-    """A shape whose sizes are amounts: cheap to multiply and to add up.
+    """A shape whose sizes are polynomials: cheap to multiply and to add up.
 
     What an operator's algebra makes of it is turned into one expression at the end,
-    by :func:`costmodel.algebra.amount.added`.
+    by :func:`costmodel.algebra.count.added`.
     """
 
     __slots__ = ()
 
     @property
     def positions(self) -> Count:
-        """Height times width; 1 for a vector."""
+        """All axes but the channels multiplied; 1 for a vector."""
         return product(1, self.spatial)
 
     @property
@@ -139,6 +151,9 @@ class Counted(Shape):
 
 
 def counted(shape: Shape) -> Counted:
-    """Return a shape to count with; a flattened map's length is an amount as well."""
-    length = shape.channels if shape.spatial else amount(shape.channels)
+    """Return a shape to count with; so is the length of a map that was flattened."""
+    length = shape.channels
+    if not shape.spatial and isinstance(length, sympy.Expr):
+        is_flattened = any(extent_of(s) is not None for s in length.free_symbols)
+        length = polynomial(length) if is_flattened else length
     return Counted(length, shape.spatial)

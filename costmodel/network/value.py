@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from costmodel.algebra.extent import Extent, resolve
-from costmodel.algebra.symbols import Dim, H, N, W, as_dim
+from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
@@ -108,6 +108,17 @@ def image(channels: Dim = 3, height: Dim = H, width: Dim = W) -> Value:
     return Builder().add(op.Input, (shape,), [], "input")
 
 
+def volume(channels: Dim = 3, depth: Dim = D, height: Dim = H, width: Dim = W) -> Value:
+    """Start a network: the sample ``channels × depth × height × width``, a video.
+
+    >>> print(volume(3, 16).shape)
+    3×16×H×W
+    """
+    extents = (Extent(depth), Extent(height), Extent(width))
+    shape = Shape(as_dim(channels, "channels"), extents)
+    return Builder().add(op.Input, (shape,), [], "input")
+
+
 def sample(shape: Shape) -> Value:
     """Start a network: a sample of any shape, such as tokens ``length × channels``."""
     return Builder().add(op.Input, (shape,), [], "input")
@@ -170,4 +181,5 @@ _SHORT = {
     "dropout": "drop",
     "adaptive_avg_pool": "avg_pool",
     "adaptive_max_pool": "max_pool",
+    "resize": "upsample",
 }

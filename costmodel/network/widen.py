@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import sympy
@@ -37,7 +37,7 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
 
     ``width`` is a symbol, an expression or a number; a number is legal where all
     products are whole. ``divisor`` rounds each count to a multiple of it, as
-    :func:`costmodel.algebra.symbols.make_divisible` does.
+    :func:`costmodel.algebra.rounding.make_divisible` does.
 
     **Errors**: a width that is tied to a number, with the node that ties it: a view
     that splits channels into heads, an equation, an operator without a rule.
@@ -154,7 +154,7 @@ def _grown(node: Node, found: Widened, scale: Scale) -> Operator:
             )
         elif axis is not None and scale.changes(axis):
             changes[name] = scale.size(axis)
-    holds_shape = any(f.type == "Shape" for f in fields(operator))  # type: ignore[arg-type]
+    holds_shape = isinstance(operator.attributes.get("shape"), Shape)
     if holds_shape and any(map(scale.changes, found.axes)):
         changes["shape"] = _shape(node, found.axes, scale)
     if not changes:

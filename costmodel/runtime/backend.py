@@ -13,7 +13,8 @@ import sympy
 
 from costmodel.algebra.extent import resolve
 from costmodel.algebra.symbols import Dim, as_dim
-from costmodel.network.operators import Conv2d
+from costmodel.network.operators import Conv
+from costmodel.network.operators.base import are_all
 from costmodel.network.shape import Shape
 from costmodel.runtime.setting import Setting
 
@@ -57,7 +58,7 @@ def _either(pairs: tuple[tuple[Dim, int], ...]) -> Dim:
     return as_dim(sympy.Min(1, sympy.Max(0, *beyond)))
 
 
-def in_onednn(layer: Conv2d, x: Shape, batch: Dim, setting: Setting) -> Dim:
+def in_onednn(layer: Conv, x: Shape, batch: Dim, setting: Setting) -> Dim:
     """Return 1 where a convolution runs in oneDNN, 0 where it is native.
 
     (strided or dilated or kernel > 1 or N ≥ 16 or several threads) and (grouped or
@@ -69,14 +70,14 @@ def in_onednn(layer: Conv2d, x: Shape, batch: Dim, setting: Setting) -> Dim:
     >>> from costmodel.algebra.extent import Extent
     >>> from costmodel.algebra.symbols import N
     >>> x = Shape(64, (Extent(56), Extent(56)))
-    >>> in_onednn(Conv2d(64, (1, 1)), x, N, Setting())
+    >>> in_onednn(Conv(64, (1, 1)), x, N, Setting())
     Min(1, Max(0, N - 15))
-    >>> in_onednn(Conv2d(64, (3, 3)), x, N, Setting())
+    >>> in_onednn(Conv(64, (3, 3)), x, N, Setting())
     1
     """
     if setting.dtype != "float32":
         return int(setting.dtype != "float64")
-    is_plain = (layer.kernel, layer.stride, layer.dilation) == ((1, 1),) * 3
+    is_plain = are_all((*layer.kernel, *layer.stride, *layer.dilation), 1)
     if is_plain and setting.threads == 1:
         # 16 samples or more are over one, so that the second condition holds as well.
         large = at_least(batch, LARGE_BATCH)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
-from costmodel.algebra.amount import Count
+from costmodel.algebra.count import Count
 from costmodel.algebra.extent import resolve
 from costmodel.algebra.symbols import Dim, exact_div, is_equal
 from costmodel.network import operators as op
+from costmodel.network.operators.base import are_all
 from costmodel.network.shape import Shape, counted
 from costmodel.runtime.backend import (
     at_least,
@@ -23,8 +25,11 @@ from costmodel.runtime.setting import Setting
 def conv(site: Site) -> tuple[Demand, ...]:
     """Return the convolution in each backend that it may run in, borders first."""
     layer, moved, weights = site.operator, site.moved, site.sample.weight_bytes
-    assert isinstance(layer, op.Conv2d)  # noqa: S101 - of a table by type
+    assert isinstance(layer, op.Conv)  # noqa: S101 - of a table by type
     macs = site.sample.tally.mac
+    if len(layer.kernel) == 1:
+        # PyTorch runs it as of a map of height 1.
+        return site.one("uneven_grouped_conv", macs)
     border: tuple[Demand, ...] = ()
     if layer.padding_mode != "zeros":
         border = (Demand("pad", site.read, 2 * site.sample.operand_bytes),)
@@ -35,7 +40,7 @@ def conv(site: Site) -> tuple[Demand, ...]:
             *(Demand(k, w, moved, weights, part) for k, w, part in classes),
         )
     fast = in_onednn(layer, site.inputs[0], site.batch, site.setting)
-    is_point = layer.kernel == (1, 1)
+    is_point = are_all(layer.kernel, 1)
     kind = "conv" if layer.groups == 1 else "grouped_conv"
     native = f"{'pointwise_' * (is_point and layer.groups == 1)}{kind}_native"
     return (
@@ -48,18 +53,18 @@ def conv(site: Site) -> tuple[Demand, ...]:
 
 
 def conv_classes(
-    layer: op.Conv2d, x: Shape, output: Shape, setting: Setting
+    layer: op.Conv, x: Shape, output: Shape, setting: Setting
 ) -> list[tuple[str, Count, Dim]]:
     """Return a convolution's classes in oneDNN or cuDNN: work, and 1 where it is it.
 
     Channels are rounded up to whole vectors where there is a single group, or one for
     each channel.
     """
-    area, lanes, groups = layer.kernel[0] * layer.kernel[1], setting.lanes, layer.groups
+    area, lanes, groups = prod(layer.kernel), setting.lanes, layer.groups
     if groups == 1:
         return _dense(layer, x, output, setting)
     is_cuda = setting.device == "cuda"
-    if is_equal(groups, x.channels) and (is_cuda or layer.kernel != (1, 1)):
+    if is_equal(groups, x.channels) and (is_cuda or not are_all(layer.kernel, 1)):
         channels = rounded(layer.channels, lanes)
         return [("depthwise_conv", channels * area * output.positions, 1)]
     fan_in, fan_out = exact_div(x.channels, groups), exact_div(layer.channels, groups)
@@ -73,24 +78,19 @@ def conv_classes(
 
 
 def _dense(
-    layer: op.Conv2d, x: Shape, output: Shape, setting: Setting
+    layer: op.Conv, x: Shape, output: Shape, setting: Setting
 ) -> list[tuple[str, Count, Dim]]:
     """Return the classes of a convolution of a single group.
 
     The first one of a network reads its few channels as they lie, not in vectors.
     """
-    area, lanes = layer.kernel[0] * layer.kernel[1], setting.lanes
+    area, lanes = prod(layer.kernel), setting.lanes
     out = rounded(layer.channels, lanes) * area * output.positions
     vectors = rounded(x.channels, lanes) * out
-    if layer.kernel == (1, 1):
+    if are_all(layer.kernel, 1):
         return [("pointwise_conv", vectors, 1)]
     several = at_least(resolve(x.channels), few_channels(setting))
     return [("stem_conv", x.channels * out, 1 - several), ("conv", vectors, several)]
-
-
-def conv1d(site: Site) -> tuple[Demand, ...]:
-    """Return the convolution of tokens as PyTorch runs it: a map of height 1."""
-    return site.one("uneven_grouped_conv", site.sample.tally.mac)
 
 
 def table_conv(site: Site) -> tuple[Demand, ...]:
@@ -103,7 +103,7 @@ def table_conv(site: Site) -> tuple[Demand, ...]:
     for row in layer.table:
         read = len(row) * x
         found.append(Demand("copy", read, 2 * width * read))
-        conv = op.Conv2d(1, layer.kernel)
+        conv = op.Conv(1, layer.kernel)
         fast = in_onednn(
             conv, Shape(len(row), site.inputs[0].spatial), site.batch, site.setting
         )

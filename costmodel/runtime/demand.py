@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from costmodel.algebra.amount import Count
+from costmodel.algebra.count import Count
 from costmodel.algebra.symbols import Dim
 from costmodel.analysis.sums import Sample
 from costmodel.network.operators import Operator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 
 from costmodel.algebra.symbols import is_equal
 from costmodel.network import operators as op
@@ -25,9 +26,16 @@ def demands(site: Site) -> tuple[Demand, ...]:
         found = site.one(KIND_OF[type(operator)])
     else:
         found = unmodelled(site)
+    if _is_volume(site):
+        found = tuple(replace(demand, is_modelled=False) for demand in found)
     if site.sample.is_stored:
         found = tuple(replace(demand, is_stored=True) for demand in found)
     return tuple(demand for demand in found if demand.when != 0)
+
+
+def _is_volume(site: Site) -> bool:
+    """Say whether a window slides along three axes: no device was calibrated on one."""
+    return len(site.operator.attributes.get("kernel", ())) > 2
 
 
 def copied(site: Site) -> tuple[Demand, ...]:
@@ -50,13 +58,13 @@ NONE = (op.Input, op.Parameter, op.Derived)
 """Operators whose results are there already."""
 
 KIND_OF: dict[type[Operator], str] = {
-    op.BatchNorm2d: "batch_norm",
+    op.BatchNorm: "batch_norm",
     # Seven routines in PyTorch, of which the power takes nearly all of the time.
     op.LocalResponseNorm: "local_response_norm",
     op.LayerNorm: "layer_norm",
     op.RMSNorm: "layer_norm",
     op.GroupNorm: "group_norm",
-    op.InstanceNorm2d: "group_norm",
+    op.InstanceNorm: "group_norm",
     op.Softmax: "softmax",
     op.ReLU: "relu",
     op.ReLU6: "clamp",
@@ -72,8 +80,7 @@ KIND_OF: dict[type[Operator], str] = {
     op.Concat: "concat",
     op.Pad: "pad",
     op.PadTo: "pad",
-    op.Upsample2d: "upsample",
-    op.Resize2d: "upsample",
+    op.Resize: "upsample",
     op.PixelShuffle: "copy",
     op.PixelUnshuffle: "copy",
     op.Repeat: "copy",
@@ -92,8 +99,8 @@ def _products(kind: str) -> Callable[[Site], tuple[Demand, ...]]:
 
 def _window(site: Site, kind: str) -> tuple[Demand, ...]:
     """Return a pooling: its work is every element under every window."""
-    high, wide = site.operator.attributes["kernel"]
-    return site.one(kind, high * wide * site.made)
+    kernel = site.operator.attributes["kernel"]
+    return site.one(kind, prod(kernel) * site.made)
 
 
 def _shuffle(site: Site) -> tuple[Demand, ...]:
@@ -109,9 +116,9 @@ def _adaptive(kind: str) -> Callable[[Site], tuple[Demand, ...]]:
 
     def rule(site: Site) -> tuple[Demand, ...]:
         layer = site.operator
-        if layer == op.AdaptiveAvgPool2d((1, 1)):
+        assert isinstance(layer, (op.AdaptiveAvgPool, op.AdaptiveMaxPool))  # noqa: S101
+        if isinstance(layer, op.AdaptiveAvgPool) and layer.is_global:
             return site.one("global_pool", site.read)
-        assert isinstance(layer, (op.AdaptiveAvgPool2d, op.AdaptiveMaxPool2d))  # noqa: S101
         return site.one(kind, layer.elements_read(counted(site.inputs[0])))
 
     return rule
@@ -153,19 +160,18 @@ def _binary(site: Site) -> tuple[Demand, ...]:
 
 
 RULES: dict[type[Operator], Callable[[Site], tuple[Demand, ...]]] = {
-    op.Conv2d: convolving.conv,
+    op.Conv: convolving.conv,
     op.TableConv2d: convolving.table_conv,
-    op.Conv1d: convolving.conv1d,
-    op.ConvTranspose2d: _products("transposed_conv"),
+    op.ConvTranspose: _products("transposed_conv"),
     op.Linear: convolving.linear,
     op.LastLinear: convolving.linear,
     op.MatMul: _products("matmul"),
     op.Einsum: _products("matmul"),
     op.Attention: _products("attention"),
-    op.MaxPool2d: lambda site: _window(site, "max_pool"),
-    op.AvgPool2d: lambda site: _window(site, "avg_pool"),
-    op.AdaptiveAvgPool2d: _adaptive("avg_pool"),
-    op.AdaptiveMaxPool2d: _adaptive("max_pool"),
+    op.MaxPool: lambda site: _window(site, "max_pool"),
+    op.AvgPool: lambda site: _window(site, "avg_pool"),
+    op.AdaptiveAvgPool: _adaptive("avg_pool"),
+    op.AdaptiveMaxPool: _adaptive("max_pool"),
     op.Reduce: lambda site: site.one("global_pool", site.read),
     op.Subsample2d: _subsample,
     op.ChannelShuffle: _shuffle,

@@ -181,12 +181,13 @@ def is_convolutional(net: Network) -> bool:
     It has at least four convolutions wider than 1×1 (a transformer's patches are one),
     no attention, and no product of two computed tensors.
     """
-    from costmodel.network.operators import Attention, Conv2d, Einsum, MatMul
+    from costmodel.network.operators import Attention, Conv, Einsum, MatMul
+    from costmodel.network.operators.base import are_all
 
     operators = [node.operator for node in net.nodes]
     if any(isinstance(operator, (Attention, Einsum, MatMul)) for operator in operators):
         return False
-    wide = (o for o in operators if isinstance(o, Conv2d) and o.kernel != (1, 1))
+    wide = (o for o in operators if isinstance(o, Conv) and not are_all(o.kernel, 1))
     return sum(1 for _ in wide) >= 4
 
 

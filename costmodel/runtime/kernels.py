@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from costmodel.algebra.amount import added
+from costmodel.algebra.count import added
 from costmodel.algebra.symbols import Dim
 from costmodel.network.graph import Network
 from costmodel.runtime.demands import Demand

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import networkx as nx
 
-from costmodel.algebra.amount import Count
+from costmodel.algebra.count import Count
 from costmodel.analysis.cost import cost
 from costmodel.analysis.strides import Layouts
 from costmodel.network import operators as op
@@ -110,14 +110,14 @@ def _folds(network: Network, graph: nx.DiGraph, name: str) -> bool:
     """Say whether a node is a batch norm that its convolution can take in."""
     node = network[name]
     norm = node.operator
-    if not (isinstance(norm, op.BatchNorm2d) and norm.running):
+    if not (isinstance(norm, op.BatchNorm) and norm.running):
         return False
     source = network[node.inputs[0]]
     is_stored_once = not {source.name, name} & (
         network.shared.keys() | set(network.shared.values())
     )
     return (
-        isinstance(source.operator, (op.Conv2d, op.Conv1d))
+        isinstance(source.operator, op.Conv)
         and graph.out_degree(source.name) == 1
         and source.name not in network.outputs
         and is_stored_once
@@ -160,13 +160,14 @@ def compiled(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGrap
 
 POINTWISE = (
     op.Activation, op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Add, op.Multiply,
-    op.BatchNorm2d,
+    op.BatchNorm,
 )  # fmt: skip
 """Operators whose every result takes one element of each operand."""
 
 
-MEAN = op.AdaptiveAvgPool2d((1, 1))
-"""The mean over all positions, which takes elements as they are made."""
+def is_mean(operator: op.Operator) -> bool:
+    """Say whether it is the mean over all positions: it takes elements as made."""
+    return isinstance(operator, op.AdaptiveAvgPool) and operator.is_global
 
 
 class _Loops:
@@ -183,16 +184,17 @@ class _Loops:
     def place(self, node: Node, *, is_kernel: bool) -> None:
         """Put an operator into the loops before it, made one, or let it begin one."""
         sources = {self.first[source]: None for source in node.inputs}
-        ended = {self.first[s] for s in node.inputs if self.network[s].operator == MEAN}
-        is_mean = is_kernel and node.operator == MEAN
+        operators = {source: self.network[source].operator for source in node.inputs}
+        ended = {self.first[s] for s, layer in operators.items() if is_mean(layer)}
+        ends = is_kernel and is_mean(node.operator)
         is_loop = is_kernel and isinstance(node.operator, POINTWISE)
         self.first[node.name] = node.name
-        self.over[node.name] = self.network[node.inputs[0]].output if is_mean else (
+        self.over[node.name] = self.network[node.inputs[0]].output if ends else (
             node.output
         )  # fmt: skip
         self.merged.add_node(node.name, is_loop=is_loop)
         self.merged.add_edges_from((source, node.name) for source in sources)
-        for source in sources if is_loop or is_mean else ():
+        for source in sources if is_loop or ends else ():
             loop = self.first[node.name]
             if source not in ended and self._can_be_one(source, loop, node):
                 self._make_one(source, loop)

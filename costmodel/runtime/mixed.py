@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from costmodel.algebra.amount import added
+from costmodel.algebra.count import added
 from costmodel.algebra.symbols import as_int
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
@@ -26,7 +26,7 @@ HALF, FLOAT = 2, 4
 """Bytes of an element."""
 
 _TO_HALF = (
-    op.Conv2d, op.TableConv2d, op.Conv1d, op.ConvTranspose2d, op.Linear, op.LastLinear,
+    op.Conv, op.TableConv2d, op.ConvTranspose, op.Linear, op.LastLinear,
     op.MatMul, op.Einsum, op.Attention, op.PReLU,
 )  # fmt: skip
 _TO_FLOAT = (op.LayerNorm, op.RMSNorm, op.GroupNorm)

@@ -11,7 +11,7 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.amount import Count, added
+from costmodel.algebra.count import Count, added
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from costmodel.algebra.amount import added
+from costmodel.algebra.count import added
 from costmodel.algebra.symbols import as_int
 from costmodel.analysis.cost import Row, cost
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.network.operators import Conv2d
+from costmodel.network.operators import Conv
 from costmodel.runtime.kernels import Kernel, kernels
 from costmodel.runtime.mixed import moved
 from costmodel.runtime.setting import Setting
@@ -163,7 +163,7 @@ def _kind(net: Network, kernel: Kernel, setting: Setting) -> str:
     """
     layer = net[kernel.name].operator
     if setting.device == "cuda" and kernel.kind == "depthwise_conv":
-        is_fast = isinstance(layer, Conv2d) and layer.kernel in _FAST_DEPTHWISE
+        is_fast = isinstance(layer, Conv) and layer.kernel in _FAST_DEPTHWISE
         return kernel.kind if is_fast else GENERIC_DEPTHWISE
     return kernel.kind
 

@@ -81,7 +81,7 @@ def tensors() -> Network:
     with scope("norms"):
         for affine in (True, False):
             x = put(put(x, op.LayerNorm(2, affine)), op.RMSNorm(1, affine))
-            x = put(put(x, op.GroupNorm(2, affine)), op.InstanceNorm2d(affine))
+            x = put(put(x, op.GroupNorm(2, affine)), op.InstanceNorm(affine))
         x = put(put(x, op.Softmax(2, log=True)), op.Softmax(3))
     with scope("parts"):
         x = put(put(x, op.Pad((0, 1), (0, 0))), op.Slice(2, 1))
@@ -91,9 +91,9 @@ def tensors() -> Network:
         )
         x = put(put(put(x, op.Copy("rolled")), op.Copy("flipped")), op.Copy())
         x = put(put(x, op.PixelUnshuffle(2)), op.PixelShuffle(2))
-        x = put(x, op.Resize2d(_axes(8, 6, 5), "nearest"))
+        x = put(x, op.Resize("nearest", shape=_axes(8, 6, 5)))
     with scope("tokens"):
-        x = put(put(x, op.Unfold2d((2, 3))), op.Conv1d(6, 3, padding=1))
+        x = put(put(x, op.Unfold((2, 3))), op.Conv(6, (3,), padding=1))
         x = put(put(build.batch_norm(x), op.LastLinear(8)), op.Permute((2, 1)))
         mean = put(x, op.Reduce("mean", (1,), keep=True))
         x = put(x, op.Binary("subtract"), put(mean, op.Expand(_axes(8, 6))))
@@ -137,7 +137,7 @@ COUNTED = SMALL | {"tensors": tensors()}
 """All small networks by name."""
 
 UNCOUNTED = frozenset({
-    "attention", "derived", "opaque", "parameter", "upsample", "conv_transpose"
+    "attention", "derived", "opaque", "parameter", "conv_transpose"
 })  # fmt: skip
 """What no tool is asked for here: fused kernels, what is no layer of a sample, and what
 calflops fails on, or counts otherwise than DeepSpeed."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from costmodel.algebra.amount import Count, added
+from costmodel.algebra.count import Count, added
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally, total
 from costmodel.analysis.conventions.layer import Layer, evaluate

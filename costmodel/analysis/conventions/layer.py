@@ -8,14 +8,14 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.amount import Count, product
-from costmodel.algebra.doubles import counted_in_doubles, printed_digits
+from costmodel.algebra.count import Count, product
 from costmodel.algebra.extent import Extent, normal
+from costmodel.algebra.rounding import counted_in_doubles, printed_digits
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import axes
-from costmodel.network.operators import Conv1d, Conv2d, ConvTranspose2d, Operator
+from costmodel.network.operators import Conv, ConvTranspose, Operator
 from costmodel.network.shape import Shape
 
 
@@ -54,11 +54,11 @@ class Layer:
         input, they are the taps that its padding cuts off.
         """
         operator, small, large = self.operator, self.output, self.inputs[0]
-        if not isinstance(operator, (Conv2d, Conv1d, ConvTranspose2d)):
+        if not isinstance(operator, (Conv, ConvTranspose)):
             return 0
         if operator.attributes.get("padding_mode", "zeros") != "zeros":
             return 0
-        if isinstance(operator, ConvTranspose2d):
+        if isinstance(operator, ConvTranspose):
             _require_whole_strides(operator)
             small, large = large, small
         fan_out, fan_in, *_ = self._weights["weight"].shape
@@ -104,10 +104,19 @@ class Layer:
     @property
     def doubles(self) -> Count:
         """What a batch of means costs if counted in doubles, less what it does."""
-        (height, width), out = self.inputs[0].spatial, self.output
-        rows, columns = (extent.base for extent in out.spatial)
+        sides, out = [extent.atom for extent in self.inputs[0].spatial], self.output
+        made = [extent.base for extent in out.spatial]
+        if all(count == 1 for count in made):
+            return 0  # nothing is divided
+        if len(sides) > 2:
+            raise CostModelError(
+                f"thop divides in doubles; what is lost of a volume {self.inputs[0]} "
+                f"brought to {out} is not known"
+            )
+        height, width = (*sides, 1)[:2]
+        rows, columns = (*made, 1)[:2]
         outputs = self.batch * out.channels * rows * columns
-        counted = counted_in_doubles(height.atom, width.atom, rows, columns, outputs)
+        counted = counted_in_doubles(height, width, rows, columns, outputs)
         exactly = _numel(self.inputs[0]) + _numel(out)
         return counted - self.batch * exactly
 
@@ -147,7 +156,11 @@ QUANTITIES: dict[str, Callable[[Layer], Count]] = {
     "einsum_half": lambda x: x.einsum_half,
     "einsum_whole": lambda x: printed_digits(x.path),
     "plane": lambda x: product(1, x.output.spatial),
+    "planar": lambda x: int(len(x.inputs[0].spatial) == 2),
+    "by_scale": lambda x: int(x.operator.attributes["scale"] is not None),
+    "to_shape": lambda x: int(x.operator.attributes["shape"] is not None),
     "nearest": _mode("nearest"),
+    "linear": _mode("linear", "linear_corners"),
     "bilinear": _mode("bilinear", "bilinear_corners"),
     "bicubic": _mode("bicubic", "bicubic_corners"),
     "area": _mode("area"),
@@ -174,7 +187,7 @@ def _numel(shape: Shape) -> Count:
     return product(shape.channels, shape.spatial)
 
 
-def _require_whole_strides(conv: ConvTranspose2d) -> None:
+def _require_whole_strides(conv: ConvTranspose) -> None:
     """Refuse output padding of a stride or more, which no convolution undoes."""
     if any(more and more >= s for more, s in zip(conv.output_padding, conv.stride)):
         raise CostModelError(
@@ -183,7 +196,7 @@ def _require_whole_strides(conv: ConvTranspose2d) -> None:
 
 
 def _taps(
-    conv: Conv2d | Conv1d | ConvTranspose2d, extent: Extent, after: Extent, axis: int
+    conv: Conv | ConvTranspose, extent: Extent, after: Extent, axis: int
 ) -> Count:
     """Return how many taps of all windows along an axis lie inside of the input.
 
@@ -196,7 +209,7 @@ def _taps(
     every n = ⌊(H + offset)/stride⌋.
     """
     sizes = (conv.kernel, conv.stride, conv.padding, conv.dilation)
-    k, s, p, d = (size[axis] if isinstance(size, tuple) else size for size in sizes)
+    k, s, p, d = (size[axis] for size in sizes)
     if p == 0:
         return k * product(1, (after,))
     if not (type(k) is type(s) is type(p) is type(d) is int):

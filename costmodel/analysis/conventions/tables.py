@@ -20,11 +20,10 @@ from costmodel.analysis.conventions.rule import (
 )
 
 
-LAYERS = "conv table_conv linear last_linear conv1d conv_transpose"
+LAYERS = "conv table_conv linear last_linear conv_transpose"
 """Where every tool counts multiply–accumulates."""
 TENSORS = "matmul einsum attention"
 """Products of operands, which most tools count apart or miss."""
-SCALES = "upsample resize"
 POOLS = "max_pool avg_pool adaptive_avg_pool adaptive_max_pool"
 CHEAP = """
     sigmoid tanh scaled_tanh hardsigmoid hardswish hardtanh add multiply
@@ -43,7 +42,7 @@ NORMS = "layer_norm group_norm instance_norm"
 NO_LAYERS = f"""
     {FUNCTIONS} {NORMS} rms_norm batch_norm local_response_norm relu relu6 silu softmax
     subsample radial_basis
-    {POOLS} {SCALES} {CHEAP} {MOVES}
+    {POOLS} resize {CHEAP} {MOVES}
 """
 
 PRODUCTS = Rule(LAYERS, "macs", "conv and linear MACs", is_joint=True)
@@ -64,16 +63,23 @@ TEXT = "It reads the count off a text of four digits."
 ON_OUTPUTS = "It takes every tap to be at every output, as of a plain convolution."
 IMAGE = "The figure is that of one image."
 
+FVCORE_RESIZES = "planar*nearest*outputs + 4*bilinear*outputs + planar*area*inputs"
+"""It knows the kernels of two axes, and neither rows nor volumes."""
+THOP_RESIZES = (
+    "nearest*outputs + 5*linear*outputs + 11*bilinear*outputs + 259*bicubic*outputs"
+)
+"""Of volumes it warns that trilinear interpolation is not implemented, and adds 0."""
+
 FVCORE = Convention(
     "fvcore", "fvcore 0.1.5.post20221221, FlopCountAnalysis", MAC,
     rules=(
         PRODUCTS,
         Rule("batch_norm", "inputs + affine*inputs", SCALED),
         Rule(NORMS, ESTIMATE, ESTIMATED),
-        Rule("adaptive_avg_pool", "inputs", ELEMENTS),
+        Rule("adaptive_avg_pool", "planar*inputs", ELEMENTS),
         Rule("matmul", "left_columns", LEFT),
         Rule("einsum", "einsum_half", OF_TENSORS, TEXT, is_whole=True),
-        Rule(SCALES, "nearest*outputs + 4*bilinear*outputs + area*inputs",
+        Rule("resize", FVCORE_RESIZES,
              "1 (nearest) or 4 (bilinear) an output; an element of areas"),
     ),
     zero=f"""
@@ -115,12 +121,12 @@ PTFLOPS = Convention(
              seen=MODULE),
         Rule("local_response_norm", PARTS_AMOUNT, PARTS),
         Rule("matmul", "left_columns", LEFT),
-        Rule(SCALES, "outputs", "an operation an output"),
-        Rule(SCALES, "area*inputs", "an operation an element of areas"),
+        Rule("resize", "outputs", "an operation an output"),
+        Rule("resize", "area*inputs", "an operation an element of areas"),
         Rule(f"relu prelu {POOLS}", "inputs", "once more",
              "It hooks the module, and replaces the function that the module calls.",
              seen=MODULE),
-        Rule(SCALES, "outputs", "once more",
+        Rule("resize", "outputs", "once more",
              "It hooks the module, and replaces the function that the module calls.",
              seen=MODULE),
     ),
@@ -156,8 +162,9 @@ THOP = Convention(
              seen=MODULE, is_whole=True),
         Rule("conv_transpose", "kernels*positions - macs", "taps at outputs",
              ON_OUTPUTS, seen=MODULE),
-        Rule(SCALES, "nearest*outputs + 11*bilinear*outputs + 259*bicubic*outputs",
-             "1 (nearest), 11 (bilinear) or 259 (bicubic) an output", seen=MODULE),
+        Rule("resize", THOP_RESIZES,
+             "1 (nearest), 5 (linear), 11 (bilinear) or 259 (bicubic) an output",
+             seen=MODULE),
     ),
     zero=f"""
         local_response_norm relu relu6 silu subsample radial_basis pointwise group_norm
@@ -182,7 +189,7 @@ TORCHINFO = Convention(
     ),
     zero=f"""
         local_response_norm relu relu6 silu softmax radial_basis pointwise
-        {POOLS} {TENSORS} {SCALES} {CHEAP} {MOVES}
+        {POOLS} {TENSORS} resize {CHEAP} {MOVES}
     """,
 )  # fmt: skip
 
@@ -191,14 +198,14 @@ DEEPSPEED = Convention(
     rules=(
         PRODUCTS,
         ADDITIONS,
-        Rule("conv table_conv conv1d conv_transpose", "adds", BIASES),
+        Rule("conv table_conv conv_transpose", "adds", BIASES),
         Rule("matmul", "2*left_columns", f"{LEFT}, and sums"),
         Rule("attention", "2*macs", "products and sums of both products"),
         Rule("einsum", "einsum_whole", "products and sums", TEXT, is_whole=True),
-        Rule("upsample", "outputs", "an operation an output"),
-        Rule("resize", "plane", "an operation an output of one map",
+        Rule("resize", "by_scale*outputs", "an operation an output"),
+        Rule("resize", "to_shape*plane", "an operation an output of one map",
              "Of a size that is given it forgets channels and batch.", is_whole=True),
-        Rule(SCALES, "area*inputs", "an operation an element of areas"),
+        Rule("resize", "area*inputs", "an operation an element of areas"),
         Rule("batch_norm", "inputs + affine*inputs", SCALED),
         Rule(NORMS, ESTIMATE, ESTIMATED),
         Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS),
@@ -215,7 +222,7 @@ XLA = Convention(
     rules=(
         PRODUCTS,
         ADDITIONS,
-        Rule("conv conv1d conv_transpose", "-2*padding", "taps on padding",
+        Rule("conv conv_transpose", "-2*padding", "taps on padding",
              "A tap that falls on padding multiplies nothing, and does not count."),
         Rule(TENSORS, "2*macs", "products and sums of tensors"),
         Rule("einsum", "2*muls", "sums of single products",
@@ -237,7 +244,7 @@ PYCLS = Convention(
     rules=(
         PRODUCTS,
         Rule("linear last_linear", "adds", BIASES),
-        Rule("conv table_conv conv1d conv_transpose", "biases", "an addition a bias",
+        Rule("conv table_conv conv_transpose", "biases", "an addition a bias",
              "A bias of a convolution counts once, not at every position."),
         Rule(TENSORS, "macs", OF_TENSORS),
     ),
@@ -257,7 +264,7 @@ ALL = Convention(
              seen=ANYHOW),
         Rule(f"""
              batch_norm local_response_norm relu relu6 silu softmax subsample
-             {POOLS} {SCALES} {CHEAP} {FUNCTIONS} {NORMS} rms_norm
+             {POOLS} resize {CHEAP} {FUNCTIONS} {NORMS} rms_norm
              """, "adds + muls + divs + exps + compares", "every operation",
              seen=ANYHOW),
     ),

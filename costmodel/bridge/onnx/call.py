@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from costmodel.algebra.size import Size
+from costmodel.algebra.polynomial import Size
 from costmodel.bridge.onnx.graph import Graph, SampleError, own_name
 from costmodel.bridge.onnx.names import path_of
 from costmodel.bridge.onnx.tensors import Constant, Tensor, Traced

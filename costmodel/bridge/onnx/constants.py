@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.algebra.size import size
+from costmodel.algebra.polynomial import size
 from costmodel.bridge.onnx.call import Call
 from costmodel.bridge.onnx.file import LARGE
 from costmodel.bridge.onnx.tensors import (

@@ -10,7 +10,7 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.onnx.file import LARGE, library, numbers, opsets
 from costmodel.bridge.onnx.names import Names, clean, path_of
 from costmodel.bridge.onnx.tensors import Constant, Tensor, Traced

@@ -1,4 +1,4 @@
-"""The inputs of an ONNX graph: which axes are N, H and W."""
+"""The inputs of an ONNX graph: which axes are N, D, H and W."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.size import size
-from costmodel.algebra.symbols import H, N, W, symbol
+from costmodel.algebra.polynomial import size
+from costmodel.algebra.symbols import D, H, N, W, symbol
 from costmodel.bridge.onnx.names import clean
 from costmodel.bridge.trace.layout import Sizes
 from costmodel.errors import CostModelError
+
+
+DEPTH = 24
+"""The depth of a volume at a sample: a number that is no other size by chance."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Axes:
 
     def sample(self, count: int, height: int, width: int) -> dict[sympy.Symbol, int]:
         """Return numbers for the symbols; a batch that was written is that number."""
-        known = {N: self.literal_batch or count, H: height, W: width}
+        known = {N: self.literal_batch or count, D: DEPTH, H: height, W: width}
         others = {
             s: height + 8 * i for i, s in enumerate(self.symbols) if s not in known
         }
@@ -99,11 +103,16 @@ def _lengths(value: Any, known: dict[str, sympy.Symbol]) -> list[Any]:
 
 
 def _usual(numbers: list[int | None]) -> dict[int, sympy.Symbol]:
-    """Return what axes are called: of a map N × C × H × W, or N × H × W × C."""
-    if len(numbers) != 4:
+    """Return what axes are called: of a map N × C × H × W, or N × H × W × C.
+
+    A volume has its depth in front of the height.
+    """
+    sides = {4: (H, W), 5: (D, H, W)}.get(len(numbers))
+    if sides is None:
         return {0: N}
-    is_last = numbers[3] is not None and numbers[1] is None and numbers[2] is None
-    return {0: N, 1: H, 2: W} if is_last else {0: N, 2: H, 3: W}
+    middle = numbers[1:-1]
+    is_last = numbers[-1] is not None and all(number is None for number in middle)
+    return {0: N} | dict(enumerate(sides, start=1 if is_last else 2))
 
 
 def _fresh(
@@ -116,6 +125,6 @@ def _fresh(
     base = clean(key).replace(".", "_") or "size"
     base = f"_{base}" if base[0].isdigit() else base
     name = base
-    while symbol(name) in taken | {N, H, W}:
+    while symbol(name) in taken | {N, D, H, W}:
         name = f"{name}_"
     return symbol(name)

@@ -9,7 +9,7 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.size import size
+from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import Dim, N
 from costmodel.bridge.onnx.call import Call, Undone
 from costmodel.bridge.onnx.constants import constant, guessed
@@ -42,9 +42,10 @@ COUNT = 11
 def read(path: str | Path, *, on_unknown: str = "raise") -> Network:
     """Return the network of an ONNX file, symbolic in the sizes it leaves open.
 
-    Of an input N × C × H × W, the axes without a number become N, H and W; other open
-    axes have the file's own names. Sizes of weights are read, not their numbers.
-    Every formula is held against what ONNX itself infers at a sample size.
+    Of an input N × C × H × W, the axes without a number become N, H and W, of a volume
+    D, H and W; other open axes have the file's own names. Sizes of weights are read,
+    not their numbers. Every formula is held against what ONNX itself infers at a sample
+    size.
 
     **Errors**: operators without a rule, all of them with their nodes, unless
     ``on_unknown="mark"`` keeps them as opaque nodes; sizes that lose their formula; a

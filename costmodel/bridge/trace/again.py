@@ -8,8 +8,8 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.size import Size, size
-from costmodel.algebra.symbols import H, N, W
+from costmodel.algebra.polynomial import Size, size
+from costmodel.algebra.symbols import D, H, N, W
 from costmodel.bridge.trace.sizes import Record
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
@@ -21,6 +21,9 @@ SECOND = ((11, 289, 231), (11, 320, 448), (11, 448, 352), (11, 288, 288),
           (11, 512, 384), (11, 384, 512), (11, 224, 224), (11, 256, 256),
           (11, 448, 448), (11, 97, 131))  # fmt: skip
 """Batch, height and width of second runs: odd ones first."""
+
+DEPTHS = (19, 32, 48)
+"""Depths of a volume there: an odd one, and where code asks for a multiple, others."""
 
 Values = Mapping[sympy.Symbol, int]
 
@@ -50,11 +53,12 @@ def check_again(
 def _others(record: Record) -> Iterator[Values]:
     """Return other sizes that fit the constraints, as many sizes changed as can be."""
     values = record.values
-    for count, height, width in SECOND:
-        known = {N: count, H: height, W: width}
-        changed = {s: known.get(s, height) for s in values}
-        if changed != values and admits(record, changed):
-            yield changed
+    for depth in DEPTHS if D in values else DEPTHS[:1]:
+        for count, height, width in SECOND:
+            known = {N: count, D: depth, H: height, W: width}
+            changed = {s: known.get(s, height) for s in values}
+            if changed != values and admits(record, changed):
+                yield changed
     batch_only = {s: 11 if s == N else v for s, v in values.items()}
     if batch_only != values and admits(record, batch_only):
         yield batch_only

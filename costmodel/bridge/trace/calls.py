@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
-from costmodel.algebra.size import Size
+from costmodel.algebra.polynomial import Size
 from costmodel.bridge.trace.layout import Layout, Sizes, shaped, split
 from costmodel.bridge.trace.sizes import formula_of
 from costmodel.bridge.trace.tracer import Constant, Traced, Tracer

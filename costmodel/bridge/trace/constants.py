@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from costmodel.algebra.size import Size
+from costmodel.algebra.polynomial import Size
 from costmodel.bridge.trace.sizes import SizeInt, formula_of
 from costmodel.bridge.trace.tracer import Tracer
 

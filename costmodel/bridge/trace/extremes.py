@@ -9,7 +9,7 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.trace.guards import always
 from costmodel.bridge.trace.sizes import Record, SizeInt, formula_of, whole
 

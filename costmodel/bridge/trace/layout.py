@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.errors import CostModelError
 from costmodel.network.shape import Shape
 

@@ -57,8 +57,9 @@ ALIASES = {
     "concat": "cat", "concatenate": "cat", "swapaxes": "transpose",
     "moveaxis": "movedim",
     "swapdims": "transpose", "negative": "neg", "absolute": "abs", "clip": "clamp",
-    "arctan": "atan", "max_pool2d_with_indices": "max_pool2d", "special_erf": "erf",
-    "adaptive_max_pool2d_with_indices": "adaptive_max_pool2d",
+    "arctan": "atan", "special_erf": "erf",
+    **{f"{kind}max_pool{axes}d_with_indices": f"{kind}max_pool{axes}d"
+       for kind in ("", "adaptive_") for axes in (1, 2, 3)},
     "fractional_max_pool2d_with_indices": "fractional_max_pool2d",
     "upsample_nearest": "interpolate", "upsample_bilinear": "interpolate",
     "upsample": "interpolate", "type_as": "to", "float": "to", "half": "to",
@@ -97,6 +98,7 @@ KEEPS_SIZES = NEVER_IN_PLACE | OF_TWO | {
 
 PRODUCTS = {
     "linear", "matmul", "bmm", "mm", "addmm", "baddbmm", "einsum", "conv2d", "conv1d",
+    "conv3d",
 }  # fmt: skip
 
 MADE_ANEW = {

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from costmodel.algebra.size import Size
+from costmodel.algebra.polynomial import Size
 from costmodel.bridge.trace.layout import Layout, Sizes, shaped, split
 from costmodel.bridge.trace.sizes import Record, formula_of
 from costmodel.errors import CostModelError, at

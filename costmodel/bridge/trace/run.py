@@ -13,8 +13,8 @@ from torch import fx, nn
 from torch.utils._pytree import tree_flatten
 
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.size import size
-from costmodel.algebra.symbols import Dim, H, N, W, as_dim
+from costmodel.algebra.polynomial import size
+from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim
 from costmodel.bridge.trace.again import admits, check_again
 from costmodel.bridge.trace.extremes import symbolic_builtins
 from costmodel.bridge.trace.guards import constraints
@@ -34,6 +34,9 @@ SAMPLES = ((13, 256, 320), (13, 224, 224), (13, 256, 256), (13, 299, 299),
            (13, 240, 240))  # fmt: skip
 """Batch, height and width to run at: all three different, where a module allows it."""
 
+DEPTH = 24
+"""The depth of a volume there: a number that is no other size by chance."""
+
 
 def trace(
     module: nn.Module | torch.export.ExportedProgram,
@@ -47,6 +50,7 @@ def trace(
     """Return the network that a module runs, symbolic in the sizes of its input.
 
     ``input`` is the shape of one sample, channels first; sizes are symbols or numbers.
+    A video is ``(3, D, H, W)``.
     The module runs as it is, in its own mode, on tensors without memory: nothing is
     copied or changed. With ``check`` it runs a second time at another size, which
     shows whether a size has been lost on the way.
@@ -142,7 +146,7 @@ def _samples(shape: Sequence[Dim], batch: Dim) -> Iterator[dict[sympy.Symbol, in
     seen = []
     for count, height, width in SAMPLES:
         samples = batch if isinstance(batch, int) else count
-        known: dict[Any, int] = {N: samples, H: height, W: width}
+        known: dict[Any, int] = {N: samples, D: DEPTH, H: height, W: width}
         values = {s: known.get(s, height) for s in symbols}
         if values not in seen:
             seen.append(values)

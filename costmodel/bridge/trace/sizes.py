@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import sympy
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError
 

@@ -19,17 +19,19 @@ from costmodel.network.operators.base import (
     Product,
     Rearrangement,
     Reduction,
+    Sizes,
     Source,
     Stateless,
     Weight,
     Weighted,
     Weights,
     Windowed,
+    Windows,
     by,
     rule_for,
 )
-from costmodel.network.operators.convolutions import Conv1d, ConvTranspose2d
-from costmodel.network.operators.folding import PixelShuffle, PixelUnshuffle, Unfold2d
+from costmodel.network.operators.convolutions import ConvTranspose
+from costmodel.network.operators.folding import PixelShuffle, PixelUnshuffle, Unfold
 from costmodel.network.operators.joining import (
     Add,
     ChannelShuffle,
@@ -40,7 +42,7 @@ from costmodel.network.operators.joining import (
 )
 from costmodel.network.operators.normalizing import (
     GroupNorm,
-    InstanceNorm2d,
+    InstanceNorm,
     LayerNorm,
     RMSNorm,
 )
@@ -48,7 +50,7 @@ from costmodel.network.operators.padding import Pad
 from costmodel.network.operators.parts import Crop, PadTo, Slice
 from costmodel.network.operators.pointwise import (
     Activation,
-    BatchNorm2d,
+    BatchNorm,
     Dropout,
     HardSigmoid,
     HardSwish,
@@ -64,10 +66,10 @@ from costmodel.network.operators.pointwise import (
     Tanh,
 )
 from costmodel.network.operators.pooling import (
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool2d,
-    AvgPool2d,
-    MaxPool2d,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    MaxPool,
     Subsample2d,
 )
 from costmodel.network.operators.products import (
@@ -77,10 +79,10 @@ from costmodel.network.operators.products import (
     MatMul,
 )
 from costmodel.network.operators.reducing import Cumulate, Reduce
-from costmodel.network.operators.resampling import Resize2d, Upsample2d
+from costmodel.network.operators.resampling import Resize
 from costmodel.network.operators.stored import Derived, Opaque, Parameter
 from costmodel.network.operators.weighted import (
-    Conv2d,
+    Conv,
     Linear,
     RadialBasis,
     TableConv2d,
@@ -90,18 +92,17 @@ from costmodel.network.operators.weighted import (
 __all__ = [
     "OPERATORS",
     "Activation",
-    "AdaptiveAvgPool2d",
-    "AdaptiveMaxPool2d",
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "Add",
     "Attention",
-    "AvgPool2d",
-    "BatchNorm2d",
+    "AvgPool",
+    "BatchNorm",
     "Binary",
     "ChannelShuffle",
     "Concat",
-    "Conv1d",
-    "Conv2d",
-    "ConvTranspose2d",
+    "Conv",
+    "ConvTranspose",
     "Copy",
     "Crop",
     "Cumulate",
@@ -117,13 +118,13 @@ __all__ = [
     "HardTanh",
     "Identity",
     "Input",
-    "InstanceNorm2d",
+    "InstanceNorm",
     "LastLinear",
     "LayerNorm",
     "Linear",
     "LocalResponseNorm",
     "MatMul",
-    "MaxPool2d",
+    "MaxPool",
     "Multiply",
     "Normalization",
     "Opaque",
@@ -147,11 +148,12 @@ __all__ = [
     "Reduction",
     "Repeat",
     "Reshape",
-    "Resize2d",
+    "Resize",
     "Scalar",
     "ScaledTanh",
     "SiLU",
     "Sigmoid",
+    "Sizes",
     "Slice",
     "Softmax",
     "Source",
@@ -159,12 +161,12 @@ __all__ = [
     "Subsample2d",
     "TableConv2d",
     "Tanh",
-    "Unfold2d",
-    "Upsample2d",
+    "Unfold",
     "Weight",
     "Weighted",
     "Weights",
     "Windowed",
+    "Windows",
     "Zeros",
     "by",
     "rule_for",
@@ -173,16 +175,16 @@ __all__ = [
 OPERATORS: dict[str, type[Operator]] = {
     operator.kind: operator
     for operator in (
-        Input, Conv2d, TableConv2d, Linear, RadialBasis, BatchNorm2d, LocalResponseNorm,
+        Input, Conv, TableConv2d, Linear, RadialBasis, BatchNorm, LocalResponseNorm,
         ReLU, ReLU6, Sigmoid, SiLU, Tanh, ScaledTanh, HardSigmoid, HardSwish, HardTanh,
-        Softmax, Identity, Dropout, MaxPool2d, AvgPool2d, Subsample2d,
-        AdaptiveAvgPool2d, AdaptiveMaxPool2d, Add, Multiply, Concat, Flatten, Pad,
-        Zeros,   ChannelShuffle,
-        LastLinear, Conv1d, ConvTranspose2d, MatMul, Attention, Einsum, Upsample2d,
-        Resize2d, Parameter, Derived, Opaque,
-        Pointwise, Scalar, Binary, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm2d,
-        Reduce, Cumulate, Reshape, Permute, Expand, Repeat,  Slice, Crop, PadTo,
-           Copy, Unfold2d, PixelShuffle, PixelUnshuffle,
+        Softmax, Identity, Dropout, MaxPool, AvgPool, Subsample2d,
+        AdaptiveAvgPool, AdaptiveMaxPool, Add, Multiply, Concat, Flatten, Pad,
+        Zeros, ChannelShuffle,
+        LastLinear, ConvTranspose, MatMul, Attention, Einsum, Resize,
+        Parameter, Derived, Opaque,
+        Pointwise, Scalar, Binary, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm,
+        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Slice, Crop, PadTo,
+        Copy, Unfold, PixelShuffle, PixelUnshuffle,
     )
 }  # fmt: skip
 """Every operator by its kind. A new one goes here; tests name what it still lacks."""

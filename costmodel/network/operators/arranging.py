@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from costmodel.algebra.extent import Extent, resolve
-from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.flow import (
     AxisFlow,
@@ -23,7 +22,7 @@ from costmodel.network.operators.axes import (
     rank,
     shaped,
 )
-from costmodel.network.operators.base import POINT, Rearrangement
+from costmodel.network.operators.base import POINT, Rearrangement, Windows
 from costmodel.network.shape import Shape
 
 
@@ -119,7 +118,7 @@ class Expand(Rearrangement):
     shape: Shape
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See what the single position sees."""
         return None
 
@@ -164,7 +163,7 @@ class Repeat(Rearrangement):
     shape: Shape
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See positions that lie elsewhere."""
         return None
 
@@ -211,7 +210,7 @@ class Copy(Rearrangement):
             )
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position, or positions that lie elsewhere."""
         return POINT if self.order == "same" else None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, ClassVar, Self, TypeAlias, TypeVar, final
 
 import sympy
@@ -29,11 +29,21 @@ from costmodel.network.flow import (
     elementwise,
     unchanged,
 )
-from costmodel.network.shape import Shape, names_of
+from costmodel.network.shape import AXES, Shape, names_of
 
 
 Pair: TypeAlias = tuple[Dim, Dim]
 """Height and width of one attribute."""
+
+Sizes: TypeAlias = tuple[Dim, ...]
+"""One attribute along each spatial axis: (length), (height, width), or with a depth.
+
+An operator's first one says how many axes there are. Of others that have a default, a
+number, or a tuple of one, stands for every axis.
+"""
+
+Windows: TypeAlias = tuple[Window, ...]
+"""Windows of the spatial axes from the first one on; along the others, one position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +63,19 @@ class Weight:
 
 
 Weights: TypeAlias = dict[str, Weight]
-POINT = (Window(), Window())
-"""The window of an operator that looks at one position at a time."""
+OR_NONE = " | None"
+"""How the types of fields end that may be left out."""
+
+_SYMBOLIC = frozenset({"Dim", "Pair", "Sizes", "tuple[Dim, ...]", "Shape"})
+"""The types of fields that may hold symbols."""
+
+POINT: Windows = ()
+"""The window of an operator that looks at one position at a time, on any axes."""
+
+
+def along(windows: Windows, axis: int) -> Window:
+    """Return the window of a spatial axis: the first is number 0."""
+    return windows[axis] if axis < len(windows) else Window()
 
 
 class Operator(ABC):
@@ -76,26 +97,44 @@ class Operator(ABC):
 
     def __post_init__(self) -> None:
         """Normalise numbers, and refuse what no layer can have."""
+        axes: int | None = None
         for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if field.type == "Dim | None" and value is None:
+            value, kind = getattr(self, field.name), field.type.removesuffix(OR_NONE)
+            if value is None and kind != field.type:
                 continue
-            if field.type in ("Dim", "Dim | None", "Pair"):
-                least: float = 0 if field.name in self.allow_zero else 1
-                least = -math.inf if field.name in self.signed else least
-                clean = _clean(field.name, value, least, pair=field.type == "Pair")
-                object.__setattr__(self, field.name, clean)
-            elif field.type == "Shape":
-                object.__setattr__(self, field.name, _clean_shape(field.name, value))
-            elif field.type == "bool" and type(value) is not bool:
-                raise CostModelError(f"{field.name} {value!r} is not True or False")
-            elif field.type == "str" and type(value) is not str:
-                raise CostModelError(f"{field.name} {value!r} is no text")
-            elif field.type == "tuple[Dim, ...]":
-                clean = _clean_each(field.name, value, least=-math.inf)
-                object.__setattr__(self, field.name, clean)
-            elif field.type == "tuple[int, ...]":
-                object.__setattr__(self, field.name, _clean_axes(field.name, value))
+            if kind == "Sizes":
+                if axes and field.default is not MISSING:
+                    value = on_every_axis(value, axes)
+                clean = _clean_sizes(field.name, value, self._least(field.name), axes)
+                axes = len(clean)
+            else:
+                clean = self._cleaned(field.name, kind, value)
+            object.__setattr__(self, field.name, clean)
+
+    def _least(self, name: str) -> float:
+        """Return the least number that a field may have."""
+        if name in self.signed:
+            return -math.inf
+        return 0 if name in self.allow_zero else 1
+
+    def _cleaned(self, name: str, kind: str, value: Any) -> Any:
+        """Return a field's value as it is kept; one of another type is refused."""
+        match kind:
+            case "Dim":
+                return _clean(name, value, self._least(name))
+            case "Pair":
+                return _clean_sizes(name, value, self._least(name), 2)
+            case "Shape":
+                return _clean_shape(name, value)
+            case "tuple[Dim, ...]":
+                return _clean_each(name, value, least=-math.inf)
+            case "tuple[int, ...]":
+                return _clean_axes(name, value)
+            case "bool" if type(value) is not bool:
+                raise CostModelError(f"{name} {value!r} is not True or False")
+            case "str" if type(value) is not str:
+                raise CostModelError(f"{name} {value!r} is no text")
+        return value
 
     @abstractmethod
     def output(self, *inputs: Shape) -> Shape:
@@ -111,8 +150,8 @@ class Operator(ABC):
 
     @property
     @abstractmethod
-    def window(self) -> tuple[Window, Window] | None:
-        """Windows of the height and width axes; None sees the whole input."""
+    def window(self) -> Windows | None:
+        """Windows of the spatial axes; None sees the whole input."""
 
     @abstractmethod
     def flow(self, *inputs: Shape) -> Flow:
@@ -127,7 +166,7 @@ class Operator(ABC):
         changes = {
             field.name: _substitute(getattr(self, field.name), values)
             for field in fields(self)  # type: ignore[arg-type]
-            if field.type in ("Dim", "Dim | None", "Pair", "tuple[Dim, ...]", "Shape")
+            if field.type.removesuffix(OR_NONE) in _SYMBOLIC
         }
         return replace(self, **changes) if changes else self  # type: ignore[type-var]
 
@@ -137,11 +176,37 @@ class Operator(ABC):
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
 
-def _clean(name: str, value: Any, least: float, *, pair: bool) -> Any:
-    if pair:
-        if not (isinstance(value, tuple) and len(value) == 2):
-            raise CostModelError(f"{name} {value!r} is not a (height, width) pair")
-        return tuple(_clean(name, part, least, pair=False) for part in value)
+def on_every_axis(value: Any, axes: int) -> Any:
+    """Return a number, or a tuple of one, as so many; other values as they are.
+
+    >>> on_every_axis(2, 3), on_every_axis((1,), 2), on_every_axis((1, 2), 2)
+    ((2, 2, 2), (1, 1), (1, 2))
+    """
+    if isinstance(value, tuple):
+        return value * axes if len(value) == 1 else value
+    return (value,) * axes
+
+
+def _clean_sizes(name: str, value: Any, least: float, axes: int | None) -> Sizes:
+    """Return sizes of so many axes; without a number, of 1 to 3."""
+    fits = isinstance(value, tuple) and len(value) in ((axes,) if axes else AXES)
+    if not fits:
+        raise CostModelError(f"{name} {value!r} is not {sizes_of(axes or 2)}")
+    return tuple(_clean(name, part, least) for part in value)
+
+
+def sizes_of(axes: int) -> str:
+    """Say what the sizes of so many axes are called.
+
+    >>> sizes_of(1), sizes_of(2), sizes_of(3)
+    ('a (length,)', 'a (height, width) pair', 'a (depth, height, width) triple')
+    """
+    if axes == 1:
+        return "a (length,)"
+    return f"a ({', '.join(AXES[axes])}) {'pair' if axes == 2 else 'triple'}"
+
+
+def _clean(name: str, value: Any, least: float) -> Any:
     count = as_dim(value, name)
     if isinstance(count, sympy.Expr) and count.is_number:
         raise CostModelError(f"{name} {count} is not an integer")
@@ -156,7 +221,7 @@ def _clean_each(name: str, value: Any, least: float) -> tuple[Dim, ...]:
     """Return numbers of axes, the first axis first."""
     if not isinstance(value, tuple):
         raise CostModelError(f"{name} {value!r} has no number for each axis")
-    return tuple(_clean(name, part, least, pair=False) for part in value)
+    return tuple(_clean(name, part, least) for part in value)
 
 
 def _clean_shape(name: str, value: Any) -> Shape:
@@ -165,9 +230,9 @@ def _clean_shape(name: str, value: Any) -> Shape:
         raise CostModelError(f"{name} {value!r} is no Shape")
     if not all(isinstance(extent, Extent) for extent in value.spatial):
         raise CostModelError(f"{name} {value.spatial!r}: every axis needs an Extent")
-    channels = _clean("channels", value.channels, 1, pair=False)
+    channels = _clean("channels", value.channels, 1)
     extents = tuple(
-        normal(resolve(_clean(side, e.base, 1, pair=False)), e.offset, e.stride)
+        normal(resolve(_clean(side, e.base, 1)), e.offset, e.stride)
         for side, e in zip(names_of(value)[1:], value.spatial, strict=True)
     )
     return Shape(resolve(channels), extents)
@@ -193,26 +258,33 @@ def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
     return substitute(value, values)
 
 
-def by(sizes: tuple[Dim, ...]) -> str:
+def by(sizes: Sizes) -> str:
     """Write sizes as 3×3."""
     return "×".join(map(str, sizes))
 
 
-def suffix(stride: Pair, groups: Dim = 1, dilation: Pair = (1, 1)) -> str:
+def are_all(sizes: Sizes, value: Dim) -> bool:
+    """Say whether sizes are that value along every axis."""
+    return all(size == value for size in sizes)
+
+
+def suffix(stride: Sizes, groups: Dim = 1, dilation: Sizes = (1,)) -> str:
     """Write what a convolution or pooling has beyond the usual."""
     parts = []
-    if stride != (1, 1):
-        parts.append(f"/{stride[0]}" if stride[0] == stride[1] else f"/{by(stride)}")
+    if not are_all(stride, 1):
+        same = are_all(stride, stride[0])
+        parts.append(f"/{stride[0]}" if same else f"/{by(stride)}")
     if groups != 1:
         parts.append(f"groups {groups}")
-    if dilation != (1, 1):
+    if not are_all(dilation, 1):
         parts.append(f"dilation {by(dilation)}")
     return "".join(f", {part}" for part in parts)
 
 
-def slide(x: Shape, channels: Dim, window: tuple[Window, Window]) -> Shape:
-    """Return the shape after a window has slid over a feature map."""
-    sides = zip(names_of(x)[1:], x.require_map(), window, strict=True)
+def slide(x: Shape, channels: Dim, windows: Windows) -> Shape:
+    """Return the shape after windows have slid over the axes of a feature map."""
+    axes = AXES[len(windows)]
+    sides = zip(axes, x.require_axes(len(axes)), windows, strict=True)
     return Shape(channels, tuple(fitted(x, name, side, w) for name, side, w in sides))
 
 
@@ -248,7 +320,7 @@ class Source(Stateless):
         return Tally()
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See nothing of the input; there is no operand to look at."""
         return POINT
 
@@ -267,7 +339,7 @@ class Elementwise(Stateless):
         return inputs[0]
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position."""
         return POINT
 
@@ -289,7 +361,7 @@ class Normalization(Operator):
         return inputs[0]
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position: statistics are those of channels, or constants."""
         return POINT
 
@@ -335,7 +407,7 @@ class Product(Stateless):
     __slots__ = ()
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See the whole input."""
         return None
 
@@ -354,7 +426,7 @@ class Rearrangement(Stateless):
         return Tally()
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position."""
         return POINT
 
@@ -403,9 +475,9 @@ class Input(Source):
             raise CostModelError(
                 f"the sample {shape} is no Shape such as channels × height × width"
             )
-        channels = _clean("channels", shape.channels, 1, pair=False)
+        channels = _clean("channels", shape.channels, 1)
         extents = tuple(
-            normal(_clean(side, e.base, 1, pair=False), e.offset, e.stride)
+            normal(_clean(side, e.base, 1), e.offset, e.stride)
             for side, e in zip(names_of(shape)[1:], shape.spatial, strict=True)
         )
         object.__setattr__(self, "shape", Shape(channels, extents))

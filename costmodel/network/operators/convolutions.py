@@ -1,4 +1,4 @@
-"""Convolutions of tokens, and transposed ones."""
+"""Transposed convolutions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import ClassVar, final
 
 from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window, sliding
+from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
 from costmodel.network.flow import AxisFlow, Mixed, Scattered
 from costmodel.network.operators.base import (
-    Pair,
+    Sizes,
     Weight,
     Weighted,
     Weights,
     Windowed,
+    Windows,
+    are_all,
     by,
     suffix,
 )
@@ -26,84 +28,18 @@ from costmodel.network.shape import Shape
 
 @final
 @dataclass(frozen=True, slots=True)
-class Conv1d(Weighted, Windowed):
-    """Grouped, dilated 1-D cross-correlation along the axis behind the channels.
-
-    MACs = C_out · (C_in/groups) · k · L_out; padded taps count.
-
-    **Source**: PyTorch, ``torch.nn.Conv1d``.
-
-    >>> from costmodel.algebra.extent import Extent
-    >>> layer, x = Conv1d(1, kernel=3, padding=1, bias=False), Shape(1, (Extent(64),))
-    >>> print(layer.output(x), layer.tally(layer.output(x), x).mac)
-    1×64 192
-    """
-
-    kind: ClassVar[str] = "conv1d"
-    channels: Dim
-    kernel: Dim
-    stride: Dim = 1
-    padding: Dim = 0
-    dilation: Dim = 1
-    groups: Dim = 1
-    bias: bool = True
-
-    @property
-    def window(self) -> tuple[Window, Window] | None:
-        """Slide the dilated kernel along the first axis of positions."""
-        along = sliding(self.kernel, self.stride, self.padding, self.dilation)
-        return along, Window()
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return ``channels × L_out``; groups divide both channel counts."""
-        x = inputs[0]
-        if len(x.spatial) != 1:
-            raise CostModelError(f"needs channels × length, got {x}")
-        check_groups(x.channels, self.channels, self.groups)
-        window = sliding(self.kernel, self.stride, self.padding, self.dilation)
-        out = x.spatial[0].through(window)
-        if type(out.base) is int and out.base < 1:
-            raise CostModelError(
-                f"input {x} is too small: a window of {window.size} does not fit "
-                f"with padding {window.before}"
-            )
-        return Shape(self.channels, (out,))
-
-    def weights(self, *inputs: Shape) -> Weights:
-        """Return ``weight`` C_out × C_in/groups × k, and ``bias`` C_out."""
-        fan_in = exact_div(inputs[0].channels, self.groups)
-        weights = {"weight": Weight((self.channels, fan_in, self.kernel))}
-        return weights | ({"bias": Weight((self.channels,))} if self.bias else {})
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a MAC a kernel tap and output, an addition an output for the bias."""
-        mac = self.weights(*inputs)["weight"].numel * output.positions
-        return Tally(mac=mac, add=output.numel if self.bias else 0)
-
-    def channel_flow(self, x: Shape) -> AxisFlow:
-        """Return each channel from all of its group."""
-        return Mixed(1, self.groups, "channels")
-
-    def __str__(self) -> str:
-        """Write 3 conv of tokens, 64, /2."""
-        extras = suffix((self.stride,) * 2, self.groups, (self.dilation,) * 2)
-        return f"{self.kernel} conv of tokens, {self.channels}{extras}"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ConvTranspose2d(Weighted, Windowed):
+class ConvTranspose(Weighted, Windowed):
     """Transposed convolution: what a convolution's gradient of its input computes.
 
     Every input element adds its kernel, k_h·k_w taps of C_out/groups channels, to the
     output: MACs = C_in · (C_out/groups) · k_h · k_w · H_in · W_in. The output's sides
     are (H_in − 1)·s − 2p + d(k − 1) + 1 + output_padding; taps cut off by the padding
-    count, as padded taps do in a convolution.
+    count, as padded taps do in a convolution. So it is along 1 or 3 axes.
 
     **Source**: Dumoulin & Visin 2016, "A guide to convolution arithmetic", section 4.
 
     >>> from costmodel.algebra.extent import Extent
-    >>> layer = ConvTranspose2d(64, (2, 2), stride=(2, 2), bias=False)
+    >>> layer = ConvTranspose(64, (2, 2), stride=(2, 2), bias=False)
     >>> x = Shape(128, (Extent(28), Extent(28)))
     >>> print(layer.output(x), layer.tally(layer.output(x), x).mac)
     64×56×56 25690112
@@ -112,17 +48,17 @@ class ConvTranspose2d(Weighted, Windowed):
     kind: ClassVar[str] = "conv_transpose"
     allow_zero: ClassVar[frozenset[str]] = frozenset({"padding", "output_padding"})
     channels: Dim
-    kernel: Pair
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    output_padding: Pair = (0, 0)
-    dilation: Pair = (1, 1)
+    kernel: Sizes
+    stride: Sizes = (1,)
+    padding: Sizes = (0,)
+    output_padding: Sizes = (0,)
+    dilation: Sizes = (1,)
     groups: Dim = 1
     bias: bool = True
 
     def __post_init__(self) -> None:
         """Check as PyTorch does that the output's padding is below a stride."""
-        super(ConvTranspose2d, self).__post_init__()
+        super(ConvTranspose, self).__post_init__()
         sizes = zip(self.output_padding, self.stride, self.dilation, strict=True)
         for more, stride, dilation in sizes:
             known = all(type(size) is int for size in (more, stride, dilation))
@@ -133,7 +69,7 @@ class ConvTranspose2d(Weighted, Windowed):
                 )
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Refuse: neighbours look at windows of different sizes."""
         raise CostModelError(
             "a transposed convolution is no one window: neighbouring positions look "
@@ -141,10 +77,10 @@ class ConvTranspose2d(Weighted, Windowed):
         )
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return ``channels × H_out × W_out``; groups divide both channel counts."""
+        """Return ``channels`` × the larger axes; groups divide both channel counts."""
         check_groups(inputs[0].channels, self.channels, self.groups)
         extents = []
-        for axis, extent in enumerate(inputs[0].require_map()):
+        for axis, extent in enumerate(inputs[0].require_axes(len(self.kernel))):
             span = self.dilation[axis] * (self.kernel[axis] - 1) + 1
             more = span - self.stride[axis] - 2 * self.padding[axis]
             more = more + self.output_padding[axis]
@@ -157,7 +93,7 @@ class ConvTranspose2d(Weighted, Windowed):
         return shape
 
     def weights(self, *inputs: Shape) -> Weights:
-        """Return ``weight`` C_in × C_out/groups × k_h × k_w, and ``bias`` C_out."""
+        """Return ``weight`` C_in × C_out/groups × the kernel, and ``bias`` C_out."""
         fan_out = exact_div(self.channels, self.groups)
         weights = {"weight": Weight((inputs[0].channels, fan_out, *self.kernel))}
         return weights | ({"bias": Weight((self.channels,))} if self.bias else {})
@@ -181,6 +117,6 @@ class ConvTranspose2d(Weighted, Windowed):
 
     def __str__(self) -> str:
         """Write 2×2 transposed conv, 64, ×2."""
-        up = "" if self.stride == (1, 1) else f", ×{by(self.stride)}"
-        extras = suffix((1, 1), self.groups, self.dilation)
+        up = "" if are_all(self.stride, 1) else f", ×{by(self.stride)}"
+        extras = suffix((1,), self.groups, self.dilation)
         return f"{by(self.kernel)} transposed conv, {self.channels}{up}{extras}"

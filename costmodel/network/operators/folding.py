@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar, final
 
 from costmodel.algebra.extent import normal, resolve
 from costmodel.algebra.symbols import Dim, as_dim, exact_div
-from costmodel.algebra.window import Window, sliding
+from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
 from costmodel.network.flow import Fixed, Flow, Merged, Same, Slid, Split
 from costmodel.network.operators.axes import divided, scaled
 from costmodel.network.operators.base import (
     POINT,
-    Pair,
     Rearrangement,
+    Sizes,
+    Windows,
     by,
     slide,
     suffix,
@@ -24,7 +26,7 @@ from costmodel.network.shape import Shape
 
 @final
 @dataclass(frozen=True, slots=True)
-class Unfold2d(Rearrangement):
+class Unfold(Rearrangement):
     """The elements under each window as a column: channels·k_h·k_w × windows.
 
     A convolution is a product of these columns with its weights (im2col).
@@ -33,28 +35,27 @@ class Unfold2d(Rearrangement):
     neural networks for document processing", section 3.
 
     >>> from costmodel.algebra.extent import Extent
-    >>> print(Unfold2d((3, 3)).output(Shape(8, (Extent(6), Extent(5)))))
+    >>> print(Unfold((3, 3)).output(Shape(8, (Extent(6), Extent(5)))))
     72×12
     """
 
     kind: ClassVar[str] = "unfold"
-    kernel: Pair
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    dilation: Pair = (1, 1)
+    kernel: Sizes
+    stride: Sizes = (1,)
+    padding: Sizes = (0,)
+    dilation: Sizes = (1,)
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Slide the dilated kernel."""
-        height, width = map(
-            sliding, self.kernel, self.stride, self.padding, self.dilation
+        return tuple(
+            map(sliding, self.kernel, self.stride, self.padding, self.dilation)
         )
-        return height, width
 
     def output(self, *inputs: Shape) -> Shape:
         """Return a column for each window."""
         slid = slide(inputs[0], inputs[0].channels, self.window or POINT)
-        column = as_dim(inputs[0].channels * self.kernel[0] * self.kernel[1])
+        column = as_dim(inputs[0].channels * prod(self.kernel))
         return Shape(column, (normal(resolve(slid.positions), 0, 1),))
 
     def flow(self, *inputs: Shape) -> Flow:
@@ -88,7 +89,7 @@ class PixelShuffle(Rearrangement):
     factor: Dim
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Refuse: neighbouring positions see the same pixel, the stride is 1/r."""
         raise CostModelError(
             "pixel shuffle is no one window: neighbouring positions look at one pixel"
@@ -136,7 +137,7 @@ class PixelUnshuffle(Rearrangement):
     factor: Dim
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See r × r positions."""
         each = sliding(self.factor, self.factor)
         return each, each

@@ -26,9 +26,10 @@ from costmodel.network.operators.axes import along, rank, replaced, total
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,
-    Pair,
     Rearrangement,
+    Sizes,
     Source,
+    Windows,
     slide,
     suffix,
 )
@@ -101,7 +102,7 @@ class Concat(Rearrangement):
     axis: Dim = 1
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position of channels; other axes are stacked where each is."""
         return POINT if self.axis == 1 else None
 
@@ -158,12 +159,12 @@ class Zeros(Source):
     kind: ClassVar[str] = "zeros"
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     channels: Dim
-    stride: Pair = (1, 1)
+    stride: Sizes = (1, 1)
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Stride over single positions."""
-        return Window(stride=self.stride[0]), Window(stride=self.stride[1])
+        return tuple(Window(stride=step) for step in self.stride)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return so many channels at every stride's position."""

@@ -11,7 +11,7 @@ from costmodel.errors import CostModelError
 from costmodel.network.flow import Flow, Mixed, Same
 from costmodel.network.operators.axes import others, rank
 from costmodel.network.operators.base import Normalization, Weight, Weights
-from costmodel.network.shape import Shape
+from costmodel.network.shape import AXES, Shape
 
 
 def standardized(output: Shape, groups: Dim, *, scale: bool, shift: bool) -> Tally:
@@ -188,7 +188,7 @@ class GroupNorm(Normalization):
 
 @final
 @dataclass(frozen=True, slots=True)
-class InstanceNorm2d(Normalization):
+class InstanceNorm(Normalization):
     """Instance normalization: μ and σ of each channel of each sample, by itself.
 
     It keeps no running statistics, as PyTorch's default.
@@ -197,7 +197,7 @@ class InstanceNorm2d(Normalization):
 
     >>> from costmodel.algebra.extent import Extent
     >>> x = Shape(64, (Extent(7), Extent(7)))
-    >>> InstanceNorm2d().tally(x, x).exp
+    >>> InstanceNorm().tally(x, x).exp
     64
     """
 
@@ -205,8 +205,9 @@ class InstanceNorm2d(Normalization):
     affine: bool = False
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return the input's shape; it must be a feature map."""
-        inputs[0].require_map()
+        """Return the input's shape; it must be a feature map, of 1 to 3 axes."""
+        if len(inputs[0].spatial) not in AXES:
+            inputs[0].require_map()
         return inputs[0]
 
     def weights(self, *inputs: Shape) -> Weights:

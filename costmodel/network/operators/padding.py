@@ -11,7 +11,7 @@ from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.flow import Flow, Padded, unchanged
 from costmodel.network.operators.axes import along, rank, replaced
-from costmodel.network.operators.base import Rearrangement, by, fitted
+from costmodel.network.operators.base import Rearrangement, Windows, by, fitted
 from costmodel.network.shape import Shape, names_of
 
 
@@ -71,10 +71,11 @@ class Pad(Rearrangement):
         }
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position, after the padding."""
         windows = self.windows
-        return windows.get(2, Window()), windows.get(3, Window())
+        axes = range(2, max(windows, default=1) + 1)
+        return tuple(windows.get(axis, Window()) for axis in axes)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the larger or smaller tensor; what is taken away is there."""

@@ -13,7 +13,7 @@ from costmodel.errors import CostModelError
 from costmodel.network.flow import Flow, Padded, Part, Same, unchanged
 from costmodel.network.operators.arranging import is_known
 from costmodel.network.operators.axes import along, extents, rank, replaced
-from costmodel.network.operators.base import Rearrangement
+from costmodel.network.operators.base import POINT, Rearrangement, Windows
 from costmodel.network.shape import Shape
 
 
@@ -53,7 +53,7 @@ class Slice(Rearrangement):
             )
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See the positions from ``start`` on, if the axis is the image's."""
         return _windows(self.axis, self._along)
 
@@ -98,9 +98,10 @@ class Slice(Rearrangement):
         return f"{self.length} of axis {self.axis} from {self.start}{every}"
 
 
-def _windows(axis: Dim, window: Window) -> tuple[Window, Window]:
+def _windows(axis: Dim, window: Window) -> Windows:
     """Return a window along one axis, a point along the others."""
-    return window if axis == 2 else Window(), window if axis == 3 else Window()
+    spatial = axis - 2 if type(axis) is int else -1
+    return (*[Window()] * spatial, window) if spatial >= 0 else POINT
 
 
 @final

@@ -19,6 +19,7 @@ from costmodel.network.operators.base import (
     Stateless,
     Weight,
     Weights,
+    Windows,
 )
 from costmodel.network.shape import Shape
 
@@ -36,7 +37,7 @@ class Activation(Elementwise):
 
 @final
 @dataclass(frozen=True, slots=True)
-class BatchNorm2d(Normalization):
+class BatchNorm(Normalization):
     """Batch normalization, y = γ·(x − μ)/√(σ² + ε) + β a channel.
 
     It takes a feature map, and a vector or tokens as well; channels are axis 1.
@@ -200,7 +201,7 @@ class Softmax(Stateless, Normalization):
     log: bool = False
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position of channels, or the whole of another axis."""
         return POINT if self.axis == 1 else None
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar, final
 
 import sympy
 
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import Dim, as_dim, common_divisor
+from costmodel.algebra.rounding import common_divisor
+from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window, sliding
+from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
 from costmodel.network.flow import AxisFlow, Sampled
 from costmodel.network.operators.base import (
     POINT,
     Pair,
+    Sizes,
     Stateless,
     Weight,
     Weights,
     Windowed,
+    Windows,
+    are_all,
     by,
     slide,
     suffix,
@@ -33,7 +38,7 @@ class Pool(Stateless, Windowed):
     __slots__ = ()
 
 
-def _check_pool(kernel: Pair, padding: Pair) -> None:
+def _check_pool(kernel: Sizes, padding: Sizes) -> None:
     """Refuse a padding that PyTorch refuses: over half the kernel."""
     for k, p in zip(kernel, padding, strict=True):
         if type(k) is int and type(p) is int and 2 * p > k:
@@ -44,22 +49,21 @@ def _check_pool(kernel: Pair, padding: Pair) -> None:
 
 @final
 @dataclass(frozen=True, slots=True)
-class MaxPool2d(Pool):
+class MaxPool(Pool):
     """The largest element under a window."""
 
     kind: ClassVar[str] = "max_pool"
-    kernel: Pair
-    stride: Pair
-    padding: Pair = (0, 0)
-    dilation: Pair = (1, 1)
+    kernel: Sizes
+    stride: Sizes
+    padding: Sizes = (0,)
+    dilation: Sizes = (1,)
     ceil_mode: bool = False
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Slide the kernel; ceil_mode pads the end."""
         sizes = zip(self.kernel, self.stride, self.padding, self.dilation, strict=True)
-        height, width = (sliding(*axis, ceil_mode=self.ceil_mode) for axis in sizes)
-        return height, width
+        return tuple(sliding(*axis, ceil_mode=self.ceil_mode) for axis in sizes)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's channels at the windows' positions."""
@@ -68,7 +72,7 @@ class MaxPool2d(Pool):
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return k_h·k_w − 1 comparisons an output."""
-        return Tally(compare=(self.kernel[0] * self.kernel[1] - 1) * output.numel)
+        return Tally(compare=(prod(self.kernel) - 1) * output.numel)
 
     def __str__(self) -> str:
         """Write 3×3 max pool, /2."""
@@ -77,32 +81,46 @@ class MaxPool2d(Pool):
 
 @final
 @dataclass(frozen=True, slots=True)
-class AvgPool2d(Pool):
+class AvgPool(Pool):
     """The mean of the elements under a window."""
 
     kind: ClassVar[str] = "avg_pool"
-    kernel: Pair
-    stride: Pair
-    padding: Pair = (0, 0)
+    kernel: Sizes
+    stride: Sizes
+    padding: Sizes = (0,)
     ceil_mode: bool = False
     count_include_pad: bool = True
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Slide the kernel; ceil_mode pads the end."""
-        sizes = zip(self.kernel, self.stride, self.padding, (1, 1), strict=True)
-        height, width = (sliding(*axis, ceil_mode=self.ceil_mode) for axis in sizes)
-        return height, width
+        sizes = zip(self.kernel, self.stride, self.padding, strict=True)
+        return tuple(sliding(*axis, ceil_mode=self.ceil_mode) for axis in sizes)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's channels at the windows' positions."""
         _check_pool(self.kernel, self.padding)
+        self._check_volume(inputs[0])
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
+
+    def _check_volume(self, x: Shape) -> None:
+        """Refuse a volume smaller than the kernel, as PyTorch does even if padded.
+
+        **Source**: PyTorch, ``aten/src/ATen/native/Pool.h``, ``pool3d_shape_check``.
+        """
+        for extent, kernel in (
+            zip(x.spatial, self.kernel) if len(self.kernel) > 2 else ()
+        ):
+            if type(extent.base) is type(kernel) is int and extent.base < kernel:
+                raise CostModelError(
+                    f"input {x} is too small: PyTorch takes the mean of a volume under "
+                    f"{by(self.kernel)} where it is at least that large"
+                )
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return k_h·k_w − 1 additions and a division an output."""
         count = output.numel
-        return Tally(add=(self.kernel[0] * self.kernel[1] - 1) * count, div=count)
+        return Tally(add=(prod(self.kernel) - 1) * count, div=count)
 
     def __str__(self) -> str:
         """Write 2×2 avg pool, /2."""
@@ -123,9 +141,9 @@ class Subsample2d(Windowed):
     kernel: Pair = (2, 2)
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Slide by the whole kernel."""
-        return tuple(sliding(k, k) for k in self.kernel)  # type: ignore[return-value]
+        return tuple(sliding(k, k) for k in self.kernel)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's channels at the windows' positions."""
@@ -150,18 +168,23 @@ class AdaptivePool(Pool):
     """Windows that adapt to the input, so that their number is fixed."""
 
     __slots__ = ()
-    size: Pair
+    size: Sizes
     word: ClassVar[str]
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See the whole input."""
         return None
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's channels at the fixed size."""
-        inputs[0].require_map()
+        inputs[0].require_axes(len(self.size))
         return Shape(inputs[0].channels, tuple(Extent(m) for m in self.size))
+
+    @property
+    def is_global(self) -> bool:
+        """True where one window is the whole map."""
+        return are_all(self.size, 1)
 
     def window_flow(self) -> tuple[AxisFlow, ...]:
         """Return positions that are averaged, or compared, however many there are."""
@@ -173,10 +196,10 @@ class AdaptivePool(Pool):
         Along an axis of n positions, m windows ⌊i·n/m⌋ … ⌈(i+1)·n/m⌉ read
         n + m − gcd(n, m) positions: two share one wherever i·n/m is not whole.
         """
-        if self.size == (1, 1):
+        if self.is_global:
             return x.numel
         read: Dim = x.channels
-        for extent, m in zip(x.require_map(), self.size, strict=True):
+        for extent, m in zip(x.require_axes(len(self.size)), self.size, strict=True):
             n = extent.atom
             shared = common_divisor(sympy.sympify(n), sympy.sympify(m))
             read = read * as_dim(n + m - shared)
@@ -184,14 +207,14 @@ class AdaptivePool(Pool):
 
     def __str__(self) -> str:
         """Write global avg pool, or adaptive avg pool, 7×7."""
-        if self.size == (1, 1):
+        if self.is_global:
             return f"global {self.word} pool"
         return f"adaptive {self.word} pool, {by(self.size)}"
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class AdaptiveAvgPool2d(AdaptivePool):
+class AdaptiveAvgPool(AdaptivePool):
     """The mean over windows that adapt to give a fixed size; 1×1 is global pooling.
 
     **Source**: Lin, Chen, Yan 2013, arXiv:1312.4400, section 3.2 (global pooling).
@@ -199,7 +222,7 @@ class AdaptiveAvgPool2d(AdaptivePool):
 
     kind: ClassVar[str] = "adaptive_avg_pool"
     word: ClassVar[str] = "avg"
-    size: Pair = (1, 1)
+    size: Sizes = (1, 1)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return an addition an element read but the first, a division an output."""
@@ -209,12 +232,12 @@ class AdaptiveAvgPool2d(AdaptivePool):
 
 @final
 @dataclass(frozen=True, slots=True)
-class AdaptiveMaxPool2d(AdaptivePool):
+class AdaptiveMaxPool(AdaptivePool):
     """The largest element under windows that adapt to give a fixed size."""
 
     kind: ClassVar[str] = "adaptive_max_pool"
     word: ClassVar[str] = "max"
-    size: Pair = (1, 1)
+    size: Sizes = (1, 1)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return a comparison an element read but the first."""

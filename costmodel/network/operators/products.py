@@ -8,11 +8,17 @@ from typing import ClassVar, final
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.axes import axes, elements, shape_of
 from costmodel.network.flow import Flow, From, Mixed, Repeated, Same, Together, aligned
-from costmodel.network.operators.base import POINT, Product, Weight, Weighted, Weights
+from costmodel.network.operators.base import (
+    POINT,
+    Product,
+    Weight,
+    Weighted,
+    Weights,
+    Windows,
+)
 from costmodel.network.shape import Shape
 
 
@@ -35,7 +41,7 @@ class LastLinear(Weighted):
     bias: bool = True
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position: the last axis is as channels are."""
         return POINT
 

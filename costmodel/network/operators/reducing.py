@@ -9,11 +9,10 @@ from typing import ClassVar, final
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.flow import Fixed, Flow, Mixed, Same, unchanged
 from costmodel.network.operators.axes import extents, others, rank, require_axis, shaped
-from costmodel.network.operators.base import POINT, Reduction
+from costmodel.network.operators.base import POINT, Reduction, Windows
 from costmodel.network.shape import Shape
 
 
@@ -63,7 +62,7 @@ class Reduce(Reduction):
             )
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position, or the whole image where one of its axes is reduced."""
         return None if self.everywhere else POINT
 
@@ -116,7 +115,7 @@ class Cumulate(Reduction):
     axis: Dim = 1
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See one position if channels are added up, else the whole axis."""
         return POINT if self.axis == 1 else None
 

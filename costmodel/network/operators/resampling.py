@@ -7,26 +7,32 @@ from typing import ClassVar, final
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, as_dim, common_divisor, is_equal
+from costmodel.algebra.rounding import common_divisor
+from costmodel.algebra.symbols import Dim, as_dim, is_equal
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
 from costmodel.network.flow import AxisFlow, Sampled
-from costmodel.network.operators.base import Pair, Stateless, Windowed, by
-from costmodel.network.shape import Shape
+from costmodel.network.operators.base import Sizes, Stateless, Windowed, Windows, by
+from costmodel.network.shape import AXES, Shape
 
 
 MODES = {
     "nearest": Tally(),
     "nearest_exact": Tally(),
+    "linear": Tally(mul=2, add=1),
+    "linear_corners": Tally(mul=2, add=1),
     "bilinear": Tally(mul=4, add=3),
     "bilinear_corners": Tally(mul=4, add=3),
+    "trilinear": Tally(mul=8, add=7),
+    "trilinear_corners": Tally(mul=8, add=7),
     "bicubic": Tally(mul=16, add=15),
     "bicubic_corners": Tally(mul=16, add=15),
     "area": Tally(div=1),
 }
 """Operations an output: a weighted sum of 2×2 or 4×4 inputs, their weights given.
+
+Linear takes 2 inputs along one axis, trilinear 2×2×2 along three.
 
 ``…_corners`` keep the corners where they are, and cost the same; ``area`` adds up what
 it reads besides, as adaptive pooling does.
@@ -36,20 +42,56 @@ equation 9 (4 samples an axis); PyTorch, ``torch.nn.functional.interpolate``.
 """
 
 
-class Resampling(Stateless, Windowed):
-    """Another number of rows and columns, each output a weighted sum of inputs."""
+_AXES = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
+"""How many axes a mode is for; the others are for any."""
 
-    __slots__ = ()
-    mode: str
+
+def modes_of(axes: int) -> tuple[str, ...]:
+    """Return the modes that are for so many axes.
+
+    >>> modes_of(1)
+    ('nearest', 'nearest_exact', 'linear', 'linear_corners', 'area')
+    """
+    return tuple(mode for mode in MODES if _AXES.get(_name(mode), axes) == axes)
+
+
+def _name(mode: str) -> str:
+    return mode.removesuffix("_corners")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Resize(Stateless, Windowed):
+    """Other spatial axes, each output a weighted sum of inputs.
+
+    A map becomes larger by whole factors, ``scale``, or is brought to a size that is
+    given, such as that of another map, ``shape``.
+
+    **Source**: Odena, Dumoulin, Olah 2016, "Deconvolution and Checkerboard Artifacts".
+
+    >>> from costmodel.algebra.extent import Extent
+    >>> layer, x = Resize("bilinear", scale=(2, 2)), Shape(8, (Extent(7), Extent(7)))
+    >>> print(layer.output(x), layer.tally(layer.output(x), x).mul)
+    8×14×14 6272
+    >>> print(Resize("nearest", shape=Shape(8, (Extent(10), Extent(10)))).output(x))
+    8×10×10
+    """
+
+    kind: ClassVar[str] = "resize"
+    mode: str = "nearest"
+    scale: Sizes | None = None
+    shape: Shape | None = None
 
     def __post_init__(self) -> None:
-        """Check the mode as well as the numbers."""
-        super().__post_init__()
+        """Check the mode as well as the numbers, and that one size is given."""
+        super(Resize, self).__post_init__()
         if self.mode not in MODES:
             raise CostModelError(f"mode {self.mode!r} is none of {', '.join(MODES)}")
+        if (self.scale is None) == (self.shape is None):
+            raise CostModelError("resize takes either a scale or a shape")
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Refuse: the stride is a fraction, and neighbours see different pixels."""
         raise CostModelError(
             "interpolation is no one window: neighbouring positions look at different "
@@ -58,7 +100,36 @@ class Resampling(Stateless, Windowed):
 
     def window_flow(self) -> tuple[AxisFlow, ...]:
         """Return positions that lie between others."""
-        return tuple(Sampled(axis, self.mode, is_given=False) for axis in (2, 3))
+        given = self.scale if self.shape is None else self.shape.spatial
+        axes = range(2, 2 + len(given or ()))
+        return tuple(Sampled(axis, self.mode, is_given=False) for axis in axes)
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return so many times the sides, or the shape that was given."""
+        x = inputs[0]
+        if self.shape is not None:
+            return self._given(x, self.shape)
+        scale = self.scale or ()
+        sides = x.require_axes(len(scale))
+        self._check_mode(len(scale))
+        extents = (enlarged(e, factor) for e, factor in zip(sides, scale, strict=True))
+        return Shape(x.channels, tuple(extents))
+
+    def _given(self, x: Shape, shape: Shape) -> Shape:
+        """Return the shape that was given; channels stay."""
+        axes = len(shape.spatial) if len(shape.spatial) in AXES else 2
+        x.require_axes(axes)
+        shape.require_axes(axes)
+        self._check_mode(axes)
+        if not is_equal(x.channels, shape.channels):
+            raise CostModelError(f"channels differ: {x} cannot be resized to {shape}")
+        return shape
+
+    def _check_mode(self, axes: int) -> None:
+        """Refuse a mode that is for other axes, as PyTorch does."""
+        if self.mode not in modes_of(axes):
+            many = _AXES[_name(self.mode)]
+            raise CostModelError(f"mode {self.mode!r} is for {many} axes, not {axes}")
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the mode's operations an output; area adds up what it reads."""
@@ -68,70 +139,17 @@ class Resampling(Stateless, Windowed):
         added = _elements_read(inputs[0], output) - output.numel
         return Tally(add=added, div=output.numel)
 
+    def __str__(self) -> str:
+        """Write upsample 2×2, nearest, or resize to 64×56×56, bilinear."""
+        what = f"upsample {by(self.scale)}" if self.scale else f"resize to {self.shape}"
+        return f"{what}, {self.mode.replace('_', ' ')}"
+
 
 def _elements_read(x: Shape, output: Shape) -> Dim:
     """Return how many elements are averaged: n + m − gcd(n, m) along each axis."""
     read = x.channels
-    for before, after in zip(x.require_map(), output.require_map(), strict=True):
+    for before, after in zip(x.spatial, output.spatial, strict=True):
         n, m = sympy.sympify(before.value), sympy.sympify(after.value)
         multiple = (m / n).is_Integer
         read = read * as_dim(m if multiple else n + m - common_divisor(n, m))
     return read
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Upsample2d(Resampling):
-    """A map enlarged by whole factors.
-
-    **Source**: Odena, Dumoulin, Olah 2016, "Deconvolution and Checkerboard Artifacts".
-
-    >>> from costmodel.algebra.extent import Extent
-    >>> layer, x = Upsample2d((2, 2), "bilinear"), Shape(8, (Extent(7), Extent(7)))
-    >>> print(layer.output(x), layer.tally(layer.output(x), x).mul)
-    8×14×14 6272
-    """
-
-    kind: ClassVar[str] = "upsample"
-    scale: Pair
-    mode: str = "nearest"
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return so many times the rows and columns."""
-        pairs = zip(inputs[0].require_map(), self.scale, strict=True)
-        extents = tuple(enlarged(extent, factor) for extent, factor in pairs)
-        return Shape(inputs[0].channels, extents)
-
-    def __str__(self) -> str:
-        """Write upsample 2×2, nearest."""
-        return f"upsample {by(self.scale)}, {self.mode.replace('_', ' ')}"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Resize2d(Resampling):
-    """A map brought to a size that is given, such as that of another map.
-
-    >>> from costmodel.algebra.extent import Extent
-    >>> layer = Resize2d(Shape(8, (Extent(10), Extent(10))), "nearest")
-    >>> print(layer.output(Shape(8, (Extent(7), Extent(7)))))
-    8×10×10
-    """
-
-    kind: ClassVar[str] = "resize"
-    shape: Shape
-    mode: str
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the shape that was given; channels stay."""
-        inputs[0].require_map()
-        self.shape.require_map()
-        if not is_equal(inputs[0].channels, self.shape.channels):
-            raise CostModelError(
-                f"channels differ: {inputs[0]} cannot be resized to {self.shape}"
-            )
-        return self.shape
-
-    def __str__(self) -> str:
-        """Write resize to 64×56×56, bilinear."""
-        return f"resize to {self.shape}, {self.mode.replace('_', ' ')}"

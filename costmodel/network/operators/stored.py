@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar, NoReturn, final
 
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.flow import Flow, New, Unknown
 from costmodel.network.operators.axes import rank
-from costmodel.network.operators.base import Source, Stateless, Weight, Weights
+from costmodel.network.operators.base import Source, Stateless, Weight, Weights, Windows
 from costmodel.network.shape import Shape
 
 
@@ -80,7 +79,7 @@ class Opaque(Stateless):
         raise CostModelError(f"{self.name}: no rule says what it costs")
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Refuse: what it looks at is not known."""
         raise CostModelError(f"{self.name}: no rule says what it looks at")
 

@@ -7,16 +7,18 @@ from typing import ClassVar, final
 
 from costmodel.algebra.symbols import Dim, exact_div, is_equal
 from costmodel.algebra.tally import Tally
-from costmodel.algebra.window import Window, sliding
+from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
 from costmodel.network.flow import AxisFlow, Flow, Listed, Mixed, Slid
 from costmodel.network.operators.base import (
     POINT,
     Pair,
+    Sizes,
     Weight,
     Weighted,
     Weights,
     Windowed,
+    Windows,
     by,
     slide,
     suffix,
@@ -30,29 +32,37 @@ PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 @final
 @dataclass(frozen=True, slots=True)
-class Conv2d(Weighted, Windowed):
-    """Grouped, dilated 2-D cross-correlation.
+class Conv(Weighted, Windowed):
+    """Grouped, dilated cross-correlation along 1, 2 or 3 axes.
+
+    Along two of them:
 
     y[o,i,j] = b[o] + Σ_{c,u,v} w[o,c,u,v] · x[c, i·s+u·d−p, j·s+v·d−p]
 
     MACs = C_out · (C_in/groups) · k_h · k_w · H_out · W_out; padded taps count.
 
-    **Source**: Dumoulin & Visin 2016, "A guide to convolution arithmetic".
+    **Source**: Dumoulin & Visin 2016, "A guide to convolution arithmetic"; PyTorch,
+    ``torch.nn.Conv1d``, ``Conv2d`` and ``Conv3d``.
+
+    >>> from costmodel.algebra.extent import Extent
+    >>> layer, x = Conv(1, (3,), padding=1, bias=False), Shape(1, (Extent(64),))
+    >>> print(layer.output(x), layer.tally(layer.output(x), x).mac)
+    1×64 192
     """
 
     kind: ClassVar[str] = "conv"
     channels: Dim
-    kernel: Pair
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    dilation: Pair = (1, 1)
+    kernel: Sizes
+    stride: Sizes = (1,)
+    padding: Sizes = (0,)
+    dilation: Sizes = (1,)
     groups: Dim = 1
     bias: bool = True
     padding_mode: str = "zeros"
 
     def __post_init__(self) -> None:
         """Check how it pads as well as the numbers."""
-        super(Conv2d, self).__post_init__()
+        super(Conv, self).__post_init__()
         if self.padding_mode not in PADDING_MODES:
             known = ", ".join(PADDING_MODES)
             raise CostModelError(
@@ -60,15 +70,14 @@ class Conv2d(Weighted, Windowed):
             )
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Slide the dilated kernel."""
-        height, width = map(
-            sliding, self.kernel, self.stride, self.padding, self.dilation
+        return tuple(
+            map(sliding, self.kernel, self.stride, self.padding, self.dilation)
         )
-        return height, width
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return ``channels × H_out × W_out``; groups divide both channel counts."""
+        """Return ``channels`` × the windows; groups divide both channel counts."""
         check_groups(inputs[0].channels, self.channels, self.groups)
         self._check_border(inputs[0])
         return slide(inputs[0], self.channels, self.window or POINT)
@@ -78,7 +87,8 @@ class Conv2d(Weighted, Windowed):
         least = {"reflect": 1, "circular": 0}.get(self.padding_mode)
         if least is None:
             return
-        for extent, padding in zip(x.require_map(), self.padding, strict=True):
+        axes = x.require_axes(len(self.padding))
+        for extent, padding in zip(axes, self.padding, strict=True):
             known = type(extent.base) is int and type(padding) is int
             if known and padding + least > extent.base:
                 raise CostModelError(
@@ -87,7 +97,7 @@ class Conv2d(Weighted, Windowed):
                 )
 
     def weights(self, *inputs: Shape) -> Weights:
-        """Return ``weight`` C_out × C_in/groups × k_h × k_w, and ``bias`` C_out."""
+        """Return ``weight`` C_out × C_in/groups × the kernel, and ``bias`` C_out."""
         fan_in = exact_div(inputs[0].channels, self.groups)
         weights = {"weight": Weight((self.channels, fan_in, *self.kernel))}
         return weights | ({"bias": Weight((self.channels,))} if self.bias else {})
@@ -108,13 +118,14 @@ class Conv2d(Weighted, Windowed):
         return tuple(Slid(axis, along, gap, mode) for axis, (along, gap) in sides)
 
     def __str__(self) -> str:
-        """Write 3×3 conv, 64, /2."""
+        """Write 3×3 conv, 64, /2; along one axis 3 conv of tokens, 64."""
         depthwise = self.groups != 1 and is_equal(self.groups, self.channels)
         name = "depthwise conv" if depthwise else "conv"
         groups = 1 if depthwise else self.groups
         extras = suffix(self.stride, groups, self.dilation)
         extras += "" if self.padding_mode == "zeros" else f", {self.padding_mode}"
-        return f"{by(self.kernel)} {name}, {self.channels}{extras}"
+        of = " of tokens" if len(self.kernel) == 1 else ""
+        return f"{by(self.kernel)} {name}{of}, {self.channels}{extras}"
 
 
 def check_groups(read: Dim, made: Dim, groups: Dim) -> None:
@@ -159,7 +170,7 @@ class TableConv2d(Weighted, Windowed):
         object.__setattr__(self, "table", rows)
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """Slide the kernel."""
         return sliding(self.kernel[0]), sliding(self.kernel[1])
 
@@ -203,7 +214,7 @@ class Linear(Weighted):
     bias: bool = True
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See the whole input."""
         return None
 
@@ -248,7 +259,7 @@ class RadialBasis(Weighted):
     features: Dim
 
     @property
-    def window(self) -> tuple[Window, Window] | None:
+    def window(self) -> Windows | None:
         """See the whole input."""
         return None
 

@@ -202,9 +202,9 @@ def derived(site: Site) -> Widened:
 
 SAME: tuple[type[op.Operator], ...] = (
     op.ReLU, op.ReLU6, op.Sigmoid, op.SiLU, op.Tanh, op.ScaledTanh, op.HardSigmoid,
-    op.HardSwish, op.HardTanh, op.Softmax, op.Identity, op.Dropout, op.BatchNorm2d,
+    op.HardSwish, op.HardTanh, op.Softmax, op.Identity, op.Dropout, op.BatchNorm,
     op.LocalResponseNorm, op.Pointwise, op.Scalar, op.LayerNorm, op.RMSNorm,
-    op.InstanceNorm2d, op.Cumulate, op.Copy,
+    op.InstanceNorm, op.Cumulate, op.Copy,
 )  # fmt: skip
 
 _SAME: dict[type[op.Operator], Rule] = dict.fromkeys(SAME, same)
@@ -213,9 +213,8 @@ LAYERS: dict[type[op.Operator], Rule] = _SAME | {
     op.Parameter: stored,
     op.Derived: derived,
     op.Opaque: unknown,
-    op.Conv2d: convolved,
-    op.Conv1d: convolved,
-    op.ConvTranspose2d: transposed,
+    op.Conv: convolved,
+    op.ConvTranspose: transposed,
     op.TableConv2d: listed,
     op.Linear: linear,
     op.RadialBasis: linear,
@@ -225,13 +224,12 @@ LAYERS: dict[type[op.Operator], Rule] = _SAME | {
     op.Einsum: lettered,
     op.PReLU: slopes,
     op.GroupNorm: grouped,
-    op.MaxPool2d: windowed,
-    op.AvgPool2d: windowed,
+    op.MaxPool: windowed,
+    op.AvgPool: windowed,
     op.Subsample2d: windowed,
-    op.AdaptiveAvgPool2d: adapted,
-    op.AdaptiveMaxPool2d: adapted,
-    op.Upsample2d: resampled,
-    op.Resize2d: resampled,
+    op.AdaptiveAvgPool: adapted,
+    op.AdaptiveMaxPool: adapted,
+    op.Resize: resampled,
     op.Add: broadcast,
     op.Multiply: broadcast,
     op.Binary: broadcast,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from math import prod
 
 import sympy
 
@@ -143,9 +144,8 @@ def shuffled(site: Site) -> Widened:
 
 def unfolded(site: Site) -> Widened:
     """Put the taps of a window beside each channel."""
-    height, width = site.operator.kernel
     resampled(site)
-    return widened((repeated(site.inputs[0][0], height * width), None))
+    return widened((repeated(site.inputs[0][0], prod(site.operator.kernel)), None))
 
 
 def pixels_shuffled(site: Site) -> Widened:
@@ -188,7 +188,7 @@ PARTS: dict[type[op.Operator], Rule] = {
     op.Expand: expanded,
     op.Repeat: repeated_axes,
     op.ChannelShuffle: shuffled,
-    op.Unfold2d: unfolded,
+    op.Unfold: unfolded,
     op.PixelShuffle: pixels_shuffled,
     op.PixelUnshuffle: pixels_unshuffled,
     op.Permute: permuted,

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, as_dim, is_equal, make_divisible
+from costmodel.algebra.rounding import make_divisible
+from costmodel.algebra.symbols import Dim, as_dim, is_equal
 from costmodel.errors import at
 from costmodel.network.node import Node
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.onnx.call import Call, Undone
 from costmodel.bridge.onnx.tensors import Constant, Traced
 from costmodel.network import operators as op
+from costmodel.network.shape import AXES
 
 
 Pads = tuple[tuple[int, ...], tuple[int, ...]]
@@ -73,10 +74,8 @@ def padded(
     before, after = pads[:count], pads[count:]
     if before == after:
         return x, before
-    if count != 2:
-        raise Undone
     layer = op.Pad((0, *before), (0, *after))
-    return call.put(layer, x, is_step=True), (0, 0)
+    return call.put(layer, x, is_step=True), (0,) * count
 
 
 def _same(
@@ -98,8 +97,6 @@ def _same(
         return x, none
     if all(t is not None and t % 2 == 0 for t in known):
         return x, tuple(t // 2 for t in known if t is not None)
-    if len(kernel) != 2:
-        raise Undone
     if None not in known:
         ends = _unequal(call, [t for t in known if t is not None])
         before, after = ((0, *end) for end in ends)
@@ -108,10 +105,10 @@ def _same(
     return call.put_sizes(op.PadTo, x, sizes, is_step=True), none
 
 
-def _unequal(call: Call, totals: list[int]) -> tuple[tuple[int, int], tuple[int, int]]:
+def _unequal(call: Call, totals: list[int]) -> Pads:
     """Return padding before and after; one of both ends has an odd one more."""
-    less = _pair([t // 2 for t in totals])
-    more = _pair([t - t // 2 for t in totals])
+    less = tuple(t // 2 for t in totals)
+    more = tuple(t - t // 2 for t in totals)
     return (less, more) if call.get("auto_pad") == "SAME_UPPER" else (more, less)
 
 
@@ -124,10 +121,10 @@ def _total(length: Size, span: int, stride: int) -> Size:
 
 
 def conv(call: Call) -> None:
-    """Read a convolution, of maps or along one axis."""
+    """Read a convolution along one, two or three axes."""
     x, stored = call.x(), weight(call)
     filters, fan_in, *kernel = lengths(stored, call)
-    if len(kernel) not in (1, 2):
+    if len(kernel) not in AXES:
         raise Undone
     ones, groups = (1,) * len(kernel), int(call.get("group", 1))
     stride = tuple(call.get("strides") or ones)
@@ -135,39 +132,28 @@ def conv(call: Call) -> None:
     x = fitting(call, x, 1, fan_in * groups)
     x, padding = padded(call, x, tuple(kernel), stride, dilation)
     bias = call.stored(2) is not None
-    layer: Any
-    if len(kernel) == 1:
-        layer = op.Conv1d(
-            filters, kernel[0], stride[0], padding[0], dilation[0], groups, bias
-        )
-    else:
-        layer = op.Conv2d(
-            filters, _pair(kernel), _pair(stride), _pair(padding), _pair(dilation),
-            groups, bias,
-        )  # fmt: skip
+    layer = op.Conv(filters, tuple(kernel), stride, padding, dilation, groups, bias)
     call.give(call.put(layer, x, sources=names(call, 1, 2)))
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return int(value[0]), int(value[1])
 
 
 def conv_transpose(call: Call) -> None:
     """Read a transposed convolution."""
     x, stored = call.x(), weight(call)
     fan_in, each, *kernel = lengths(stored, call)
-    pads = tuple(call.get("pads") or (0, 0, 0, 0))
+    count = len(kernel)
+    pads = tuple(call.get("pads") or (0,) * 2 * count)
     odd = call.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}
-    if len(kernel) != 2 or odd or call.get("output_shape") or pads[:2] != pads[2:]:
+    odd = odd or bool(call.get("output_shape")) or pads[:count] != pads[count:]
+    if count not in AXES or odd:
         raise Undone
     groups = int(call.get("group", 1))
-    layer = op.ConvTranspose2d(
+    layer = op.ConvTranspose(
         each * groups,
-        _pair(kernel),
-        _pair(call.get("strides") or (1, 1)),
-        _pair(pads),
-        _pair(call.get("output_padding") or (0, 0)),
-        _pair(call.get("dilations") or (1, 1)),
+        tuple(kernel),
+        tuple(call.get("strides") or (1,)),
+        pads[:count],
+        tuple(call.get("output_padding") or (0,)),
+        tuple(call.get("dilations") or (1,)),
         groups,
         call.stored(2) is not None,
     )
@@ -197,7 +183,7 @@ def batch_norm(call: Call) -> None:
     """Read batch normalization; what a file trains with are the batch's statistics."""
     x = call.x()
     x = fitting(call, x, 1, lengths(weight(call), call)[0])
-    layer = op.BatchNorm2d(affine=is_affine(call, 1), running=True)
+    layer = op.BatchNorm(affine=is_affine(call, 1), running=True)
     call.give(call.put(layer, x, sources=names(call, 1, 2, 3, 4)))
 
 
@@ -223,8 +209,8 @@ def instance_norm(call: Call) -> None:
     affine = is_affine(call, 1)
     channels = lengths(weight(call), call)[0]
     x = fitting(call, x, 1, channels)
-    is_map = len(x.shape.spatial) == 2
-    layer = op.InstanceNorm2d(affine) if is_map else op.GroupNorm(channels, affine)
+    is_map = len(x.shape.spatial) in AXES
+    layer = op.InstanceNorm(affine) if is_map else op.GroupNorm(channels, affine)
     call.give(call.put(layer, x, sources=names(call, 1, 2) if affine else ()))
 
 

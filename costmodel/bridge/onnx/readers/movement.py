@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.onnx.call import Call
 from costmodel.bridge.onnx.readers.pooling import int_of
 from costmodel.bridge.onnx.tensors import Traced
@@ -135,7 +135,7 @@ def reshape(call: Call, x: Traced, sizes: Sequence[Size]) -> Traced:
     """Return a view with those sizes; the operand where they are those that it has."""
     if tuple(sizes) == x.sizes:
         return x
-    if len(sizes) == 2 and len(x.sizes) == 4 and sizes[0] == x.sizes[0]:
+    if len(sizes) == 2 and len(x.sizes) in (4, 5) and sizes[0] == x.sizes[0]:
         x = call.put(op.Flatten(), x)
         return x if x.sizes == tuple(sizes) else call.put_sizes(op.Reshape, x, sizes)
     return call.put_sizes(op.Reshape, x, tuple(sizes))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.onnx.call import Call, Undone
 from costmodel.bridge.onnx.readers.movement import reshape
 from costmodel.bridge.onnx.readers.pooling import int_of

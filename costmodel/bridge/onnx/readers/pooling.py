@@ -7,22 +7,23 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.onnx.call import Call, Undone
 from costmodel.bridge.onnx.readers.layers import padded
 from costmodel.bridge.onnx.tensors import Traced
 from costmodel.bridge.trace.layout import Layout
 from costmodel.bridge.trace.sizes import formula_of
 from costmodel.network import operators as op
+from costmodel.network.shape import AXES
 
 
 def windows(call: Call, x: Traced) -> tuple[Traced, dict[str, Any]]:
     """Return the operand, padded where ends differ, and the window's attributes."""
     kernel = tuple(call.get("kernel_shape"))
-    if len(kernel) != 2:
+    if len(kernel) not in AXES:
         raise Undone
-    stride = tuple(call.get("strides") or (1, 1))
-    dilation = tuple(call.get("dilations") or (1, 1))
+    stride = tuple(call.get("strides") or (1,) * len(kernel))
+    dilation = tuple(call.get("dilations") or (1,) * len(kernel))
     x, padding = padded(call, x, kernel, stride, dilation)
     return x, {
         "kernel": kernel,
@@ -47,39 +48,17 @@ def _ceiling(call: Call) -> bool:
 def max_pool(call: Call) -> None:
     """Read the largest element under a window."""
     x, window = windows(call, call.x())
-    dilation = tuple(call.get("dilations") or (1, 1))
-    call.give(call.put(op.MaxPool2d(dilation=dilation, **window), x))
+    dilation = tuple(call.get("dilations") or (1,))
+    call.give(call.put(op.MaxPool(dilation=dilation, **window), x))
 
 
 def average_pool(call: Call) -> None:
     """Read the mean under a window."""
     if set(call.get("dilations") or (1,)) != {1}:
         raise Undone
-    if len(call.get("kernel_shape")) == 3:
-        _along_depth(call)
-        return
     x, window = windows(call, call.x())
-    is_counted = bool(call.get("count_include_pad", 0)) or window["padding"] == (0, 0)
-    call.give(call.put(op.AvgPool2d(count_include_pad=is_counted, **window), x))
-
-
-def _along_depth(call: Call) -> None:
-    """Read the mean along one of three axes, as one over depth × positions.
-
-    PyTorch writes local response normalization so, channels being the depth.
-    """
-    x, kernel = call.x(), call.get("kernel_shape")
-    stride, pads = call.get("strides") or [1] * 3, call.get("pads") or [0] * 6
-    depth_only = [*kernel[1:], *stride[1:]] == [1] * 4 and not any(pads)
-    if not depth_only or call.get("ceil_mode", 0):
-        raise Undone
-    count, channels, depth, height, width = x.sizes
-    x = call.put_sizes(
-        op.Reshape, x, (count, channels, depth, height * width), is_step=True
-    )
-    made = call.put(op.AvgPool2d((kernel[0], 1), (stride[0], 1)), x)
-    sizes = (*made.sizes[:3], height, width)
-    call.give(call.put_sizes(op.Reshape, made, sizes, is_step=True))
+    is_counted = bool(call.get("count_include_pad", 0)) or not any(window["padding"])
+    call.give(call.put(op.AvgPool(count_include_pad=is_counted, **window), x))
 
 
 def global_pool(operator: Any, operation: str) -> Callable[[Call], None]:
@@ -87,8 +66,8 @@ def global_pool(operator: Any, operation: str) -> Callable[[Call], None]:
 
     def reader(call: Call) -> None:
         x = call.x()
-        if len(x.sizes) == 4 and x.layout == Layout(0):
-            call.give(call.put(operator((1, 1)), x))
+        if len(x.shape.spatial) in AXES and x.layout == Layout(0):
+            call.give(call.put(operator((1,) * len(x.shape.spatial)), x))
             return
         axes = tuple(call.axis(x, i) for i in range(2, len(x.sizes)))
         call.give(call.put(op.Reduce(operation, axes, True, True), x))
@@ -99,9 +78,10 @@ def global_pool(operator: Any, operation: str) -> Callable[[Call], None]:
 def resize(call: Call) -> None:
     """Read resampling by a factor, or to a size."""
     x = call.x()
-    if call.get("antialias") or len(x.sizes) != 4 or call.get("axes"):
+    count = len(x.sizes)
+    if call.get("antialias") or count - 2 not in AXES or call.get("axes"):
         raise Undone
-    mode = _mode(call)
+    mode = _mode(call, count - 2)
     is_old = call.version < 11
     place = 1 if is_old else 2
     scales = call.listed(place, "scales") or []
@@ -109,15 +89,18 @@ def resize(call: Call) -> None:
         _by_factors(call, x, mode, [float(s) for s in scales])
         return
     wanted = [formula_of(n) for n in call.listed(3, "sizes") or []]
-    if len(wanted) != 4 or call.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+    if (
+        len(wanted) != count
+        or call.get("keep_aspect_ratio_policy", "stretch") != "stretch"
+    ):
         raise Undone
     for i in (0, 1):
         call.equal(x.sizes[i], wanted[i], "only maps are resized, not channels")
     sizes = (*x.sizes[:2], *wanted[2:])
-    call.give(call.put_sizes(lambda shape: op.Resize2d(shape, mode), x, sizes))
+    call.give(call.put_sizes(lambda to: op.Resize(mode, shape=to), x, sizes))
 
 
-def _mode(call: Call) -> str:
+def _mode(call: Call, axes: int) -> str:
     mode = call.get("mode", "nearest")
     where = call.get("coordinate_transformation_mode", "half_pixel")
     if where not in _WHERE:
@@ -125,26 +108,29 @@ def _mode(call: Call) -> str:
     if mode == "nearest":
         is_exact = where in {"half_pixel", "pytorch_half_pixel"} and call.version > 10
         return "nearest_exact" if is_exact else "nearest"
-    names = {"linear": "bilinear", "bilinear": "bilinear", "cubic": "bicubic"}
+    names = {
+        "linear": _LINEAR[axes], "bilinear": "bilinear", "cubic": "bicubic"
+    }  # fmt: skip
     if mode not in names:
         raise Undone
     return names[mode] + ("_corners" if where == "align_corners" else "")
 
 
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 _WHERE = {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"}
 
 
 def _by_factors(call: Call, x: Traced, mode: str, scales: list[float]) -> None:
-    if len(scales) != 4 or scales[:2] != [1, 1]:
+    if len(scales) != len(x.sizes) or scales[:2] != [1, 1]:
         raise Undone
     factors = scales[2:]
     if all(f.is_integer() and f >= 1 for f in factors):
-        height, width = (int(f) for f in factors)
-        call.give(call.put(op.Upsample2d((height, width), mode), x))
+        layer = op.Resize(mode, scale=tuple(int(f) for f in factors))
+        call.give(call.put(layer, x))
         return
     sides = [_scaled(n, f) for n, f in zip(x.sizes[2:], factors, strict=True)]
     sizes = (*x.sizes[:2], *sides)
-    call.give(call.put_sizes(lambda shape: op.Resize2d(shape, mode), x, sizes))
+    call.give(call.put_sizes(lambda to: op.Resize(mode, shape=to), x, sizes))
 
 
 def _scaled(length: Size, factor: float) -> Size:
@@ -183,11 +169,13 @@ def _padded(
     call: Call, x: Traced, mode: str, ends: dict[int, tuple[Size, Size]]
 ) -> Traced:
     known = all(a.constant is not None for both in ends.values() for a in both)
-    is_map = len(x.sizes) == 4 and x.layout == Layout(0)
-    if known and is_map and ends.keys() <= {2, 3}:
-        (top, bottom), (left, right) = (ends.get(i, (_ZERO, _ZERO)) for i in (2, 3))
-        before, after = (0, top.value, left.value), (0, bottom.value, right.value)
-        return call.put(op.Pad(before, after, mode), x)
+    places = range(2, len(x.sizes))
+    # Zeros beside tokens are put along an axis; other borders are those of a map.
+    is_map = len(places) in AXES and (len(places) > 1 or mode != "constant")
+    if known and is_map and x.layout == Layout(0) and ends.keys() <= {*places}:
+        added = [ends.get(place, (_ZERO, _ZERO)) for place in places]
+        before, after = zip(*((b.value, a.value) for b, a in added), strict=True)
+        return call.put(op.Pad((0, *before), (0, *after), mode), x)
     if mode != "constant":
         raise Undone
     if known:
@@ -217,8 +205,8 @@ _MODES = {
 POOLING: dict[str, Callable[[Call], None]] = {
     "MaxPool": max_pool,
     "AveragePool": average_pool,
-    "GlobalAveragePool": global_pool(op.AdaptiveAvgPool2d, "mean"),
-    "GlobalMaxPool": global_pool(op.AdaptiveMaxPool2d, "max"),
+    "GlobalAveragePool": global_pool(op.AdaptiveAvgPool, "mean"),
+    "GlobalMaxPool": global_pool(op.AdaptiveMaxPool, "max"),
     "Resize": resize,
     "Upsample": resize,
     "Pad": pad,

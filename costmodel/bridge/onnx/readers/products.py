@@ -36,9 +36,10 @@ def reduced(
     call: Call, operation: str, x: Traced, places: list[int], *, keep: bool
 ) -> Traced:
     """Return a reduction; the mean over the whole map is global pooling."""
-    is_map = len(x.sizes) == 4 and x.layout == Layout(0)
-    if operation == "mean" and is_map and places == [2, 3] and keep:
-        return call.put(op.AdaptiveAvgPool2d((1, 1)), x)
+    rank = len(x.sizes)
+    is_map = rank in (4, 5) and x.layout == Layout(0)
+    if operation == "mean" and is_map and places == list(range(2, rank)) and keep:
+        return call.put(op.AdaptiveAvgPool((1,) * (rank - 2)), x)
     axes = tuple(call.axis(x, place) for place in places)
     everywhere = any(x.sizes[place].constant is None for place in places)
     if is_map:

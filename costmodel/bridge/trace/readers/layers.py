@@ -7,25 +7,24 @@ from typing import Any
 
 import torch
 
-from costmodel.algebra.symbols import Dim
 from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.sizes import formula_of, formula_value
 from costmodel.bridge.trace.tracer import Constant, Traced
 from costmodel.network import operators as op
-from costmodel.network.operators import Operator
+from costmodel.network.operators import Operator, Sizes
+from costmodel.network.shape import AXES
 
 
-def pair(value: Any) -> tuple[Any, Any]:
-    """Return one number for both axes, or the two."""
-    if isinstance(value, Sequence):
-        return (value[0], value[-1])
-    return (value, value)
+def each(value: Any, axes: int) -> tuple[Any, ...]:
+    """Return one number for every axis, or one of its own for each."""
+    if not isinstance(value, Sequence):
+        return (value,) * axes
+    return tuple(value) if len(value) == axes else (value[0],) * axes
 
 
-def formulas(value: Any) -> tuple[Dim, Dim]:
-    """Return two numbers as formulas."""
-    first, second = pair(value)
-    return formula_value(first), formula_value(second)
+def formulas(value: Any, axes: int) -> Sizes:
+    """Return so many numbers as formulas."""
+    return tuple(map(formula_value, each(value, axes)))
 
 
 def weight_of(call: Call, place: int, name: str = "weight") -> torch.Tensor:
@@ -111,31 +110,37 @@ def _fits(stored: tuple[torch.Tensor, bool], value: torch.Tensor) -> bool:
     return learnable and tensor.numel() == value.numel()
 
 
-def conv2d(call: Call) -> None:
-    """Read a two-dimensional convolution."""
+def conv(call: Call) -> None:
+    """Read a convolution along one, two or three axes."""
     x = call.x()
     weight, bias = weight_of(call, 1), optional(call, 2, "bias")
-    stride = formulas(call.get(3, "stride", 1))
-    dilation = formulas(call.get(5, "dilation", 1))
-    groups = call.get(6, "groups", 1)
+    kernel = tuple(map(int, weight.shape[2:]))
+    stride = formulas(call.get(3, "stride", 1), len(kernel))
+    dilation = formulas(call.get(5, "dilation", 1), len(kernel))
+    groups = int(call.get(6, "groups", 1))
     padding: Any = call.get(4, "padding", 0)
-    kernel = (int(weight.shape[2]), int(weight.shape[3]))
     if padding == "valid":
         padding = 0
     if padding == "same":
-        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-        before = tuple(t // 2 for t in total)
-        after = tuple(t - b for t, b in zip(total, before, strict=True))
-        if before != after:
-            x = call.put(op.Pad((0, *before), (0, *after)), x)
-            before = (0, 0)
-        padding = before
-    x = fitting(call, x, 1, int(weight.shape[1]) * int(groups))
-    layer = op.Conv2d(
-        int(weight.shape[0]), kernel, stride, formulas(padding), dilation,
-        int(groups), bias is not None,
+        x, padding = _same(call, x, kernel, dilation)
+    x = fitting(call, x, 1, int(weight.shape[1]) * groups)
+    layer = op.Conv(
+        int(weight.shape[0]), kernel, stride, formulas(padding, len(kernel)), dilation,
+        groups, bias is not None,
     )  # fmt: skip
     weighted(call, layer, x, weight, bias)
+
+
+def _same(
+    call: Call, x: Traced, kernel: tuple[int, ...], dilation: Sizes
+) -> tuple[Traced, Sizes]:
+    """Return the operand, and the padding; what is more at an end is a step before."""
+    total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    before = tuple(t // 2 for t in total)
+    after = tuple(t - b for t, b in zip(total, before, strict=True))
+    if before == after:
+        return x, before
+    return call.put(op.Pad((0, *before), (0, *after)), x), (0,) * len(kernel)
 
 
 def fitting(call: Call, x: Traced, axis: int, length: int) -> Traced:
@@ -148,42 +153,20 @@ def fitting(call: Call, x: Traced, axis: int, length: int) -> Traced:
     return call.restated(x, sizes, f"its weights are for {length}")
 
 
-def conv1d(call: Call) -> None:
-    """Read a convolution along one axis."""
-    x = call.x()
-    weight, bias = weight_of(call, 1), optional(call, 2, "bias")
-    padding: Any = call.get(4, "padding", 0)
-    one = (formulas(call.get(p, n, 1))[0] for p, n in ((3, "stride"), (5, "dilation")))
-    stride, dilation = one
-    kernel = int(weight.shape[2])
-    if padding == "same":
-        total = dilation * (kernel - 1)
-        if total % 2:
-            raise UndoneError
-        padding = total // 2
-    padding = 0 if padding == "valid" else formulas(padding)[0]
-    groups = int(call.get(6, "groups", 1))
-    x = fitting(call, x, 1, int(weight.shape[1]) * groups)
-    layer = op.Conv1d(
-        int(weight.shape[0]), kernel, stride, padding, dilation, groups,
-        bias is not None,
-    )  # fmt: skip
-    weighted(call, layer, x, weight, bias)
-
-
-def conv_transpose2d(call: Call) -> None:
-    """Read a transposed convolution."""
+def conv_transpose(call: Call) -> None:
+    """Read a transposed convolution along one, two or three axes."""
     x = call.x()
     weight, bias = weight_of(call, 1), optional(call, 2, "bias")
     groups = int(call.get(6, "groups", 1))
     x = fitting(call, x, 1, int(weight.shape[0]))
-    layer = op.ConvTranspose2d(
+    kernel = tuple(map(int, weight.shape[2:]))
+    layer = op.ConvTranspose(
         int(weight.shape[1]) * groups,
-        (int(weight.shape[2]), int(weight.shape[3])),
-        formulas(call.get(3, "stride", 1)),
-        formulas(call.get(4, "padding", 0)),
-        formulas(call.get(5, "output_padding", 0)),
-        formulas(call.get(7, "dilation", 1)),
+        kernel,
+        formulas(call.get(3, "stride", 1), len(kernel)),
+        formulas(call.get(4, "padding", 0), len(kernel)),
+        formulas(call.get(5, "output_padding", 0), len(kernel)),
+        formulas(call.get(7, "dilation", 1), len(kernel)),
         groups,
         bias is not None,
     )
@@ -220,7 +203,7 @@ def batch_norm(call: Call) -> None:
     counted = mean if mean is not None else weight
     if counted is not None:
         x = fitting(call, x, 1, int(counted.numel()))
-    layer = op.BatchNorm2d(affine=weight is not None, running=mean is not None)
+    layer = op.BatchNorm(affine=weight is not None, running=mean is not None)
     weighted(call, layer, x, weight, bias, statistics=(mean, var))
 
 
@@ -263,9 +246,11 @@ def instance_norm(call: Call) -> None:
     x = channels_second(call)
     mean = optional(call, 1, "running_mean")
     weight, bias = optional(call, 3, "weight"), optional(call, 4, "bias")
-    if (weight is None) != (bias is None) or mean is not None or len(x.sizes) != 4:
+    if (weight is None) != (bias is None) or mean is not None:
         raise UndoneError
-    layer = op.InstanceNorm2d(affine=weight is not None)
+    if len(x.shape.spatial) not in AXES:
+        raise UndoneError
+    layer = op.InstanceNorm(affine=weight is not None)
     weighted(call, layer, x, weight, bias)
 
 
@@ -283,9 +268,10 @@ def prelu(call: Call) -> None:
 
 
 LAYERS = {
-    "conv2d": conv2d,
-    "conv1d": conv1d,
-    "conv_transpose2d": conv_transpose2d,
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), conv),
+    **dict.fromkeys(
+        ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), conv_transpose
+    ),
     "linear": linear,
     "batch_norm": batch_norm,
     "aten_batch_norm": batch_norm,
@@ -296,4 +282,4 @@ LAYERS = {
     "local_response_norm": local_response_norm,
     "prelu": prelu,
 }
-__all__ = ["LAYERS", "formula_of", "formulas", "pair"]
+__all__ = ["LAYERS", "each", "formula_of", "formulas"]

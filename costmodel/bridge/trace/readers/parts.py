@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.readers.views import reshape
 from costmodel.bridge.trace.sizes import formula_of
@@ -210,13 +210,13 @@ def unfold(call: Call) -> None:
     if len(call.args) > 1 and call.options.get("dimension") is not None:
         raise UndoneError
     x = call.x()
-    if len(x.sizes) != 4 or not hasattr(op, "Unfold2d"):
+    if len(x.sizes) != 4:
         raise UndoneError
-    dilation = formulas(call.get(2, "dilation", 1))
-    padding = formulas(call.get(3, "padding", 0))
-    stride = formulas(call.get(4, "stride", 1))
-    kernel = formulas(call.get(1, "kernel_size"))
-    call.put(op.Unfold2d(kernel, stride, padding, dilation), x, result=call.result)
+    dilation = formulas(call.get(2, "dilation", 1), 2)
+    padding = formulas(call.get(3, "padding", 0), 2)
+    stride = formulas(call.get(4, "stride", 1), 2)
+    kernel = formulas(call.get(1, "kernel_size"), 2)
+    call.put(op.Unfold(kernel, stride, padding, dilation), x, result=call.result)
 
 
 PARTS = {

@@ -3,39 +3,55 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.trace.calls import Call, UndoneError
-from costmodel.bridge.trace.readers.layers import formulas, pair
+from costmodel.bridge.trace.readers.layers import each, formulas
 from costmodel.bridge.trace.sizes import formula_of
 from costmodel.bridge.trace.tracer import Traced
 from costmodel.network import operators as op
 from costmodel.network.operators.resampling import MODES
+from costmodel.network.shape import AXES
 
 
-def _is_whole_map(x: Traced, kernel: Any, padding: Any) -> bool:
+Reader: TypeAlias = Callable[[Call], None]
+
+
+def _is_whole_map(x: Traced, kernel: tuple[Any, ...], padding: Any) -> bool:
     """Say whether a window is as large as the map: global pooling."""
-    sizes = tuple(formula_of(k) for k in pair(kernel))
+    sizes = tuple(formula_of(k) for k in kernel)
     return (
-        sizes == x.sizes[2:] and pair(padding) == (0, 0) and sizes[0].constant is None
+        sizes == x.sizes[2:]
+        and not any(each(padding, len(kernel)))
+        and sizes[0].constant is None
     )
 
 
-def max_pool2d(call: Call) -> None:
-    """Read the largest element under a window."""
-    x = call.x()
-    kernel = call.get(1, "kernel_size")
-    stride = call.get(2, "stride") or kernel
-    padding = call.get(3, "padding", 0)
-    if _is_whole_map(x, kernel, padding):
-        call.put(op.AdaptiveMaxPool2d((1, 1)), x, result=first(call))
-        return
-    layer = op.MaxPool2d(
-        formulas(kernel), formulas(stride), formulas(padding),
-        formulas(call.get(4, "dilation", 1)), bool(call.get(5, "ceil_mode", False)),
-    )  # fmt: skip
-    call.put(layer, x, result=first(call))
+def _windows(axes: int, call: Call) -> tuple[Traced, tuple[Any, ...], Any, Any]:
+    """Return the operand of a pooling, its kernel, stride and padding."""
+    kernel = each(call.get(1, "kernel_size"), axes)
+    stride = call.get(2, "stride")
+    return call.x(), kernel, stride or kernel, call.get(3, "padding", 0)
+
+
+def max_pool(axes: int) -> Reader:
+    """Return the reader of the largest element under a window."""
+
+    def reader(call: Call) -> None:
+        x, kernel, stride, padding = _windows(axes, call)
+        if _is_whole_map(x, kernel, padding):
+            call.put(op.AdaptiveMaxPool((1,) * axes), x, result=first(call))
+            return
+        layer = op.MaxPool(
+            formulas(kernel, axes), formulas(stride, axes), formulas(padding, axes),
+            formulas(call.get(4, "dilation", 1), axes),
+            bool(call.get(5, "ceil_mode", False)),
+        )  # fmt: skip
+        call.put(layer, x, result=first(call))
+
+    return reader
 
 
 def first(call: Call) -> Any:
@@ -43,49 +59,59 @@ def first(call: Call) -> Any:
     return call.result[0] if isinstance(call.result, tuple) else call.result
 
 
-def avg_pool2d(call: Call) -> None:
-    """Read the mean under a window."""
-    x = call.x()
-    kernel = call.get(1, "kernel_size")
-    stride = call.get(2, "stride") or kernel
-    padding = call.get(3, "padding", 0)
-    if call.get(6, "divisor_override") is not None:
-        raise UndoneError
-    if _is_whole_map(x, kernel, padding):
-        call.put(op.AdaptiveAvgPool2d((1, 1)), x, result=call.result)
-        return
-    layer = op.AvgPool2d(
-        formulas(kernel), formulas(stride), formulas(padding),
-        ceil_mode=bool(call.get(4, "ceil_mode", False)),
-        count_include_pad=bool(call.get(5, "count_include_pad", True)),
-    )  # fmt: skip
-    call.put(layer, x, result=call.result)
+def avg_pool(axes: int) -> Reader:
+    """Return the reader of the mean under a window."""
+
+    def reader(call: Call) -> None:
+        x, kernel, stride, padding = _windows(axes, call)
+        if call.get(6, "divisor_override") is not None:
+            raise UndoneError
+        if _is_whole_map(x, kernel, padding):
+            call.put(op.AdaptiveAvgPool((1,) * axes), x, result=call.result)
+            return
+        layer = op.AvgPool(
+            formulas(kernel, axes), formulas(stride, axes), formulas(padding, axes),
+            ceil_mode=bool(call.get(4, "ceil_mode", False)),
+            count_include_pad=bool(call.get(5, "count_include_pad", True)),
+        )  # fmt: skip
+        call.put(layer, x, result=call.result)
+
+    return reader
 
 
-def adaptive_avg_pool2d(call: Call) -> None:
-    """Read the mean over windows of a fixed number."""
-    x = call.x()
-    layer = op.AdaptiveAvgPool2d(_target(call, x))
-    call.put(layer, x, result=call.result)
+def adaptive_avg_pool(axes: int) -> Reader:
+    """Return the reader of the mean over windows of a fixed number."""
+
+    def reader(call: Call) -> None:
+        x = call.x()
+        layer = op.AdaptiveAvgPool(_target(call, x, axes))
+        call.put(layer, x, result=call.result)
+
+    return reader
 
 
-def adaptive_max_pool2d(call: Call) -> None:
-    """Read the largest element of windows of a fixed number."""
-    x = call.x()
-    layer = op.AdaptiveMaxPool2d(_target(call, x))
-    call.put(layer, x, result=first(call))
+def adaptive_max_pool(axes: int) -> Reader:
+    """Return the reader of the largest element of windows of a fixed number."""
+
+    def reader(call: Call) -> None:
+        x = call.x()
+        layer = op.AdaptiveMaxPool(_target(call, x, axes))
+        call.put(layer, x, result=first(call))
+
+    return reader
 
 
-def _target(call: Call, x: Traced) -> Any:
-    wanted = pair(call.get(1, "output_size"))
-    sides = zip(wanted, x.sizes[-2:], strict=True)
+def _target(call: Call, x: Traced, axes: int) -> Any:
+    wanted = each(call.get(1, "output_size"), axes)
+    sides = zip(wanted, x.sizes[-axes:], strict=True)
     return tuple(s.value if w is None else formula_of(w).value for w, s in sides)
 
 
 def interpolate(call: Call) -> None:
     """Read resampling by a factor, or to a size."""
     x = call.x()
-    if len(x.sizes) != 4:
+    axes = len(x.sizes) - 2
+    if axes not in AXES:
         raise UndoneError
     wanted, scale = call.get(1, "size"), call.get(2, "scale_factor")
     mode = call.get(3, "mode", "nearest").replace("-", "_")
@@ -93,17 +119,16 @@ def interpolate(call: Call) -> None:
     if mode not in MODES:
         raise UndoneError
     if wanted is None:
-        factors = pair(scale)
+        factors = each(scale, axes)
         if all(float(f).is_integer() and f >= 1 for f in factors):
-            height, width = (int(f) for f in factors)
-            layer = op.Upsample2d((height, width), mode)
+            layer = op.Resize(mode, scale=tuple(int(f) for f in factors))
             call.put(layer, x, result=call.result)
             return
         sides = [_scaled(s, f) for s, f in zip(x.sizes[2:], factors, strict=True)]
     else:
-        sides = [formula_of(w) for w in pair(wanted)]
+        sides = [formula_of(w) for w in each(wanted, axes)]
     sizes = (*x.sizes[:2], *sides)
-    call.put_sizes(lambda shape: op.Resize2d(shape, mode), x, sizes, call.result)
+    call.put_sizes(lambda to: op.Resize(mode, shape=to), x, sizes, call.result)
 
 
 def _scaled(length: Size, factor: float) -> Size:
@@ -131,13 +156,16 @@ def pad(call: Call) -> None:
     if all(p == (zero, zero) for p in pairs):
         call.same(x, call.result)
         return
-    is_map = len(x.sizes) == 4 and x.layout.batch_axis == 0 and not x.layout.is_folded
-    extra = [p for p in pairs[2:] if p != (zero, zero)]
+    axes = len(x.sizes) - 2
+    # Zeros beside tokens are put along an axis; other borders are those of a map.
+    is_map = axes in AXES and (axes > 1 or mode != "constant")
+    is_map = is_map and x.layout.batch_axis == 0 and not x.layout.is_folded
+    extra = [p for p in pairs[axes:] if p != (zero, zero)]
     known = all(a.constant is not None for p in pairs for a in p)
     if is_map and not extra and known:
-        (left, right), (top, bottom) = (*pairs[:2], (zero, zero))[:2]
-        before, after = (0, top.value, left.value), (0, bottom.value, right.value)
-        layer = op.Pad(before, after, mode)
+        ends = reversed((*pairs, *[(zero, zero)] * axes)[:axes])
+        before, after = zip(*((b.value, a.value) for b, a in ends), strict=True)
+        layer = op.Pad((0, *before), (0, *after), mode)
         call.put(layer, x, result=call.result)
     elif known and mode == "constant":
         _pad_axes(call, x, pairs)
@@ -183,10 +211,10 @@ def channel_shuffle(call: Call) -> None:
 
 
 POOLING = {
-    "max_pool2d": max_pool2d,
-    "avg_pool2d": avg_pool2d,
-    "adaptive_avg_pool2d": adaptive_avg_pool2d,
-    "adaptive_max_pool2d": adaptive_max_pool2d,
+    **{f"max_pool{axes}d": max_pool(axes) for axes in AXES},
+    **{f"avg_pool{axes}d": avg_pool(axes) for axes in AXES},
+    **{f"adaptive_avg_pool{axes}d": adaptive_avg_pool(axes) for axes in AXES},
+    **{f"adaptive_max_pool{axes}d": adaptive_max_pool(axes) for axes in AXES},
     "interpolate": interpolate,
     "pad": pad,
     "pixel_shuffle": pixel_shuffle,

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from costmodel.algebra.size import size
+from costmodel.algebra.polynomial import size
 from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.readers.layers import sources, weighted
 from costmodel.bridge.trace.readers.parts import part

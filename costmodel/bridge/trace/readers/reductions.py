@@ -50,9 +50,9 @@ def reduce(
 ) -> Traced:
     """Append a reduction; the mean over the whole map is global pooling."""
     rank = len(x.sizes)
-    is_map = rank == 4 and x.layout == Layout(0)
-    if operation == "mean" and is_map and dims == [2, 3] and keep:
-        return call.put(op.AdaptiveAvgPool2d((1, 1)), x, result=result)
+    is_map = rank in (4, 5) and x.layout == Layout(0)
+    if operation == "mean" and is_map and dims == list(range(2, rank)) and keep:
+        return call.put(op.AdaptiveAvgPool((1,) * (rank - 2)), x, result=result)
     if len(dims) == rank and x.layout.has_batch:
         # One number of all samples: what code branches on.
         raise UndoneError

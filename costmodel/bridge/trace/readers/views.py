@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from costmodel.algebra.size import Size, size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.trace.calls import Call, UndoneError
 from costmodel.bridge.trace.layout import split
 from costmodel.bridge.trace.sizes import formula_of
@@ -98,7 +98,7 @@ def reshape(call: Call, x: Traced, sizes: Sequence[Size], result: Any = None) ->
     result = call.result if result is None else result
     if tuple(sizes) == x.sizes:
         call.same(x, result)
-    elif len(sizes) == 2 and len(x.sizes) == 4 and sizes[0] == x.sizes[0]:
+    elif len(sizes) == 2 and len(x.sizes) in (4, 5) and sizes[0] == x.sizes[0]:
         call.check(tuple(sizes), result, None)
         made = call.put(op.Flatten(), x, result=result)
         if made.sizes != tuple(sizes):

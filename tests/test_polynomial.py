@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from costmodel.algebra.count import polynomial
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.size import Size, size
-from costmodel.algebra.symbols import H, W
+from costmodel.algebra.monomial import ONE, Monomial
+from costmodel.algebra.polynomial import Size, size
+from costmodel.algebra.symbols import H, W, alpha
+from costmodel.errors import CostModelError
 
 
 Values: TypeAlias = Mapping[sympy.Symbol, int]
@@ -90,3 +96,37 @@ def test_a_product_divides_exactly_by_its_factors(left: Pair, right: Pair) -> No
 def test_what_does_not_divide_has_no_quotient() -> None:
     assert (size(H) * 2 + 1).divided(size(H)) is None
     assert (size(H) * 3).divided(size(2)) is None
+
+
+def test_what_has_other_coefficients_than_whole_numbers_is_not_divided() -> None:
+    message = r"^H\*alpha is no size: a coefficient is not whole$"
+    with pytest.raises(CostModelError, match=message):
+        (size(H) * alpha) // 2
+
+
+def test_what_is_not_whole_is_no_size() -> None:
+    message = r"^alpha is no size: not a whole number of positions$"
+    with pytest.raises(CostModelError, match=message):
+        size(alpha * H)
+
+
+@given(PAIRS, PAIRS)
+def test_equal_polynomials_are_one_key(left: Pair, right: Pair) -> None:
+    one, other = left[0], right[0]
+    assert one + other == other + one
+    assert hash(one * other) == hash(other * one)
+    assert (one - one).terms == {}
+    assert (one * 0).terms == {}
+
+
+def test_a_copied_monomial_is_the_same_one() -> None:
+    (product,) = (size(H) * size(W)).terms
+    assert copy.deepcopy(product) is product
+    assert pickle.loads(pickle.dumps(product)) is product  # noqa: S301
+
+
+def test_an_expression_is_read_as_it_is_added() -> None:
+    half = Extent(H, 5, 2)
+    found = polynomial(alpha * half.atom * 3 + 2)
+    assert found.terms == {Monomial([Extent(alpha), half]): 3, ONE: 2}
+    assert found.value == 3 * alpha * half.value + 2

@@ -15,18 +15,9 @@ from hypothesis import strategies as st
 import costmodel as cm
 from costmodel.algebra.evaluation import exactly
 from costmodel.algebra.growth import direction
-from costmodel.algebra.legal import Piece, simplest
-from costmodel.algebra.symbols import (
-    H,
-    N,
-    W,
-    alpha,
-    as_dim,
-    common_divisor,
-    make_divisible,
-    rho,
-    symbol,
-)
+from costmodel.algebra.legal_values import pieces, simplest
+from costmodel.algebra.rounding import common_divisor, make_divisible
+from costmodel.algebra.symbols import H, N, W, alpha, as_dim, rho, symbol
 from costmodel.analysis.tensor_sizes import tensor_sizes
 from costmodel.errors import CostModelError
 from costmodel.testing import networks
@@ -308,7 +299,7 @@ def test_the_simplest_fraction_has_the_least_denominator(
     low: Fraction, length: Fraction
 ) -> None:
     high = low + length
-    found = Piece(low, high).simplest
+    found = simplest(low, high)
     if length == 0:
         assert found == low
         return
@@ -320,9 +311,9 @@ def test_the_simplest_fraction_has_the_least_denominator(
         if low < Fraction(p, q) < high
     ]
     assert smaller == []
-    assert simplest([Piece(low, high), Piece(high, high)]).denominator <= (
-        found.denominator
-    )
+    joined, ends = pieces([low, high]).since(2).plateau(0, lambda _: 1)
+    assert joined.denominator <= found.denominator
+    assert ends == (low, high)
 
 
 def test_solutions_are_every_point_within_the_budget_in_order() -> None:
@@ -434,6 +425,11 @@ def test_what_cannot_be_answered_is_said(problem: str, ask: Callable[[], Any]) -
     with pytest.raises(CostModelError) as caught:
         ask()
     assert str(caught.value).startswith(problem)
+
+
+def test_budgets_beyond_what_a_machine_word_holds() -> None:
+    assert cm.largest(K, K, 2**63).value == 2**63
+    assert cm.smallest(K, K, 2**64 - 1).value == 2**64 - 1
 
 
 def test_symbols_that_a_formula_does_not_have_need_no_value() -> None:

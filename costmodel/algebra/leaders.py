@@ -14,14 +14,17 @@ from typing import NamedTuple
 
 import sympy
 
-from costmodel.algebra.envelope import Line, Terms, split
+from costmodel.algebra.envelope import at, split, symbol_of
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.monomial import Monomial
+from costmodel.algebra.polynomial import Polynomial
 from costmodel.errors import CostModelError
 
 
-class Stretch(NamedTuple):
+class LeaderInterval(NamedTuple):
     """From ``first`` to ``last`` (None: for ever) one formula is the largest.
 
-    ``largest`` has several numbers where, in a long stretch, formulas take turns.
+    ``largest`` has several numbers where, in a long interval, formulas take turns.
     """
 
     first: int
@@ -29,24 +32,27 @@ class Stretch(NamedTuple):
     largest: tuple[int, ...]
 
 
-def stretches(
-    formulas: Sequence[Terms], symbol: sympy.Symbol, least: int
-) -> list[Stretch]:
+def leader_intervals(
+    formulas: Sequence[Polynomial], symbol: sympy.Symbol, least: int
+) -> list[LeaderInterval]:
     """Return where each formula of one whole symbol is the largest, from ``least`` on.
 
     Where several are equally large, the first of them counts.
 
-    >>> H = sympy.Symbol("H", positive=True, integer=True)
-    >>> formulas = [{H: 5}, {H**2: 1}, {sympy.Integer(1): 30}]
-    >>> [(part.first, part.last, part.largest) for part in stretches(formulas, H, 1)]
-    [(1, 5, (2,)), (6, None, (1,))]
+    >>> from costmodel.algebra.count import polynomial
+    >>> from costmodel.algebra.symbols import H
+    >>> formulas = [polynomial(formula) for formula in (5 * H, H**2, 30)]
+    >>> for found in leader_intervals(formulas, H, 1):
+    ...     print(found.first, found.last, found.largest)
+    1 5 (2,)
+    6 None (1,)
     """
-    scale = math.lcm(*(n.denominator for f in formulas for n in f.values()))
+    scale = math.lcm(*(n.denominator for f in formulas for n in f.terms.values()))
     products = [
-        [(int(n * scale), _lines_of(m, symbol)) for m, n in formula.items()]
+        [(int(n * scale), _lines_of(m, symbol)) for m, n in formula.terms.items()]
         for formula in formulas
     ]
-    period = math.lcm(*(line.divisor for p in products for _, ls in p for line in ls))
+    period = math.lcm(*(line.stride for p in products for _, ls in p for line in ls))
     leaders = [
         _leaders([_polynomial(product, start, period) for product in products])
         for start in range(least, least + period)
@@ -67,7 +73,7 @@ def stretches(
 
 def _pieces(
     changes: list[int], period: int, leader: Callable[[int], int]
-) -> Iterator[Stretch]:
+) -> Iterator[LeaderInterval]:
     """Cut at every change; value by value unless the piece is long."""
     for first, after in zip(changes, [*changes[1:], None]):
         beyond = first + period if after is None else min(after, first + period)
@@ -75,15 +81,15 @@ def _pieces(
         everyone = tuple(sorted(set(who)))
         last = None if after is None else after - 1
         if len(everyone) == 1 or beyond != after:
-            yield Stretch(first, last, everyone)
+            yield LeaderInterval(first, last, everyone)
         else:
             for value, one in enumerate(who, start=first):
-                yield Stretch(value, value, (one,))
+                yield LeaderInterval(value, value, (one,))
 
 
-def _joined(pieces: Iterable[Stretch]) -> list[Stretch]:
+def _joined(pieces: Iterable[LeaderInterval]) -> list[LeaderInterval]:
     """Join neighbours with the same leaders."""
-    found: list[Stretch] = []
+    found: list[LeaderInterval] = []
     for piece in pieces:
         if found and found[-1].largest == piece.largest:
             found[-1] = found[-1]._replace(last=piece.last)
@@ -92,27 +98,28 @@ def _joined(pieces: Iterable[Stretch]) -> list[Stretch]:
     return found
 
 
-def _lines_of(monomial: sympy.Expr, symbol: sympy.Symbol) -> tuple[Line, ...]:
+def _lines_of(monomial: Monomial, symbol: sympy.Symbol) -> tuple[Extent, ...]:
     """Return a monomial's lines; everything has to be one in this symbol."""
     lines, rest = split(monomial)
-    if rest != 1 or any(line.symbol != symbol for line in lines):
+    if rest or any(symbol_of(line) != symbol for line in lines):
+        formula = Polynomial({monomial: 1}).value
         raise CostModelError(
-            f"crossovers: {monomial} is no product of floors of whole multiples of "
+            f"crossovers: {formula} is no product of floors of whole multiples of "
             f"{symbol}"
         )
     return lines
 
 
 def _polynomial(
-    product: Sequence[tuple[int, tuple[Line, ...]]], start: int, period: int
+    product: Sequence[tuple[int, tuple[Extent, ...]]], start: int, period: int
 ) -> list[int]:
     """Return the coefficients in q of a formula at the points start + period·q."""
     total: list[int] = [0]
     for count, lines in product:
         found = [count]
         for line in lines:
-            step = line.slope * period // line.divisor
-            found = _multiplied(found, line.at(start), step)
+            step = at(line, start + period) - at(line, start)
+            found = _multiplied(found, at(line, start), step)
         width = max(len(total), len(found))
         total = [
             sum(pair) for pair in zip(_filled(total, width), _filled(found, width))

@@ -8,7 +8,7 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel.algebra.amount import added, product
+from costmodel.algebra.count import added, product
 from costmodel.algebra.symbols import H, N, W, alpha
 from costmodel.testing import extents
 

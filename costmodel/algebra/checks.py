@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 
 import sympy
 
@@ -32,6 +33,43 @@ def is_fractional(formula: sympy.Expr) -> bool:
     """
     terms = sympy.Add.make_args(formula)
     return not all(term.as_coeff_Mul()[0].is_Integer for term in terms)
+
+
+def whole_number(what: str, value: object) -> int:
+    """Return a number that a user gives as an integer; 3e8 is one, and 0.5 is not.
+
+    >>> whole_number("budget", 3e8)
+    300000000
+    """
+    number = exact(value, what)
+    if type(number) is not int:
+        raise CostModelError(f"{what} {value} is no whole number")
+    return number
+
+
+def limit_of(what: str, value: object, formula: sympy.Expr) -> Dim:
+    """Return a budget: a whole number of what is counted, any number of seconds.
+
+    >>> from costmodel.algebra.symbols import H
+    >>> limit_of("budget", 10e-3, H / 10**6)
+    1/100
+    """
+    if not is_fractional(formula):
+        return whole_number(what, value)
+    number = exact(value, what)
+    if not sympy.sympify(number).is_Rational:
+        raise CostModelError(f"{what} {value} is no number")
+    return number
+
+
+def positive(what: str, value: object) -> Fraction | None:
+    """Return a positive number that a user may give, as a fraction."""
+    if value is None:
+        return None
+    number = sympy.sympify(exact(value, what))
+    if not (number.is_Rational and number > 0):
+        raise CostModelError(f"{what} {value} is no positive number")
+    return Fraction(int(number.p), int(number.q))
 
 
 def symbols_of(query: str, symbols: object) -> list[sympy.Symbol]:

@@ -1,0 +1,275 @@
+"""Every registered network takes the channels of its image: numbers and symbols."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import pytest
+import sympy
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import costmodel as cm
+from costmodel.algebra.symbols import Dim, alpha, symbol
+from costmodel.analysis.cost import METRICS
+from costmodel.analysis.published import verify
+from costmodel.bridge import oracles
+from costmodel.cli import main
+from costmodel.errors import CostModelError
+from costmodel.network.build import Value, add, conv
+from costmodel.network.options import RESERVED, Option
+from costmodel.network.registry import architecture, find, load
+from costmodel.network.serialize import digest
+
+
+C = symbol("C")
+NAMES = st.sampled_from(list(cm.architectures()))
+NUMBERS = st.sampled_from([1, 3, 4, 7])
+TRAINING = ("forward", "backward_input", "backward_weight", "bias_additions")
+
+
+def at_paper(name: str, **options: Any) -> cm.Network:
+    return load(name, resolution=find(name).resolution, batch=1, **options)
+
+
+@cache
+def symbolic(name: str) -> cm.Network:
+    return at_paper(name, input_channels=C)
+
+
+def substituted(formula: Dim, channels: int) -> Dim:
+    return sympy.sympify(formula).subs(C, channels)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+@given(NAMES, NUMBERS)
+def test_the_compiled_network_takes_such_an_image(name: str, channels: int) -> None:
+    net, side = at_paper(name, input_channels=channels), find(name).resolution
+    module = cm.compile(net, device="meta")
+    shapes = oracles.executed_shapes(module, (2, channels, side, side))
+    assert shapes == {
+        node.name: (1 if node.name in net.unbatched else 2, *node.output.sizes)
+        for node in net.nodes
+    }
+    for node in net.nodes:
+        if node.inputs == ("input",) and node.operator.kind == "conv":
+            leaf = module.get_submodule(node.name)
+            assert isinstance(leaf, nn.Conv2d)
+            assert channels == leaf.in_channels == leaf.weight.shape[1] * leaf.groups
+    assert cm.cost(net).parameters == sum(p.numel() for p in module.parameters())
+
+
+@given(NAMES, NUMBERS)
+def test_a_cost_is_the_formula_at_that_number(name: str, channels: int) -> None:
+    net, law = at_paper(name, input_channels=channels), cm.cost(symbolic(name))
+    assert symbolic(name).bind(C=channels) == net
+    for metric in METRICS:
+        found = substituted(law.metric(metric), channels)
+        assert cm.cost(net).metric(metric) == found
+
+
+@given(NAMES, NUMBERS)
+def test_so_is_what_training_costs(name: str, channels: int) -> None:
+    law = cm.training_cost(symbolic(name))
+    numbers = cm.training_cost(at_paper(name, input_channels=channels))
+    for part in TRAINING:
+        found = substituted(getattr(law, part), channels)
+        assert getattr(numbers, part) == found
+
+
+@given(NAMES, st.sampled_from([1, 3, 4, 7, C]))
+def test_no_receptive_field_depends_on_it(name: str, channels: Dim) -> None:
+    expected = cm.receptive_field(at_paper(name))
+    found = cm.receptive_field(at_paper(name, input_channels=channels))
+    assert expected.size == found.size
+    assert expected.stride == found.stride
+    assert expected.padding == found.padding
+
+
+@given(NAMES, st.sampled_from([1, 3, 4, 7, C]))
+def test_widening_leaves_the_image_alone(name: str, channels: Dim) -> None:
+    def widened(net: cm.Network) -> cm.Network | str:
+        try:
+            return cm.widen(net, alpha)
+        except CostModelError as error:
+            return str(error)
+
+    found = widened(at_paper(name, input_channels=channels))
+    default = widened(at_paper(name))
+    if isinstance(default, str) or isinstance(found, str):
+        assert default == found
+        return
+    assert found.inputs[0].output.channels == channels
+    bound = widened(symbolic(name))
+    assert isinstance(bound, cm.Network)
+    assert default == bound.bind(C=find(name).input_channels)
+
+
+@pytest.mark.parametrize("name", cm.architectures())
+def test_the_default_is_the_image_of_the_source(name: str) -> None:
+    default = {"lenet5": 1, "extreme_inception": 288}.get(name, 3)
+    assert find(name).input_channels == default
+    assert digest(load(name)) == digest(load(name, input_channels=default))
+    assert (
+        Option("input_channels", default, None, is_whole=True)
+        == (find(name).options["input_channels"])
+    )
+
+
+def test_the_first_layers_weights_by_hand() -> None:
+    # 64 maps of 7·7 for each channel; nothing else of ResNet sees the image
+    law = cm.cost(load("resnet50", input_channels=C)).parameters
+    assert law.coeff(C) == 64 * 7 * 7
+    assert cm.cost(load("resnet50", input_channels=1)).parameters == 25557032 - 2 * 3136
+    assert load("lenet5").inputs[0].output.channels == 1
+
+
+def test_it_goes_with_other_options_and_ties_to_their_symbols() -> None:
+    net = load("mobilenet_v1", input_channels="3*alpha", width=alpha)
+    assert net.free_symbols == {cm.N, cm.H, cm.W, alpha}
+    assert net.bind(alpha=1) == load("mobilenet_v1")
+
+
+def test_it_is_written_and_read_back() -> None:
+    net = load("resnet18", input_channels=C)
+    assert net == cm.Network.from_json(net.to_json())
+
+
+def test_printed_figures_are_those_of_the_default() -> None:
+    @architecture(
+        paper="none",
+        year=2000,
+        resolution=8,
+        input_channels=2,
+        published="""
+            input_channels  parameters  source
+            -               76          Table 1
+            5               188         Table 2
+        """,
+    )
+    def tiny(x: Value) -> Value:
+        """Tiny: one convolution."""
+        return conv(x, 4, kernel=3)
+
+    # 4·2·9 + 4 = 76 and 4·5·9 + 4 = 184
+    verdicts = list(verify([find("tiny")]))
+    assert [(verdict.computed, verdict.outcome) for verdict in verdicts] == [
+        (76, "agrees"),
+        (184, "unexplained"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("problem", "channels"),
+    [
+        ("option input_channels = 0 is not positive", 0),
+        ("option input_channels = -1 is not positive", -1),
+        ("option input_channels = 3/2 is no whole number", 1.5),
+        ("option input_channels = 3/2 is no whole number", "3/2"),
+        (
+            "option input_channels = C + 1/2 is no whole number",
+            C + sympy.Rational(1, 2),
+        ),
+        ("option input_channels nan is not a finite number", float("nan")),
+        ("option input_channels True is not a number", True),
+        ("option input_channels = N: N, H and W are batch and input size", "N"),
+        ("option input_channels = 2*W: N, H and W are batch and input size", "2*W"),
+        (
+            'option input_channels "abc": "abc" is neither a number nor a symbol; '
+            "a symbol is one letter, or a Greek one such as alpha",
+            "abc",
+        ),
+    ],
+)
+def test_what_no_image_has_is_refused(problem: str, channels: object) -> None:
+    with pytest.raises(CostModelError) as caught:
+        load("resnet50", input_channels=channels)
+    assert f"resnet50: {problem}" == str(caught.value)
+
+
+def test_a_structure_that_needs_another_image_says_so() -> None:
+    @architecture(paper="none", year=2000, resolution=8)
+    def denoiser(x: Value, *, width: Dim = 1) -> Value:
+        """Denoiser: adds to the image itself."""
+        return add(x, conv(conv(x, 8 * width, kernel=3), 3, kernel=3))
+
+    assert load("denoiser", input_channels=3) == load("denoiser")
+    for options, told in (
+        ({"input_channels": 1}, "input_channels = 1"),
+        ({"input_channels": C}, "input_channels = C"),
+        ({"input_channels": 1, "width": "1/8"}, "input_channels = 1, width = 1/8"),
+    ):
+        where = f'denoiser, {told}: add at "add1": '
+        problem = f"{where}operands differ: {options['input_channels']}×H×W and 3×H×W"
+        with pytest.raises(CostModelError, match=f"^{re.escape(problem)}"):
+            load("denoiser", **options)
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_no_function_takes_what_every_network_has(name: str) -> None:
+    register = architecture(paper="none", year=2000, resolution=8)
+    taken: dict[str, Any] = {}
+    exec(f"def own(x, *, {name}: int = 1): return x", taken)  # noqa: S102
+    problem = f"own: {name} is no keyword of its own, `load` takes it"
+    with pytest.raises(CostModelError, match=f"^{re.escape(problem)}"):
+        register(taken["own"])
+
+
+def test_no_member_presets_it_and_a_default_is_a_number_of_channels() -> None:
+    def own(x: Value) -> Value:
+        """Own: nothing."""
+        return x
+
+    given: dict[str, Any] = {"paper": "none", "year": 2000, "resolution": 8}
+    with pytest.raises(CostModelError, match=r"^own: input_channels is no keyword"):
+        architecture(**given, members={"own1": {"input_channels": 1}})(own)
+    for default in (0, -1, 1.0, True, C):
+        with pytest.raises(CostModelError, match=r"is not a positive integer$"):
+            architecture(**given, input_channels=default)(own)
+
+
+def test_the_command_line_takes_it_as_any_option() -> None:
+    shown = run("show", "resnet18", "--set", "input_channels=1", "--json")
+    told = json.loads(shown.stdout)
+    assert told["options"]["input_channels"] == 1
+    assert told["totals"]["parameters"] == 11689512 - 2 * 3136
+    law = run("formula", "resnet18", "--metric", "parameters", "--symbols",
+              "repeats,input_channels")  # fmt: skip
+    assert "3136*input_channels" in law.stdout
+    side = run("show", "resnet18", "--set", "input_channels=C", "--input", "Cx64x64")
+    assert "input C×64×64" in side.stdout
+    known = json.loads(run("list", "--family", "lenet5", "--json").stdout)
+    assert "input_channels" in known["architectures"][0]["options"]
+    assert "input_channels" in run("list", "--help").stdout
+    assert "input_channels" in run("show", "--help").stdout
+
+
+def test_a_sample_of_other_channels_says_how_to_ask_for_it() -> None:
+    result = run("show", "resnet18", "--input", "1x64x64")
+    assert result.exit_code == 4
+    assert result.stderr.strip() == (
+        "costmodel: resnet18: its input is 3×height×width, not 1×64×64; "
+        "--set input_channels=1 makes it so"
+    )
+    assert run("show", "resnet18", "--set", "input_channels=1",
+               "--input", "1x64x64").exit_code == 0  # fmt: skip
+
+
+def test_two_networks_are_compared_at_other_images() -> None:
+    result = run(
+        "diff", "resnet18", "resnet18", "--second", "input_channels=1", "--json"
+    )
+    assert json.loads(result.stdout)["total"]["parameters"] == -2 * 3136
+
+
+def test_a_users_own_network_is_as_it_was() -> None:
+    module = nn.Conv2d(5, 2, 3)
+    assert cm.trace(module, (5, 8, 8)).inputs[0].output.channels == 5
