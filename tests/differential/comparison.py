@@ -42,7 +42,6 @@ class Comparison:
         elif isinstance(then, list) and isinstance(now, (list, tuple)):
             if len(then) != len(now):
                 self.note(f"{section}: length", path, then, now)
-                return
             for index, (one, other) in enumerate(zip(then, now)):
                 self.walk(section, (*path, str(index)), one, other)
         else:
