@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import sympy
 
-from costmodel.algebra.symbols import H, W, alpha, make_divisible
+from costmodel import H, W, alpha, make_divisible
 from tests.differential.comparison import Comparison
 from tests.differential.formulas import Evaluator, Formulas, UncountedError
 from tests.differential.known_differences import Known
