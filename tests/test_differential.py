@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import sympy
 
-from costmodel.algebra.symbols import H, W, alpha, make_divisible
+from costmodel import H, W, alpha, make_divisible
 from tests.differential.comparison import Comparison
 from tests.differential.formulas import Evaluator, Formulas, UncountedError
 from tests.differential.known_differences import Known
@@ -85,8 +85,10 @@ def found(then: Any, now: Any) -> list[str]:
     ({"a": 1}, {"b": 1}, ["rows: in one alone", "rows: in one alone"]),
     ({"refused": "no rule"}, {"refused": "no rule"}, []),
     ({"refused": "no rule"}, {"refused": "none"}, ["rows: text of refusal"]),
-    ({"refused": "no rule"}, 0, ["rows: refused by one"]),
-    ({"refused": "no rule"}, {"failed": "KeyError: 1"}, ["rows: refused by one"]),
+    ({"refused": "no rule"}, 0, ["rows: answered now"]),
+    ({"failed": "KeyError: 1"}, 0, ["rows: answered now"]),
+    (0, {"refused": "no rule"}, ["rows: refused now"]),
+    ({"refused": "no rule"}, {"failed": "KeyError: 1"}, ["rows: fault"]),
     ({"is": True}, {"is": 1}, ["rows: value"]),
     ({"node": "conv1"}, {"node": "conv2"}, ["rows: value"]),
     ({"one": sympy.Symbol("H") * 0 + 7}, {"one": 7}, []),

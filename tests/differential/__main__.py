@@ -19,8 +19,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-import costmodel as cm
-from tests.differential.engines import answered
+from tests.differential.engines import answered, registered
 from tests.differential.records import read, record
 from tests.differential.summary import Summary
 
@@ -36,8 +35,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = given.against or given.record or Path(folder) / "said.jsonl.gz"
         if given.against is None:
-            names = _names() if given.registered else []
             old = given.old.resolve()
+            names = registered(old) if given.registered else []
             record(path, old, names, given.networks, given.seed, given.j)
         if given.record is not None:
             return 0
@@ -69,12 +68,6 @@ def _chosen(path: Path, given: argparse.Namespace) -> Iterator[str]:
     # The name is what a record begins with.
     named = (x for x in read(path) if wanted.search(x[: x.index(",")]))
     return islice(named, 0, given.first, given.every)
-
-
-def _names() -> list[str]:
-    """Return the registered networks, the first of every family before others."""
-    first = {a.family: name for name, a in reversed(cm.architectures().items())}
-    return list(dict.fromkeys((*sorted(first.values()), *cm.architectures())))
 
 
 def _arguments() -> argparse.ArgumentParser:

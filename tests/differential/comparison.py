@@ -29,8 +29,11 @@ class Comparison:
         refusals = [refusal(then), refusal(now)]
         if any(refusals):
             self.values += 1
-            if not all(refusals) or refusals[0][0] != refusals[1][0]:
-                self.note(f"{section}: refused by one", path, then, now)
+            if not all(refusals):
+                kind = "answered now" if refusals[0] else "refused now"
+                self.note(f"{section}: {kind}", path, then, now)
+            elif refusals[0][0] != refusals[1][0]:
+                self.note(f"{section}: fault", path, then, now)
             elif refusals[0] != refusals[1]:
                 kind = "text of refusal" if refusals[0][0] == "refused" else "fault"
                 self.note(f"{section}: {kind}", path, refusals[0][1], refusals[1][1])
@@ -39,7 +42,6 @@ class Comparison:
         elif isinstance(then, list) and isinstance(now, (list, tuple)):
             if len(then) != len(now):
                 self.note(f"{section}: length", path, then, now)
-                return
             for index, (one, other) in enumerate(zip(then, now)):
                 self.walk(section, (*path, str(index)), one, other)
         else:

@@ -41,6 +41,13 @@ def done(tree: Path, job: dict[str, Any]) -> list[str]:
     return written.splitlines()
 
 
+def registered(tree: Path) -> list[str]:
+    """Return the networks that an engine knows by name, each family's first before."""
+    [names] = done(tree, {"names": True})
+    found: list[str] = json.loads(names)
+    return found
+
+
 def all_done(
     tree: Path, jobs: Iterable[dict[str, Any]], processes: int
 ) -> Iterator[tuple[dict[str, Any], list[str]]]:

@@ -228,12 +228,21 @@ def _field(net: Any, setting: Mapping[str, bool]) -> dict[str, Any]:
             lambda: [[m.name, m.axis, list(m.operands)] for m in found.misalignments]
         ),
         "rows": {
-            row.name: _named(row, FIELD)
-            | {"region": attempt(lambda row=row: row.region(2, 5))}
+            row.name: _named(row, FIELD) | {"region": _region(row)}
             for row in found.rows
         },
         "windows": attempt(lambda: [_window(pair) for pair in found.windows(limit=60)]),
     }
+
+
+def _region(row: Any) -> Any:
+    """Return what a position sees, of two axes, or of one where there is one alone."""
+    found = attempt(lambda: row.region(2, 5))
+    if "refused" not in found:
+        return found
+    alone = attempt(lambda: row.region(2))
+    is_answer = not (isinstance(alone, dict) and {"refused", "failed"} & alone.keys())
+    return alone if is_answer else found
 
 
 def _window(pair: Any) -> list[Any]:

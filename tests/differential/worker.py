@@ -51,8 +51,11 @@ def main() -> None:
 # Recording
 
 
-def recorded(job: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give a record of each network of a job."""
+def recorded(job: Mapping[str, Any]) -> Iterator[Any]:
+    """Give a record of each network of a job; or the names of those registered."""
+    if "names" in job:
+        yield list(dict.fromkeys((*sorted(firsts().values()), *cm.architectures())))
+        return
     names = job.get("registered")
     drawn_networks = registered(names) if names is not None else generated(job)
     for name, net, asked in drawn_networks:
@@ -79,10 +82,7 @@ def registered(names: Iterable[str]) -> Iterator[Named]:
 
     The first of a family also with each option open alone, and at each choice.
     """
-    known = cm.architectures()
-    first: dict[str, str] = {}
-    for name, architecture in known.items():
-        first.setdefault(architecture.family, name)
+    known, first = cm.architectures(), firsts()
     for name in names:
         options = known[name].options
         opened = {k: o.symbol for k, o in options.items() if o.can_be_symbol}
@@ -97,6 +97,14 @@ def registered(names: Iterable[str]) -> Iterator[Named]:
                 continue
             words = [name, *(f"{key}={value}" for key, value in setting.items())]
             yield " ".join(words), net, asked_of_many(net)
+
+
+def firsts() -> dict[str, str]:
+    """Return the first network of each family."""
+    found: dict[str, str] = {}
+    for name, architecture in cm.architectures().items():
+        found.setdefault(architecture.family, name)
+    return found
 
 
 def asked_of_many(net: Any) -> Sequence[str]:
