@@ -15,7 +15,7 @@ from costmodel.errors import CostModelError
 from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, image, network
-from costmodel.network.operators.functions import FUNCTIONS
+from costmodel.network.operators import FUNCTIONS
 from costmodel.network.registry import load
 
 
@@ -100,7 +100,7 @@ VERBS: list[tuple[Callable[[Value], Value], str, str]] = [
     (build.instance_norm, "instance norm", "16×4×6"),
     (lambda x: build.permute(x, (3, 1, 2)), "permute to axes 3, 1, 2", "6×16×4"),
     (lambda x: build.reshape(x, (16, 24)), "reshape to 16×24", "16×24"),
-    (lambda x: build.last_linear(x, 5), "linear, 5", "16×4×5"),
+    (lambda x: build.last_linear(x, 5), "linear of the last axis, 5", "16×4×5"),
     (build.scale, "multiply", "16×4×6"),
     (lambda x: build.scale(x, 3), "multiply", "16×4×6"),
     (lambda x: build.matmul(x, build.permute(x, (1, 3, 2))), "matmul", "16×4×4"),
@@ -184,7 +184,7 @@ def test_sizes_may_be_symbols() -> None:
         ),
         ("scale: takes values that other verbs returned", lambda _: build.scale(3)),
         (
-            'last_linear at "last_linear1": needs two axes or more, got the vector 384',
+            'linear at "linear1": needs two axes or more, got the vector 384',
             lambda x: build.last_linear(build.flatten(x), 5),
         ),
         (

@@ -10,7 +10,7 @@ import pytest
 import costmodel as cm
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, W
-from costmodel.analysis.places import GONE, UNKNOWN, Place, Places, home, places
+from costmodel.analysis.places import GONE, UNKNOWN, Place, Places, Routes, home
 from costmodel.analysis.support import support
 from costmodel.bridge.gradients import gradient_support
 from costmodel.errors import CostModelError
@@ -26,9 +26,8 @@ def axes(*sizes: int) -> Shape:
 
 
 def places_in(net: Network) -> dict[str, Places]:
-    """Return where height and width are in a network without stored tensors."""
-    flows = {n.name: n.operator.flow(*net.shapes_into(n)) for n in net.nodes}
-    return places(net, flows, frozenset())
+    """Return where height and width are in each result that has them elsewhere."""
+    return Routes(net).places
 
 
 def convnext(x: Value) -> Value:

@@ -186,8 +186,8 @@ def test_windows_are_those_of_every_path_of_the_graph(net: Network) -> None:
 
 
 PRODUCT = op.Arithmetic("multiply")
-SPECIAL = (op.Zeros, op.Slice, op.TableConv2d,
-           op.AdaptiveAvgPool, op.AdaptiveMaxPool, op.Flatten)  # fmt: skip
+SPECIAL = (op.Zeros, op.Slice, op.TableConv2d, op.AdaptiveAvgPool,
+           op.AdaptiveMaxPool, op.Flatten)  # fmt: skip
 """Operators that lose channels, or see a whole map: for these a path is not enough."""
 
 

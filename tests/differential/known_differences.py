@@ -31,8 +31,36 @@ class Known:
         )
 
 
-KNOWN_DIFFERENCES: tuple[Known, ...] = ()
-"""None so far. An entry's ``fault`` says what the old engine does wrong."""
+ANSWERED = r"^(?!\{'(refused|failed)')"
+
+KNOWN_DIFFERENCES: tuple[Known, ...] = (
+    *(
+        Known("exact supports were followed through maps alone, or failed",
+              f"{section}: refused by one", r"/support$",
+              r"has no rule for|has no positions along|failed", ANSWERED)
+        for section in ("bound", "bound again")
+    ),
+    *(
+        Known("operators that leave the image's positions alone were refused",
+              f"{section}: refused by one", "",
+              r"which positions (it looks at is not followed|repeat)"
+              r"|channels that see different things", ANSWERED)
+        for section in ("fields", "fields otherwise", "bound", "bound again")
+    ),
+    *(
+        Known("elements of a vector, and what a linear layer makes, kept positions",
+              f"{section}: value", r"", r"^(?!.*oo)", r"oo")
+        for section in ("fields", "fields otherwise")
+    ),
+    *(
+        Known("what slices and pads of one axis do at its end was left out",
+              f"{section}: value", r"/padding_after/")
+        for section in ("fields", "fields otherwise", "bound", "bound again")
+    ),
+    Known("behind a reshape an axis of one position was taken for its neighbour",
+          "bound again: value", r"/name$"),
+)  # fmt: skip
+"""An entry's ``fault`` says what the old engine does wrong."""
 
 
 def fault_of(network: str, difference: list[str]) -> str | None:

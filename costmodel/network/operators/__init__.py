@@ -1,4 +1,4 @@
-"""Every operator, each with its four facts: output, weights, tally and window."""
+"""Every operator, each with its five facts: output, weights, tally, window and flow."""
 
 from __future__ import annotations
 
@@ -172,9 +172,10 @@ OPERATORS: dict[str, type[Operator]] = {
         Pointwise, Arithmetic, PReLU, Softmax, Identity, Dropout,
         MaxPool, AvgPool, Subsample2d, AdaptiveAvgPool, AdaptiveMaxPool,
         Concat, Flatten, Pad, Zeros, ChannelShuffle,
-        ConvTranspose, MatMul, Attention, Einsum, Resize, Parameter, Derived, Opaque,
-        LayerNorm, RMSNorm, GroupNorm, InstanceNorm, Reduce, Cumulate, Reshape, Permute,
-        Expand, Repeat, Slice, Crop, PadTo, Copy, Unfold, PixelShuffle, PixelUnshuffle,
+        ConvTranspose, MatMul, Attention, Einsum, Resize,
+        Parameter, Derived, Opaque, LayerNorm, RMSNorm, GroupNorm, InstanceNorm,
+        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Slice, Crop, PadTo, Copy,
+        Unfold, PixelShuffle, PixelUnshuffle,
     )
 }  # fmt: skip
 """Every operator by its kind. A new one goes here; tests name what it still lacks."""

@@ -18,7 +18,6 @@ from costmodel.network.flow import (
     Slid,
     Split,
     elementwise,
-    regrouped,
     unchanged,
 )
 from costmodel.network.operators.axes import along, rank, replaced, total
@@ -31,6 +30,7 @@ from costmodel.network.operators.base import (
     slide,
     suffix,
 )
+from costmodel.network.reshaping import regrouped
 from costmodel.network.shape import Shape
 
 
@@ -151,7 +151,7 @@ class ChannelShuffle(Rearrangement):
     def flow(self, *inputs: Shape) -> Flow:
         """Return (g n) h w → (n g) h w."""
         each = exact_div(inputs[0].sizes[0], self.groups)
-        group, member = (Split(Same(1), (self.groups, each), n) for n in range(2))
+        group, member = (Split(Same(1), (self.groups, each), n, 1) for n in range(2))
         return Flow((Merged((member, group)), *unchanged(rank(inputs[0])).axes[1:]))
 
     def __str__(self) -> str:
