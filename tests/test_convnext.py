@@ -100,7 +100,7 @@ VERBS: list[tuple[Callable[[Value], Value], str, str]] = [
     (build.instance_norm, "instance norm", "16×4×6"),
     (lambda x: build.permute(x, (3, 1, 2)), "permute to axes 3, 1, 2", "6×16×4"),
     (lambda x: build.reshape(x, (16, 24)), "reshape to 16×24", "16×24"),
-    (lambda x: build.last_linear(x, 5), "linear of the last axis, 5", "16×4×5"),
+    (lambda x: build.last_linear(x, 5), "linear, 5", "16×4×5"),
     (build.scale, "multiply", "16×4×6"),
     (lambda x: build.scale(x, 3), "multiply", "16×4×6"),
     (lambda x: build.matmul(x, build.permute(x, (1, 3, 2))), "matmul", "16×4×4"),
