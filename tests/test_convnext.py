@@ -15,7 +15,7 @@ from costmodel.errors import CostModelError
 from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, image, network
-from costmodel.network.operators.functions import FUNCTIONS
+from costmodel.network.operators import FUNCTIONS
 from costmodel.network.registry import load
 
 

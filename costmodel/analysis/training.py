@@ -186,7 +186,7 @@ def _learns(row: Row, network: Network) -> Learns:
         learned = [name for name, weight in stored.items() if weight.learnable]
         biases = [name for name in learned if name.endswith("bias")]
         return Learns(weights=bool(learned), bias=bool(biases))
-    if row.sample.is_unknown or row.sample.tally.mac != 0:
+    if row.sample.is_unknown or row.macs != 0:
         raise CostModelError(
             f"{row.kind}: what its backward multiplies is not known; an operator that "
             "multiplies and accumulates is a Weighted one or a Product"

@@ -77,7 +77,7 @@ class Builder:
             if check is not None:
                 check(*(value.shape for value in inputs))
         except CostModelError as error:
-            raise at(stem or layer.kind, full, str(error)) from None
+            raise at(layer.kind, full, str(error)) from None
         node = make_node(full, layer, names, self.nodes, self.inference)
         self.nodes[full] = node
         return Value(self, node)

@@ -159,7 +159,8 @@ def compiled(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGrap
 
 
 POINTWISE = (
-    op.Pointwise, op.Arithmetic, op.PReLU, op.BatchNorm,
+    op.Pointwise, op.Arithmetic, op.PReLU,
+    op.BatchNorm,
 )  # fmt: skip
 """Operators whose every result takes one element of each operand."""
 

@@ -172,9 +172,10 @@ OPERATORS: dict[str, type[Operator]] = {
         Pointwise, Arithmetic, PReLU, Softmax, Identity, Dropout,
         MaxPool, AvgPool, Subsample2d, AdaptiveAvgPool, AdaptiveMaxPool,
         Concat, Flatten, Pad, Zeros, ChannelShuffle,
-        ConvTranspose, MatMul, Attention, Einsum, Resize, Parameter, Derived, Opaque,
-        LayerNorm, RMSNorm, GroupNorm, InstanceNorm, Reduce, Cumulate, Reshape, Permute,
-        Expand, Repeat, Slice, Crop, PadTo, Copy, Unfold, PixelShuffle, PixelUnshuffle,
+        ConvTranspose, MatMul, Attention, Einsum, Resize,
+        Parameter, Derived, Opaque, LayerNorm, RMSNorm, GroupNorm, InstanceNorm,
+        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Slice, Crop, PadTo, Copy,
+        Unfold, PixelShuffle, PixelUnshuffle,
     )
 }  # fmt: skip
 """Every operator by its kind. A new one goes here; tests name what it still lacks."""
