@@ -68,7 +68,7 @@ def _sizes(shape: Shape) -> tuple[Any, ...]:
 
 
 def _last_linear(draw: Draw, _x: Shape) -> list[tuple[op.Operator, str]]:
-    layer = op.LastLinear(draw(st.integers(2, 7)), draw(st.booleans()))
+    layer = op.Linear(draw(st.integers(2, 7)), draw(st.booleans()))
     return [(layer, "x")]
 
 
@@ -111,7 +111,7 @@ def _einsum(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
 def _embedding(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
     """Add a stored tensor, or put a token in front."""
     if draw(st.booleans()):
-        return [(op.Parameter(x), ""), (op.Add(), "xp")]
+        return [(op.Parameter(x), ""), (op.Arithmetic("add"), "xp")]
     return [(op.Parameter(Shape(1, x.spatial)), ""), (op.Concat(), "px")]
 
 

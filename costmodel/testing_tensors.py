@@ -19,7 +19,6 @@ from costmodel.algebra.symbols import H, W
 from costmodel.algebra.window import Window
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
-from costmodel.network.operators.arithmetic import FUNCTIONS, PAIRS, SCALARS
 from costmodel.network.operators.arranging import COPIES
 from costmodel.network.operators.axes import (
     along,
@@ -39,6 +38,14 @@ Draw = st.DrawFn
 TRUTHS = {"comparison", "equal", "not_equal", "less", "less_equal", "greater",
           "greater_equal"}  # fmt: skip
 """Operations whose results are no numbers, so that few operators take them."""
+PAIRS = sorted(
+    name
+    for name, row in op.ARITHMETIC.items()
+    if not (row.needs_number or name in TRUTHS)
+)
+"""Operations on two tensors whose results are numbers."""
+COMPILED = sorted(name for name, row in op.FUNCTIONS.items() if row.torch)
+"""Functions that PyTorch has without constants of their own."""
 Step: TypeAlias = Callable[[Draw, Value], Value]
 
 
@@ -78,13 +85,13 @@ def _positions(extent: Extent) -> int:
 
 def _pointwise(draw: Draw, x: Value) -> Value:
     kinds: list[st.SearchStrategy[op.Operator]] = [
-        st.builds(op.Pointwise, st.sampled_from(sorted(FUNCTIONS.keys() - {"clamp"}))),
+        st.builds(op.Pointwise, st.sampled_from(COMPILED)),
         st.builds(
-            op.Scalar,
-            st.sampled_from(sorted(SCALARS.keys() - {"clamp"} - TRUTHS)),
+            op.Arithmetic,
+            st.sampled_from(sorted(op.ARITHMETIC.keys() - {"clamp"} - TRUTHS)),
             st.sampled_from(["2", "0.5", "3"]),
         ),
-        st.just(op.Scalar("clamp", "0, 6")),
+        st.just(op.Arithmetic("clamp", "0, 6")),
         st.sampled_from([*map(op.Copy, COPIES), op.PReLU(1)]),
     ]
     return put(x, draw(st.one_of(kinds)))
@@ -92,12 +99,12 @@ def _pointwise(draw: Draw, x: Value) -> Value:
 
 def _binary(draw: Draw, x: Value) -> Value:
     """Combine a tensor with itself, or with its mean along an axis."""
-    operation = draw(st.sampled_from(sorted(PAIRS.keys() - TRUTHS)))
+    operation = draw(st.sampled_from(PAIRS))
     if draw(st.booleans()):
-        return put(x, op.Binary(operation), x)
+        return put(x, op.Arithmetic(operation), x)
     mean = put(x, op.Reduce("mean", (_axis(draw, x),), keep=True, everywhere=True))
     pair = (x, mean) if draw(st.booleans()) else (mean, x)
-    return put(pair[0], op.Binary(operation), pair[1])
+    return put(pair[0], op.Arithmetic(operation), pair[1])
 
 
 def _along_an_axis(draw: Draw, x: Value) -> Value:

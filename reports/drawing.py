@@ -8,7 +8,7 @@ from costmodel.analysis.cost import Cost
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators.base import Input
-from costmodel.network.operators.pointwise import Activation, BatchNorm
+from costmodel.network.operators.pointwise import BatchNorm, Pointwise
 from costmodel.network.outline import Block, outline, summary
 from reports.diagram import Arrow, Box, Diagram, dot, drawn
 from reports.numerals import human
@@ -30,7 +30,7 @@ FULL_LIMIT_S = 5.0
 """Seconds that the layout of all operators may take."""
 
 _MOST_LINES = 5
-_FOLLOWING = (BatchNorm, Activation)
+_FOLLOWING = (BatchNorm, Pointwise)
 """Operators drawn in the box of what they follow, where nothing else reads that."""
 
 _SIZES = frozenset({"channels", "groups", "width"})

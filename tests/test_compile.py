@@ -148,7 +148,7 @@ def test_several_inputs_are_several_arguments() -> None:
     net = cm.Network.assemble([
         ("left", op.Input(Shape(4)), ()),
         ("right", op.Input(Shape(4)), ()),
-        ("sum", op.Add(), ("left", "right")),
+        ("sum", op.Arithmetic("add"), ("left", "right")),
     ])  # fmt: skip
     one = torch.ones(2, 4)
     assert torch.equal(cm.compile(net)(one, one), 2 * one)

@@ -15,7 +15,7 @@ from costmodel.errors import CostModelError
 from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, image, network
-from costmodel.network.operators.arithmetic import FUNCTIONS
+from costmodel.network.operators import FUNCTIONS
 from costmodel.network.registry import load
 
 
@@ -184,7 +184,7 @@ def test_sizes_may_be_symbols() -> None:
         ),
         ("scale: takes values that other verbs returned", lambda _: build.scale(3)),
         (
-            'last_linear at "last_linear1": needs two axes or more, got the vector 384',
+            'linear at "linear1": needs two axes or more, got the vector 384',
             lambda x: build.last_linear(build.flatten(x), 5),
         ),
         (
@@ -210,5 +210,5 @@ def test_a_block_is_verbs_alone() -> None:
     kinds = [type(operator) for operator in operators(drawn(image(8), 8, 4))]
     assert kinds == [
         op.Conv, op.Permute, op.LayerNorm, op.Permute, op.Conv, op.Pointwise,
-        op.Conv, op.Parameter, op.Multiply,
+        op.Conv, op.Parameter, op.Arithmetic,
     ]  # fmt: skip

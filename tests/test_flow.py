@@ -15,7 +15,6 @@ from costmodel.network import operators as op
 from costmodel.network.axes import axes as extents_of
 from costmodel.network.flow import (
     AxisFlow,
-    AxisGroup,
     Fixed,
     Merged,
     Mixed,
@@ -28,12 +27,11 @@ from costmodel.network.flow import (
     Together,
     Turned,
     axes_read,
-    axis_groups,
     elementwise,
-    regrouped,
 )
 from costmodel.network.graph import Network
 from costmodel.network.operators import Operator
+from costmodel.network.reshaping import AxisGroup, axis_groups, regrouped
 from costmodel.network.shape import Shape
 from costmodel.testing import networks
 from costmodel.testing_products import product_networks
@@ -196,7 +194,7 @@ def factors(number: int) -> list[int]:
 
 def test_pixels_are_shuffled_as_einops_writes_it() -> None:
     channels, rows, columns = op.PixelShuffle(2).flow(axes(12, 5, 7)).axes
-    parts = [Split(Same(1), (3, 2, 2), number) for number in range(3)]
+    parts = [Split(Same(1), (3, 2, 2), number, 0) for number in range(3)]
     assert channels == parts[0]
     assert rows == Merged((Same(2), parts[1]))
     assert columns == Merged((Same(3), parts[2]))

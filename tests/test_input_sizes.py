@@ -295,7 +295,7 @@ def test_sizes_are_asked_of_networks_of_one_image_of_open_size() -> None:
     shape = image().shape
     two = Network.assemble([
         ("a", op.Input(shape), ()), ("b", op.Input(shape), ()),
-        ("add", op.Add(), ("a", "b")),
+        ("add", op.Arithmetic("add"), ("a", "b")),
     ])  # fmt: skip
     with pytest.raises(CostModelError, match="does not take one image"):
         cm.input_sizes(two)

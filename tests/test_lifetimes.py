@@ -50,10 +50,9 @@ from costmodel.network.build import (
     zeros,
 )
 from costmodel.network.graph import Network
-from costmodel.network.operators.arithmetic import FUNCTIONS, PAIRS, SCALARS
 from costmodel.network.operators.reducing import REDUCTIONS
 from costmodel.network.shape import Shape
-from costmodel.testing_tensors import TRUTHS, put
+from costmodel.testing_tensors import PAIRS, TRUTHS, put
 from tests.drawn import bound_networks, input_size
 
 
@@ -128,11 +127,11 @@ def axes(*sizes: int) -> Shape:
 
 def beside(x: Value, operation: str) -> Value:
     """Combine a tensor with what a convolution makes of it."""
-    return put(x, op.Binary(operation), conv(x, 4, kernel=1))
+    return put(x, op.Arithmetic(operation), conv(x, 4, kernel=1))
 
 
 def beside_its_mean(x: Value, operation: str) -> Value:
-    return put(put(x, op.Reduce("mean", (2,), keep=True)), op.Binary(operation), x)
+    return put(put(x, op.Reduce("mean", (2,), keep=True)), op.Arithmetic(operation), x)
 
 
 LAYERS: list[Callable[[Value], Value]] = [
@@ -145,8 +144,6 @@ LAYERS: list[Callable[[Value], Value]] = [
     lambda x: batch_norm(x, affine=False),
     lambda x: local_response_norm(x, 5),
     lambda x: local_response_norm(x, 2),
-    *(partial(activation, kind=kind) for kind, layer in op.OPERATORS.items()
-      if issubclass(layer, op.Activation)),
     softmax,
     identity,
     lambda x: dropout(x, 30),
@@ -174,17 +171,16 @@ LAYERS: list[Callable[[Value], Value]] = [
     lambda x: channel_shuffle(x, 2),
     lambda x: channel_shuffle(x, 1),
     lambda x: channel_shuffle(flatten(x), 4),
-    *(partial(put, operator=op.Pointwise(name)) for name in sorted(FUNCTIONS)
+    *(partial(activation, kind=name) for name in sorted(op.FUNCTIONS)
       if name != "clamp"),
-    *(partial(put, operator=op.Scalar(name, "2")) for name in sorted(SCALARS)
+    *(partial(put, operator=op.Arithmetic(name, "2")) for name in sorted(op.ARITHMETIC)
       if name not in {"clamp", *TRUTHS}),
-    *(partial(beside, operation=name) for name in sorted(PAIRS) if name not in TRUTHS),
-    *(partial(beside_its_mean, operation=name) for name in sorted(PAIRS)
-      if name not in TRUTHS),
+    *(partial(beside, operation=name) for name in PAIRS),
+    *(partial(beside_its_mean, operation=name) for name in PAIRS),
     *(partial(put, operator=op.Reduce(name, axes, keep))
       for name in sorted(REDUCTIONS) for axes, keep in [((2, 3), True), ((1,), False)]),
     *(partial(put, operator=operator) for operator in [
-        op.Scalar("clamp", "0, 6"), op.PReLU(1), op.PReLU(4), op.LayerNorm(1),
+        op.Arithmetic("clamp", "0, 6"), op.PReLU(1), op.PReLU(4), op.LayerNorm(1),
         op.LayerNorm(3, affine=False), op.LayerNorm(2, bias=False), op.RMSNorm(1),
         op.RMSNorm(2, affine=False), op.GroupNorm(2), op.GroupNorm(4, affine=False),
         op.InstanceNorm(), op.InstanceNorm(affine=True), op.Cumulate(2),
@@ -310,7 +306,9 @@ def test_an_operator_without_a_rule_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shape = Shape(3, (Extent(4), Extent(4)))
-    call = saved.Call(op.Add(), (shape,), shape, needs=(True,), learns=False)
-    monkeypatch.delitem(saved.RULES, op.Add)
+    call = saved.Call(
+        op.Arithmetic("add"), (shape,), shape, needs=(True,), learns=False
+    )
+    monkeypatch.delitem(saved.RULES, op.Arithmetic)
     with pytest.raises(CostModelError, match=r"^add: what it saves for backward is"):
         saved.saved_by(call)

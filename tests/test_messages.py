@@ -40,7 +40,7 @@ from costmodel.testing import networks
 
 
 INPUT = op.Input(Shape(3, (Extent(H), Extent(W))))
-RELU = op.ReLU()
+RELU = op.Pointwise("relu")
 
 
 def check(problem: str, make: Callable[[], object]) -> None:
@@ -68,7 +68,7 @@ GRAPHS = [
     (
         'node "a": is on the cycle a → b → a',
         wired(
-            graph(X_A, ("b", "a"), ("a", "b"), x=INPUT, a=op.Add(), b=RELU),
+            graph(X_A, ("b", "a"), ("a", "b"), x=INPUT, a=op.Arithmetic("add"), b=RELU),
             a=("x", "b"),
         ),
     ),
@@ -78,11 +78,14 @@ GRAPHS = [
         'relu at "a": takes 1 inputs, got 2',
         wired(graph(X_A, ("y", "a"), x=INPUT, y=INPUT, a=RELU), a=("x", "y")),
     ),
-    ('add at "a": takes 2 or more inputs, got 1', graph(X_A, x=INPUT, a=op.Add())),
+    (
+        'add at "a": takes 2 or more inputs, got 1',
+        graph(X_A, x=INPUT, a=op.Arithmetic("add")),
+    ),
     ('input at "b": takes 0 inputs, got 1', graph(("a", "b"), a=INPUT, b=INPUT)),
     ('node "a": has no attribute "operator"', graph(X_A, x=INPUT, a=None)),
     ('node "a": needs an Operator, got str', graph(X_A, x=INPUT, a="relu")),
-    ('node "a": needs an Operator, got ABCMeta', graph(X_A, x=INPUT, a=op.ReLU)),
+    ('node "a": needs an Operator, got ABCMeta', graph(X_A, x=INPUT, a=op.Pointwise)),
     (
         'node "a": input "gone" is missing from the graph',
         wired(graph(X_A, x=INPUT, a=RELU), a=("gone",)),
@@ -93,7 +96,10 @@ GRAPHS = [
     ),
     (
         "node \"a\": inputs ('x', 'x') differ from its edges from ('x', 'y')",
-        wired(graph(X_A, ("y", "a"), x=INPUT, y=INPUT, a=op.Add()), a=("x", "x")),
+        wired(
+            graph(X_A, ("y", "a"), x=INPUT, y=INPUT, a=op.Arithmetic("add")),
+            a=("x", "x"),
+        ),
     ),
     (
         "node \"a\": inputs 'x' is no tuple of names",
@@ -127,7 +133,7 @@ GRAPHS = [
                 ("y", "a"),
                 x=INPUT,
                 y=op.Input(Shape(3, (Extent(W), Extent(H)))),
-                a=op.Add(),
+                a=op.Arithmetic("add"),
             ),
             a=("x", "y"),
         ),
@@ -519,9 +525,9 @@ STRANGE = st.sampled_from(
         ("gone",),
         [["input"]],
         {"a": 1},
-        op.ReLU,
-        op.ReLU(),
-        op.Add(),
+        op.Pointwise,
+        op.Pointwise("relu"),
+        op.Arithmetic("add"),
         op.Concat(),
         op.Flatten(),
         op.Linear(3),

@@ -10,7 +10,7 @@ import pytest
 import costmodel as cm
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, W
-from costmodel.analysis.places import GONE, UNKNOWN, Place, Places, home, places
+from costmodel.analysis.places import GONE, UNKNOWN, Place, Places, Routes, home
 from costmodel.analysis.support import support
 from costmodel.bridge.gradients import gradient_support
 from costmodel.errors import CostModelError
@@ -26,16 +26,15 @@ def axes(*sizes: int) -> Shape:
 
 
 def places_in(net: Network) -> dict[str, Places]:
-    """Return where height and width are in a network without stored tensors."""
-    flows = {n.name: n.operator.flow(*net.shapes_into(n)) for n in net.nodes}
-    return places(net, flows, frozenset())
+    """Return where height and width are in each result that has them elsewhere."""
+    return Routes(net).places
 
 
 def convnext(x: Value) -> Value:
     """Put features last, as ConvNeXt does: Liu et al. 2022, arXiv:2201.03545."""
     y = put(depthwise(x, 7), op.Permute((2, 3, 1)))
-    y = put(put(y, op.LayerNorm(1)), op.LastLinear(6))
-    y = put(put(y, op.Pointwise("gelu")), op.LastLinear(4))
+    y = put(put(y, op.LayerNorm(1)), op.Linear(6))
+    y = put(put(y, op.Pointwise("gelu")), op.Linear(4))
     return add(x, put(y, op.Permute((3, 1, 2))))
 
 
@@ -62,7 +61,7 @@ def unshuffled(x: Value) -> Value:
 def centred(x: Value) -> Value:
     """Take the mean of all channels off, and scale by a learned slope."""
     mean = put(x, op.Reduce("mean", (1,), keep=True, everywhere=False))
-    return conv(put(put(x, op.Binary("subtract"), mean), op.PReLU(4)), 4, kernel=3)
+    return conv(put(put(x, op.Arithmetic("subtract"), mean), op.PReLU(4)), 4, kernel=3)
 
 
 @pytest.mark.parametrize(
@@ -89,26 +88,26 @@ def test_sizes_of_one_are_repeated_where_the_image_is() -> None:
     x = conv(image(3, 16, 16), 4, kernel=3)
     last = put(x, op.Permute((2, 3, 1)))
     mean = put(last, op.Reduce("mean", (3,), keep=True, everywhere=False))
-    field = cm.receptive_field(network(put(mean, op.Binary("multiply"), last)))
+    field = cm.receptive_field(network(put(mean, op.Arithmetic("multiply"), last)))
     assert field.size == (3, 3)
     assert field.stride == (1, 1)
     rows = put(last, op.Slice(1, 0, length=1))
-    sizes = cm.receptive_field(network(put(last, op.Binary("add"), rows))).windows()
+    sizes = cm.receptive_field(network(put(last, op.Arithmetic("add"), rows))).windows()
     assert {height.stride for height, _ in sizes if height} == {0, 1}
 
 
 def test_a_gate_leaves_the_places_of_what_it_gates() -> None:
     x = conv(image(3, 16, 16), 4, kernel=3)
     gate = put(x, op.Reduce("mean", (2, 3), keep=True))
-    y = put(put(gate, op.Binary("multiply"), x), op.Slice(2, 1, 0, step=2))
-    assert "binary1" not in places_in(network(y))
+    y = put(put(gate, op.Arithmetic("multiply"), x), op.Slice(2, 1, 0, step=2))
+    assert "multiply1" not in places_in(network(y))
 
 
 def test_tokens_see_their_patch_until_attention() -> None:
     x = conv(image(3, 32, 32), 8, kernel=8, stride=8, padding=0)
     x = put(put(x, op.Reshape(axes(8, 16))), op.Permute((2, 1)))
     x = put(x, op.LayerNorm(1))
-    query = put(x, op.LastLinear(8))
+    query = put(x, op.Linear(8))
     y = put(put(query, op.Attention(), query, query), op.Slice(1, 0, length=1))
     net = network(y)
     field = cm.receptive_field(net)

@@ -124,10 +124,10 @@ def check_window(
 
 
 OF_TENSORS = {
-    op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Copy,
+    op.PReLU, op.Copy,
     op.InstanceNorm, op.ConvTranspose,
     op.Resize, op.MatMul, op.Attention, op.Einsum, op.LayerNorm, op.RMSNorm,
-    op.GroupNorm, op.Reduce, op.Cumulate, op.LastLinear, op.Reshape, op.Permute,
+    op.GroupNorm, op.Reduce, op.Cumulate, op.Reshape, op.Permute,
     op.Expand, op.Repeat, op.Crop, op.PadTo, op.Unfold,
     op.PixelShuffle, op.PixelUnshuffle, op.Parameter, op.Derived, op.Opaque,
 }  # fmt: skip
@@ -176,7 +176,7 @@ def check_extremes(field: ReceptiveField, layer: str) -> None:
 def test_windows_are_those_of_every_path_of_the_graph(net: Network) -> None:
     graph = net.graph
     plain = [node.name for node in net.nodes if not any(
-        isinstance(net[name].operator, SPECIAL)
+        isinstance(net[name].operator, SPECIAL) or net[name].operator == PRODUCT
         for name in {node.name, *nx.ancestors(graph, node.name)}
     )]  # fmt: skip
     last = plain[-1]
@@ -185,8 +185,9 @@ def test_windows_are_those_of_every_path_of_the_graph(net: Network) -> None:
     assert found == set(receptive_field(net).windows(last))
 
 
-SPECIAL = (op.Zeros, op.Slice, op.TableConv2d, op.Multiply,
-           op.AdaptiveAvgPool, op.AdaptiveMaxPool, op.Flatten)  # fmt: skip
+PRODUCT = op.Arithmetic("multiply")
+SPECIAL = (op.Zeros, op.Slice, op.TableConv2d, op.AdaptiveAvgPool,
+           op.AdaptiveMaxPool, op.Flatten)  # fmt: skip
 """Operators that lose channels, or see a whole map: for these a path is not enough."""
 
 
@@ -502,7 +503,7 @@ def test_fields_are_those_of_networks_of_one_image() -> None:
     shape = image(4, 8, 8).shape
     two = Network.assemble([
         ("a", op.Input(shape), ()), ("b", op.Input(shape), ()),
-        ("add", op.Add(), ("a", "b")),
+        ("add", op.Arithmetic("add"), ("a", "b")),
     ])  # fmt: skip
     with pytest.raises(
         CostModelError, match=r"takes 4×8×8 and 4×8×8; it is about netw"

@@ -154,7 +154,7 @@ def two_at_a_time(net: Network) -> Network:
     layers: list[tuple[str, op.Operator, tuple[str, ...]]] = []
     for node in net.nodes:
         first, *others = node.inputs or ("",)
-        if isinstance(node.operator, (op.Add, op.Multiply)):
+        if isinstance(node.operator, op.Arithmetic) and others:
             for number, other in enumerate(others[:-1]):
                 part = f"{node.name}_part{number}"
                 layers.append((part, node.operator, (first, other)))

@@ -18,13 +18,13 @@ from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import (
     Derived,
-    Multiply,
     Opaque,
     Operator,
     Parameter,
     RadialBasis,
     Subsample2d,
     Weighted,
+    is_gated,
 )
 from costmodel.network.shape import Shape, counted
 
@@ -155,7 +155,7 @@ def depth(network: Network) -> int:
     """
     longest: dict[str, int] = {}
     for node in network.nodes:
-        gated = isinstance(node.operator, Multiply)
+        gated = is_gated(node.operator, network.shapes_into(node))
         sources = node.inputs[:1] if gated else node.inputs
         before = max((longest[source] for source in sources), default=0)
         longest[node.name] = before + isinstance(node.operator, Weighted)

@@ -40,6 +40,7 @@ from costmodel.network.flow import (
 )
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.network.reshaping import shuffle_of
 
 
 Blocks: TypeAlias = list[tuple[Sequence[int], int]]
@@ -50,7 +51,7 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 
 def flow_of(network: Network, node: Node) -> Flow:
     """Return a node's flow, or say that nobody has a rule for it."""
-    flow = node.operator.flow(*network.shapes_into(node))
+    flow = network.flows[node.name]
     if not flow.is_known:
         problem = "no rule says where its axes come from"
         raise at(node.operator.kind, node.name, problem)
@@ -175,6 +176,11 @@ def along(
         if not _is_of(axis, number):
             return [(every, outputs)]
         return blocks(axis, count, outputs)
+    if shuffle := shuffle_of(axis):
+        places = np.arange(count).reshape(list(map(as_int, shuffle.sizes)))
+        return [
+            ([place], 1) for place in places.transpose(shuffle.order).ravel().tolist()
+        ]
     rows: list[set[int]] = [set(every)]
     for part in parts_of(axis):
         made = size_of(part, inputs) if isinstance(axis, Merged) else outputs

@@ -8,7 +8,8 @@ element sees all of it. The operators' flows say which.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple, TypeAlias
 
@@ -78,38 +79,98 @@ class Step(NamedTuple):
     source: From | Split | None = None
 
 
-def places(
-    network: Network, flows: Mapping[str, Flow], stored: frozenset[str]
-) -> dict[str, Places]:
-    """Return where height and width are in every result that has them elsewhere.
+class Routes:
+    """Where each node of a network leaves the image's axes, and what it sees of them.
 
-    What is ``stored`` has no height and width of the image.
+    Equal layers of a network are one operator on one shape, and are asked once.
     """
-    found: dict[str, Places] = {}
-    at_home = home(axes_of(network))
+
+    def __init__(self, network: Network, *, same: bool = False) -> None:
+        """Follow the axes; ``same`` pads as TensorFlow does."""
+        self.network, self.same = network, same
+        self.home = home(axes_of(network))
+        self.stored = _stored(network)
+        """What is made of stored tensors alone, which has none of the image's axes."""
+        self.flows = network.flows
+        self.places: dict[str, Places] = {}
+        """Where height and width are in every result that has them elsewhere."""
+        self._steps: dict[_Key, tuple[Step, ...]] = {}
+        self._windows: dict[_Key, tuple[Window | None, ...]] = {}
+        for node in network.nodes:
+            followed = [n for n, s in enumerate(node.inputs) if s not in self.stored]
+            operands = [self._steps_of(node, number) for number in followed]
+            after = tuple(map(_common, zip(*operands, strict=True)))
+            if after not in (self.home, ()):
+                self.places[node.name] = after
+
+    def _steps_of(self, node: Node, operand: int) -> tuple[Step, ...]:
+        where = self.before(node, operand)
+        x = self.network.by_name[node.inputs[operand]].output
+        key = _key(node, x, operand, where)
+        if key not in self._steps:
+            flow = self.flows[node.name]
+            found = (step(node, flow, x, place, operand) for place in where)
+            self._steps[key] = tuple(found)
+        return self._steps[key]
+
+    def before(self, node: Node, operand: int) -> Places:
+        """Return where height and width are in what a node reads."""
+        return self.places.get(node.inputs[operand], self.home)
+
+    def after(self, node: Node) -> Places:
+        """Return where height and width are in a node's result."""
+        return self.places.get(node.name, self.home)
+
+    def windows(self, node: Node, operand: int) -> tuple[Window | None, ...]:
+        """Return what a node sees of one operand along height and width.
+
+        An operand that has lost an axis shows the same to every position of another's.
+
+        **Errors**: an operator that works along an axis that is not followed.
+        """
+        where = self.before(node, operand)
+        x = self.network.by_name[node.inputs[operand]].output
+        key = _key(node, x, operand, where)
+        if key not in self._windows:
+            steps = zip(where, self._steps_of(node, operand), strict=True)
+            seen = _Looking(node, self.flows[node.name], x, operand, self.same)
+            self._windows[key] = seen.windows(list(steps))
+        found = self._windows[key]
+        if len(node.inputs) == 1 or GONE not in where:
+            return found
+        places = zip(found, where, self.after(node), strict=True)
+        return tuple(_STANDING if a == GONE != b else window for window, a, b in places)
+
+
+_Key: TypeAlias = tuple[int, int, int, int, Places]
+
+
+def _key(node: Node, x: Shape, operand: int, where: Places) -> _Key:
+    """Return what nodes that do the same with the image's axes have in common."""
+    return id(node.operator), id(x), id(node.output), operand, where
+
+
+_STANDING = Window(stride=0)
+
+
+def _stored(network: Network) -> frozenset[str]:
+    """Return what is made of stored tensors alone: it sees nothing, and is no zero.
+
+    What is derived from them is, though a sample may say how many of them there are.
+    """
+    found: set[str] = set()
     for node in network.nodes:
-        operands = [
-            _moved(node, flows[node.name], network.by_name[source].output, number,
-                   found.get(source, at_home))
-            for number, source in enumerate(node.inputs) if source not in stored
-        ]  # fmt: skip
-        if not operands:
-            continue
-        moved = tuple(map(_common, zip(*operands, strict=True)))
-        if moved != at_home:
-            found[node.name] = moved
-    return found
+        is_stored = type(node.operator) in (op.Parameter, op.Derived)
+        if is_stored or (node.inputs and found.issuperset(node.inputs)):
+            found.add(node.name)
+    return frozenset(found)
 
 
-def _moved(
-    node: Node, flow: Flow, x: Shape, operand: int, where: Places
-) -> list[Place]:
-    return [step(node, flow, x, place, operand).place for place in where]
-
-
-def _common(operands: Sequence[Place]) -> Place:
+def _common(operands: Sequence[Step]) -> Place:
     """Return where an axis is in several operands; where it is gone, others say."""
-    different = set(operands) - {GONE}
+    if len(operands) == 1:
+        return operands[0].place
+    different = {taken.place for taken in operands} - {GONE}
     if not different:
         return GONE
     return different.pop() if len(different) == 1 else UNKNOWN
@@ -117,23 +178,30 @@ def _common(operands: Sequence[Place]) -> Place:
 
 def step(node: Node, flow: Flow, x: Shape, place: Place, operand: int = 0) -> Step:
     """Return where a node leaves an axis of one operand, and by which flow."""
-    if isinstance(node.operator, op.Product):
+    if flow.summed and isinstance(node.operator, op.Product):
         return Step(GONE)
     if place in (GONE, UNKNOWN):
         return Step(place)
-    for number, source, is_alone in _named(flow, operand, place.axis):
-        if _is_flattened(node, x):
-            return Step(GONE, source)
-        if isinstance(source, Split):
-            return Step(_inside(source, x, place, flow), source)
-        return Step(Place(number, place.is_alone and is_alone), source)
-    return Step(GONE)
+    own = flow.axes[place.axis - 1] if place.axis <= len(flow.axes) else None
+    if isinstance(own, From) and (own.operand, own.axis) == (operand, place.axis):
+        named: _Named = place.axis, own, True  # most stay where they are
+    else:
+        named = _named(flow, operand, place.axis)
+    number, source, is_alone = named
+    if source is None:
+        return Step(GONE)
+    if not node.output.spatial and _is_flattened(node, x):
+        return Step(GONE, source)
+    if isinstance(source, Split):
+        return Step(_inside(source, x, place, flow), source)
+    return Step(Place(number, place.is_alone and is_alone), source)
 
 
-def _named(
-    flow: Flow, operand: int, axis: int
-) -> Iterator[tuple[int, From | Split, bool]]:
-    """Yield the output axes that come from an axis, and whether they do so alone."""
+_Named: TypeAlias = tuple[int, From | Split | None, bool]
+
+
+def _named(flow: Flow, operand: int, axis: int) -> _Named:
+    """Return the output axis that comes from an axis, and whether it does so alone."""
     for number, made in enumerate(flow.axes, start=1):
         for source in sources(made):
             if isinstance(source, Split):
@@ -141,7 +209,8 @@ def _named(
             else:
                 is_it = (operand, axis) == (source.operand, source.axis)
             if is_it:
-                yield number, source, len(parts_of(made)) == 1
+                return number, source, len(parts_of(made)) == 1
+    return 0, None, False
 
 
 def _is_flattened(node: Node, x: Shape) -> bool:
@@ -176,101 +245,100 @@ def _divides(divisor: Dim, number: Dim) -> bool:
     return bool(ratio.as_numer_denom()[1] == 1)
 
 
-def windows_along(
-    node: Node,
-    flow: Flow,
-    x: Shape,
-    where: Places,
-    operand: int = 0,
-    *,
-    same: bool = False,
-) -> tuple[Window | None, ...]:
-    """Return what an operator sees of one operand along height and width.
-
-    ``same`` pads as TensorFlow does.
-
-    **Errors**: an operator that works along an axis that is not followed.
-    """
-    seen = []
-    try:
-        for place in where:
-            seen.append(_seen(node, flow, x, place, operand, same=same))
-    except _LostError:
-        raise at(node.operator.kind, node.name, _lost(where)) from None
-    except CostModelError as error:
-        raise at(node.operator.kind, node.name, str(error)) from None
-    return tuple(seen)
+def _is_one_window(axis: AxisFlow) -> bool:
+    return isinstance(axis, From) and axis.is_one_window
 
 
 class _LostError(CostModelError):
     """An axis is somewhere else than an operator looks."""
 
 
-def _seen(
-    node: Node, flow: Flow, x: Shape, place: Place, operand: int, *, same: bool
-) -> Window | None:
-    """Return what an operator sees along one axis of the image; None: all of it."""
-    if isinstance(node.operator, op.Product):
-        return None
-    if place == GONE:
-        return Window()
-    if place == UNKNOWN:
-        if flow.summed or not all(_is_kept(axis, operand) for axis in flow.axes):
-            raise _LostError
-        return Window()
-    if isinstance(node.operator, op.Windowed) and place.axis == 1:
-        raise _LostError
-    after, source = step(node, flow, x, place, operand)
-    if source is None:
-        return None if (operand, place.axis) in axes_read(flow) else Window()
-    if after == GONE:
-        return None  # of a vector
-    window = _window(node, source, x, after, same=same)
-    if window not in (None, *POINTS) and not place.is_alone:
-        raise _LostError
-    return window
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """A node that looks at one of its operands."""
 
+    node: Node
+    flow: Flow
+    x: Shape
+    operand: int
+    same: bool
 
-def _window(
-    node: Node, source: From | Split, x: Shape, after: Place, *, same: bool
-) -> Window | None:
-    """Return what a position sees along an axis; None: all of it."""
-    match source:
-        case Split():
+    def windows(self, steps: Sequence[tuple[Place, Step]]) -> tuple[Window | None, ...]:
+        """Return what it sees along each axis of the image; None: all of it."""
+        operator, name = self.node.operator, self.node.name
+        try:
+            if not all(map(_is_one_window, self.flow.axes)):
+                operator.window  # noqa: B018 - refuses, and says why
+            if isinstance(operator, op.Product):
+                return (None,) * len(steps)
+            self._require_known()
+            return tuple(self._seen(*one) for one in steps)
+        except _LostError:
+            problem = _lost([place for place, _ in steps])
+            raise at(operator.kind, name, problem) from None
+        except CostModelError as error:
+            raise at(operator.kind, name, str(error)) from None
+
+    def _require_known(self) -> None:
+        if not self.flow.is_known:
+            raise CostModelError("no rule says where its axes come from")
+
+    def _seen(self, place: Place, taken: Step) -> Window | None:
+        if place == GONE:
             return Window()
-        case Tiled():
-            problem = f"{node.operator}: which positions repeat is not followed"
-            raise CostModelError(problem)
-        case Turned():
-            problem = f"along which axes is not kept of a {node.operator}"
-            raise CostModelError(problem)
-        case Sampled(axis=axis):
-            sides = extents_of(x)[axis - 1], extents_of(node.output)[after.axis - 1]
-            return Window() if sides[0] == sides[1] else None
-        case Slid(axis=axis, along=window) if same:
-            is_padded = isinstance(node.operator, op.Windowed)
-            return (
-                as_tensorflow(window, extents_of(x)[axis - 1]) if is_padded else window
-            )
-    return source.window
+        if place == UNKNOWN:
+            if self.flow.summed or not all(map(self._is_kept, self.flow.axes)):
+                raise _LostError
+            return Window()
+        if place.axis == 1 and isinstance(self.node.operator, op.Windowed):
+            raise _LostError
+        if taken.source is None:
+            is_summed = (self.operand, place.axis) in axes_read(self.flow)
+            return None if is_summed else Window()
+        if taken.place == GONE:
+            return None  # of a vector
+        window = self._window(taken.source, taken.place)
+        if not (place.is_alone or window is None or window in POINTS):
+            raise _LostError
+        return window
 
+    def _window(self, source: From | Split, after: Place) -> Window | None:
+        match source:
+            case Split():
+                return Window()
+            case Tiled():
+                problem = (
+                    f"{self.node.operator}: which positions repeat is not followed"
+                )
+                raise CostModelError(problem)
+            case Turned():
+                what = str(self.node.operator)
+                raise CostModelError(f"along which axes is not kept of a {what}")
+            case Sampled(axis=axis):
+                before = extents_of(self.x)[axis - 1]
+                is_copy = before == extents_of(self.node.output)[after.axis - 1]
+                return Window() if is_copy else None
+            case Slid(axis=axis, along=along) if self.same and isinstance(
+                self.node.operator, op.Windowed
+            ):
+                return as_tensorflow(along, extents_of(self.x)[axis - 1])
+            case _:
+                return source.window
 
-def _is_kept(axis: AxisFlow, operand: int) -> bool:
-    """Say whether positions stay what they are, wherever the image is among them."""
-    return all(
-        isinstance(source, Split)
-        or source.operand != operand
-        or (
-            source.is_one_window
-            and source.window is not None
-            and (source.window.size, source.window.stride, source.window.before)
-            == (1, 1, 0)
+    def _is_kept(self, axis: AxisFlow) -> bool:
+        """Say whether positions stay what they are, wherever the image is."""
+        windows = [
+            source.window if source.is_one_window else None
+            for source in sources(axis)
+            if isinstance(source, From) and source.operand == self.operand
+        ]
+        return all(
+            window and (window.size, window.stride, window.before) == (1, 1, 0)
+            for window in windows
         )
-        for source in sources(axis)
-    )
 
 
-def _lost(where: Places) -> str:
+def _lost(where: Sequence[Place]) -> str:
     axes = zip(AXES[len(where)], where, home(len(where)), strict=True)
     names = [name for name, place, own in axes if place != own]
     return (

@@ -82,7 +82,7 @@ VIEWS = (op.Reshape, op.Permute, op.Expand, op.Slice, op.Crop)
 A reshape behind a permutation has to copy; see :mod:`costmodel.analysis.strides`.
 """
 
-_PASSING = (op.Add, op.Concat, op.Flatten, op.Reshape, op.Permute)
+_PASSING = (op.Concat, op.Flatten, op.Reshape, op.Permute)
 
 
 def stored_elements(operator: Operator, output: Shape) -> Dim:
@@ -92,9 +92,10 @@ def stored_elements(operator: Operator, output: Shape) -> Dim:
 
 def passed_operands(call: Call) -> tuple[int, ...]:
     """Return the operands that the result's gradient, or a part of it, serves."""
-    if isinstance(call.operator, op.Binary):
+    if isinstance(call.operator, op.Arithmetic):
         alike = [n for n, x in enumerate(call.inputs) if x.same_as(call.output)]
-        first = {"add": 2, "subtract": 1}.get(call.operator.operation, 0)
+        passing = {"add": len(call.inputs), "subtract": 1}
+        first = passing.get(call.operator.operation, 0)
         return tuple(n for n in alike if n < first)
     return tuple(range(len(call.inputs))) if _passes(call) else ()
 
@@ -111,8 +112,6 @@ def _passes(call: Call) -> bool:
         return call.inputs[0].same_as(call.output)
     if isinstance(call.operator, op.Copy):
         return call.operator.order == "same"
-    if isinstance(call.operator, op.Scalar):
-        return call.operator.operation in ("add", "subtract")
     return isinstance(call.operator, _PASSING) or is_repeated(call.operator)
 
 
@@ -148,11 +147,6 @@ def _local_response_norm(call: Call) -> Saved:
     squares = Extra("intermediate", (x.channels + size - 1) * x.positions)
     scale = Extra("intermediate", x.numel)
     return Saved(operands=(0,), extras=(squares, scale, scale))
-
-
-def _scaled_tanh(call: Call) -> Saved:
-    """Keep the hyperbolic tangent before it is scaled."""
-    return Saved(extras=(Extra("intermediate", call.output.numel),))
 
 
 def _radial_basis(call: Call) -> Saved:
@@ -259,31 +253,30 @@ def _resampling(call: Call) -> Saved:
     return _operand(call) if is_area else _nothing(call)
 
 
-OF_RESULT = {"exp", "expm1", "sqrt", "rsqrt", "reciprocal"}
-"""Functions whose derivative is a formula of their result."""
-
-OF_NOTHING = {"neg", "sign", "floor", "ceil", "round", "trunc"}
-"""Functions whose derivative is a constant."""
-
-
 def _pointwise(call: Call) -> Saved:
-    """Keep what the derivative is a formula of: the result, or else the operand."""
-    function, whole = call.operator.attributes["function"], call.output.numel
-    if function in OF_NOTHING:
-        return Saved()
-    if function in OF_RESULT:
-        return Saved(result=True)
-    if function in ("logsigmoid", "softsign"):
-        return Saved(operands=(0,), extras=(Extra("intermediate", whole),))
-    if function == "tanhshrink":
-        return Saved(extras=(Extra("intermediate", whole),))
-    return Saved(operands=(0,))
+    """Keep what the derivative is a formula of, as the function's row says."""
+    assert isinstance(call.operator, op.Pointwise)  # noqa: S101 - a row of the table
+    saved = call.operator.row.saved.split()
+    between = (Extra("intermediate", call.output.numel),)
+    return Saved(
+        operands=(0,) if "operand" in saved else (),
+        result="result" in saved,
+        extras=between if "intermediate" in saved else (),
+    )
 
 
-def _scalar(call: Call) -> Saved:
-    """Keep the operand where the number is no plain term or factor of it."""
+def _arithmetic(call: Call) -> Saved:
+    """Keep what the derivative multiplies by, beside a number or another tensor."""
     operation = call.operator.attributes["operation"]
-    if operation in ("add", "subtract", "reverse_subtract", "multiply", "divide"):
+    if operation in ("add", "subtract", "reverse_subtract"):
+        return Saved()
+    is_alone = len(call.inputs) == 1
+    return (_beside_number if is_alone else _of_tensors)(call, operation)
+
+
+def _beside_number(call: Call, operation: str) -> Saved:
+    """Keep the operand where the number is no plain factor of it."""
+    if operation in ("multiply", "divide"):
         return Saved()
     if operation == "reverse_power":
         return Saved(operands=(0,), result=True)
@@ -292,16 +285,12 @@ def _scalar(call: Call) -> Saved:
     return Saved(operands=(0,))
 
 
-def _binary(call: Call) -> Saved:
+def _of_tensors(call: Call, operation: str) -> Saved:
     """Keep what the other operand's derivative multiplies."""
-    operation = call.operator.attributes["operation"]
-    left, right = call.needs
-    if operation in ("add", "subtract"):
-        return Saved()
     if operation == "multiply":
-        return Saved(operands=((1,) if left else ()) + ((0,) if right else ()))
+        return _other_operand(call)
     if operation == "divide":
-        return Saved(operands=(0, 1) if right else (1,))
+        return Saved(operands=(0, 1) if call.needs[1] else (1,))
     return Saved(operands=(0, 1), result=operation == "power")
 
 
@@ -370,7 +359,6 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Product: _other_operand,
     Pool: _operand,
     op.Resize: _resampling,
-    op.Activation: _operand,
     op.Conv: _conv,
     op.TableConv2d: _table_conv,
     op.RadialBasis: _radial_basis,
@@ -381,16 +369,9 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.GroupNorm: _group_norm,
     op.InstanceNorm: _instance_norm,
     op.Softmax: _result,
-    op.ReLU: _result,
-    op.Sigmoid: _result,
-    op.Tanh: _result,
-    op.ScaledTanh: _scaled_tanh,
     op.Pointwise: _pointwise,
     op.PReLU: _operand,
-    op.Scalar: _scalar,
-    op.Binary: _binary,
-    op.Add: _nothing,
-    op.Multiply: _other_operand,
+    op.Arithmetic: _arithmetic,
     op.Dropout: _dropout,
     op.Pad: _pad,
     op.MaxPool: _max_pool,

@@ -14,16 +14,8 @@ from costmodel.algebra.symbols import as_int
 from costmodel.algebra.window import Window
 from costmodel.analysis.links import along, of_operand
 from costmodel.analysis.paths import Seen, Windows
-from costmodel.analysis.places import (
-    GONE,
-    UNKNOWN,
-    Places,
-    axes_of,
-    home,
-    places,
-    windows_along,
-)
-from costmodel.errors import CostModelError, at
+from costmodel.analysis.places import UNKNOWN, Places, Routes
+from costmodel.errors import at
 from costmodel.network import operators as op
 from costmodel.network.flow import (
     Flow,
@@ -94,7 +86,8 @@ def spread(
 
     ``towards`` leaves out the nodes that do not lead to that one.
     """
-    reading = _Reading(network, ignore_gates=ignore_gates, same=same)
+    routes = Routes(network, same=same)
+    reading = _Reading(network, routes, ignore_gates=ignore_gates)
     wanted = _leading_to(network, towards)
     table, lanes = _Table(nothing), dict[str, Lanes]()
     for node in network.nodes:
@@ -109,49 +102,10 @@ def spread(
 class _Reading:
     """How a graph is read, and where the image's axes are in each result."""
 
-    def __init__(self, network: Network, *, ignore_gates: bool, same: bool) -> None:
-        """Find the axes, and whether channels have to be followed apart."""
-        self.network, self.stored = network, _stored(network)
-        self.flows = flows = {
-            node.name: node.operator.flow(*network.shapes_into(node))
-            for node in network.nodes
-        }
-        self.ignore_gates, self.same = ignore_gates, same
-        self.apart = _drops_channels(network, flows)
-        self.places = places(network, flows, self.stored)
-        self.home = home(axes_of(network))
-        self._known: dict[tuple[object, ...], Windows] = {}
-
-    def windows(self, node: Node, operand: int) -> Windows:
-        """Return what a node sees of one operand along height and width.
-
-        An operand that has lost an axis shows the same to every position of another's.
-        """
-        source, flow = node.inputs[operand], self.flows[node.name]
-        where = self.places.get(source, self.home)
-        x = self.network.by_name[source].output
-        key = (id(node.operator), id(flow), operand, where, id(x), id(node.output))
-        if key not in self._known:
-            seen = windows_along(node, flow, x, where, operand, same=self.same)
-            self._known[key] = seen
-        after = self.places.get(node.name, self.home)
-        return tuple(
-            _STANDING if place == GONE != there and len(node.inputs) > 1 else window
-            for window, place, there in zip(self._known[key], where, after, strict=True)
-        )
-
-
-def _stored(network: Network) -> frozenset[str]:
-    """Return what is made of stored tensors alone: it sees nothing, and is no zero.
-
-    What is derived from them is, though a sample may say how many of them there are.
-    """
-    found: set[str] = set()
-    for node in network.nodes:
-        is_stored = isinstance(node.operator, op.Parameter | op.Derived)
-        if is_stored or (node.inputs and found.issuperset(node.inputs)):
-            found.add(node.name)
-    return frozenset(found)
+    def __init__(self, network: Network, routes: Routes, *, ignore_gates: bool) -> None:
+        """Say whether channels have to be followed apart."""
+        self.network, self.routes, self.ignore_gates = network, routes, ignore_gates
+        self.apart = _drops_channels(network, routes.flows)
 
 
 def _followed(node: Node, stored: frozenset[str]) -> list[int]:
@@ -169,38 +123,23 @@ def _read(
     table: _Table[S], node: Node, operands: Sequence[Lanes], reading: _Reading
 ) -> Lanes:
     """Return what a node's channels see, from what those of its operands see."""
-    operator, flow = node.operator, reading.flows[node.name]
-    followed = _followed(node, reading.stored)
+    operator, flow = node.operator, reading.routes.flows[node.name]
+    followed = _followed(node, reading.routes.stored)
     if not followed or isinstance(operator, op.Source):
         return (_NOTHING,)
-    _require_window(node)
-    if not flow.is_known:
-        problem = "no rule says where its axes come from"
-        raise at(operator.kind, node.name, problem)
-    if any(isinstance(axis, Joined) for axis in flow.axes):
-        require_apart(node, flow, reading.places.get(node.name, reading.home))
     seen = []
     for number in followed:
-        windows = reading.windows(node, number)
-        through = table.through(operands[number], windows, node.name)
-        if isinstance(operator, op.Product):
-            through = (table.union(through),)
-        seen.append(_mixed(table, node, through, number, reading))
+        windows = reading.routes.windows(node, number)
+        lanes = table.through(operands[number], windows, node.name)
+        seen.append(_mixed(table, node, lanes, number, reading))
     if len(seen) == 1:
         return seen[0]
+    require_apart(node, flow, reading.routes.after(node))
     if isinstance(flow.axes[0], Joined):
         return _concat(table, seen, reading.network.shapes_into(node), reading)
-    if isinstance(operator, op.Multiply):
+    if op.is_gated(operator, reading.network.shapes_into(node)):
         return _product(table, seen, reading)
     return tuple(map(table.union, _beside(seen)))
-
-
-def _require_window(node: Node) -> None:
-    """Refuse an operator whose positions are no one window; it says why."""
-    try:
-        node.operator.window  # noqa: B018 - asked for its error
-    except CostModelError as error:
-        raise at(node.operator.kind, node.name, str(error)) from None
 
 
 def _drops_channels(network: Network, flows: Mapping[str, Flow]) -> bool:
@@ -212,7 +151,8 @@ def _drops_channels(network: Network, flows: Mapping[str, Flow]) -> bool:
     kinds = {type(node.operator) for node in network.nodes}
     has_zeros = op.Zeros in kinds or any(isinstance(axis, Padded) for axis in first)
     some = any(isinstance(axis, Part | Listed) for axis in first) or (
-        op.Multiply in kinds and has_zeros
+        has_zeros
+        and any(op.is_gated(n.operator, network.shapes_into(n)) for n in network.nodes)
     )
     return some and all(type(n.output.channels) is int for n in network.nodes)
 
@@ -287,11 +227,15 @@ def _mixed(
 
     **Errors**: channels that see different things and become positions.
     """
-    flow = reading.flows[node.name]
+    if not reading.apart:
+        return lanes
+    flow = reading.routes.flows[node.name]
     first = of_operand(flow.axes[0], operand)
     is_alike = len(lanes) == 1 and not isinstance(first, Padded)
-    if not reading.apart or is_alike or isinstance(first, Same | Joined):
+    if is_alike or isinstance(first, Joined) or first == Same(1, operand):
         return lanes
+    if isinstance(node.operator, op.Product):
+        return (table.union(lanes),)
     elsewhere = (
         (source.operand, source.axis) == (operand, 1)
         if isinstance(source, From) else 1 in source.axes

@@ -45,7 +45,7 @@ class Layouts:
         if _keeps_order(operator):
             found = own if own is not None and _is_dense(x, own) else None
         elif operator.view:
-            flow = operator.flow(x)
+            flow = self.network.flows[node.name]
             is_regrouped = any(isinstance(a, (Merged, Split)) for a in flow.axes)
             if not is_regrouped:
                 found = _viewed(flow, own or standard(x.sizes), node.output)

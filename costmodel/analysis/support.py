@@ -102,7 +102,8 @@ def _alive(node: Node, views: Sequence[_View], operands: list[Flags]) -> Flags:
     seen = [view.forth(flags) for view, flags in zip(views, operands, strict=True)]
     if views[0].joined is not None:
         return np.concatenate(seen, axis=views[0].joined)
-    if isinstance(node.operator, op.Multiply | op.Product):
+    is_product = node.operator == op.Arithmetic("multiply")
+    if is_product or isinstance(node.operator, op.Product):
         return functools.reduce(np.logical_and, seen)
     return functools.reduce(np.logical_or, seen)
 

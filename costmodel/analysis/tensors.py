@@ -27,6 +27,7 @@ from costmodel.errors import at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.network.operators import Operator
 
 
 @dataclass(eq=False, slots=True)
@@ -152,16 +153,18 @@ class Run:
         )
 
     def _overwrites(self, index: int, node: Node) -> bool:
-        """Say whether a ReLU may write over its operand: nothing else needs that.
+        """Say whether a function may write over its operand: nothing else needs that.
+
+        Its derivative has to be a formula of its result, as a ReLU's is.
 
         No later reader, no backward, no caller; and the operand is no part or view of
         a block, since autograd treats writing into those in its own way.
         """
-        if not (self.in_place and isinstance(node.operator, op.ReLU)):
+        if not (self.in_place and _may_overwrite(node.operator)):
             return False
         source = self.root[node.inputs[0]]
         block, maker = self.home[source], self.network.by_name[source].operator
-        is_all_of_it = block.node == source or isinstance(maker, op.ReLU)
+        is_all_of_it = block.node == source or _may_overwrite(maker)
         return (
             is_all_of_it
             and not isinstance(maker, (op.Input, op.Zeros, op.Parameter, op.Derived))
@@ -196,3 +199,10 @@ class Run:
                 tensor.last = max(tensor.last, gone[name])
             for source in node.inputs:
                 gone[source] = max(gone.get(source, 0), gone[name])
+
+
+def _may_overwrite(operator: Operator) -> bool:
+    """Say whether code runs a function in place whose backward needs its result."""
+    if not isinstance(operator, op.Pointwise):
+        return False
+    return operator.row.in_place and operator.row.saved == "result"

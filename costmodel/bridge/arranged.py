@@ -117,8 +117,7 @@ COPIES: dict[str, Callable[[], nn.Module]] = {
 
 LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Pointwise: lambda o, _: functions.pointwise(o),
-    op.Scalar: lambda o, _: functions.scalar(o),
-    op.Binary: lambda o, *_: functions.binary(o),
+    op.Arithmetic: lambda o, *_: functions.arithmetic(o),
     op.PReLU: lambda o, _: nn.PReLU(as_int(o.parameters)),
     op.LayerNorm: lambda o, x: nn.LayerNorm(
         _last(o.axes, x), elementwise_affine=o.affine, bias=o.bias

@@ -17,9 +17,6 @@ from costmodel.network.graph import Network
 CONVOLUTIONS = ("conv", "table_conv")
 """Kinds that fvcore and PyTorch both count as convolution."""
 
-LINEAR = ("linear", "last_linear")
-"""Kinds that are ``torch.nn.Linear``: of a vector, and of the last axis."""
-
 
 def check(network: Network) -> tuple[Check, ...]:
     """Compile a bound network, and set its counts beside four independent oracles.
@@ -38,7 +35,7 @@ def check(network: Network) -> tuple[Check, ...]:
     fvcore = oracles.fvcore_macs(module.to_empty(device="cpu"), size)
     kinds = {kind: as_int(sums.macs) for kind, sums in counted.by_operator().items()}
     conv = sum(kinds.get(kind, 0) for kind in CONVOLUTIONS)
-    linear = sum(kinds.get(kind, 0) for kind in LINEAR)
+    linear = kinds.get("linear", 0)
     activations = sum(
         prod(shapes[row.name]) for row in counted.rows if is_layer(row.node.operator)
     )

@@ -82,8 +82,8 @@ def _emit(
     if isinstance(layer, op.Concat):
         pair = (arguments, as_int(layer.axis))
         return graph.create_node("call_function", torch.cat, pair, name=name)
-    if type(layer) in FUNCTIONS:
-        function, result = FUNCTIONS[type(layer)], arguments[0]
+    if layer in FUNCTIONS:
+        function, result = FUNCTIONS[layer], arguments[0]
         for other in arguments[1:]:
             pair = (result, other)
             result = graph.create_node("call_function", function, pair, name=name)
@@ -227,13 +227,13 @@ def _conv_transpose(layer: op.ConvTranspose, x: Shape) -> nn.Module:
     )
 
 
-def _last_linear(layer: op.LastLinear, x: Shape) -> nn.Module:
+def _linear(layer: op.Linear, x: Shape) -> nn.Module:
     return nn.Linear(as_int(x.sizes[-1]), as_int(layer.features), layer.bias)
 
 
-FUNCTIONS: dict[type[op.Operator], Callable[..., Any]] = {
-    op.Add: operator.add,
-    op.Multiply: operator.mul,
+FUNCTIONS: dict[op.Operator, Callable[..., Any]] = {
+    op.Arithmetic("add"): operator.add,
+    op.Arithmetic("multiply"): operator.mul,
 }
 """Operators that are functions of two operands, folded over more."""
 
@@ -241,20 +241,11 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Conv: _conv,
     op.TableConv2d: lambda o, x: modules.TableConv2d(o.table, o.kernel),
     op.Derived: lambda o, *_: modules.Derived(tuple(map(as_int, o.shape.sizes))),
-    op.Linear: lambda o, x: nn.Linear(as_int(x.channels), o.features, o.bias),
+    op.Linear: _linear,
     op.RadialBasis: lambda o, x: modules.RadialBasis(as_int(x.channels), o.features),
     op.BatchNorm: arranged.batch_norm,
     # The paper's constants (section 3.3): k = 2, n = 5, α = 10⁻⁴ (times n), β = 0.75.
     op.LocalResponseNorm: lambda o, x: nn.LocalResponseNorm(o.size, 5e-4, 0.75, 2.0),
-    op.ReLU: lambda o, x: nn.ReLU(),
-    op.ReLU6: lambda o, x: nn.ReLU6(),
-    op.Sigmoid: lambda o, x: nn.Sigmoid(),
-    op.SiLU: lambda o, x: nn.SiLU(),
-    op.Tanh: lambda o, x: nn.Tanh(),
-    op.ScaledTanh: lambda o, x: modules.ScaledTanh(),
-    op.HardSigmoid: lambda o, x: nn.Hardsigmoid(),
-    op.HardSwish: lambda o, x: nn.Hardswish(),
-    op.HardTanh: lambda o, x: nn.Hardtanh(),
     op.Softmax: arranged.softmax,
     op.Identity: lambda o, x: nn.Identity(),
     op.Dropout: lambda o, x: nn.Dropout(o.percent / 100),
@@ -272,7 +263,6 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Zeros: lambda o, x: modules.Zeros(o.channels, o.stride),
     op.ChannelShuffle: lambda o, x: modules.ChannelShuffle(o.groups),
     **arranged.LEAVES,
-    op.LastLinear: _last_linear,
     op.ConvTranspose: _conv_transpose,
     op.MatMul: lambda o, *x: products.MatMul(),
     op.Attention: lambda o, *x: products.Attention(),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from functools import partial
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -14,49 +14,6 @@ from costmodel.bridge.arrangements import Function, product
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 
-
-POINTWISE: dict[str, Callable[[], nn.Module]] = {
-    "celu": nn.CELU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "gelu_tanh": partial(nn.GELU, "tanh"),
-    "hardshrink": nn.Hardshrink,
-    "leaky_relu": nn.LeakyReLU,
-    "logsigmoid": nn.LogSigmoid,
-    "mish": nn.Mish,
-    "selu": nn.SELU,
-    "softplus": nn.Softplus,
-    "softshrink": nn.Softshrink,
-    "softsign": nn.Softsign,
-    "tanhshrink": nn.Tanhshrink,
-    "threshold": partial(nn.Threshold, 0.0, 0.0),
-    **{
-        name: partial(Function, getattr(torch, name))
-        for name in (
-            "abs", "ceil", "cos", "erf", "exp", "expm1", "floor", "log", "log1p",
-            "neg", "reciprocal", "round", "rsqrt", "sign", "sin", "sqrt", "square",
-            "trunc",
-        )
-    },
-}  # fmt: skip
-"""Modules by the function's name; constants are PyTorch's defaults."""
-
-PAIRS: dict[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "divide": operator.truediv,
-    "power": operator.pow,
-    "maximum": torch.maximum,
-    "minimum": torch.minimum,
-    "equal": torch.eq,
-    "not_equal": torch.ne,
-    "less": torch.lt,
-    "less_equal": torch.le,
-    "greater": torch.gt,
-    "greater_equal": torch.ge,
-}
-"""Functions of two tensors, or of a tensor and a number."""
 
 REDUCTIONS: dict[str, Callable[..., torch.Tensor]] = {
     "sum": torch.sum,
@@ -72,45 +29,60 @@ REDUCTIONS: dict[str, Callable[..., torch.Tensor]] = {
 
 
 def pointwise(layer: op.Pointwise) -> nn.Module:
-    """Return the module of a function."""
-    if layer.function not in POINTWISE:
+    """Return the module of a function, as its row names it."""
+    row = layer.row
+    if not row.torch:
         raise CostModelError(
             f'"{layer.function}" has constants that the network does not keep; '
             "write it as a scalar operator"
         )
-    return POINTWISE[layer.function]()
+    found = named(row.torch)
+    if isinstance(found, type):
+        module: nn.Module = found(**row.options)
+        return module
+    return Function(found, **row.options)
 
 
-def scalar(layer: op.Scalar) -> nn.Module:
-    """Return the module of a tensor and a number."""
-    word, _, name = layer.operation.rpartition("_")
+def named(name: str) -> Any:
+    """Return the module's class, or the function, of that full name."""
+    try:
+        return resolve_name(name)
+    except (ImportError, AttributeError) as error:
+        raise CostModelError(f"there is no {name}: {error}") from None
+
+
+def pointwise_modules() -> dict[type[nn.Module], op.Pointwise]:
+    """Return the functions that are modules, by the module's class."""
+    rows = {name: named(row.torch) for name, row in op.functions().items() if row.torch}
+    return {
+        found: op.Pointwise(name)
+        for name, found in rows.items()
+        if isinstance(found, type)
+    }
+
+
+def arithmetic(layer: op.Arithmetic) -> nn.Module:
+    """Return the module of two tensors, or of a tensor and a number."""
+    if not layer.row.torch:
+        raise CostModelError(f'"{layer.operation}": nobody said which one')
+    function = named(layer.row.torch)
+    if layer.value is None:
+        return Function(function)
+    numbers = _numbers(layer, layer.row.numbers)
     if layer.operation == "clamp":
-        least, most = _numbers(layer, 2)
-        return Function(partial(torch.clamp, min=least, max=most))
-    (number,) = _numbers(layer, 1)
-    if word == "reverse":
-        return Function(partial(_reversed, PAIRS[name], number))
+        return Function(torch.clamp, min=numbers[0], max=numbers[1])
     if layer.operation in ("maximum", "minimum"):
         side = "min" if layer.operation == "maximum" else "max"
-        return Function(torch.clamp, **{side: number})
-    return Function(partial(_beside, _pair(layer.operation), number))
-
-
-def binary(layer: op.Binary) -> nn.Module:
-    """Return the module of two tensors."""
-    return Function(_pair(layer.operation))
+        return Function(torch.clamp, **{side: numbers[0]})
+    is_reversed = layer.operation.startswith("reverse_")
+    beside = _reversed if is_reversed else _beside
+    return Function(partial(beside, function, numbers[0]))
 
 
 def reduce(layer: op.Reduce) -> nn.Module:
     """Return the module of a reduction."""
     reduction = REDUCTIONS[layer.operation]
     return Function(reduction, dim=layer.axes, keepdim=layer.keep)
-
-
-def _pair(operation: str) -> Callable[..., Any]:
-    if operation not in PAIRS:
-        raise CostModelError(f'"{operation}": nobody said which one')
-    return PAIRS[operation]
 
 
 def _beside(function: Callable[..., Any], number: float, x: torch.Tensor) -> Any:
@@ -121,8 +93,8 @@ def _reversed(function: Callable[..., Any], number: float, x: torch.Tensor) -> A
     return function(number, x)
 
 
-def _numbers(layer: op.Scalar, count: int) -> list[int | float]:
-    parts = layer.value.split(",")
+def _numbers(layer: op.Arithmetic, count: int) -> list[int | float]:
+    parts = (layer.value or "").split(",")
     try:
         numbers = [float(part) for part in parts]
     except ValueError:

@@ -20,6 +20,7 @@ from costmodel.bridge import arrangements, functions, modules, ranked
 from costmodel.bridge.arrangements import Function, Sized
 from costmodel.bridge.compile import compile  # noqa: A004
 from costmodel.errors import CostModelError
+from costmodel.network import operators as op
 from costmodel.network.graph import Network
 
 
@@ -103,15 +104,16 @@ class AllChannels(nn.Module):
 
 def _positive(module: nn.Module) -> nn.Module:
     """Return a compiled module with every leaf replaced by a positive linear one."""
+    positive = dict.fromkeys(functions.pointwise_modules(), _identity) | POSITIVE
     for name, child in module.named_children():
         if type(child) is nn.Module or isinstance(child, nn.ModuleList):
             _positive(child)  # a scope, or a layer's own parts
             continue
-        if type(child) not in POSITIVE:
+        if type(child) not in positive:
             raise CostModelError(
                 f"{type(child).__name__}: gradients.py has no positive linear form"
             )
-        setattr(module, name, POSITIVE[type(child)](child))
+        setattr(module, name, positive[type(child)](child))
     return module
 
 
@@ -175,7 +177,7 @@ MOVES = {arrangements.part, arrangements.without_ends, arrangements.pad,
          torch.permute, torch.clone, torch.cumsum}  # fmt: skip
 """Functions that are linear and positive already."""
 
-_PAIRS = set(functions.PAIRS.values())
+_PAIRS = {functions.named(row.torch) for row in op.ARITHMETIC.values() if row.torch}
 
 
 def _averaging_pool(kind: Callable[..., Any]) -> Callable[[Any], nn.Module]:
@@ -194,12 +196,7 @@ def _itself(layer: nn.Module) -> nn.Module:
 POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     **dict.fromkeys((*ranked.CONV.values(), nn.Linear), _averaging),
     **dict.fromkeys((
-        nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.SiLU, nn.Tanh, nn.Hardsigmoid,
-        nn.Hardswish, nn.Hardtanh, nn.Dropout, modules.ScaledTanh,
-        *ranked.BATCH_NORM.values(), nn.PReLU, nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink,
-        nn.LeakyReLU,
-        nn.LogSigmoid, nn.Mish, nn.SELU, nn.Softplus, nn.Softshrink, nn.Softsign,
-        nn.Tanhshrink, nn.Threshold,
+        *ranked.BATCH_NORM.values(), nn.Dropout, nn.PReLU,
     ), _identity),
     **dict.fromkeys((
         *ranked.AVG_POOL.values(), *ranked.ADAPTIVE_AVG_POOL.values(), nn.Identity,
@@ -226,4 +223,7 @@ POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     modules.RadialBasis: lambda layer: AllChannels(len(layer.weight)),
     modules.TableConv2d: _averaging_maps,
 }  # fmt: skip
-"""Positive linear forms by a leaf's exact type. A leaf without one is an error."""
+"""Positive linear forms by a leaf's exact type. A leaf without one is an error.
+
+A module of a function of each element is none here: it becomes the identity.
+"""

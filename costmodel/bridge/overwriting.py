@@ -7,9 +7,12 @@ import operator
 from torch import fx, nn
 
 from costmodel.bridge import ranked
+from costmodel.bridge.functions import pointwise_modules
 
 
-ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.Hardsigmoid)
+ACTIVATIONS = tuple(
+    kind for kind, layer in pointwise_modules().items() if layer.row.in_place
+)
 """Layers that PyTorch can run in place."""
 
 MAKERS = (

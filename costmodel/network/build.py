@@ -11,7 +11,7 @@ from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.enlarging import conv_transpose, upsample
-from costmodel.network.operators.arithmetic import FUNCTIONS
+from costmodel.network.shape import Shape
 from costmodel.network.sizes import Size, axes_of, half, pair, sizes
 from costmodel.network.tokens import (
     attention,
@@ -117,7 +117,7 @@ def linear(
     one = Extent(1)
     if x.shape.spatial and all(extent == one for extent in x.shape.spatial):
         x = flatten(x)
-    return apply(op.Linear, [x], name, features, bias)
+    return apply(op.Linear, [x], name, features, bias, check=_require_vector)
 
 
 def radial_basis(x: Value, features: Dim, *, name: str | None = None) -> Value:
@@ -191,19 +191,16 @@ def local_response_norm(x: Value, size: Dim = 5, *, name: str | None = None) -> 
 
 def relu(x: Value, *, name: str | None = None) -> Value:
     """max(x, 0)."""
-    return apply(op.ReLU, [x], name)
+    return activation(x, "relu", name=name)
 
 
 def activation(x: Value, kind: str, *, name: str | None = None) -> Value:
-    """Apply an activation or another function by its name: silu, hardswish, gelu."""
-    layer = op.OPERATORS.get(str(kind))
-    if layer is not None and issubclass(layer, op.Activation):
-        return apply(layer, [x], name)
-    if str(kind) in FUNCTIONS:
-        return apply(op.Pointwise, [x], name, kind)
-    own = (k for k, o in op.OPERATORS.items() if issubclass(o, op.Activation))
-    known = ", ".join(sorted({*own, *FUNCTIONS}))
-    raise CostModelError(f"activation {kind!r}: known are {known}")
+    """Apply a function of each element by its name, such as relu6, gelu or softsign."""
+    if str(kind) not in op.functions():
+        known = ", ".join(sorted(op.functions()))
+        raise CostModelError(f"activation {kind!r}: known are {known}")
+    common((x,), kind)
+    return apply(op.Pointwise, [x], name, kind)
 
 
 def require(condition: object, problem: str) -> None:
@@ -231,12 +228,38 @@ def identity(x: Value, *, name: str | None = None) -> Value:
 
 def add(*values: Value, name: str | None = None) -> Value:
     """Add values of one shape."""
-    return apply(op.Add, [*values], name)
+    common(values, "add")
+    return apply(op.Arithmetic, [*values], name, "add", check=_require_one_shape)
 
 
 def multiply(x: Value, gate: Value, *, name: str | None = None) -> Value:
-    """Multiply two values, repeating sizes of 1."""
-    return apply(op.Multiply, [x, gate], name)
+    """Multiply two values of as many axes, repeating sizes of 1."""
+    common((x, gate), "multiply")
+    return apply(op.Arithmetic, [x, gate], name, "multiply", check=_require_one_rank)
+
+
+def _require_vector(x: Shape) -> None:
+    """Refuse a feature map, whose last axis is its width."""
+    if x.spatial:
+        raise CostModelError(
+            f"needs a vector, got the feature map {x}; flatten it first"
+        )
+
+
+def _require_one_shape(first: Shape, *others: Shape) -> None:
+    """Refuse a shortcut of another shape, which PyTorch would repeat to fit."""
+    for other in others:
+        if not first.same_as(other):
+            raise CostModelError(
+                f"operands differ: {first} and {other}; does the shortcut need a "
+                "projection?"
+            )
+
+
+def _require_one_rank(x: Shape, gate: Shape) -> None:
+    """Refuse a gate of other axes: at the last one, channels would meet a width."""
+    if len(x.spatial) != len(gate.spatial):
+        raise CostModelError(f"shapes do not broadcast: {x} and {gate}")
 
 
 def concat(*values: Value, axis: Dim = 1, name: str | None = None) -> Value:

@@ -18,10 +18,8 @@ from functools import cache
 from itertools import chain
 from typing import ClassVar, TypeAlias, final
 
-import sympy
-
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import Dim, is_equal
+from costmodel.algebra.symbols import Dim
 from costmodel.algebra.window import Window
 from costmodel.network.axes import axes as extents_of
 from costmodel.network.shape import Shape
@@ -199,6 +197,7 @@ class Mixed(From):
     """Each position sees all of its group; there are ``groups`` in a row.
 
     ``held`` says how many positions are made; without it they are those of the axis.
+    More groups than one are the operator's field ``groups``.
     """
 
     axis: int
@@ -254,11 +253,16 @@ class Merged(AxisFlow):
 @final
 @dataclass(frozen=True, slots=True)
 class Split(AxisFlow):
-    """One of several axes that another axis, or a merged one, is taken apart into."""
+    """One of several axes that another axis, or a merged one, is taken apart into.
+
+    ``wide`` is the number of the one that is as many as the axis asks for, where the
+    operator says how many the others are.
+    """
 
     whole: Same | Merged
     sizes: tuple[Dim, ...]
     number: int
+    wide: int | None = None
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -391,91 +395,3 @@ def aligned(
 
 
 _ONE = Extent(1)
-
-
-def regrouped(before: Shape, after: Shape) -> Flow:
-    """Return the flow of the same elements, in the same order, under another shape.
-
-    >>> x = Shape(6, (Extent(4), Extent(4)))
-    >>> regrouped(x, Shape(2, (Extent(3), Extent(16)))).axes[0]
-    Split(whole=Same(axis=1, operand=0, held=None), sizes=(2, 3), number=0)
-    """
-    old, new = extents_of(before), extents_of(after)
-    found: list[AxisFlow] = [Fixed()] * len(new)
-    for ours, theirs in axis_groups(old, new):
-        every = tuple(Same(axis + 1) for axis in ours)
-        whole = every[0] if len(every) == 1 else Merged(every)
-        sizes = tuple(new[axis].value for axis in theirs)
-        for number, axis in enumerate(theirs):
-            found[axis] = Split(whole, sizes, number) if len(theirs) > 1 else whole
-    return Flow(tuple(found))
-
-
-AxisGroup: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
-"""Neighbouring axes that hold the same elements before and after a reshape, from 0."""
-
-
-def axis_groups(
-    before: Sequence[Extent], after: Sequence[Extent]
-) -> Iterator[AxisGroup]:
-    """Yield axes that hold the same elements, as few of them as can be told.
-
-    Axes of size 1 are left out, but for one that becomes one.
-
-    >>> sides = [Extent(n) for n in (116, 7, 7)], [Extent(n) for n in (2, 58, 49)]
-    >>> list(axis_groups(*sides))
-    [((0,), (0, 1)), ((1, 2), (2,))]
-    """
-    for ours, theirs in _stretches(before, after):
-        old = tuple(axis for axis in ours if before[axis] != _ONE)
-        new = tuple(axis for axis in theirs if after[axis] != _ONE)
-        if old or new:
-            yield old, new
-        elif len(ours) == len(theirs) == 1:
-            yield ours, theirs
-
-
-def _stretches(
-    before: Sequence[Extent], after: Sequence[Extent]
-) -> Iterator[AxisGroup]:
-    """Yield axes that are equal at both ends, then those between."""
-    front = 0
-    while front < min(len(before), len(after)) and before[front] == after[front]:
-        yield (front,), (front,)
-        front += 1
-    back = 0
-    most = min(len(before), len(after)) - front
-    while back < most and before[-1 - back] == after[-1 - back]:
-        back += 1
-        yield (len(before) - back,), (len(after) - back,)
-    yield from _middle(
-        before, range(front, len(before) - back), after, range(front, len(after) - back)
-    )
-
-
-def _middle(
-    before: Sequence[Extent], old: range, after: Sequence[Extent], new: range
-) -> Iterator[AxisGroup]:
-    """Yield axes of equal products, as long as sizes are numbers."""
-    if len(old) == 1 or len(new) == 1:
-        yield tuple(old), tuple(new)
-        return
-    i, j = old.start, new.start
-    while i < old.stop or j < new.stop:
-        k, m = i, j
-        left: Dim = 1
-        right: Dim = 1
-        while k < old.stop or m < new.stop:
-            if k < old.stop and (m == new.stop or not _is_more(left, right)):
-                left, k = left * before[k].value, k + 1
-            else:
-                right, m = right * after[m].value, m + 1
-            if k > i and m > j and is_equal(left, right):
-                break
-        yield tuple(range(i, k)), tuple(range(j, m))
-        i, j = k, m
-
-
-def _is_more(left: Dim, right: Dim) -> bool:
-    """Say whether there are more elements before than after, so far."""
-    return bool(sympy.sympify(left - right).is_positive)

@@ -15,6 +15,7 @@ from costmodel.algebra.extent import resolve, substitute
 from costmodel.algebra.symbols import Dim, N
 from costmodel.errors import CostModelError
 from costmodel.network.binding import bound, check_batch, check_symbols, chosen_values
+from costmodel.network.flow import Flow
 from costmodel.network.node import Inference, Node, check_names, check_shared, make_node
 from costmodel.network.operators import Derived, Input, Operator, Parameter, Weights
 from costmodel.network.ordering import layers_in_order
@@ -165,6 +166,19 @@ class Network:
     def shapes_into(self, node: Node) -> tuple[Shape, ...]:
         """Return the shapes of a node's operands."""
         return tuple(self.by_name[source].output for source in node.inputs)
+
+    @cached_property
+    def flows(self) -> Mapping[str, Flow]:
+        """Where the axes of each result come from; equal layers are asked once."""
+        known: dict[tuple[int, ...], Flow] = {}
+        found: dict[str, Flow] = {}
+        for node in self.nodes:
+            shapes = self.shapes_into(node)
+            key = (id(node.operator), *map(id, shapes))
+            if key not in known:
+                known[key] = node.operator.flow(*shapes)
+            found[node.name] = known[key]
+        return MappingProxyType(found)
 
     def weights_of(self, node: Node) -> Weights:
         """Return the tensors that a node stores; none where it shares another's."""

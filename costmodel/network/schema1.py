@@ -62,7 +62,24 @@ def _axis_padded(operator: Document) -> Document:
     return rest | {"kind": "pad"} | ends
 
 
+def _function(operator: Document) -> Document:
+    """Return an activation, which had a kind of its own."""
+    return {**operator, "kind": "pointwise", "function": operator["kind"]}
+
+
+def _arithmetic(operator: Document) -> Document:
+    """Return an operation on tensors, or on a tensor and a number."""
+    operation = {"operation": operator["kind"]}
+    return {**operation, **operator, "kind": "arithmetic"}
+
+
 UPGRADES: dict[str, Callable[[Document], Document]] = {
+    **dict.fromkeys((
+        "relu", "relu6", "sigmoid", "silu", "tanh", "scaled_tanh", "hardsigmoid",
+        "hardswish", "hardtanh",
+    ), _function),
+    **dict.fromkeys(("add", "multiply", "binary", "scalar"), _arithmetic),
+    "last_linear": _renamed("linear"),
     "select_channels": _channels_selected,
     "select": _renamed("slice"),
     "pad": _padded,
@@ -72,7 +89,7 @@ UPGRADES: dict[str, Callable[[Document], Document]] = {
     "flip": lambda operator: operator | {"kind": "copy", "order": "flipped"},
     "conv1d": _one_axis,
     "upsample": _renamed("resize"),
-}
+}  # fmt: skip
 """What became of kinds that are no more, or that have other attributes now.
 
 Kinds without a row are what they were. A row leaves attributes that it does not know

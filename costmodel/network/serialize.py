@@ -35,7 +35,7 @@ def to_json(network: Network) -> str:
         "nodes": [
             {
                 "name": node.name,
-                "operator": {"kind": node.operator.kind} | _fields(node.operator),
+                "operator": {"kind": type(node.operator).kind} | _fields(node.operator),
                 "inputs": list(node.inputs),
             }
             for node in network.nodes

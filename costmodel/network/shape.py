@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sympy
@@ -128,6 +128,30 @@ def names_of(shape: Shape) -> tuple[str, ...]:
     if len(shape.spatial) in (0, 2, 3):
         return ("channels", *AXES.get(len(shape.spatial), ()))
     return tuple(f"axis {number}" for number in range(1, len(shape.spatial) + 2))
+
+
+def broadcast(*operands: Sequence[Extent]) -> tuple[Extent, ...] | None:
+    """Return sizes that fit all operands, aligned at the last one; None: none do.
+
+    A size of 1 is repeated to fit the others', and so is one that is missing in front.
+
+    >>> one, two, three = map(Extent, (1, 2, 3))
+    >>> broadcast((two, three), (one,)) == (two, three), broadcast((two,), (three,))
+    (True, None)
+    """
+    most, one = max(map(len, operands)), Extent(1)
+    found = []
+    for back in range(most, 0, -1):
+        sides = [sides[-back] for sides in operands if len(sides) >= back]
+        wide = [side for side in sides if side != one] or sides[:1]
+        if not all(_is_same(wide[0], side) for side in wide[1:]):
+            return None
+        found.append(wide[0])
+    return tuple(found)
+
+
+def _is_same(one: Extent, other: Extent) -> bool:
+    return one == other or is_equal(one.value, other.value)
 
 
 class Counted(Shape):

@@ -84,7 +84,9 @@ def scale(x: Value, axis: Dim = 1, *, name: str | None = None) -> Value:
             f"scale: axis {axis} is none of the axes 1 to {len(sizes)} of {x}"
         )
     factors = [size if a == axis else 1 for a, size in enumerate(sizes, start=1)]
-    return apply(op.Multiply, [x, parameter(x, factors)], name)
+    return apply(
+        op.Arithmetic, [x, parameter(x, factors)], name, "multiply", stem="multiply"
+    )
 
 
 def permute(x: Value, order: tuple[int, ...], *, name: str | None = None) -> Value:
@@ -116,7 +118,13 @@ def last_linear(
     >>> print(last_linear(permute(image(), (2, 3, 1)), 8).shape)
     H×W×8
     """
-    return apply(op.LastLinear, [x], name, features, bias)
+    return apply(op.Linear, [x], name, features, bias, check=_require_positions)
+
+
+def _require_positions(x: Shape) -> None:
+    """Refuse a vector, which has no axis beside its features."""
+    if not x.spatial:
+        raise CostModelError(f"needs two axes or more, got the vector {x}")
 
 
 def matmul(x: Value, y: Value, *, name: str | None = None) -> Value:

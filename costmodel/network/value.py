@@ -6,10 +6,11 @@ What every verb needs: nodes in order, their names, and the blocks that they sta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim
@@ -18,6 +19,10 @@ from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Inference, Node, make_node
 from costmodel.network.shape import Shape
+
+
+Check: TypeAlias = Callable[..., None]
+"""What a verb refuses of its operands' shapes, beside what the operator does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +62,22 @@ class Builder:
         fields: tuple[object, ...],
         inputs: list[Value],
         name: str | None,
+        check: Check | None = None,
         stem: str | None = None,
     ) -> Value:
-        """Append a node; every problem names it."""
-        full = self._name(operator.kind, name, stem)
+        """Append a node; every problem names it, what a verb checks as well."""
         try:
             layer = self._operator(operator, fields)
         except CostModelError as error:
+            full = self._name(operator.kind, name, stem)
             raise at(operator.kind, full, str(error)) from None
+        full = self._name(layer.kind, name, stem)
         names = tuple(value.node.name for value in inputs)
+        try:
+            if check is not None:
+                check(*(value.shape for value in inputs))
+        except CostModelError as error:
+            raise at(layer.kind, full, str(error)) from None
         node = make_node(full, layer, names, self.nodes, self.inference)
         self.nodes[full] = node
         return Value(self, node)
@@ -157,11 +169,15 @@ def apply(
     values: list[Value],
     name: str | None,
     *fields: object,
+    check: Check | None = None,
     stem: str | None = None,
 ) -> Value:
-    """Append a node that reads the values; without a name, it is stem and a number."""
+    """Append a node that reads the values, of shapes that a verb may check.
+
+    Without a name, it is called stem and a number.
+    """
     builder = common(tuple(values), operator.kind)
-    return builder.add(operator, fields, values, name, stem)
+    return builder.add(operator, fields, values, name, check, stem)
 
 
 def common(values: tuple[Value, ...], what: str) -> Builder:

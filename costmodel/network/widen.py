@@ -17,15 +17,8 @@ from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
-from costmodel.network.widening.layers import LAYERS, unknown
-from costmodel.network.widening.parts import PARTS
 from costmodel.network.widening.runs import Axes, Bonds, Scale
-from costmodel.network.widening.site import Site, Widened
-from costmodel.network.widening.views import VIEWS
-
-
-RULES = LAYERS | PARTS | VIEWS
-"""How widths go through each operator, by its exact type."""
+from costmodel.network.widening.widths import Widths
 
 
 def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
@@ -92,19 +85,16 @@ def _factor(network: Network, width: Any) -> Dim:
     return factor
 
 
-def _followed(network: Network, bonds: Bonds) -> dict[str, Widened]:
-    """Return what each node's rule finds, and join what the network ties together."""
+def _followed(network: Network, bonds: Bonds) -> dict[str, Widths]:
+    """Return what is found of each node, and join what the network ties together."""
     readers: dict[str, list[Node]] = defaultdict(list)
     for node in network.nodes:
         for source in dict.fromkeys(node.inputs):
             readers[source].append(node)
-    found: dict[str, Widened] = {}
+    found: dict[str, Widths] = {}
     for node in network.nodes:
         inputs = tuple(found[source].axes for source in node.inputs)
-        shapes = network.shapes_into(node)
-        stored = tuple(source in network.unbatched for source in node.inputs)
-        site = Site(bonds, node, shapes, inputs, stored, readers)
-        found[node.name] = RULES.get(type(node.operator), unknown)(site)
+        found[node.name] = Widths(bonds, network, readers, node, inputs)
     for name in network.outputs:
         bonds.keep(found[name].axes)
     for name, owner in network.shared.items():
@@ -115,7 +105,7 @@ def _followed(network: Network, bonds: Bonds) -> dict[str, Widened]:
 def _share(
     network: Network,
     bonds: Bonds,
-    found: dict[str, Widened],
+    found: dict[str, Widths],
     pair: tuple[str, str],
 ) -> None:
     """Join the widths of two nodes that use the same weights."""
@@ -135,25 +125,26 @@ def _share(
 
 
 def _sided(
-    network: Network, found: dict[str, Widened], name: str
+    network: Network, found: dict[str, Widths], name: str
 ) -> list[tuple[Any, Extent]]:
     sizes = extents_of(network[name].output)
     return list(zip(found[name].axes, sizes, strict=True))
 
 
-def _grown(node: Node, found: Widened, scale: Scale) -> Operator:
+def _grown(node: Node, found: Widths, scale: Scale) -> Operator:
     """Return a node's operator with its widths multiplied; problems name the node."""
     operator = node.operator
     changes: dict[str, Any] = {}
-    for name, axis in found.fields.items():
-        if isinstance(axis, list):
-            pairs = zip(axis, getattr(operator, name), strict=True)
-            changes[name] = tuple(
-                scale.size(one) if one and scale.changes(one) else old
-                for one, old in pairs
-            )
-        elif axis is not None and scale.changes(axis):
-            changes[name] = scale.size(axis)
+    for held, axis in found.held.items():
+        if axis is None or not scale.changes(axis):
+            continue
+        if isinstance(held, tuple):
+            name, place = held
+            sizes = list(changes.get(name, getattr(operator, name)))
+            sizes[place] = scale.size(axis)
+            changes[name] = tuple(sizes)
+        elif held is not None:
+            changes[held] = scale.size(axis)
     holds_shape = isinstance(operator.attributes.get("shape"), Shape)
     if holds_shape and any(map(scale.changes, found.axes)):
         changes["shape"] = _shape(node, found.axes, scale)

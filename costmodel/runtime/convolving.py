@@ -118,9 +118,7 @@ def linear(site: Site) -> tuple[Demand, ...]:
     """Return a product of matrices; of a matrix and a vector for a single row."""
     macs = site.sample.tally.mac
     rows = site.inputs[0].spatial
-    if isinstance(site.operator, op.LastLinear) and any(
-        type(extent.base) is not int or extent.base > 1 for extent in rows
-    ):
+    if any(type(extent.base) is not int or extent.base > 1 for extent in rows):
         return site.one("gemm", macs)
     several = at_least(site.batch, 2)
     (whole,) = site.one("gemm", macs)

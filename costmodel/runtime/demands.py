@@ -66,17 +66,7 @@ KIND_OF: dict[type[Operator], str] = {
     op.GroupNorm: "group_norm",
     op.InstanceNorm: "group_norm",
     op.Softmax: "softmax",
-    op.ReLU: "relu",
-    op.ReLU6: "clamp",
-    op.HardTanh: "clamp",
-    op.SiLU: "silu",
-    op.HardSwish: "hardswish",
-    op.HardSigmoid: "hardsigmoid",
-    op.Sigmoid: "sigmoid",
-    op.Tanh: "tanh",
     op.PReLU: "pointwise",
-    op.Scalar: "pointwise",
-    op.Multiply: "multiply",
     op.Concat: "concat",
     op.Pad: "pad",
     op.PadTo: "pad",
@@ -88,9 +78,6 @@ KIND_OF: dict[type[Operator], str] = {
     op.Zeros: "copy",
 }
 """Operators that are one kernel, whose work is the elements that it makes."""
-
-PAIRS = {"add": "add", "subtract": "add", "multiply": "multiply"}
-"""Functions of two tensors that have a class; the others are ``pointwise``."""
 
 
 def _products(kind: str) -> Callable[[Site], tuple[Demand, ...]]:
@@ -141,22 +128,20 @@ def _radial_basis(site: Site) -> tuple[Demand, ...]:
     )
 
 
-def _scaled_tanh(site: Site) -> tuple[Demand, ...]:
-    return site.chain("multiply", "tanh", "multiply")
-
-
-def _added(site: Site) -> tuple[Demand, ...]:
-    """Return a sum of two a time."""
-    return site.chain(*["add"] * (len(site.inputs) - 1), operands=2)
-
-
 def _pointwise(site: Site) -> tuple[Demand, ...]:
-    is_gelu = site.operator.attributes["function"].startswith("gelu")
-    return site.one("gelu" if is_gelu else "pointwise")
+    """Return the kernels that the function's row names, one after the other."""
+    assert isinstance(site.operator, op.Pointwise)  # noqa: S101 - a row of the table
+    first, *more = site.operator.row.runtime.split()
+    return site.chain(first, *more) if more else site.one(first)
 
 
-def _binary(site: Site) -> tuple[Demand, ...]:
-    return site.one(PAIRS.get(site.operator.attributes["operation"], "pointwise"))
+def _arithmetic(site: Site) -> tuple[Demand, ...]:
+    """Return a kernel for two tensors a time, or for a tensor and a number."""
+    operator, count = site.operator, len(site.inputs)
+    assert isinstance(operator, op.Arithmetic)  # noqa: S101 - a row of the table
+    if count > 2:
+        return site.chain(*[operator.row.runtime] * (count - 1), operands=2)
+    return site.one(operator.row.runtime if count == 2 else "pointwise")
 
 
 RULES: dict[type[Operator], Callable[[Site], tuple[Demand, ...]]] = {
@@ -164,7 +149,6 @@ RULES: dict[type[Operator], Callable[[Site], tuple[Demand, ...]]] = {
     op.TableConv2d: convolving.table_conv,
     op.ConvTranspose: _products("transposed_conv"),
     op.Linear: convolving.linear,
-    op.LastLinear: convolving.linear,
     op.MatMul: _products("matmul"),
     op.Einsum: _products("matmul"),
     op.Attention: _products("attention"),
@@ -175,11 +159,9 @@ RULES: dict[type[Operator], Callable[[Site], tuple[Demand, ...]]] = {
     op.Reduce: lambda site: site.one("global_pool", site.read),
     op.Subsample2d: _subsample,
     op.ChannelShuffle: _shuffle,
-    op.ScaledTanh: _scaled_tanh,
     op.RadialBasis: _radial_basis,
-    op.Add: _added,
+    op.Arithmetic: _arithmetic,
     op.Pointwise: _pointwise,
-    op.Binary: _binary,
 }
 """Operators of several kernels, or whose work is not what they make.
 

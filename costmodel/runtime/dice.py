@@ -8,7 +8,7 @@ from random import Random
 from typing import TypeVar
 
 from costmodel.network.build import Value, activation, batch_norm
-from costmodel.network.operators import GroupNorm, Pointwise, PReLU
+from costmodel.network.operators import GroupNorm, PReLU
 from costmodel.network.value import apply
 
 
@@ -60,8 +60,6 @@ def act(dice: Dice, x: Value, kind: str | None = None) -> Value:
         kind = dice.one(ACTIVATIONS) if dice.often(0.15) else dice.activation
     if kind == "none":
         return x
-    if kind in ("gelu", "leaky_relu"):
-        return apply(Pointwise, [x], None, kind)
     if kind == "prelu":
         return apply(PReLU, [x], None, x.channels)
     return activation(x, kind)

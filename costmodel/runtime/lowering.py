@@ -159,7 +159,7 @@ def compiled(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGrap
 
 
 POINTWISE = (
-    op.Activation, op.Pointwise, op.Scalar, op.Binary, op.PReLU, op.Add, op.Multiply,
+    op.Pointwise, op.Arithmetic, op.PReLU,
     op.BatchNorm,
 )  # fmt: skip
 """Operators whose every result takes one element of each operand."""
@@ -216,7 +216,8 @@ class _Loops:
 
     def _gates(self, loop: str, reader: Node) -> bool:
         """Say whether a loop makes but the factor of one position of a product."""
-        if not isinstance(reader.operator, op.Multiply):
+        read = self.network.shapes_into(reader)
+        if not op.is_gated(reader.operator, read):
             return False
         members = [name for name, first in self.first.items() if first == loop]
         made = self.network[reader.inputs[1]]

@@ -26,18 +26,12 @@ HALF, FLOAT = 2, 4
 """Bytes of an element."""
 
 _TO_HALF = (
-    op.Conv, op.TableConv2d, op.ConvTranspose, op.Linear, op.LastLinear,
+    op.Conv, op.TableConv2d, op.ConvTranspose, op.Linear,
     op.MatMul, op.Einsum, op.Attention, op.PReLU,
 )  # fmt: skip
 _TO_FLOAT = (op.LayerNorm, op.RMSNorm, op.GroupNorm)
-_FLOAT_FUNCTIONS = frozenset(
-    {"exp", "expm1", "log", "log1p", "reciprocal", "rsqrt", "softplus"}
-)
 _SUMS = frozenset({"sum", "norm", "prod"})
 """Reductions that read halves and add up in float32; nothing is cast before them."""
-
-_FLOAT_OPERATIONS = frozenset({"power", "reverse_power", "reverse_divide"})
-"""Of a tensor and a number, or of two tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +90,8 @@ def _widths(operator: Operator) -> tuple[int | None, int | None]:
         isinstance(operator, op.Reduce) and told["operation"] in _SUMS
     ):
         return None, FLOAT
-    if (
-        isinstance(operator, _TO_FLOAT)
-        or (isinstance(operator, op.Pointwise) and told["function"] in _FLOAT_FUNCTIONS)
-        or (
-            isinstance(operator, (op.Scalar, op.Binary))
-            and told["operation"] in _FLOAT_OPERATIONS
-        )
+    if isinstance(operator, _TO_FLOAT) or (
+        isinstance(operator, (op.Pointwise, op.Arithmetic)) and operator.row.in_float32
     ):
         return FLOAT, FLOAT
     return None, None

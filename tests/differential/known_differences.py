@@ -31,21 +31,47 @@ class Known:
         )
 
 
-_ROW = "a row of one axis had a field of two: its second number was of no axis"
+ANSWERED = r"^(?!\{'(refused|failed)')"
 
-_ONE = r"^\([^,]*,\)$|^\[\[[^\[\]]*\]\]$"
+ONE = r"^\([^,]*,\)$|^\[\[[^\[\]]*\]\]$"
 """A tuple of one number, or of one window."""
 
-KNOWN_DIFFERENCES: tuple[Known, ...] = tuple(
-    known
-    for section in ("fields", "fields otherwise", "bound", "bound again")
-    for known in (
-        Known(_ROW, f"{section}: length", then=r"^\[.*, .*\]$", now=_ONE),
-        Known(
-            _ROW, f"{section}: refused by one", "/region$", now=r"is not a \(length,\)"
-        ),
-    )
-)
+KNOWN_DIFFERENCES: tuple[Known, ...] = (
+    *(
+        Known("exact supports were followed through maps alone, or failed",
+              f"{section}: refused by one", r"/support$",
+              r"has no rule for|has no positions along|failed", ANSWERED)
+        for section in ("bound", "bound again")
+    ),
+    *(
+        Known("operators that leave the image's positions alone were refused",
+              f"{section}: refused by one", "",
+              r"which positions (it looks at is not followed|repeat)"
+              r"|channels that see different things", ANSWERED)
+        for section in ("fields", "fields otherwise", "bound", "bound again")
+    ),
+    *(
+        Known("elements of a vector, and what a linear layer makes, kept positions",
+              f"{section}: value", r"", r"^(?!.*oo)", r"oo")
+        for section in ("fields", "fields otherwise")
+    ),
+    *(
+        Known("what slices and pads of one axis do at its end was left out",
+              f"{section}: value", r"/padding_after/")
+        for section in ("fields", "fields otherwise", "bound", "bound again")
+    ),
+    Known("behind a reshape an axis of one position was taken for its neighbour",
+          "bound again: value", r"/name$"),
+    *(
+        Known("a row of one axis had a field of two, the second of no axis",
+              f"{section}: {what}", where, then, now)
+        for section in ("fields", "fields otherwise", "bound", "bound again")
+        for what, where, then, now in (
+            ("length", "", r"^\[.*, .*\]$", ONE),
+            ("refused by one", "/region$", "", r"is not a \(length,\)"),
+        )
+    ),
+)  # fmt: skip
 """An entry's ``fault`` says what the old engine does wrong."""
 
 

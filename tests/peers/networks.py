@@ -8,7 +8,6 @@ from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, image, network, scope
 from costmodel.network.graph import Network
-from costmodel.network.operators.arithmetic import FUNCTIONS
 from costmodel.network.shape import Shape
 from costmodel.testing_tensors import put
 
@@ -22,6 +21,11 @@ FAMILIES = ("vgg11_bn", "resnet18", "resnext50_32x4d", "wide_resnet50_2", "mnasn
             "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_0",
             "regnet_x_400mf", "regnet_y_400mf")  # fmt: skip
 """One of each other family of torchvision, counted at an odd size."""
+
+
+ACTIVATIONS = ("relu", "relu6", "sigmoid", "silu", "tanh", "scaled_tanh",
+               "hardsigmoid", "hardswish", "hardtanh")  # fmt: skip
+"""Functions that stand in the network of maps; the others in that of tensors."""
 
 
 def known(name: str, size: tuple[int, int] | None = None) -> Network:
@@ -43,9 +47,8 @@ def maps(batch: int) -> Network:
         x = build.add(x, build.depthwise(x, 5), build.conv(x, 12, 1))
         x = build.multiply(x, build.table_conv(x, ((0, 3), (11,), (5, 2, 1)) * 4, 1))
     with scope("activations"):
-        for kind, layer in op.OPERATORS.items():
-            if issubclass(layer, op.Activation):
-                x = build.activation(x, kind)
+        for kind in ACTIVATIONS:
+            x = build.activation(x, kind)
         x = build.softmax(build.dropout(build.identity(x)))
     with scope("normalizations"):
         x = build.batch_norm(build.batch_norm(x, affine=False))
@@ -72,12 +75,12 @@ def tensors() -> Network:
     """Return a network of every other operator: tokens, parts of axes, products."""
     x = build.conv(image(3, 12, 10), 8, 3)
     with scope("functions"):
-        for name in sorted(FUNCTIONS.keys() - {"clamp"}):
+        for name in sorted(op.FUNCTIONS.keys() - {"clamp", *ACTIVATIONS}):
             x = put(x, op.Pointwise(name))
         for name in ("add", "reverse_divide", "power", "maximum"):
-            x = put(x, op.Scalar(name, "2"))
-        x = put(put(x, op.Scalar("clamp", "0, 6")), op.PReLU(8))
-        x = put(put(x, op.PReLU()), op.Binary("maximum"), x)
+            x = put(x, op.Arithmetic(name, "2"))
+        x = put(put(x, op.Arithmetic("clamp", "0, 6")), op.PReLU(8))
+        x = put(put(x, op.PReLU()), op.Arithmetic("maximum"), x)
     with scope("norms"):
         for affine in (True, False):
             x = put(put(x, op.LayerNorm(2, affine)), op.RMSNorm(1, affine))
@@ -94,9 +97,9 @@ def tensors() -> Network:
         x = put(x, op.Resize("nearest", shape=_axes(8, 6, 5)))
     with scope("tokens"):
         x = put(put(x, op.Unfold((2, 3))), op.Conv(6, (3,), padding=1))
-        x = put(put(build.batch_norm(x), op.LastLinear(8)), op.Permute((2, 1)))
+        x = put(put(build.batch_norm(x), op.Linear(8)), op.Permute((2, 1)))
         mean = put(x, op.Reduce("mean", (1,), keep=True))
-        x = put(x, op.Binary("subtract"), put(mean, op.Expand(_axes(8, 6))))
+        x = put(x, op.Arithmetic("subtract"), put(mean, op.Expand(_axes(8, 6))))
         x = put(x, op.MatMul(), put(x, op.Permute((2, 1))))
         x = put(x, op.Einsum("bij,bkj->bik"), put(x, op.Cumulate(2)))
         x = put(put(x, op.Reshape(_axes(64))), op.Repeat(_axes(128)))

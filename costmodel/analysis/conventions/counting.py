@@ -14,7 +14,7 @@ from costmodel.analysis.conventions.rule import FORMS, Convention, Rule
 from costmodel.analysis.conventions.tables import CONVENTIONS
 from costmodel.errors import CostModelError
 from costmodel.network.node import Node
-from costmodel.network.operators import OPERATORS
+from costmodel.network.operators import FUNCTIONS, OPERATORS, functions
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,9 @@ class CountedRow(Protocol):
         """What the node costs a sample."""
 
 
+_NUMBERED = {kind: place for place, kind in enumerate([*FUNCTIONS, *OPERATORS])}
+"""Places of kinds beside each other where one rule is for all of them."""
+
 NOT_SEEN = Rule("", "", "not seen", "It hooks modules, and sees nothing else.")
 
 
@@ -86,7 +89,7 @@ def itemize(
     convention = find(name)
     ledger = _Ledger(convention, batch)
     for layer, form, times in _layers(tuple(rows), batch, written):
-        for rule in convention.of(layer.operator.kind):
+        for rule in convention.of(layer.operator):
             if form in rule.seen or rule is convention.rules[0]:
                 amount = times * evaluate(rule.amount, layer)
                 ledger.add(rule, layer, amount, seen=form in rule.seen)
@@ -100,24 +103,40 @@ class _Ledger:
         self.convention, self.batch = convention, batch
         self.one_sample = Rule("", "", "of one sample", convention.batch_quirk)
         self.parts: dict[tuple[Rule, str], list[tuple[Count, bool]]] = {
-            (rule, item): [] for rule in convention.rules for item in rule.items
+            (convention.rules[0], ""): []
         }
-        self.parts |= {(NOT_SEEN, ""): [], (self.one_sample, ""): []}
+        last = NOT_SEEN, self.one_sample
+        rules = (*convention.rules, *last)
+        self.order = {rule: place for place, rule in enumerate(rules)}
+        self.places: dict[tuple[Rule, str], tuple[int, ...]] = {}
 
     def add(self, rule: Rule, layer: Layer, amount: Count, *, seen: bool) -> None:
         """Note an amount, and what the tool does with it."""
         item = "" if rule.is_joint else layer.operator.kind
         is_whole = rule.is_whole or layer.is_stored
-        self.parts[rule, item].append((amount, is_whole))
+        self._note(rule, item, (amount, is_whole))
+        if item:
+            counted = self.convention.kind_of(layer.operator)
+            place = rule.kinds.split().index(counted)
+            self.places[rule, item] = place, _NUMBERED.get(item, len(_NUMBERED))
         if not seen:
-            self.parts[NOT_SEEN, ""].append((-1 * amount, is_whole))
+            self._note(NOT_SEEN, "", (-1 * amount, is_whole))
         elif rule.seen in self.convention.one_sample:
-            change = [(amount, True), (-1 * amount, False)]
-            self.parts[self.one_sample, ""].extend(change)
+            self._note(self.one_sample, "", (amount, True), (-1 * amount, False))
+
+    def _note(self, rule: Rule, item: str, *amounts: tuple[Count, bool]) -> None:
+        self.parts.setdefault((rule, item), []).extend(amounts)
 
     def items(self) -> Iterator[Item]:
-        """Add up; leave out what comes to nothing, except for the common MACs."""
-        for (rule, kind), amounts in self.parts.items():
+        """Add up; leave out what comes to nothing, except for the common MACs.
+
+        Items stand in the order of the rules, and of the kinds that these name.
+        """
+        ordered = sorted(self.parts, key=lambda part: (
+            self.order[part[0]], *self.places.get(part, ())
+        ))  # fmt: skip
+        for rule, kind in ordered:
+            amounts = self.parts[rule, kind]
             samples = ((1, amount) for amount, whole in amounts if not whole)
             wholes = ((1, amount) for amount, whole in amounts if whole)
             amount = total((added(samples, self.batch), added(wholes)))
@@ -159,9 +178,10 @@ def _forms(nodes: list[Node], written: Mapping[str, str]) -> dict[str, str]:
         chosen = [
             node.name
             for node in nodes
-            if node.operator.kind == word or f"{node.name}.".startswith(f"{word}.")
+            if word in (node.operator.kind, type(node.operator).kind)
+            or f"{node.name}.".startswith(f"{word}.")
         ]
-        if not chosen and word not in OPERATORS:
+        if not (chosen or word in OPERATORS or word in functions()):
             raise CostModelError(f'written: no layer, scope or operator "{word}"')
         forms |= dict.fromkeys(chosen, form)
     return forms

@@ -130,11 +130,6 @@ def _mode(*names: str) -> Callable[[Layer], Count]:
     return lambda x: int(x.operator.attributes["mode"] in names)
 
 
-def _function(*names: str) -> Callable[[Layer], Count]:
-    """Return 1 for one of these functions, else 0."""
-    return lambda x: int(x.operator.attributes["function"] in names)
-
-
 QUANTITIES: dict[str, Callable[[Layer], Count]] = {
     "macs": lambda x: x.tally.mac,
     "adds": lambda x: x.tally.add,
@@ -146,6 +141,7 @@ QUANTITIES: dict[str, Callable[[Layer], Count]] = {
     "outputs": lambda x: _numel(x.output),
     "positions": lambda x: product(1, x.output.spatial),
     "weights": lambda x: x.weights,
+    "rows": lambda x: int(bool(x.inputs[0].spatial)),
     "biases": lambda x: x.biases,
     "affine": lambda x: int(x.operator.attributes["affine"]),
     "size": lambda x: x.operator.attributes["size"],
@@ -164,8 +160,6 @@ QUANTITIES: dict[str, Callable[[Layer], Count]] = {
     "bilinear": _mode("bilinear", "bilinear_corners"),
     "bicubic": _mode("bicubic", "bicubic_corners"),
     "area": _mode("area"),
-    "elu_or_gelu": _function("elu", "gelu", "gelu_tanh"),
-    "leaky_relu": _function("leaky_relu"),
     "plain": lambda x: int(not x.operator.attributes["log"]),
 }
 """What the amounts of rules are made of, a sample, by name."""

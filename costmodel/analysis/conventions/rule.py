@@ -1,12 +1,17 @@
-"""What a counting convention is: rules by kind of operator, as data."""
+"""What a counting convention is: rules by kind of operator, as data.
+
+A kind is that of an operator's class, or of a base that has one: ``elementwise`` is
+every function of each element that no rule names. Of functions that are rows of a
+table, :class:`costmodel.network.operators.functions.Function` says what they count as.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from costmodel.errors import CostModelError
-from costmodel.network.operators import OPERATORS
+from costmodel.network.operators import FUNCTIONS, OPERATORS, Operator, Pointwise
 
 
 FORMS = ("module", "function", "arithmetic")
@@ -39,15 +44,13 @@ class Rule:
     is_joint: bool = False
     """True where the kinds are one item together."""
 
-    @property
-    def items(self) -> tuple[str, ...]:
-        """The kinds that are items of their own; an empty name for all together."""
-        return ("",) if self.is_joint else tuple(self.kinds.split())
-
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """How one tool counts. A kind of operator is ruled, or stands under ``zero``."""
+    """How one tool counts. A kind of operator is ruled, or stands under ``zero``.
+
+    The kind of a base holds for its classes that no rule, and no zero, names.
+    """
 
     name: str
     tool: str
@@ -68,13 +71,41 @@ class Convention:
                 if kind in self.zero.split():
                     raise CostModelError(f"{self.name}: {kind} has a rule, and is zero")
                 by_kind[kind] = (*by_kind.get(kind, ()), rule)
-        if unknown := by_kind.keys() - OPERATORS.keys():
+        if unknown := by_kind.keys() - _KINDS:
             names = ", ".join(sorted(unknown))
             raise CostModelError(f"{self.name}: no operators called {names}")
         object.__setattr__(self, "by_kind", by_kind)
 
-    def of(self, kind: str) -> tuple[Rule, ...]:
-        """Return the rules of a kind of operator; none is an error, not a zero."""
-        if kind not in self.by_kind:
-            raise CostModelError(f'convention "{self.name}" has no rule for {kind}')
-        return self.by_kind[kind]
+    def kind_of(self, operator: Operator) -> str:
+        """Return the nearest kind of an operator that there are rules for.
+
+        None is an error, not a zero.
+        """
+        for kind in _kinds(operator):
+            if kind in self.by_kind:
+                return kind
+        raise CostModelError(
+            f'convention "{self.name}" has no rule for {operator.kind}'
+        )
+
+    def of(self, operator: Operator) -> tuple[Rule, ...]:
+        """Return the rules of an operator; a written zero has none."""
+        return self.by_kind[self.kind_of(operator)]
+
+
+def _kinds(operator: Operator) -> Iterator[str]:
+    """Return what counters may take an operator for, the nearest first."""
+    if isinstance(operator, Pointwise):
+        yield operator.row.counted
+    yield from _of_class(type(operator))
+
+
+def _of_class(of: type[Operator]) -> tuple[str, ...]:
+    """Return the kinds of a class and of its bases, its own first."""
+    return tuple(base.kind for base in of.__mro__ if hasattr(base, "kind"))
+
+
+_KINDS = {row.counted for row in FUNCTIONS.values()}.union(
+    *map(_of_class, OPERATORS.values())
+)
+"""Every kind that a rule may name."""

@@ -20,28 +20,23 @@ from costmodel.analysis.conventions.rule import (
 )
 
 
-LAYERS = "conv table_conv linear last_linear conv_transpose"
+LAYERS = "conv table_conv linear conv_transpose"
 """Where every tool counts multiply–accumulates."""
 TENSORS = "matmul einsum attention"
 """Products of operands, which most tools count apart or miss."""
 POOLS = "max_pool avg_pool adaptive_avg_pool adaptive_max_pool"
-CHEAP = """
-    sigmoid tanh scaled_tanh hardsigmoid hardswish hardtanh add multiply
-    scalar binary reduce cumulate
+CHEAP = "elementwise reduction"
+"""What only this package counts; most tools warn of it, or leave it out in silence.
+
+Functions of each element that a tool tells from the others are named apart, as
+:class:`costmodel.network.operators.functions.Function` says.
 """
-"""What only this package counts; most tools warn of it, or leave it out in silence."""
-MOVES = """
-    input identity dropout flatten concat pad zeros channel_shuffle parameter derived
-    reshape permute expand repeat slice crop pad_to copy unfold pixel_shuffle
-    pixel_unshuffle
-"""
+MOVES = "source rearrangement"
 """What moves or renames elements, which nobody counts."""
-FUNCTIONS = "pointwise prelu"
 NORMS = "layer_norm group_norm instance_norm"
 """Normalizations by the sample's own statistics."""
 NO_LAYERS = f"""
-    {FUNCTIONS} {NORMS} rms_norm batch_norm local_response_norm relu relu6 silu softmax
-    subsample radial_basis
+    {NORMS} rms_norm batch_norm local_response_norm softmax subsample radial_basis
     {POOLS} resize {CHEAP} {MOVES}
 """
 
@@ -83,9 +78,9 @@ FVCORE = Convention(
              "1 (nearest) or 4 (bilinear) an output; an element of areas"),
     ),
     zero=f"""
-        local_response_norm relu relu6 silu softmax subsample radial_basis
+        local_response_norm softmax subsample radial_basis
         max_pool avg_pool adaptive_max_pool attention rms_norm
-        {FUNCTIONS} {CHEAP} {MOVES}
+        {CHEAP} {MOVES}
     """,
 )  # fmt: skip
 
@@ -114,9 +109,9 @@ PTFLOPS = Convention(
         Rule("layer_norm", "inputs", ELEMENTS, seen=MODULE),
         Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS),
         Rule("softmax", "plain*inputs", ELEMENTS),
-        Rule("pointwise", "elu_or_gelu*inputs", ELEMENTS),
-        Rule("pointwise", "leaky_relu*inputs", ELEMENTS, seen=MODULE),
-        Rule("pointwise", "elu_or_gelu*inputs", "once more",
+        Rule("elu", "inputs", ELEMENTS),
+        Rule("leaky_relu", "inputs", ELEMENTS, seen=MODULE),
+        Rule("elu", "inputs", "once more",
              "It hooks the module, and replaces the function that the module calls.",
              seen=MODULE),
         Rule("local_response_norm", PARTS_AMOUNT, PARTS),
@@ -167,7 +162,7 @@ THOP = Convention(
              seen=MODULE),
     ),
     zero=f"""
-        local_response_norm relu relu6 silu subsample radial_basis pointwise group_norm
+        local_response_norm subsample radial_basis group_norm
         rms_norm max_pool adaptive_max_pool {TENSORS} {CHEAP} {MOVES}
     """,
 )  # fmt: skip
@@ -181,14 +176,14 @@ TORCHINFO = Convention(
              "an operation a weight",
              "It takes a weight to be used once a sample, not at every position.",
              seen=MODULE),
-        Rule("last_linear", "weights - macs - adds", "a MAC a weight",
+        Rule("linear", "rows*weights - rows*macs - rows*adds", "a MAC a weight",
              "It takes a weight to be used once a sample, not at every position.",
              seen=MODULE),
         Rule("conv_transpose", "kernels*positions - macs", "taps at outputs",
              ON_OUTPUTS, seen=MODULE),
     ),
     zero=f"""
-        local_response_norm relu relu6 silu softmax radial_basis pointwise
+        local_response_norm softmax radial_basis
         {POOLS} {TENSORS} resize {CHEAP} {MOVES}
     """,
 )  # fmt: skip
@@ -210,7 +205,7 @@ DEEPSPEED = Convention(
         Rule(NORMS, ESTIMATE, ESTIMATED),
         Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS),
         Rule("softmax", "plain*inputs", ELEMENTS),
-        Rule("pointwise", "elu_or_gelu*inputs + leaky_relu*inputs", ELEMENTS),
+        Rule("elu leaky_relu", "inputs", ELEMENTS),
         Rule("relu6", "inputs", ELEMENTS, seen=FUNCTION),
         Rule("local_response_norm", PARTS_AMOUNT, PARTS),
     ),
@@ -243,7 +238,7 @@ PYCLS = Convention(
     "pycls", "pycls 0.1.1, pycls.core.net.complexity", MAC,
     rules=(
         PRODUCTS,
-        Rule("linear last_linear", "adds", BIASES),
+        Rule("linear", "adds", BIASES),
         Rule("conv table_conv conv_transpose", "biases", "an addition a bias",
              "A bias of a convolution counts once, not at every position."),
         Rule(TENSORS, "macs", OF_TENSORS),
@@ -264,7 +259,7 @@ ALL = Convention(
              seen=ANYHOW),
         Rule(f"""
              batch_norm local_response_norm relu relu6 silu softmax subsample
-             {POOLS} resize {CHEAP} {FUNCTIONS} {NORMS} rms_norm
+             {POOLS} resize {CHEAP} {NORMS} rms_norm
              """, "adds + muls + divs + exps + compares", "every operation",
              seen=ANYHOW),
     ),

@@ -18,7 +18,7 @@ from costmodel.bridge.onnx.graph import Graph, SampleError, own_name, reached
 from costmodel.bridge.onnx.inference import infer
 from costmodel.bridge.onnx.inputs import Axes, axes_of, inputs_of
 from costmodel.bridge.onnx.names import clean, path_of
-from costmodel.bridge.onnx.readers import READERS
+from costmodel.bridge.onnx.readers import reader_of
 from costmodel.bridge.onnx.tensors import Constant, Traced
 from costmodel.bridge.trace.guards import constraints
 from costmodel.bridge.trace.layout import shaped, split
@@ -82,7 +82,7 @@ def _at_any_batch(model: Any, file: Path, *, marks: bool) -> Network:
 
 def _is_known(domain: str, kind: str) -> bool:
     """Say whether an operator has a reader, or needs none."""
-    return domain in _OURS and (kind in READERS or kind == "If")
+    return domain in _OURS and (kind == "If" or reader_of(kind) is not None)
 
 
 _OURS = {"", "ai.onnx"}
@@ -168,7 +168,7 @@ _PRODUCTS = {"MatMul", "Gemm", "Einsum", "Conv"}
 
 
 def _read_node(call: Call) -> None:
-    reader = READERS.get(call.kind) if call.node.domain in _OURS else None
+    reader = reader_of(call.kind) if call.node.domain in _OURS else None
     if reader is None:
         _unknown(call)
         return

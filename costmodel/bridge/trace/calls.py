@@ -161,9 +161,9 @@ def read(
     tracer: Tracer, name: str, func: Any, args: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
     """Read one call by its name's reader, or by what it is made of."""
-    from costmodel.bridge.trace.readers import READERS
+    from costmodel.bridge.trace.readers import reader_of
 
-    reader = READERS.get(name)
+    reader = reader_of(name)
     if reader is None:
         return descend(tracer, name, func, args, options)
     result = tracer.run(func, args, options)

@@ -34,7 +34,7 @@ class Kernels(TorchDispatchMode):
         kwargs: Any = None,
     ) -> Any:
         """Read one kernel."""
-        from costmodel.bridge.trace.readers import READERS
+        from costmodel.bridge.trace.readers import reader_of
         from costmodel.bridge.trace.readers.parts import PARTS
         from costmodel.bridge.trace.readers.views import VIEWS
 
@@ -43,7 +43,7 @@ class Kernels(TorchDispatchMode):
         if not self._is_reached(args, options):
             return func(*args, **options)
         # Kernels get plain numbers: a view's sizes have lost their formulas.
-        reader = None if name in VIEWS or name in PARTS else READERS.get(name)
+        reader = None if name in VIEWS or name in PARTS else reader_of(name)
         if reader is None:
             if func not in decomposition_table:
                 raise _MissingError(name)

@@ -7,6 +7,8 @@ from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
+from costmodel.network.operators.functions import functions, traced_as
+
 
 @lru_cache(maxsize=4096)
 def canonical(func: Callable[..., Any]) -> str:
@@ -30,6 +32,14 @@ def canonical(func: Callable[..., Any]) -> str:
     name = name.lstrip("_") if name not in KEPT else name
     name = name.removesuffix("_")
     return ALIASES.get(name, name)
+
+
+def keeps_sizes(name: str) -> bool:
+    """Say whether a result has the sizes of the first operand, and its type."""
+    if name in KEEPS_SIZES:
+        return True
+    function = traced_as(name)
+    return function is not None and functions()[function].is_module
 
 
 def is_question(name: str) -> bool:
@@ -56,15 +66,14 @@ ALIASES = {
     "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
     "concat": "cat", "concatenate": "cat", "swapaxes": "transpose",
     "moveaxis": "movedim",
-    "swapdims": "transpose", "negative": "neg", "absolute": "abs", "clip": "clamp",
-    "arctan": "atan", "special_erf": "erf",
+    "swapdims": "transpose", "clip": "clamp", "arctan": "atan",
     **{f"{kind}max_pool{axes}d_with_indices": f"{kind}max_pool{axes}d"
        for kind in ("", "adaptive_") for axes in (1, 2, 3)},
     "fractional_max_pool2d_with_indices": "fractional_max_pool2d",
     "upsample_nearest": "interpolate", "upsample_bilinear": "interpolate",
     "upsample": "interpolate", "type_as": "to", "float": "to", "half": "to",
     "bfloat16": "to", "double": "to", "cuda": "to", "cpu": "to", "type": "to",
-    "special_softmax": "softmax", "special_expit": "sigmoid", "expit": "sigmoid",
+    "special_softmax": "softmax",
     "reshape_as": "view_as", "greater": "gt", "less": "lt", "clamp_min": "clamp",
     "clamp_max": "clamp", "conv_transpose": "conv_transpose2d",
     "adaptive_avg_pool2d": "adaptive_avg_pool2d", "linalg_vector_norm": "norm",
@@ -90,11 +99,11 @@ QUESTIONS = {
 NEVER_IN_PLACE = {"batch_norm", "layer_norm", "group_norm", "instance_norm"}
 RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 OF_TWO = {"add", "mul", "sub", "div"}
-KEEPS_SIZES = NEVER_IN_PLACE | OF_TWO | {
-    "relu", "relu6", "hardtanh", "sigmoid", "silu", "tanh", "gelu", "hardswish",
-    "hardsigmoid", "leaky_relu", "elu", "softmax", "dropout", "mish",
-}  # fmt: skip
-"""Functions whose result has their first operand's sizes, as PyTorch documents."""
+KEEPS_SIZES = NEVER_IN_PLACE | OF_TWO | {"softmax", "dropout"}
+"""Functions whose result has their first operand's sizes, as PyTorch documents.
+
+So have the activations, which are rows of a table.
+"""
 
 PRODUCTS = {
     "linear", "matmul", "bmm", "mm", "addmm", "baddbmm", "einsum", "conv2d", "conv1d",

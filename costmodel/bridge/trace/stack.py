@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from costmodel.bridge.trace.leaves import MODULES
+from costmodel.bridge.trace.leaves import operator_of
 from costmodel.bridge.trace.tracer import Constant, Traced, Tracer
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
@@ -62,12 +62,12 @@ def _put_back(kept: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
 def _leaf(tracer: Tracer, part: nn.Module, args: tuple[Any, ...]) -> Any:
     """Read a module that is one operator; None where its code has to run."""
     is_identity = tracer.keeps_identities and type(part) is nn.Identity
-    if type(part) not in MODULES and not is_identity:
+    operator = op.Identity() if is_identity else operator_of(part)
+    if operator is None:
         return None
     known = tracer.tensor(args[0])
     if isinstance(known, Constant) or known is None:
         return None
-    operator = op.Identity() if is_identity else MODULES[type(part)](part)
     path = tracer.path
     tracer.used.update(
         f"{path}.{key}" for key, _ in (*part.named_parameters(), *part.named_buffers())

@@ -11,7 +11,6 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from costmodel.bridge.trace.names import (
     FILLED,
-    KEEPS_SIZES,
     MADE_ANEW,
     NEVER_IN_PLACE,
     OF_TWO,
@@ -20,6 +19,7 @@ from costmodel.bridge.trace.names import (
     VIEWS,
     canonical,
     is_question,
+    keeps_sizes,
 )
 from costmodel.bridge.trace.notes import Constant, Notes, Traced
 from costmodel.bridge.trace.sizes import SizeInt, whole
@@ -88,7 +88,7 @@ class Tracer(Notes, TorchFunctionMode):
         x = args[0] if args else None
         written = getattr(func, "__name__", "")
         name = canonical(func)
-        known = name in KEEPS_SIZES
+        known = keeps_sizes(name)
         if not (
             isinstance(x, torch.Tensor) and known and _fits(x, name, args, options)
         ):

@@ -1,8 +1,14 @@
-"""Every operator, each with its four facts: output, weights, tally and window."""
+"""Every operator, each with its five facts: output, weights, tally, window and flow."""
 
 from __future__ import annotations
 
-from costmodel.network.operators.arithmetic import Binary, Pointwise, PReLU, Scalar
+from costmodel.network.operators.arithmetic import (
+    ARITHMETIC,
+    Arithmetic,
+    Operation,
+    PReLU,
+    is_gated,
+)
 from costmodel.network.operators.arranging import (
     Copy,
     Expand,
@@ -32,12 +38,16 @@ from costmodel.network.operators.base import (
 )
 from costmodel.network.operators.convolutions import ConvTranspose
 from costmodel.network.operators.folding import PixelShuffle, PixelUnshuffle, Unfold
+from costmodel.network.operators.functions import (
+    FUNCTIONS,
+    Function,
+    functions,
+    register_function,
+)
 from costmodel.network.operators.joining import (
-    Add,
     ChannelShuffle,
     Concat,
     Flatten,
-    Multiply,
     Zeros,
 )
 from costmodel.network.operators.normalizing import (
@@ -49,21 +59,12 @@ from costmodel.network.operators.normalizing import (
 from costmodel.network.operators.padding import Pad
 from costmodel.network.operators.parts import Crop, PadTo, Slice
 from costmodel.network.operators.pointwise import (
-    Activation,
     BatchNorm,
     Dropout,
-    HardSigmoid,
-    HardSwish,
-    HardTanh,
     Identity,
     LocalResponseNorm,
-    ReLU,
-    ReLU6,
-    ScaledTanh,
-    Sigmoid,
-    SiLU,
+    Pointwise,
     Softmax,
-    Tanh,
 )
 from costmodel.network.operators.pooling import (
     AdaptiveAvgPool,
@@ -75,7 +76,6 @@ from costmodel.network.operators.pooling import (
 from costmodel.network.operators.products import (
     Attention,
     Einsum,
-    LastLinear,
     MatMul,
 )
 from costmodel.network.operators.reducing import Cumulate, Reduce
@@ -90,15 +90,15 @@ from costmodel.network.operators.weighted import (
 
 
 __all__ = [
+    "ARITHMETIC",
+    "FUNCTIONS",
     "OPERATORS",
-    "Activation",
     "AdaptiveAvgPool",
     "AdaptiveMaxPool",
-    "Add",
+    "Arithmetic",
     "Attention",
     "AvgPool",
     "BatchNorm",
-    "Binary",
     "ChannelShuffle",
     "Concat",
     "Conv",
@@ -112,22 +112,19 @@ __all__ = [
     "Elementwise",
     "Expand",
     "Flatten",
+    "Function",
     "GroupNorm",
-    "HardSigmoid",
-    "HardSwish",
-    "HardTanh",
     "Identity",
     "Input",
     "InstanceNorm",
-    "LastLinear",
     "LayerNorm",
     "Linear",
     "LocalResponseNorm",
     "MatMul",
     "MaxPool",
-    "Multiply",
     "Normalization",
     "Opaque",
+    "Operation",
     "Operator",
     "PReLU",
     "Pad",
@@ -141,18 +138,12 @@ __all__ = [
     "Product",
     "RMSNorm",
     "RadialBasis",
-    "ReLU",
-    "ReLU6",
     "Rearrangement",
     "Reduce",
     "Reduction",
     "Repeat",
     "Reshape",
     "Resize",
-    "Scalar",
-    "ScaledTanh",
-    "SiLU",
-    "Sigmoid",
     "Sizes",
     "Slice",
     "Softmax",
@@ -160,7 +151,6 @@ __all__ = [
     "Stateless",
     "Subsample2d",
     "TableConv2d",
-    "Tanh",
     "Unfold",
     "Weight",
     "Weighted",
@@ -169,6 +159,9 @@ __all__ = [
     "Windows",
     "Zeros",
     "by",
+    "functions",
+    "is_gated",
+    "register_function",
     "rule_for",
 ]
 
@@ -176,15 +169,13 @@ OPERATORS: dict[str, type[Operator]] = {
     operator.kind: operator
     for operator in (
         Input, Conv, TableConv2d, Linear, RadialBasis, BatchNorm, LocalResponseNorm,
-        ReLU, ReLU6, Sigmoid, SiLU, Tanh, ScaledTanh, HardSigmoid, HardSwish, HardTanh,
-        Softmax, Identity, Dropout, MaxPool, AvgPool, Subsample2d,
-        AdaptiveAvgPool, AdaptiveMaxPool, Add, Multiply, Concat, Flatten, Pad,
-        Zeros, ChannelShuffle,
-        LastLinear, ConvTranspose, MatMul, Attention, Einsum, Resize,
-        Parameter, Derived, Opaque,
-        Pointwise, Scalar, Binary, PReLU, LayerNorm, RMSNorm, GroupNorm, InstanceNorm,
-        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Slice, Crop, PadTo,
-        Copy, Unfold, PixelShuffle, PixelUnshuffle,
+        Pointwise, Arithmetic, PReLU, Softmax, Identity, Dropout,
+        MaxPool, AvgPool, Subsample2d, AdaptiveAvgPool, AdaptiveMaxPool,
+        Concat, Flatten, Pad, Zeros, ChannelShuffle,
+        ConvTranspose, MatMul, Attention, Einsum, Resize,
+        Parameter, Derived, Opaque, LayerNorm, RMSNorm, GroupNorm, InstanceNorm,
+        Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Slice, Crop, PadTo, Copy,
+        Unfold, PixelShuffle, PixelUnshuffle,
     )
 }  # fmt: skip
 """Every operator by its kind. A new one goes here; tests name what it still lacks."""

@@ -1,197 +1,170 @@
-"""Functions of each element: of one tensor, of a tensor and a number, of two."""
+"""Arithmetic of each element: of tensors, or of a tensor and a number."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import ClassVar, final
 
-from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.flow import Flow, Same, unchanged
 from costmodel.network.operators.axes import extents, rank, shaped
-from costmodel.network.operators.base import Elementwise, Weight, Weights
-from costmodel.network.shape import Shape
+from costmodel.network.operators.base import (
+    Elementwise,
+    KindOf,
+    Operator,
+    Weight,
+    Weights,
+)
+from costmodel.network.shape import Shape, broadcast
 
 
-FUNCTIONS: dict[str, Tally] = {
-    "abs": Tally(compare=1),
-    "celu": Tally(compare=1, exp=1, add=1, div=1, mul=1),  # x < 0: α(e^(x/α) − 1)
-    "ceil": Tally(compare=1),
-    "clamp": Tally(compare=2),
-    "cos": Tally(exp=1),
-    "elu": Tally(compare=1, exp=1, add=1, mul=1),  # x < 0: α(e^x − 1)
-    "erf": Tally(exp=1),
-    "exp": Tally(exp=1),
-    "expm1": Tally(exp=1, add=1),
-    "floor": Tally(compare=1),
-    "gelu": Tally(exp=1, add=1, mul=3),  # x·½·(1 + erf(x·√½))
-    "gelu_tanh": Tally(exp=1, add=4, mul=7, div=1),  # ½x(1 + tanh(√(2/π)(x + cx³)))
-    "hardshrink": Tally(compare=2),
-    "leaky_relu": Tally(compare=1, mul=1),
-    "log": Tally(exp=1),
-    "log1p": Tally(exp=1, add=1),
-    "logsigmoid": Tally(exp=2, add=1),  # −log(1 + e^−x)
-    "mish": Tally(exp=3, add=3, mul=2, div=1),  # x·tanh(log(1 + e^x))
-    "neg": Tally(mul=1),
-    "reciprocal": Tally(div=1),
-    "round": Tally(compare=1),
-    "rsqrt": Tally(exp=1, div=1),
-    "selu": Tally(compare=1, exp=1, add=1, mul=2),  # λ·elu
-    "sign": Tally(compare=2),
-    "sin": Tally(exp=1),
-    "softplus": Tally(exp=2, add=1),  # log(1 + e^x)
-    "softshrink": Tally(compare=2, add=1),
-    "softsign": Tally(compare=1, add=1, div=1),  # x/(1 + |x|)
-    "sqrt": Tally(exp=1),
-    "square": Tally(mul=1),
-    "tanhshrink": Tally(exp=1, add=3, mul=1, div=1),  # x − tanh x
-    "threshold": Tally(compare=1),
-    "trunc": Tally(compare=1),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What is known of an operation on two elements: a row of a table."""
+
+    tally: Tally
+    """Operations a result."""
+    torch: str = ""
+    """The function by its full name; empty where a network does not say which."""
+    runtime: str = "pointwise"
+    """The class of the kernel for two tensors; that for a number is ``pointwise``."""
+    in_float32: bool = False
+    """Whether automatic mixed precision computes it in float32."""
+    most: int | None = 2
+    """The most tensors that it takes, one operation between each and the next."""
+    numbers: int = 1
+    """How many numbers stand beside a tensor."""
+
+    @property
+    def needs_number(self) -> bool:
+        """Whether it is no operation on two tensors: one of them is a number."""
+        return self.most == 1
+
+
+# fmt: off
+ARITHMETIC: dict[str, Operation] = {
+    "add": Operation(
+        tally=Tally(add=1), torch="operator.add", runtime="add", most=None),
+    "subtract": Operation(tally=Tally(add=1), torch="operator.sub", runtime="add"),
+    "multiply": Operation(
+        tally=Tally(mul=1), torch="operator.mul", runtime="multiply"),
+    "divide": Operation(tally=Tally(div=1), torch="operator.truediv"),
+    "power": Operation(tally=Tally(exp=1), torch="operator.pow", in_float32=True),
+    "maximum": Operation(tally=Tally(compare=1), torch="torch.maximum"),
+    "minimum": Operation(tally=Tally(compare=1), torch="torch.minimum"),
+    "comparison": Operation(tally=Tally(compare=1)),
+    "equal": Operation(tally=Tally(compare=1), torch="torch.eq"),
+    "not_equal": Operation(tally=Tally(compare=1), torch="torch.ne"),
+    "less": Operation(tally=Tally(compare=1), torch="torch.lt"),
+    "less_equal": Operation(tally=Tally(compare=1), torch="torch.le"),
+    "greater": Operation(tally=Tally(compare=1), torch="torch.gt"),
+    "greater_equal": Operation(tally=Tally(compare=1), torch="torch.ge"),
+    "reverse_subtract": Operation(tally=Tally(add=1), torch="operator.sub", most=1),
+    "reverse_divide": Operation(
+        tally=Tally(div=1), torch="operator.truediv", in_float32=True, most=1),
+    "reverse_power": Operation(
+        tally=Tally(exp=1), torch="operator.pow", in_float32=True, most=1),
+    "clamp": Operation(
+        tally=Tally(compare=2), torch="torch.clamp", most=1, numbers=2),
 }
-"""Operations an element, by PyTorch's name, read from the function's formula.
-
-A root, a power, a logarithm, a sine and the error function are an ``exp`` each, as
-:class:`costmodel.algebra.tally.Tally` counts them; rounding and a choice between two
-formulas are a comparison; tanh is counted as the activation ``tanh`` is.
-"""
-
-PAIRS: dict[str, Tally] = {
-    "add": Tally(add=1),
-    "subtract": Tally(add=1),
-    "multiply": Tally(mul=1),
-    "divide": Tally(div=1),
-    "power": Tally(exp=1),
-    "maximum": Tally(compare=1),
-    "minimum": Tally(compare=1),
-    "comparison": Tally(compare=1),
-    "equal": Tally(compare=1),
-    "not_equal": Tally(compare=1),
-    "less": Tally(compare=1),
-    "less_equal": Tally(compare=1),
-    "greater": Tally(compare=1),
-    "greater_equal": Tally(compare=1),
-}
-"""Operations a result of two elements. ``comparison`` is one that nobody named."""
-
-SCALARS: dict[str, Tally] = PAIRS | {
-    "reverse_subtract": Tally(add=1),
-    "reverse_divide": Tally(div=1),
-    "reverse_power": Tally(exp=1),
-    "clamp": Tally(compare=2),
-}
-"""Operations an element and a number; ``reverse`` has the number in front."""
-
-
-def _one_of(name: str, known: dict[str, Tally], what: str) -> None:
-    if name not in known:
-        raise CostModelError(
-            f'{what} "{name}" is unknown; known are {", ".join(sorted(known))}'
-        )
+# fmt: on
+"""Operations by name. ``comparison`` is one that nobody named; ``reverse`` has the
+number in front; ``clamp`` keeps a tensor between two numbers."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Pointwise(Elementwise):
-    """One function of every element, by its name in PyTorch: gelu, exp, sqrt.
+class Arithmetic(Elementwise):
+    """Tensors, or a tensor and a number, element by element: x + y, x·y, 1 − x, x².
 
-    Constants of the function (a slope, say) are PyTorch's defaults.
-
-    **Units**: the operations an element of :data:`FUNCTIONS`.
-
-    >>> x = Shape(2, (Extent(3), Extent(3)))
-    >>> Pointwise("square").tally(x, x)
-    Tally(mac=0, add=0, mul=18, div=0, exp=0, compare=0)
-    """
-
-    kind: ClassVar[str] = "pointwise"
-    function: str
-
-    def __post_init__(self) -> None:
-        """Check that the function has a rule."""
-        super(Pointwise, self).__post_init__()
-        _one_of(self.function, FUNCTIONS, "function")
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return the operations an element, times the elements."""
-        return FUNCTIONS[self.function] * output.numel
-
-    def __str__(self) -> str:
-        """Write gelu."""
-        return self.function.replace("_", " ")
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Scalar(Elementwise):
-    """A tensor and a number: x + 1, 1 − x, x / 2, x², max(x, 0).
-
-    ``value`` is the number as text; ``clamp`` has two, ``"0, 6"``.
-
-    >>> x = Shape(2, (Extent(3), Extent(3)))
-    >>> Scalar("divide", "2").tally(x, x).div
-    18
-    """
-
-    kind: ClassVar[str] = "scalar"
-    operation: str
-    value: str
-
-    def __post_init__(self) -> None:
-        """Check that the operation has a rule."""
-        super(Scalar, self).__post_init__()
-        _one_of(self.operation, SCALARS, "operation")
-        if not self.value.strip():
-            raise CostModelError(f"{self.operation}: the number is missing")
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return an operation an element; a square is a multiplication."""
-        is_square = self.operation == "power" and self.value in ("2", "2.0")
-        each = Tally(mul=1) if is_square else SCALARS[self.operation]
-        return each * output.numel
-
-    def __str__(self) -> str:
-        """Write add 1."""
-        return f"{self.operation.replace('_', ' ')} {self.value}"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Binary(Elementwise):
-    """Two tensors, element by element; a size of 1 is repeated to fit the other's.
-
-    Axes are aligned at the last one, as PyTorch does; a stored tensor, which has no
-    batch, may have fewer.
+    ``value`` is the number as text, where there is one; ``clamp`` has two, ``"0, 6"``.
+    Sizes of 1 are repeated to fit the others'. Axes are aligned at the last one, as
+    PyTorch does; a stored tensor, which has no batch, may have fewer.
 
     **Source**: PyTorch, "Broadcasting semantics".
 
     >>> x, y = Shape(2, (Extent(3), Extent(4))), Shape(2, (Extent(1), Extent(4)))
-    >>> print(Binary("subtract").output(x, y))
-    2×3×4
+    >>> print(Arithmetic("subtract").output(x, y), Arithmetic("divide", "2"))
+    2×3×4 divide 2
     """
 
-    kind: ClassVar[str] = "binary"
-    arity: ClassVar[tuple[int, int | None]] = (2, 2)
+    kind: ClassVar[str] = KindOf("arithmetic", "operation")  # type: ignore[assignment]
     operation: str
+    value: str | None = None
 
     def __post_init__(self) -> None:
-        """Check that the operation has a rule."""
-        super(Binary, self).__post_init__()
-        _one_of(self.operation, PAIRS, "operation")
+        """Check that the operation has a row, and a number where it needs one."""
+        super(Arithmetic, self).__post_init__()
+        if self.operation not in ARITHMETIC:
+            known = ", ".join(sorted(ARITHMETIC))
+            raise CostModelError(
+                f'operation "{self.operation}" is unknown; known are {known}'
+            )
+        is_missing = self.row.needs_number if self.value is None else (
+            not self.value.strip()
+        )  # fmt: skip
+        if is_missing:
+            raise CostModelError(f"{self.operation}: the number is missing")
+
+    @property
+    def row(self) -> Operation:
+        """What is known of the operation."""
+        return ARITHMETIC[self.operation]
+
+    @property
+    def arity(self) -> tuple[int, int | None]:  # type: ignore[override]
+        """One tensor and a number, or two tensors; a sum of any more."""
+        return (1, 1) if self.value is not None else (2, self.row.most)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the broadcast shape."""
-        return broadcast(*inputs)
+        first, *others = inputs
+        if all(first.same_as(other) for other in others):
+            return first
+        sides = broadcast(*map(extents, inputs))
+        if sides is None:
+            raise CostModelError(self._misfit(inputs))
+        return shaped(sides)
+
+    def _misfit(self, inputs: tuple[Shape, ...]) -> str:
+        """Return why shapes do not broadcast."""
+        first, *others = inputs
+        other = next(x for x in others if broadcast(extents(first), extents(x)) is None)
+        if self.operation == "add":
+            return (
+                f"operands differ: {first} and {other}; does the shortcut need a "
+                "projection?"
+            )
+        problem = f"shapes do not broadcast: {first} and {other}"
+        fit = broadcast(first.spatial, other.spatial) is not None
+        is_of_channels = fit and len(first.spatial) == len(other.spatial)
+        return problem if is_of_channels else f"{problem}; did one use a stride?"
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return an operation an output."""
-        return PAIRS[self.operation] * output.numel
+        """Return an operation a result, for every tensor but the first or the number.
+
+        A square is a multiplication.
+        """
+        if self.operation == "power" and self.value in ("2", "2.0"):
+            return Tally(mul=output.numel)
+        return self.row.tally * (max(1, len(inputs) - 1) * output.numel)
 
     def __str__(self) -> str:
-        """Write subtract."""
-        return self.operation.replace("_", " ")
+        """Write subtract, or add 1."""
+        name = self.operation.replace("_", " ")
+        return name if self.value is None else f"{name} {self.value}"
+
+
+def is_gated(operator: Operator, inputs: Sequence[Shape]) -> bool:
+    """Say whether a map is multiplied by another one: the second is its gate.
+
+    Tokens and stored tensors that are multiplied are factors alike.
+    """
+    is_product = isinstance(operator, Arithmetic) and operator.operation == "multiply"
+    return is_product and [len(x.spatial) for x in inputs] == [2, 2]
 
 
 @final
@@ -232,19 +205,3 @@ class PReLU(Elementwise):
     def __str__(self) -> str:
         """Write prelu, 64."""
         return "prelu" if self.parameters == 1 else f"prelu, {self.parameters}"
-
-
-def broadcast(left: Shape, right: Shape) -> Shape:
-    """Return the shape of two aligned at the last axis, sizes of 1 repeated."""
-    sides = []
-    pairs = zip_longest(reversed(extents(left)), reversed(extents(right)))
-    for one, other in pairs:
-        if one is None or other is None or one == other or other == Extent(1):
-            sides.append(one or other)
-        elif one == Extent(1):
-            sides.append(other)
-        else:
-            raise CostModelError(
-                f"shapes do not broadcast: {left} and {right}; did one use a stride?"
-            )
-    return shaped(reversed(sides))

@@ -7,22 +7,14 @@ from typing import ClassVar, final
 
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.errors import CostModelError
-from costmodel.network.flow import (
-    AxisFlow,
-    Flow,
-    New,
-    Repeated,
-    Same,
-    Tiled,
-    Turned,
-    regrouped,
-)
+from costmodel.network.flow import AxisFlow, Flow, New, Repeated, Same, Tiled, Turned
 from costmodel.network.operators.axes import (
     extents,
     rank,
     shaped,
 )
 from costmodel.network.operators.base import POINT, Rearrangement, Windows
+from costmodel.network.reshaping import regrouped
 from costmodel.network.shape import Shape
 
 

@@ -78,6 +78,21 @@ def along(windows: Windows, axis: int) -> Window:
     return windows[axis] if axis < len(windows) else Window()
 
 
+class KindOf:
+    """The kind of an operator that is a row of a table: its row's name.
+
+    That of the class is what its networks are written under.
+    """
+
+    def __init__(self, of_class: str, field: str) -> None:
+        """Keep the class's kind, and the field that names the row."""
+        self.of_class, self.field = of_class, field
+
+    def __get__(self, operator: Operator | None, _class: type[Operator]) -> str:
+        """Return the kind of the operator, or of its class."""
+        return self.of_class if operator is None else getattr(operator, self.field)
+
+
 class Operator(ABC):
     """One layer: frozen attributes, checked when made, and five facts.
 
@@ -86,6 +101,10 @@ class Operator(ABC):
 
     __slots__ = ()
     kind: ClassVar[str]
+    """What it is called in tables and names of nodes, and its class in networks.
+
+    A base has one where a rule of all its classes is named after it.
+    """
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     view: ClassVar[bool] = False
     """True where the output is the input's memory under another name."""
@@ -313,6 +332,7 @@ class Source(Stateless):
     """A tensor that is made of no operand's elements: a sample, a stored tensor."""
 
     __slots__ = ()
+    kind: ClassVar[str] = "source"
     arity: ClassVar[tuple[int, int | None]] = (0, 0)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
@@ -333,6 +353,7 @@ class Elementwise(Stateless):
     """One result for each element, or each pair of them: the shape stays."""
 
     __slots__ = ()
+    kind: ClassVar[str] = "elementwise"
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape."""
@@ -416,6 +437,7 @@ class Rearrangement(Stateless):
     """Elements moved, repeated, renamed or left out, or zeros beside: no operations."""
 
     __slots__ = ()
+    kind: ClassVar[str] = "rearrangement"
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape."""
@@ -439,6 +461,7 @@ class Reduction(Stateless):
     """Elements added up, or otherwise combined, along whole axes."""
 
     __slots__ = ()
+    kind: ClassVar[str] = "reduction"
 
 
 Row = TypeVar("Row")

@@ -111,7 +111,7 @@ class PixelShuffle(Rearrangement):
         """Return (c i j) h w → c (h i) (w j), where i and j count to r."""
         r = self.factor
         sizes = (exact_div(inputs[0].sizes[0], r * r), r, r)
-        channels, down, right = (Split(Same(1), sizes, number) for number in range(3))
+        channels, down, right = (Split(Same(1), sizes, n, 0) for n in range(3))
         return Flow((channels, Merged((Same(2), down)), Merged((Same(3), right))))
 
     def __str__(self) -> str:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import Dim, as_dim, exact_div, is_equal
-from costmodel.algebra.tally import Tally
+from costmodel.algebra.symbols import Dim, as_dim, exact_div
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.flow import (
@@ -19,13 +18,11 @@ from costmodel.network.flow import (
     Slid,
     Split,
     elementwise,
-    regrouped,
     unchanged,
 )
 from costmodel.network.operators.axes import along, rank, replaced, total
 from costmodel.network.operators.base import (
     POINT,
-    Elementwise,
     Rearrangement,
     Sizes,
     Source,
@@ -33,60 +30,8 @@ from costmodel.network.operators.base import (
     slide,
     suffix,
 )
+from costmodel.network.reshaping import regrouped
 from costmodel.network.shape import Shape
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Add(Elementwise):
-    """The sum of two or more tensors of one shape: a residual connection."""
-
-    kind: ClassVar[str] = "add"
-    arity: ClassVar[tuple[int, int | None]] = (2, None)
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the common shape."""
-        for other in inputs[1:]:
-            if not inputs[0].same_as(other):
-                raise CostModelError(
-                    f"operands differ: {inputs[0]} and {other}; does the shortcut "
-                    "need a projection?"
-                )
-        return inputs[0]
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return an addition an element for every operand but the first."""
-        return Tally(add=(len(inputs) - 1) * output.numel)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Multiply(Elementwise):
-    """The product of two tensors; a size of 1 is repeated to fit the other's."""
-
-    kind: ClassVar[str] = "multiply"
-    arity: ClassVar[tuple[int, int | None]] = (2, 2)
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the broadcast shape."""
-        left, right = inputs
-        one = Extent(1)
-        pairs = list(zip(left.spatial, right.spatial, strict=False))
-        if len(left.spatial) != len(right.spatial):
-            raise CostModelError(f"shapes do not broadcast: {left} and {right}")
-        if any(a != b and one not in (a, b) for a, b in pairs):
-            raise CostModelError(
-                f"shapes do not broadcast: {left} and {right}; did one use a stride?"
-            )
-        a_channels, b_channels = left.channels, right.channels
-        if not is_equal(a_channels, b_channels) and 1 not in (a_channels, b_channels):
-            raise CostModelError(f"shapes do not broadcast: {left} and {right}")
-        extents = tuple(b if a == one else a for a, b in pairs)
-        return Shape(b_channels if a_channels == 1 else a_channels, extents)
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a multiplication an output."""
-        return Tally(mul=output.numel)
 
 
 @final
@@ -206,7 +151,7 @@ class ChannelShuffle(Rearrangement):
     def flow(self, *inputs: Shape) -> Flow:
         """Return (g n) h w → (n g) h w."""
         each = exact_div(inputs[0].sizes[0], self.groups)
-        group, member = (Split(Same(1), (self.groups, each), n) for n in range(2))
+        group, member = (Split(Same(1), (self.groups, each), n, 1) for n in range(2))
         return Flow((Merged((member, group)), *unchanged(rank(inputs[0])).axes[1:]))
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Operators that leave the shape alone: normalizations and activations."""
+"""Operators that leave the shape alone: functions of elements, normalizations."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from costmodel.network.operators.axes import others, rank, require_axis
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,
+    KindOf,
     Normalization,
     Rearrangement,
     Stateless,
@@ -21,18 +22,42 @@ from costmodel.network.operators.base import (
     Weights,
     Windows,
 )
+from costmodel.network.operators.functions import Function, function_of
 from costmodel.network.shape import Shape
 
 
-class Activation(Elementwise):
-    """A function of each element, given as its operations an element."""
+@final
+@dataclass(frozen=True, slots=True)
+class Pointwise(Elementwise):
+    """A function of every element, by its name: relu, gelu, exp, sqrt.
 
-    __slots__ = ()
-    per_element: ClassVar[Tally]
+    What is known of each is a row of
+    :data:`costmodel.network.operators.functions.FUNCTIONS`.
+
+    **Units**: the operations an element that the row says.
+
+    >>> from costmodel.algebra.extent import Extent
+    >>> x = Shape(2, (Extent(3), Extent(3)))
+    >>> Pointwise("square").tally(x, x)
+    Tally(mac=0, add=0, mul=18, div=0, exp=0, compare=0)
+    """
+
+    kind: ClassVar[str] = KindOf("pointwise", "function")  # type: ignore[assignment]
+    function: str
+
+    def __post_init__(self) -> None:
+        """Check that the function has a row."""
+        super(Pointwise, self).__post_init__()
+        function_of(self.function)
+
+    @property
+    def row(self) -> Function:
+        """What is known of the function."""
+        return function_of(self.function)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations an element, times the elements."""
-        return self.per_element * output.numel
+        return self.row.tally * output.numel
 
 
 @final
@@ -102,90 +127,6 @@ class LocalResponseNorm(Stateless, Normalization):
     def __str__(self) -> str:
         """Write local response norm, 5."""
         return f"local response norm, {self.size}"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ReLU(Activation):
-    """max(x, 0). Source: Nair & Hinton 2010."""
-
-    kind: ClassVar[str] = "relu"
-    per_element: ClassVar[Tally] = Tally(compare=1)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ReLU6(Activation):
-    """min(max(x, 0), 6). Source: Krizhevsky 2010, CIFAR-10 report."""
-
-    kind: ClassVar[str] = "relu6"
-    per_element: ClassVar[Tally] = Tally(compare=2)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Sigmoid(Activation):
-    """1/(1 + e^−x)."""
-
-    kind: ClassVar[str] = "sigmoid"
-    per_element: ClassVar[Tally] = Tally(exp=1, add=1, div=1)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class SiLU(Activation):
-    """x/(1 + e^−x), also called swish. Source: Ramachandran et al. 2017."""
-
-    kind: ClassVar[str] = "silu"
-    per_element: ClassVar[Tally] = Tally(exp=1, add=1, div=1)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Tanh(Activation):
-    """tanh x = 1 − 2/(e^2x + 1)."""
-
-    kind: ClassVar[str] = "tanh"
-    per_element: ClassVar[Tally] = Tally(exp=1, add=2, mul=1, div=1)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ScaledTanh(Activation):
-    """LeNet-5's squashing function, 1.7159·tanh(2x/3).
-
-    **Source**: LeCun, Bottou, Bengio, Haffner 1998, section II.B and appendix A.
-    """
-
-    kind: ClassVar[str] = "scaled_tanh"
-    per_element: ClassVar[Tally] = Tally(exp=1, add=2, mul=3, div=1)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class HardSigmoid(Activation):
-    """min(max(x + 3, 0), 6)/6. Source: Howard et al. 2019, arXiv:1905.02244."""
-
-    kind: ClassVar[str] = "hardsigmoid"
-    per_element: ClassVar[Tally] = Tally(add=1, compare=2, div=1)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class HardSwish(Activation):
-    """x·min(max(x + 3, 0), 6)/6. Source: Howard et al. 2019, section 5.2."""
-
-    kind: ClassVar[str] = "hardswish"
-    per_element: ClassVar[Tally] = Tally(add=1, compare=2, mul=1, div=1)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class HardTanh(Activation):
-    """min(max(x, −1), 1). Source: Collobert 2004."""
-
-    kind: ClassVar[str] = "hardtanh"
-    per_element: ClassVar[Tally] = Tally(compare=2)
 
 
 @final

@@ -1,4 +1,4 @@
-"""Products of tensors: linear layers of an axis, matrices, attention, einsum."""
+"""Products of tensors: matrices, attention, einsum."""
 
 from __future__ import annotations
 
@@ -10,66 +10,9 @@ from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import axes, elements, shape_of
-from costmodel.network.flow import Flow, From, Mixed, Repeated, Same, Together, aligned
-from costmodel.network.operators.base import (
-    POINT,
-    Product,
-    Weight,
-    Weighted,
-    Weights,
-    Windows,
-)
-from costmodel.network.shape import Shape
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class LastLinear(Weighted):
-    """A fully connected layer of the last axis, y = W·x + b at every position.
-
-    MACs = positions · in · out, for tokens L×C and for maps H×W×C alike.
-
-    **Source**: PyTorch, ``torch.nn.Linear``.
-
-    >>> layer, x = LastLinear(3072), Shape(197, (Extent(768),))
-    >>> layer.tally(layer.output(x), x).mac
-    464781312
-    """
-
-    kind: ClassVar[str] = "last_linear"
-    features: Dim
-    bias: bool = True
-
-    @property
-    def window(self) -> Windows | None:
-        """See one position: the last axis is as channels are."""
-        return POINT
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the same positions of ``features``."""
-        x = inputs[0]
-        if not x.spatial:
-            raise CostModelError(f"needs two axes or more, got the vector {x}")
-        return Shape(x.channels, (*x.spatial[:-1], Extent(self.features)))
-
-    def weights(self, *inputs: Shape) -> Weights:
-        """Return ``weight`` out × in, and ``bias`` out."""
-        weights = {"weight": Weight((self.features, inputs[0].spatial[-1].atom))}
-        return weights | ({"bias": Weight((self.features,))} if self.bias else {})
-
-    def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a MAC a weight and position, an addition an output for the bias."""
-        mac = inputs[0].numel * self.features
-        return Tally(mac=mac, add=output.numel if self.bias else 0)
-
-    def flow(self, *inputs: Shape) -> Flow:
-        """Return each feature from all of the last axis."""
-        *others, last = range(1, len(inputs[0].spatial) + 2)
-        return Flow((*map(Same, others), Mixed(last, held="features")))
-
-    def __str__(self) -> str:
-        """Write linear of the last axis, 768."""
-        return f"linear of the last axis, {self.features}"
+from costmodel.network.flow import Flow, From, Repeated, Same, Together, aligned
+from costmodel.network.operators.base import Product
+from costmodel.network.shape import Shape, broadcast
 
 
 @final
@@ -100,7 +43,7 @@ class MatMul(Product):
                 f"inner sizes differ: {inputs[0]} times {inputs[1]}; "
                 "is one to be transposed?"
             )
-        leading = _broadcast(left[:-2], right[:-2], inputs)
+        leading = _common(left[:-2], right[:-2], inputs)
         rows, columns = left[:-1][-1:], right[1:][-1:]
         if not (leading or rows or columns):
             raise CostModelError(f"nothing is left of {inputs[0]} times {inputs[1]}")
@@ -149,11 +92,11 @@ class Attention(Product):
             raise CostModelError(
                 f"query, key and value do not fit: {_listed(inputs[:3])}"
             )
-        leading = _broadcast(query[:-2], key[:-2], inputs)
-        leading = _broadcast(leading, value[:-2], inputs)
+        leading = _common(query[:-2], key[:-2], inputs)
+        leading = _common(leading, value[:-2], inputs)
         if len(inputs) > 3:
             scores = (*leading, query[-2], key[-2])
-            if _broadcast(scores, axes(inputs[3]), inputs) != scores:
+            if _common(scores, axes(inputs[3]), inputs) != scores:
                 raise CostModelError(f"the mask {inputs[3]} does not fit the scores")
         return shape_of([*leading, query[-2], value[-1]])
 
@@ -308,23 +251,14 @@ class Einsum(Product):
         return f"einsum {self.equation}"
 
 
-def _broadcast(
+def _common(
     left: tuple[Extent, ...], right: tuple[Extent, ...], inputs: tuple[Shape, ...]
 ) -> tuple[Extent, ...]:
     """Return axes that fit both, aligned at the last; a size of 1 is repeated."""
-    most = max(len(left), len(right))
-    one = Extent(1)
-    pairs = zip(
-        (one,) * (most - len(left)) + left,
-        (one,) * (most - len(right)) + right,
-        strict=True,
-    )
-    found = []
-    for mine, other in pairs:
-        if mine != other and one not in (mine, other):
-            raise CostModelError(f"leading axes do not broadcast: {_listed(inputs)}")
-        found.append(other if mine == one else mine)
-    return tuple(found)
+    found = broadcast(left, right)
+    if found is None:
+        raise CostModelError(f"leading axes do not broadcast: {_listed(inputs)}")
+    return found
 
 
 def _leading(

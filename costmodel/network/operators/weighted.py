@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
+from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, exact_div, is_equal
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
-from costmodel.network.flow import AxisFlow, Flow, Listed, Mixed, Slid
+from costmodel.network.flow import AxisFlow, Flow, Listed, Mixed, Same, Slid
 from costmodel.network.operators.base import (
     POINT,
     Pair,
@@ -207,7 +208,16 @@ class TableConv2d(Weighted, Windowed):
 @final
 @dataclass(frozen=True, slots=True)
 class Linear(Weighted):
-    """A fully connected layer, y = W·x + b, on a vector."""
+    """A fully connected layer of the last axis, y = W·x + b at every position.
+
+    MACs = positions · in · out, for vectors, tokens L×C and maps H×W×C alike.
+
+    **Source**: PyTorch, ``torch.nn.Linear``.
+
+    >>> layer, x = Linear(3072), Shape(197, (Extent(768),))
+    >>> layer.tally(layer.output(x), x).mac
+    464781312
+    """
 
     kind: ClassVar[str] = "linear"
     features: Dim
@@ -215,30 +225,32 @@ class Linear(Weighted):
 
     @property
     def window(self) -> Windows | None:
-        """See the whole input."""
-        return None
+        """See one position: the last axis is as channels are."""
+        return POINT
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return a vector of ``features``."""
-        if inputs[0].spatial:
-            raise CostModelError(
-                f"needs a vector, got the feature map {inputs[0]}; flatten it first"
-            )
-        return Shape(self.features)
+        """Return the same positions of ``features``."""
+        x = inputs[0]
+        if not x.spatial:
+            return Shape(self.features)
+        return Shape(x.channels, (*x.spatial[:-1], Extent(self.features)))
 
     def weights(self, *inputs: Shape) -> Weights:
         """Return ``weight`` out × in, and ``bias`` out."""
-        weights = {"weight": Weight((self.features, inputs[0].channels))}
+        x = inputs[0]
+        read = x.spatial[-1].atom if x.spatial else x.channels
+        weights = {"weight": Weight((self.features, read))}
         return weights | ({"bias": Weight((self.features,))} if self.bias else {})
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a MAC a weight, an addition a feature for the bias."""
-        mac = inputs[0].channels * output.channels
-        return Tally(mac=mac, add=output.channels if self.bias else 0)
+        """Return a MAC a weight and position, an addition an output for the bias."""
+        mac = inputs[0].numel * self.features
+        return Tally(mac=mac, add=output.numel if self.bias else 0)
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return each feature from all."""
-        return Flow((Mixed(1, held="features"),))
+        """Return each feature from all of the last axis."""
+        *others, last = range(1, len(inputs[0].spatial) + 2)
+        return Flow((*map(Same, others), Mixed(last, held="features")))
 
     def __str__(self) -> str:
         """Write linear, 1000."""
@@ -265,7 +277,11 @@ class RadialBasis(Weighted):
 
     def output(self, *inputs: Shape) -> Shape:
         """Return a vector of ``features``."""
-        return Linear(self.features).output(*inputs)
+        if inputs[0].spatial:
+            raise CostModelError(
+                f"needs a vector, got the feature map {inputs[0]}; flatten it first"
+            )
+        return Shape(self.features)
 
     def weights(self, *inputs: Shape) -> Weights:
         """Return the fixed codes, out × in."""

@@ -8,7 +8,7 @@ from costmodel.bridge.onnx.call import Call
 from costmodel.bridge.onnx.readers.layers import LAYERS
 from costmodel.bridge.onnx.readers.movement import MOVEMENT
 from costmodel.bridge.onnx.readers.parts import PARTS
-from costmodel.bridge.onnx.readers.pointwise import POINTWISE
+from costmodel.bridge.onnx.readers.pointwise import POINTWISE, function
 from costmodel.bridge.onnx.readers.pooling import POOLING
 from costmodel.bridge.onnx.readers.products import PRODUCTS
 
@@ -21,6 +21,12 @@ READERS: dict[str, Callable[[Call], None]] = {
     **PARTS,
     **PRODUCTS,
 }
-"""An operator that is not here is read by ONNX's own definition of it, or unknown."""
+"""Readers by type of operator."""
 
-__all__ = ["READERS"]
+
+def reader_of(kind: str) -> Callable[[Call], None] | None:
+    """Return the reader of a type; else ONNX's own definition is read, or nothing."""
+    return READERS.get(kind) or function(kind)
+
+
+__all__ = ["READERS", "reader_of"]

@@ -174,8 +174,7 @@ def gemm(call: Call) -> None:
     if bias is not None and lengths(bias, call) not in {(features,), (1, features)}:
         raise Undone
     x = fitting(call, call.x(), 1, read)
-    kind = op.LastLinear if x.shape.spatial else op.Linear
-    layer = kind(features, bias is not None)
+    layer = op.Linear(features, bias is not None)
     call.give(call.put(layer, x, sources=names(call, 1, 2)))
 
 

@@ -11,6 +11,7 @@ from costmodel.bridge.onnx.call import Call, Undone
 from costmodel.bridge.onnx.tensors import Constant, Traced, plain
 from costmodel.network import operators as op
 from costmodel.network.operators import Operator
+from costmodel.network.operators.functions import onnx_as
 
 
 Reader = Callable[[Call], None]
@@ -25,9 +26,10 @@ def each(operator: Operator) -> Reader:
     return reader
 
 
-def function(name: str) -> Reader:
+def function(kind: str) -> Reader | None:
     """Return a reader of a function in the table of functions."""
-    return each(op.Pointwise(name))
+    known = onnx_as(kind)
+    return None if known is None else each(op.Pointwise(known))
 
 
 def gelu(call: Call) -> None:
@@ -44,11 +46,9 @@ def clip(call: Call) -> None:
             raise Undone
         given = call.listed(place, name)
         limits.append(given[0] if isinstance(given, list) else given)
-    known: dict[tuple[Any, Any], Operator] = {
-        (0, 6): op.ReLU6(), (-1, 1): op.HardTanh(), (0, None): op.ReLU(),
-    }  # fmt: skip
-    operator = known.get((limits[0], limits[1]), op.Pointwise("clamp"))
-    call.give(call.put(operator, call.x()))
+    known = {(0, 6): "relu6", (-1, 1): "hardtanh", (0, None): "relu"}
+    name = known.get((limits[0], limits[1]), "clamp")
+    call.give(call.put(op.Pointwise(name), call.x()))
 
 
 def dropout(call: Call) -> None:
@@ -110,23 +110,13 @@ def scalar(call: Call, operation: str, x: Traced, value: Any) -> Traced:
         return call.put(op.Pointwise("square"), x)
     is_whole = isinstance(value, (np.integer, np.bool_))
     text = str(int(value)) if is_whole else repr(float(value))
-    return call.put(op.Scalar(operation, text), x)
+    return call.put(op.Arithmetic(operation, text), x)
 
 
 def tensors(call: Call, operation: str, a: Traced, b: Traced) -> Traced:
     """Append an operation on two tensors."""
     a, b = aligned(call, a, b)
-    return call.put(_joined(operation, a, b), a, b, layout=wider(a, b).layout)
-
-
-def _joined(operation: str, a: Traced, b: Traced) -> Operator:
-    both = a.layout == b.layout and a.layout.has_batch
-    if operation == "add" and both and a.sizes == b.sizes:
-        return op.Add()
-    rank = len(a.shape.spatial) == len(b.shape.spatial)
-    if operation == "multiply" and both and rank and len(a.sizes) == 4:
-        return op.Multiply()
-    return op.Binary(operation)
+    return call.put(op.Arithmetic(operation), a, b, layout=wider(a, b).layout)
 
 
 def wider(a: Traced, b: Traced) -> Traced:
@@ -162,31 +152,15 @@ def several(operation: str) -> Reader:
         for place in range(1, call.count):
             made = tensors(call, operation, made, call.x(place))
         if call.kind == "Mean" and call.count > 1:
-            made = call.put(op.Scalar("divide", str(call.count)), made)
+            made = call.put(op.Arithmetic("divide", str(call.count)), made)
         call.give(made)
 
     return reader
 
 
 POINTWISE: dict[str, Reader] = {
-    "Relu": each(op.ReLU()),
-    "Sigmoid": each(op.Sigmoid()),
-    "Tanh": each(op.Tanh()),
-    "HardSigmoid": each(op.HardSigmoid()),
-    "HardSwish": each(op.HardSwish()),
-    "Swish": each(op.SiLU()),
     "Clip": clip,
     "Gelu": gelu,
-    "LeakyRelu": function("leaky_relu"),
-    "ThresholdedRelu": function("threshold"),
-    **{
-        name: function(name.lower())
-        for name in (
-            "Elu", "Selu", "Celu", "Mish", "Softplus", "Softsign", "Erf", "Exp", "Log",
-            "Sqrt", "Reciprocal", "Abs", "Neg", "Sin", "Cos", "Sign", "Floor", "Ceil",
-            "Round",
-        )
-    },
     "Softmax": softmax,
     "LogSoftmax": softmax,
     "Dropout": dropout,
@@ -208,3 +182,4 @@ POINTWISE: dict[str, Reader] = {
     "Sum": several("add"),
     "Mean": several("add"),
 }  # fmt: skip
+"""Functions of each element whose operands say which; others are in the table."""

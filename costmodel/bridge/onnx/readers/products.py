@@ -58,7 +58,7 @@ def normalize(call: Call) -> None:
         raise Undone
     axis = int(call.get("axis", -1)) % len(x.sizes)
     length = reduced(call, "norm", x, [axis], keep=True)
-    call.give(call.put(op.Binary("divide"), x, length))
+    call.give(call.put(op.Arithmetic("divide"), x, length))
 
 
 def cumsum(call: Call) -> None:
@@ -88,11 +88,10 @@ def _linear(call: Call, weight: Constant) -> None:
     read, features = lengths(weight, call)
     x = fitting(call, call.x(), len(call.x().sizes) - 1, read)
     following, bias = _bias(call, features)
-    kind = op.LastLinear if x.shape.spatial else op.Linear
     sources = names(call, 1)
     if bias is not None:
         sources = (*sources, *(name for name, _ in bias.sources))
-    made = call.put(kind(features, bias is not None), x, sources=sources)
+    made = call.put(op.Linear(features, bias is not None), x, sources=sources)
     call.give(made)
     if following is not None:
         call.graph.tensors[following.output[0]] = made

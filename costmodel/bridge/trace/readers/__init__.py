@@ -7,7 +7,7 @@ from collections.abc import Callable
 from costmodel.bridge.trace.calls import Call
 from costmodel.bridge.trace.readers.layers import LAYERS
 from costmodel.bridge.trace.readers.parts import PARTS
-from costmodel.bridge.trace.readers.pointwise import POINTWISE
+from costmodel.bridge.trace.readers.pointwise import POINTWISE, function
 from costmodel.bridge.trace.readers.pooling import POOLING
 from costmodel.bridge.trace.readers.products import PRODUCTS
 from costmodel.bridge.trace.readers.reductions import REDUCTIONS
@@ -23,6 +23,12 @@ READERS: dict[str, Callable[[Call], None]] = {
     **REDUCTIONS,
     **PRODUCTS,
 }
-"""A function that is not here is read by the kernels that it calls."""
+"""Readers by name."""
 
-__all__ = ["READERS"]
+
+def reader_of(name: str) -> Callable[[Call], None] | None:
+    """Return the reader of a function; without one the kernels that it calls are."""
+    return READERS.get(name) or function(name)
+
+
+__all__ = ["READERS", "reader_of"]

@@ -178,8 +178,7 @@ def linear(call: Call) -> None:
     x = call.x()
     weight, bias = weight_of(call, 1), optional(call, 2, "bias")
     x = fitting(call, x, len(x.sizes) - 1, int(weight.shape[1]))
-    kind = op.LastLinear if x.shape.spatial else op.Linear
-    layer = kind(int(weight.shape[0]), bias is not None)
+    layer = op.Linear(int(weight.shape[0]), bias is not None)
     weighted(call, layer, x, weight, bias)
 
 

@@ -13,7 +13,7 @@ from costmodel.bridge.trace.layout import Layout
 from costmodel.bridge.trace.tracer import Constant, Traced, number_of
 from costmodel.network import operators as op
 from costmodel.network.operators import Operator
-from costmodel.network.operators.arithmetic import FUNCTIONS
+from costmodel.network.operators.functions import traced_as
 
 
 Reader = Callable[[Call], None]
@@ -29,9 +29,10 @@ def each(operator: Operator) -> Reader:
     return reader
 
 
-def function(name: str) -> Reader:
+def function(name: str) -> Reader | None:
     """Return a reader of a function in the table of functions."""
-    return each(op.Pointwise(name))
+    known = traced_as(name)
+    return None if known is None else each(op.Pointwise(known))
 
 
 def gelu(call: Call) -> None:
@@ -44,8 +45,8 @@ def gelu(call: Call) -> None:
 def hardtanh(call: Call) -> None:
     """Read a clamp; from 0 to 6 it is ReLU6."""
     limits = (call.get(1, "min_val", -1.0), call.get(2, "max_val", 1.0))
-    operator: Operator = op.ReLU6() if limits == (0, 6) else op.HardTanh()
-    call.put(operator, call.x(), result=call.result)
+    name = "relu6" if limits == (0, 6) else "hardtanh"
+    call.put(op.Pointwise(name), call.x(), result=call.result)
 
 
 def dropout(call: Call) -> None:
@@ -122,7 +123,7 @@ def scalar(call: Call, operation: str, x: Any, value: Any) -> None:
     """Append an operation with a number."""
     operand = call.tracer.operand(x)
     text = "0" if isinstance(value, torch.Tensor) else _text(value)
-    call.put(op.Scalar(operation, text), operand, result=call.result)
+    call.put(op.Arithmetic(operation, text), operand, result=call.result)
 
 
 def _text(number: float) -> str:
@@ -134,21 +135,18 @@ def tensors(call: Call, operation: str, left: Any, right: Any) -> None:
     """Append an operation on two tensors."""
     a, b = call.tracer.operand(left), call.tracer.operand(right)
     a, b = aligned(call, a, b)
-    operator = _joined(operation, a, b)
-    if isinstance(operator, op.Multiply) and a.shape.spatial != b.shape.spatial:
-        # The map first, its gate second.
-        a, b = (b, a) if all(e == _ONE for e in a.shape.spatial) else (a, b)
+    if operation == "multiply" and _is_gate(a, b):
+        a, b = b, a
+    operator = op.Arithmetic(operation)
     call.put(operator, a, b, layout=_wider(a, b).layout, result=call.result)
 
 
-def _joined(operation: str, a: Traced, b: Traced) -> Operator:
+def _is_gate(a: Traced, b: Traced) -> bool:
+    """Say whether a map's gate stands before it: the map comes first."""
     both = a.layout == b.layout and a.layout.has_batch
-    if operation == "add" and both and a.sizes == b.sizes:
-        return op.Add()
-    rank = len(a.shape.spatial) == len(b.shape.spatial)
-    if operation == "multiply" and both and rank and len(a.sizes) == 4:
-        return op.Multiply()
-    return op.Binary(operation)
+    are_maps = len(a.sizes) == 4 and len(a.shape.spatial) == len(b.shape.spatial)
+    differ = a.shape.spatial != b.shape.spatial
+    return both and are_maps and differ and all(e == _ONE for e in a.shape.spatial)
 
 
 def _wider(a: Traced, b: Traced) -> Traced:
@@ -188,7 +186,7 @@ def floor_divide(call: Call) -> None:
     x, other = call.x(), call.get(1, "other")
     if not number_of(other):
         raise UndoneError
-    quotient = call.put(op.Scalar("divide", _text(other)), x)
+    quotient = call.put(op.Arithmetic("divide", _text(other)), x)
     call.put(op.Pointwise("floor"), quotient, result=call.result)
 
 
@@ -197,21 +195,22 @@ def lerp(call: Call) -> None:
     a, b, weight = call.x(0, "input"), call.x(1, "end"), call.get(2, "weight")
     if not number_of(weight) or a.sizes != b.sizes:
         raise UndoneError
-    step = call.put(op.Binary("subtract"), b, a)
-    step = call.put(op.Scalar("multiply", _text(weight)), step)
-    call.put(op.Add(), a, step, result=call.result)
+    step = call.put(op.Arithmetic("subtract"), b, a)
+    step = call.put(op.Arithmetic("multiply", _text(weight)), step)
+    call.put(op.Arithmetic("add"), a, step, result=call.result)
 
 
 def addcmul(call: Call) -> None:
     """Read x + value·a·b."""
     x, a, b = (call.get(i, n) for i, n in enumerate(("input", "tensor1", "tensor2")))
     one, two = aligned(call, call.tracer.operand(a), call.tracer.operand(b))
-    product = call.put(op.Binary("multiply"), one, two, layout=_wider(one, two).layout)
+    lay = _wider(one, two).layout
+    product = call.put(op.Arithmetic("multiply"), one, two, layout=lay)
     value = call.options.get("value", 1)
     if value != 1:
-        product = call.put(op.Scalar("multiply", repr(float(value))), product)
+        product = call.put(op.Arithmetic("multiply", repr(float(value))), product)
     left = call.tracer.operand(x)
-    operator = op.Binary("add")
+    operator = op.Arithmetic("add")
     lay = _wider(left, product).layout
     call.put(operator, left, product, layout=lay, result=call.result)
 
@@ -234,20 +233,8 @@ def clamp(call: Call) -> None:
 
 
 POINTWISE: dict[str, Reader] = {
-    "relu": each(op.ReLU()),
-    "relu6": each(op.ReLU6()),
-    "sigmoid": each(op.Sigmoid()),
-    "silu": each(op.SiLU()),
-    "tanh": each(op.Tanh()),
-    "hardsigmoid": each(op.HardSigmoid()),
-    "hardswish": each(op.HardSwish()),
     "hardtanh": hardtanh,
     "gelu": gelu,
-    **{
-        name: function(name)
-        for name in FUNCTIONS
-        if name not in {"gelu", "gelu_tanh", "clamp"}
-    },
     "clamp": clamp,
     "dropout": dropout,
     "alpha_dropout": dropout,
@@ -283,4 +270,6 @@ POINTWISE: dict[str, Reader] = {
     "rpow": binary("power", is_reversed=True),
     "addcmul": addcmul,
 }
-__all__ = ["POINTWISE", "Layout", "aligned", "tensors"]
+"""Functions of each element whose arguments say which; the others are in the table."""
+
+__all__ = ["POINTWISE", "Layout", "aligned", "function", "tensors"]

@@ -32,8 +32,7 @@ def rmatmul(call: Call) -> None:
 def _matmul(call: Call, left: Any, right: Any) -> None:
     if not call.is_traced(right) and right.dim() == 2:
         a = call.tracer.operand(left)
-        kind = op.LastLinear if a.shape.spatial else op.Linear
-        layer = kind(int(right.shape[1]), bias=False)
+        layer = op.Linear(int(right.shape[1]), bias=False)
         if len(sources(call, right)) == 1:
             weighted(call, layer, a, right)
             return
@@ -82,10 +81,10 @@ def baddbmm(call: Call) -> None:
     a, b = call.tracer.operand(left), call.tracer.operand(right)
     made = call.put(op.MatMul(), a, b, result=call.result)
     if alpha != 1:
-        made = call.put(op.Scalar("multiply", repr(float(alpha))), made,
+        made = call.put(op.Arithmetic("multiply", repr(float(alpha))), made,
                         result=call.result)  # fmt: skip
     if beta:
-        call.put(op.Binary("add"), call.tracer.operand(total), made,
+        call.put(op.Arithmetic("add"), call.tracer.operand(total), made,
                  layout=made.layout, result=call.result)  # fmt: skip
 
 
@@ -137,7 +136,7 @@ def multi_head_attention(call: Call) -> None:
         raise UndoneError
     width = query.sizes[-1].constant or 0
     projected = weighted(
-        call, op.LastLinear(3 * width, bias is not None), query, weight, bias,
+        call, op.Linear(3 * width, bias is not None), query, weight, bias,
         result=None,
     )  # fmt: skip
     axis = len(projected.sizes) - 1
@@ -151,7 +150,7 @@ def multi_head_attention(call: Call) -> None:
     joined = call.put_sizes(op.Reshape, back, (
         back.sizes[0], back.sizes[1], size(width)))  # fmt: skip
     made = weighted(
-        call, op.LastLinear(width, out_bias is not None), joined, out_weight, out_bias,
+        call, op.Linear(width, out_bias is not None), joined, out_weight, out_bias,
         result=None,
     )  # fmt: skip
     result = call.result[0]
@@ -177,8 +176,8 @@ def glu(call: Call) -> None:
     if x.sizes[axis].constant is None:
         raise UndoneError
     first, second = (part(call, x, axis, half * i, half) for i in range(2))
-    gate = call.put(op.Sigmoid(), second)
-    call.put(op.Binary("multiply"), first, gate, result=call.result)
+    gate = call.put(op.Pointwise("sigmoid"), second)
+    call.put(op.Arithmetic("multiply"), first, gate, result=call.result)
 
 
 PRODUCTS: dict[str, Reader] = {

@@ -117,8 +117,8 @@ def normalize(call: Call) -> None:
         raise UndoneError
     dims = _dims(call.get(2, "dim", 1), len(x.sizes))
     length = reduce(call, "norm", x, dims, None, keep=True)
-    length = call.put(op.Scalar("maximum", repr(call.get(3, "eps", 1e-12))), length)
-    call.put(op.Binary("divide"), x, length, result=call.result)
+    length = call.put(op.Arithmetic("maximum", repr(call.get(3, "eps", 1e-12))), length)
+    call.put(op.Arithmetic("divide"), x, length, result=call.result)
 
 
 def cumsum(call: Call) -> None:

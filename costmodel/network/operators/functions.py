@@ -1,0 +1,245 @@
+"""Functions of one element: a table, a row a function, read by everything that asks.
+
+A row says in strings and algebra what each library makes of the function, so that the
+floors above need no lists of their own. Adding an activation is adding a row here, or
+calling :func:`register_function` in a package of your own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from costmodel.algebra.tally import Tally
+from costmodel.errors import CostModelError
+from costmodel.network.operators.packages import discover
+
+
+SAVED = frozenset({"operand", "result", "intermediate"})
+"""What autograd may keep of a function of each element, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """What is known of a function of each element."""
+
+    tally: Tally
+    """Operations an element."""
+    saved: str = "operand"
+    """What autograd keeps: words of :data:`SAVED`; none where the derivative is a
+    constant. **Source**: PyTorch, ``tools/autograd/derivatives.yaml``."""
+    torch: str = ""
+    """The module or function by its full name; empty where PyTorch has none of it
+    without constants that a network does not keep."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of that module or function."""
+    traced: str = ""
+    """Names by which tracing meets it, beside its own."""
+    onnx: str = ""
+    """The types of ONNX operators that are this function."""
+    runtime: str = "pointwise"
+    """Classes of the kernels that compute it, one after the other."""
+    counted: str = "elementwise"
+    """What counters take it for: a kind of :mod:`costmodel.analysis.conventions`."""
+    in_float32: bool = False
+    """Whether automatic mixed precision computes it in float32."""
+    in_place: bool = False
+    """Whether libraries let it write over its operand."""
+
+    def __post_init__(self) -> None:
+        """Check the words of what is saved, and that a kernel computes it."""
+        if unknown := set(self.saved.split()) - SAVED:
+            known = ", ".join(sorted(SAVED))
+            raise CostModelError(
+                f"saved {', '.join(sorted(unknown))!r} is none of {known}"
+            )
+        if not self.runtime.split():
+            raise CostModelError("runtime: the class of its kernel is missing")
+
+    @property
+    def is_module(self) -> bool:
+        """Whether it is a module of PyTorch's own."""
+        return self.torch.startswith("torch.nn.")
+
+
+# fmt: off
+FUNCTIONS: dict[str, Function] = {
+    "relu": Function(  # max(x, 0). Nair & Hinton 2010
+        tally=Tally(compare=1), saved="result", torch="torch.nn.ReLU", onnx="Relu",
+        runtime="relu", counted="relu", in_place=True),
+    "relu6": Function(  # min(max(x, 0), 6). Krizhevsky 2010, CIFAR-10 report
+        tally=Tally(compare=2), torch="torch.nn.ReLU6", runtime="clamp",
+        counted="relu6", in_place=True),
+    "sigmoid": Function(  # 1/(1 + e^−x)
+        tally=Tally(exp=1, add=1, div=1), saved="result", torch="torch.nn.Sigmoid",
+        traced="expit special_expit", onnx="Sigmoid", runtime="sigmoid"),
+    "silu": Function(  # x/(1 + e^−x), or swish. Ramachandran et al. 2017
+        tally=Tally(exp=1, add=1, div=1), torch="torch.nn.SiLU", onnx="Swish",
+        runtime="silu", counted="silu", in_place=True),
+    "tanh": Function(  # 1 − 2/(e^2x + 1)
+        tally=Tally(exp=1, add=2, mul=1, div=1), saved="result", torch="torch.nn.Tanh",
+        onnx="Tanh", runtime="tanh"),
+    # 1.7159·tanh(2x/3), LeNet-5's squashing function. LeCun, Bottou, Bengio, Haffner
+    # 1998, section II.B and appendix A. The tangent is kept before it is scaled.
+    "scaled_tanh": Function(
+        tally=Tally(exp=1, add=2, mul=3, div=1), saved="intermediate",
+        torch="costmodel.bridge.modules.ScaledTanh", runtime="multiply tanh multiply"),
+    "hardsigmoid": Function(  # min(max(x + 3, 0), 6)/6. Howard et al. 2019
+        tally=Tally(add=1, compare=2, div=1), torch="torch.nn.Hardsigmoid",
+        onnx="HardSigmoid", runtime="hardsigmoid", in_place=True),
+    "hardswish": Function(  # x·hardsigmoid(x). Howard et al. 2019, arXiv:1905.02244
+        tally=Tally(add=1, compare=2, mul=1, div=1), torch="torch.nn.Hardswish",
+        onnx="HardSwish", runtime="hardswish", in_place=True),
+    "hardtanh": Function(  # min(max(x, −1), 1)
+        tally=Tally(compare=2), torch="torch.nn.Hardtanh", runtime="clamp"),
+    "abs": Function(
+        tally=Tally(compare=1), torch="torch.abs", traced="absolute", onnx="Abs"),
+    "celu": Function(  # x < 0: α(e^(x/α) − 1)
+        tally=Tally(compare=1, exp=1, add=1, div=1, mul=1), torch="torch.nn.CELU",
+        onnx="Celu"),
+    "ceil": Function(
+        tally=Tally(compare=1), saved="", torch="torch.ceil", onnx="Ceil"),
+    "clamp": Function(tally=Tally(compare=2)),
+    "cos": Function(tally=Tally(exp=1), torch="torch.cos", onnx="Cos"),
+    "elu": Function(  # x < 0: α(e^x − 1)
+        tally=Tally(compare=1, exp=1, add=1, mul=1), torch="torch.nn.ELU", onnx="Elu",
+        counted="elu"),
+    "erf": Function(
+        tally=Tally(exp=1), torch="torch.erf", traced="special_erf", onnx="Erf"),
+    "exp": Function(
+        tally=Tally(exp=1), saved="result", torch="torch.exp", onnx="Exp",
+        in_float32=True),
+    "expm1": Function(
+        tally=Tally(exp=1, add=1), saved="result", torch="torch.expm1",
+        in_float32=True),
+    "floor": Function(
+        tally=Tally(compare=1), saved="", torch="torch.floor", onnx="Floor"),
+    "gelu": Function(  # x·½·(1 + erf(x·√½))
+        tally=Tally(exp=1, add=1, mul=3), torch="torch.nn.GELU", runtime="gelu",
+        counted="elu"),
+    "gelu_tanh": Function(  # ½x(1 + tanh(√(2/π)(x + cx³)))
+        tally=Tally(exp=1, add=4, mul=7, div=1), torch="torch.nn.GELU",
+        options={"approximate": "tanh"}, runtime="gelu", counted="elu"),
+    "hardshrink": Function(tally=Tally(compare=2), torch="torch.nn.Hardshrink"),
+    "leaky_relu": Function(
+        tally=Tally(compare=1, mul=1), torch="torch.nn.LeakyReLU", onnx="LeakyRelu",
+        counted="leaky_relu"),
+    "log": Function(
+        tally=Tally(exp=1), torch="torch.log", onnx="Log", in_float32=True),
+    "log1p": Function(
+        tally=Tally(exp=1, add=1), torch="torch.log1p", in_float32=True),
+    "logsigmoid": Function(  # −log(1 + e^−x)
+        tally=Tally(exp=2, add=1), saved="operand intermediate",
+        torch="torch.nn.LogSigmoid"),
+    "mish": Function(  # x·tanh(log(1 + e^x))
+        tally=Tally(exp=3, add=3, mul=2, div=1), torch="torch.nn.Mish", onnx="Mish"),
+    "neg": Function(
+        tally=Tally(mul=1), saved="", torch="torch.neg", traced="negative", onnx="Neg"),
+    "reciprocal": Function(
+        tally=Tally(div=1), saved="result", torch="torch.reciprocal",
+        onnx="Reciprocal", in_float32=True),
+    "round": Function(
+        tally=Tally(compare=1), saved="", torch="torch.round", onnx="Round"),
+    "rsqrt": Function(
+        tally=Tally(exp=1, div=1), saved="result", torch="torch.rsqrt",
+        in_float32=True),
+    "selu": Function(  # λ·elu
+        tally=Tally(compare=1, exp=1, add=1, mul=2), torch="torch.nn.SELU",
+        onnx="Selu"),
+    "sign": Function(
+        tally=Tally(compare=2), saved="", torch="torch.sign", onnx="Sign"),
+    "sin": Function(tally=Tally(exp=1), torch="torch.sin", onnx="Sin"),
+    "softplus": Function(  # log(1 + e^x)
+        tally=Tally(exp=2, add=1), torch="torch.nn.Softplus", onnx="Softplus",
+        in_float32=True),
+    "softshrink": Function(
+        tally=Tally(compare=2, add=1), torch="torch.nn.Softshrink"),
+    "softsign": Function(  # x/(1 + |x|)
+        tally=Tally(compare=1, add=1, div=1), saved="operand intermediate",
+        torch="torch.nn.Softsign", onnx="Softsign"),
+    "sqrt": Function(
+        tally=Tally(exp=1), saved="result", torch="torch.sqrt", onnx="Sqrt"),
+    "square": Function(tally=Tally(mul=1), torch="torch.square"),
+    "tanhshrink": Function(  # x − tanh x
+        tally=Tally(exp=1, add=3, mul=1, div=1), saved="intermediate",
+        torch="torch.nn.Tanhshrink"),
+    "threshold": Function(
+        tally=Tally(compare=1), torch="torch.nn.Threshold",
+        options={"threshold": 0.0, "value": 0.0}, onnx="ThresholdedRelu"),
+    "trunc": Function(tally=Tally(compare=1), saved="", torch="torch.trunc"),
+}
+# fmt: on
+"""Every function by its name; operations an element are read from its formula.
+
+A root, a power, a logarithm, a sine and the error function are an ``exp`` each, as
+:class:`costmodel.algebra.tally.Tally` counts them; rounding and a choice between two
+formulas are a comparison; tanh is counted wherever it occurs as the row ``tanh`` is.
+Constants of a function (a slope, say) are PyTorch's defaults. ``clamp`` has limits
+that a network does not keep, so that PyTorch has no module for it.
+"""
+
+
+def register_function(name: str, function: Function) -> None:
+    """Add a row, so that every analysis, importer and compiler knows the function.
+
+    A package calls it where it is imported; the entry-point group
+    ``costmodel.operators`` says which packages are.
+
+    **Errors**: a name that is taken, or is none that a node could have.
+    """
+    if not name.isidentifier():
+        raise CostModelError(f"function {name!r}: the name is no identifier")
+    if name in FUNCTIONS:
+        raise CostModelError(f'function "{name}" is registered twice')
+    FUNCTIONS[name] = function
+    _by_word.cache_clear()
+
+
+def functions() -> Mapping[str, Function]:
+    """Return every function by its name, those of other packages included."""
+    discover()
+    return FUNCTIONS
+
+
+def function_of(name: str) -> Function:
+    """Return a function's row, or say which functions there are."""
+    if name not in FUNCTIONS and name not in functions():
+        known = ", ".join(sorted(FUNCTIONS))
+        raise CostModelError(f'function "{name}" is unknown; known are {known}')
+    return FUNCTIONS[name]
+
+
+def traced_as(name: str) -> str | None:
+    """Return the function that tracing meets under a name of PyTorch's.
+
+    >>> traced_as("special_erf"), traced_as("conv2d")
+    ('erf', None)
+    """
+    return name if name in functions() else _by_word("traced").get(name)
+
+
+def onnx_as(kind: str) -> str | None:
+    """Return the function that a type of ONNX operators is.
+
+    >>> onnx_as("ThresholdedRelu")
+    'threshold'
+    """
+    return _by_word("onnx").get(kind)
+
+
+@lru_cache
+def _by_word(column: str) -> dict[str, str]:
+    """Return functions by the words of a column."""
+    return {
+        word: name
+        for name, function in functions().items()
+        for word in getattr(function, column).split()
+    }
+
+
+__all__ = [
+    "FUNCTIONS", "Function", "function_of", "functions", "onnx_as",
+    "register_function", "traced_as",
+]  # fmt: skip
