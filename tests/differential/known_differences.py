@@ -71,7 +71,8 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
         for section in ("fields", "fields otherwise", "bound", "bound again")
         for known in (
             Known(_SUMLESS, f"{section}: value", r"/einsum", then="oo", now="^[^o]*$"),
-            Known(_SUMLESS, f"{section}: value", r"/(beyond|unbounded)$", then="^einsum"),
+            Known(_SUMLESS, f"{section}: value", r"/(beyond|unbounded)$",
+                  then="^einsum"),
             Known(_SUMLESS, f"{section}: value", r"/name$", now="^einsum"),
             Known(_SUMLESS, f"{section}: refused by one", r"/einsum[^/]*/",
                   then=r"sees the whole input, through \"einsum", now=ANSWERED),
