@@ -45,7 +45,8 @@ def verb(operator: type[op.Operator], called: str | None = None) -> Verb:
     and what follows them by name alone, and the node's ``name``. Sizes are one number
     for every axis, or a tuple; shapes may be tuples of sizes.
 
-    **Errors**: those of the operator, with the node's name. A call that does not fit
+    **Errors**: an operator that takes no values, such as a stored tensor, stands in no
+    network by itself. Those of the operator name the node. A call that does not fit
     the signature is a ``TypeError``.
 
     >>> from costmodel.network.build import image
@@ -62,13 +63,15 @@ name: 'str | None' = None) -> 'Value'
     >>> print(verb(op.Unfold)(image(3, 7, 7), kernel=3).shape)
     27×25
     """
-    declared = {f.name: f.type.removesuffix(OR_NONE) for f in fields(operator)}  # type: ignore[arg-type]
+    declared = {f.name: str(f.type) for f in fields(operator)}  # type: ignore[arg-type]
     operands, parameters = _operands(operator), _parameters(operator)
     if operands[0].kind is Parameter.VAR_POSITIONAL:
         parameters = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in parameters]
     signature = Signature([*operands, *parameters, _NAME], return_annotation="Value")
     defaults = [p.default for p in parameters]
-    is_plain = _TAKEN.keys().isdisjoint(declared.values())
+    is_plain = not any(
+        kind.removesuffix(OR_NONE) in _TAKEN for kind in declared.values()
+    )
     orders: dict[tuple[int, tuple[str, ...]], list[int]] = {}
 
     def made(*given: Any, name: str | None = None, **named: Any) -> Value:
@@ -118,6 +121,8 @@ def _operands(operator: type[op.Operator]) -> list[Parameter]:
         return [values]
     kind = Parameter.POSITIONAL_OR_KEYWORD
     names = ("x", "y")[: arity[0]]
+    if not names:
+        raise CostModelError(f"{operator.kind}: no verb of what takes no values")
     return [Parameter(name, kind, annotation="Value") for name in names]
 
 
@@ -180,15 +185,18 @@ def _converted(
 ) -> list[Any]:
     """Return the fields' values as the operator takes them: tuples and shapes."""
     found = dict(zip(declared, given))
-    along: dict[str, Size] = {
-        field: value
+    kinds = {
+        field: declared[field].removesuffix(OR_NONE)
         for field, value in found.items()
-        if declared[field] == "Sizes" and value is not None
+        if not (value is None and declared[field].endswith(OR_NONE))
+    }
+    along: dict[str, Size] = {
+        field: found[field] for field, of in kinds.items() if of == "Sizes"
     }
     found |= dict(zip(along, sizes(x[0], kind, name, **along)))
-    for field, value in found.items():
-        if declared[field] == "Pair":
-            found[field] = pair(value)
-        elif declared[field] == "Shape" and value is not None:
-            found[field] = shape_from(value, kind)
+    for field, of in kinds.items():
+        if of == "Pair":
+            found[field] = pair(found[field])
+        elif of == "Shape":
+            found[field] = shape_from(found[field], kind)
     return [*found.values()]
