@@ -28,7 +28,9 @@ def saved_by(call: Call) -> Saved:
 
     **Source**: PyTorch, ``tools/autograd/derivatives.yaml``.
     """
-    rule = rule_for(RULES, type(call.operator))
+    kind = type(call.operator)
+    is_told = call.operator.saved is not None and kind not in RULES
+    rule = _in_words if is_told else rule_for(RULES, kind)
     if rule is None:
         raise CostModelError(
             f"{call.operator.kind}: what it saves for backward is not known; "
@@ -255,8 +257,18 @@ def _resampling(call: Call) -> Saved:
 def _pointwise(call: Call) -> Saved:
     """Keep what the derivative is a formula of, as the function's row says."""
     assert isinstance(call.operator, op.Pointwise)  # noqa: S101 - a row of the table
-    saved = call.operator.row.saved.split()
-    between = (Extra("intermediate", call.output.numel),)
+    return _kept(call, call.operator.row.saved)
+
+
+def _in_words(call: Call) -> Saved:
+    """Keep what the operator's own class says."""
+    return _kept(call, call.operator.saved or "")
+
+
+def _kept(call: Call, words: str) -> Saved:
+    """Keep what words of ``SAVED`` say."""
+    saved = words.split()
+    between = (Extra("intermediate", call.inputs[0].numel),)
     return Saved(
         operands=(0,) if "operand" in saved else (),
         result="result" in saved,

@@ -1,1 +1,8 @@
 """The bridge to PyTorch: compile a network, and ask independent oracles about it."""
+
+from __future__ import annotations
+
+from costmodel.bridge.packages import register_module
+
+
+__all__ = ["register_module"]

@@ -27,7 +27,7 @@ except ImportError as error:  # pragma: no cover - depends on the installation
         'this needs PyTorch; install it with: pip install "costmodel[torch]"'
     ) from error
 
-from costmodel.bridge import arranged, modules, products, ranked
+from costmodel.bridge import arranged, modules, packages, products, ranked
 from costmodel.bridge.arrangements import Sized
 
 
@@ -121,6 +121,8 @@ def _called(
 def _leaf(network: Network, node: Node, device: str) -> nn.Module:
     """Return the module of a node, or say why PyTorch has none."""
     layer = node.operator
+    if type(layer) not in LEAVES:
+        packages.discover()
     if type(layer) not in LEAVES:
         raise at(layer.kind, node.name, "has no PyTorch module; add it to LEAVES")
     _require_numbers(network, node)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from costmodel.bridge import arrangements, functions, modules, ranked
+from costmodel.bridge import arrangements, functions, modules, packages, ranked
 from costmodel.bridge.arrangements import Function, Sized
 from costmodel.bridge.compile import compile  # noqa: A004
 from costmodel.errors import CostModelError
@@ -104,6 +104,7 @@ class AllChannels(nn.Module):
 
 def _positive(module: nn.Module) -> nn.Module:
     """Return a compiled module with every leaf replaced by a positive linear one."""
+    packages.discover()
     positive = dict.fromkeys(functions.pointwise_modules(), _identity) | POSITIVE
     for name, child in module.named_children():
         if type(child) is nn.Module or isinstance(child, nn.ModuleList):

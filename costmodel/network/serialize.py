@@ -14,7 +14,7 @@ from costmodel.algebra.parse import parse
 from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint, read_relation, write_relation
 from costmodel.network.graph import Network
-from costmodel.network.operators import OPERATORS, Input, Operator
+from costmodel.network.operators import OPERATORS, Input, Operator, operators
 from costmodel.network.operators.base import OR_NONE
 from costmodel.network.schema1 import SCHEMA_1, upgraded
 from costmodel.network.shape import Shape
@@ -144,7 +144,7 @@ def _operator(
     if schema == SCHEMA_1:
         given = upgraded(given)
     kind, name = given.pop("kind"), node["name"]
-    if kind not in OPERATORS:
+    if kind not in OPERATORS and kind not in operators():
         raise CostModelError(f'node "{name}": unknown operator kind {kind!r}')
     known = _SAMPLE if kind == Input.kind else _fields_of(OPERATORS[kind])
     for key in sorted(given.keys() - known.keys()):

@@ -14,7 +14,7 @@ from costmodel.analysis.conventions.rule import FORMS, Convention, Rule
 from costmodel.analysis.conventions.tables import CONVENTIONS
 from costmodel.errors import CostModelError
 from costmodel.network.node import Node
-from costmodel.network.operators import FUNCTIONS, OPERATORS, functions
+from costmodel.network.operators import FUNCTIONS, OPERATORS, functions, operators
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def _forms(nodes: list[Node], written: Mapping[str, str]) -> dict[str, str]:
             if word in (node.operator.kind, type(node.operator).kind)
             or f"{node.name}.".startswith(f"{word}.")
         ]
-        if not (chosen or word in OPERATORS or word in functions()):
+        if not (chosen or word in operators() or word in functions()):
             raise CostModelError(f'written: no layer, scope or operator "{word}"')
         forms |= dict.fromkeys(chosen, form)
     return forms

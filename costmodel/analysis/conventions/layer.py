@@ -55,7 +55,7 @@ class Layer:
         """
         operator, small, large = self.operator, self.output, self.inputs[0]
         if not isinstance(operator, (Conv, ConvTranspose)):
-            return 0
+            raise CostModelError(f"taps of {operator} on padding are not known")
         if operator.attributes.get("padding_mode", "zeros") != "zeros":
             return 0
         if isinstance(operator, ConvTranspose):
@@ -172,9 +172,22 @@ def evaluate(amount: str, layer: Layer) -> Count:
         count: Count = 1
         for factor in map(str.strip, term.split("*")):
             known = factor.lstrip("-").isdigit()
-            count = count * (int(factor) if known else QUANTITIES[factor](layer))
+            count = count * (int(factor) if known else _quantity(factor, layer))
         total = total + count
     return total
+
+
+def _quantity(name: str, layer: Layer) -> Count:
+    """Return a quantity, or say that a class is counted as one that it is unlike."""
+    try:
+        return QUANTITIES[name](layer)
+    except KeyError as error:
+        if not layer.operator.counted:
+            raise
+        raise CostModelError(
+            f'{layer.operator.kind}: counted as "{layer.operator.counted}", but it has '
+            f"no {error} to count {name} by"
+        ) from None
 
 
 def _numel(shape: Shape) -> Count:

@@ -11,7 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from costmodel.errors import CostModelError
-from costmodel.network.operators import FUNCTIONS, OPERATORS, Operator, Pointwise
+from costmodel.network.operators import (
+    FUNCTIONS,
+    OPERATORS,
+    Operator,
+    Pointwise,
+    functions,
+    operators,
+)
 
 
 FORMS = ("module", "function", "arithmetic")
@@ -71,7 +78,7 @@ class Convention:
                 if kind in self.zero.split():
                     raise CostModelError(f"{self.name}: {kind} has a rule, and is zero")
                 by_kind[kind] = (*by_kind.get(kind, ()), rule)
-        if unknown := by_kind.keys() - _KINDS:
+        if by_kind.keys() - _KINDS and (unknown := by_kind.keys() - _known()):
             names = ", ".join(sorted(unknown))
             raise CostModelError(f"{self.name}: no operators called {names}")
         object.__setattr__(self, "by_kind", by_kind)
@@ -97,7 +104,11 @@ def _kinds(operator: Operator) -> Iterator[str]:
     """Return what counters may take an operator for, the nearest first."""
     if isinstance(operator, Pointwise):
         yield operator.row.counted
-    yield from _of_class(type(operator))
+    own, *bases = _of_class(type(operator))
+    yield own
+    if operator.counted:
+        yield operator.counted
+    yield from bases
 
 
 def _of_class(of: type[Operator]) -> tuple[str, ...]:
@@ -108,4 +119,10 @@ def _of_class(of: type[Operator]) -> tuple[str, ...]:
 _KINDS = {row.counted for row in FUNCTIONS.values()}.union(
     *map(_of_class, OPERATORS.values())
 )
-"""Every kind that a rule may name."""
+"""Every kind of this package's own that a rule may name."""
+
+
+def _known() -> set[str]:
+    """Return every kind that a rule may name, those of other packages included."""
+    counted = {row.counted for row in functions().values()}
+    return counted.union(*map(_of_class, operators().values()))

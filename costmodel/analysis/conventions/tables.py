@@ -260,7 +260,7 @@ ALL = Convention(
         Rule(f"""
              batch_norm local_response_norm relu relu6 silu softmax subsample
              {POOLS} resize {CHEAP} {NORMS} rms_norm
-             """, "adds + muls + divs + exps + compares", "every operation",
+             """, "2*macs + adds + muls + divs + exps + compares", "every operation",
              seen=ANYHOW),
     ),
     zero=MOVES,

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from costmodel.bridge import modules
+from costmodel.bridge import modules, packages
 from costmodel.bridge.functions import pointwise_modules
 from costmodel.network import operators as op
 from costmodel.network.operators import Operator
@@ -31,6 +31,7 @@ def operator_of(module: nn.Module) -> Operator | None:
 
     Functions of each element may be modules of ours, or of another package.
     """
+    packages.discover()
     if type(module) in MODULES:
         return MODULES[type(module)](module)
     layer = pointwise_modules().get(type(module))

@@ -71,6 +71,7 @@ from costmodel.network.operators.pooling import (
     AdaptiveMaxPool,
     AvgPool,
     MaxPool,
+    Pool,
     Subsample2d,
 )
 from costmodel.network.operators.products import (
@@ -79,6 +80,11 @@ from costmodel.network.operators.products import (
     MatMul,
 )
 from costmodel.network.operators.reducing import Cumulate, Reduce
+from costmodel.network.operators.registering import (
+    OPERATORS,
+    operators,
+    register_operator,
+)
 from costmodel.network.operators.resampling import Resize
 from costmodel.network.operators.stored import Derived, Opaque, Parameter
 from costmodel.network.operators.weighted import (
@@ -135,6 +141,7 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "Pointwise",
+    "Pool",
     "Product",
     "RMSNorm",
     "RadialBasis",
@@ -161,12 +168,14 @@ __all__ = [
     "by",
     "functions",
     "is_gated",
+    "operators",
     "register_function",
+    "register_operator",
     "rule_for",
 ]
 
-OPERATORS: dict[str, type[Operator]] = {
-    operator.kind: operator
+OPERATORS.update(
+    (operator.kind, operator)
     for operator in (
         Input, Conv, TableConv2d, Linear, RadialBasis, BatchNorm, LocalResponseNorm,
         Pointwise, Arithmetic, PReLU, Softmax, Identity, Dropout,
@@ -177,5 +186,5 @@ OPERATORS: dict[str, type[Operator]] = {
         Reduce, Cumulate, Reshape, Permute, Expand, Repeat, Slice, Crop, PadTo, Copy,
         Unfold, PixelShuffle, PixelUnshuffle,
     )
-}  # fmt: skip
-"""Every operator by its kind. A new one goes here; tests name what it still lacks."""
+)  # fmt: skip
+# A new one goes here; tests name what it still lacks.

@@ -113,6 +113,13 @@ class Operator(ABC):
     )
     signed: ClassVar[frozenset[str]] = frozenset()
     """Fields that may be below zero."""
+    counted: ClassVar[str] = ""
+    """The kind that counters take it for, if not for one of its own or of its bases."""
+    saved: ClassVar[str | None] = None
+    """What autograd keeps, in the words of ``functions.SAVED``, if no table says it.
+
+    The operand is its first one; an intermediate is a tensor as large as that.
+    """
 
     def __post_init__(self) -> None:
         """Normalise numbers, and refuse what no layer can have."""

@@ -33,9 +33,28 @@ from costmodel.network.shape import Shape
 
 
 class Pool(Stateless, Windowed):
-    """A window that reduces each channel by itself."""
+    """A window that reduces each channel by itself.
+
+    It slides as the fields ``kernel``, ``stride`` and ``padding`` say, and ``dilation``
+    and ``ceil_mode`` where there are such.
+    """
 
     __slots__ = ()
+
+    @property
+    def window(self) -> Windows | None:
+        """Slide the kernel; ceil_mode pads the end."""
+        names = ("kernel", "stride", "padding", "dilation")
+        told = (getattr(self, name) for name in names if hasattr(self, name))
+        ceil_mode = getattr(self, "ceil_mode", False)
+        axes = zip(*told, strict=True)
+        return tuple(sliding(*axis, ceil_mode=ceil_mode) for axis in axes)
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the input's channels at the windows' positions."""
+        told = self.attributes
+        _check_pool(told["kernel"], told["padding"])
+        return slide(inputs[0], inputs[0].channels, self.window or POINT)
 
 
 def _check_pool(kernel: Sizes, padding: Sizes) -> None:
@@ -59,17 +78,6 @@ class MaxPool(Pool):
     dilation: Sizes = (1,)
     ceil_mode: bool = False
 
-    @property
-    def window(self) -> Windows | None:
-        """Slide the kernel; ceil_mode pads the end."""
-        sizes = zip(self.kernel, self.stride, self.padding, self.dilation, strict=True)
-        return tuple(sliding(*axis, ceil_mode=self.ceil_mode) for axis in sizes)
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the input's channels at the windows' positions."""
-        _check_pool(self.kernel, self.padding)
-        return slide(inputs[0], inputs[0].channels, self.window or POINT)
-
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return k_h·k_w − 1 comparisons an output."""
         return Tally(compare=(prod(self.kernel) - 1) * output.numel)
@@ -90,12 +98,6 @@ class AvgPool(Pool):
     padding: Sizes = (0,)
     ceil_mode: bool = False
     count_include_pad: bool = True
-
-    @property
-    def window(self) -> Windows | None:
-        """Slide the kernel; ceil_mode pads the end."""
-        sizes = zip(self.kernel, self.stride, self.padding, strict=True)
-        return tuple(sliding(*axis, ceil_mode=self.ceil_mode) for axis in sizes)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's channels at the windows' positions."""

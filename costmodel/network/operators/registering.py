@@ -1,0 +1,84 @@
+"""Every operator by its kind, and how another package adds one of its own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from itertools import chain
+from typing import Any, TypeVar
+
+from costmodel.errors import CostModelError
+from costmodel.network.operators.base import Operator
+from costmodel.network.operators.functions import FUNCTIONS, SAVED
+from costmodel.network.operators.packages import discover
+
+
+OPERATORS: dict[str, type[Operator]] = {}
+"""Every operator by its kind. :mod:`costmodel.network.operators` puts its own here."""
+
+Class = TypeVar("Class", bound=type[Operator])
+
+
+def register_operator(operator: Class) -> Class:
+    """Add an operator, so that every analysis, network file and report knows it.
+
+    A package decorates its class with it, above ``@final`` and ``@dataclass``; the
+    entry-point group ``costmodel.operators`` says which packages have one. Its module
+    in PyTorch is registered apart, by :func:`costmodel.bridge.register_module`.
+
+    **Errors**: a class that is not concrete, final, frozen and of a kind that is free;
+    ``counted`` that is no operator's kind; ``saved`` that is in no known words.
+    """
+    name = getattr(operator, "__name__", repr(operator))
+    for problem in chain(unfit(operator), _unlike_others(operator)):
+        raise CostModelError(f"operator {name}: {problem}")
+    OPERATORS[operator.kind] = operator
+    return operator
+
+
+def operators() -> Mapping[str, type[Operator]]:
+    """Return every operator by its kind, those of other packages included."""
+    discover()
+    return OPERATORS
+
+
+def kinds() -> set[str]:
+    """Return the kinds of operators, of their bases, and of functions' names."""
+    classes = (base for one in OPERATORS.values() for base in one.__mro__)
+    return {*OPERATORS, *FUNCTIONS} | {c.kind for c in classes if hasattr(c, "kind")}
+
+
+def unfit(operator: Any) -> Iterator[str]:
+    """Give what no operator's class may be; what follows supposes what went before."""
+    if not (isinstance(operator, type) and issubclass(operator, Operator)):
+        yield "it is no class derived from Operator"
+    if inspect.isabstract(operator):
+        missing = ", ".join(sorted(operator.__abstractmethods__))
+        yield f"it is abstract; it lacks {missing}"
+    own = vars(operator)
+    if not own.get("__final__"):
+        yield "it is not @final"
+    if "__dataclass_params__" not in own or not own["__dataclass_params__"].frozen:
+        yield "it is no @dataclass(frozen=True, slots=True)"
+    kind = operator.kind if "kind" in own else None
+    if not (isinstance(kind, str) and kind.isidentifier()):
+        yield f"its kind {kind!r} is no identifier"
+    if any(type(field.type) is not str for field in fields(operator)):
+        yield "its module needs: from __future__ import annotations"
+
+
+def _unlike_others(operator: type[Operator]) -> Iterator[str]:
+    """Give what no class beside the ones that are there may say."""
+    known = kinds()
+    if operator.view:
+        yield "it is a view, and how views lie in memory is known of ours alone"
+    if operator.kind in known:
+        yield f'the kind "{operator.kind}" is taken'
+    if operator.counted and operator.counted not in known:
+        yield f'counted as "{operator.counted}", which is no kind of operator'
+    if odd := set((operator.saved or "").split()) - SAVED:
+        yield f"saved {sorted(odd)} is none of {', '.join(sorted(SAVED))}"
+
+
+__all__ = ["OPERATORS", "kinds", "operators", "register_operator", "unfit"]
