@@ -24,7 +24,7 @@ from costmodel.network.cell import OPERATIONS
 from costmodel.network.genotype import Genotype
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
-from costmodel.network.value import apply, sample
+from costmodel.network.value import sample
 
 
 Draw = st.DrawFn
@@ -140,13 +140,10 @@ def input_sizes(net: Network, more: int = 24) -> Strategy[tuple[int, int]]:
 
 
 def layer(x: Value, operator: op.Operator) -> Value:
-    """Append a drawn operator by its verb: verbs are named as kinds are."""
-    if isinstance(operator, op.Pointwise):
-        return build.activation(x, operator.kind)
-    if isinstance(operator, (op.Slice, op.Pad)):
-        return apply(type(operator), [x], None, *operator.attributes.values())
-    value: Value = getattr(build, operator.kind)(x, **operator.attributes)
-    return value
+    """Append a drawn operator by its verb."""
+    kind = type(operator).kind
+    verb: Callable[..., Value] = getattr(build, build.RENAMED.get(kind, kind))
+    return verb(x, **operator.attributes)
 
 
 def _positions(extent: Extent) -> int:

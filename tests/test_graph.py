@@ -220,7 +220,7 @@ def test_the_graph_carries_operators_operands_shapes_and_scopes() -> None:
     assert list(graph.predecessors("block.add1")) == ["input", "block.bn1"]
     attributes = graph.nodes["block.add1"]
     assert attributes["inputs"] == ("input", "block.bn1")
-    assert OPERATORS["add"]() == attributes["operator"]
+    assert OPERATORS["arithmetic"]("add") == attributes["operator"]
     assert str(attributes["shape"]) == "8×H×W"
     assert attributes["scope"] == ("block",)
     assert nx.is_directed_acyclic_graph(graph)

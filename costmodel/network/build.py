@@ -1,7 +1,9 @@
 """The verbs that architectures are written in.
 
 Verbs take and return values; shapes are inferred at once, so that an error's traceback
-ends on the architecture's own line.
+ends on the architecture's own line. Every operator has one: most are made from its
+class; written by hand are those that choose a padding, a stride or a flattening, that
+refuse what the operator takes, or that are a pattern of several operators.
 """
 
 from __future__ import annotations
@@ -10,20 +12,13 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.enlarging import conv_transpose, upsample
 from costmodel.network.shape import Shape
-from costmodel.network.sizes import Size, axes_of, half, pair, sizes
+from costmodel.network.sizes import Size, axes_of, half, sizes
 from costmodel.network.tokens import (
     attention,
-    group_norm,
-    instance_norm,
     last_linear,
-    layer_norm,
-    matmul,
     parameter,
-    permute,
     reshape,
-    rms_norm,
     scale,
 )
 from costmodel.network.value import (
@@ -35,6 +30,51 @@ from costmodel.network.value import (
     scope,
     volume,
 )
+from costmodel.network.verbs import verb
+
+
+arithmetic = verb(op.Arithmetic)
+batch_norm = verb(op.BatchNorm)
+channel_shuffle = verb(op.ChannelShuffle)
+concat = verb(op.Concat)
+conv_transpose = verb(op.ConvTranspose)
+copy = verb(op.Copy)
+crop = verb(op.Crop)
+cumulate = verb(op.Cumulate)
+dropout = verb(op.Dropout)
+einsum = verb(op.Einsum)
+expand = verb(op.Expand)
+flatten = verb(op.Flatten)
+group_norm = verb(op.GroupNorm)
+identity = verb(op.Identity)
+instance_norm = verb(op.InstanceNorm)
+layer_norm = verb(op.LayerNorm)
+local_response_norm = verb(op.LocalResponseNorm)
+matmul = verb(op.MatMul)
+pad_axes = verb(op.Pad, called="pad_axes")
+pad_to = verb(op.PadTo)
+part = verb(op.Slice, called="part")
+permute = verb(op.Permute)
+pixel_shuffle = verb(op.PixelShuffle)
+pixel_unshuffle = verb(op.PixelUnshuffle)
+pointwise = verb(op.Pointwise)
+prelu = verb(op.PReLU)
+radial_basis = verb(op.RadialBasis)
+reduce = verb(op.Reduce)
+repeat = verb(op.Repeat)
+resize = verb(op.Resize)
+rms_norm = verb(op.RMSNorm)
+softmax = verb(op.Softmax)
+subsample = verb(op.Subsample2d)
+table_conv = verb(op.TableConv2d)
+unfold = verb(op.Unfold)
+zeros = verb(op.Zeros)
+
+RENAMED = {"pad": "pad_axes", "slice": "part"}
+"""The verbs of operators that are not called as their kind.
+
+``pad`` is along spatial axes alone; a ``slice`` is Python's.
+"""
 
 
 def conv(
@@ -98,17 +138,6 @@ def depthwise_bn_relu(
     return relu(batch_norm(depthwise(x, kernel, stride, padding, bias=False)))
 
 
-def table_conv(
-    x: Value,
-    table: tuple[tuple[int, ...], ...],
-    kernel: Size,
-    *,
-    name: str | None = None,
-) -> Value:
-    """Convolve, each map over the input maps that its row of the table lists."""
-    return apply(op.TableConv2d, [x], name, table, pair(kernel))
-
-
 def linear(
     x: Value, features: Dim, *, bias: bool = True, name: str | None = None
 ) -> Value:
@@ -118,11 +147,6 @@ def linear(
     if x.shape.spatial and all(extent == one for extent in x.shape.spatial):
         x = flatten(x)
     return apply(op.Linear, [x], name, features, bias, check=_require_vector)
-
-
-def radial_basis(x: Value, features: Dim, *, name: str | None = None) -> Value:
-    """Measure squared distances to fixed codes."""
-    return apply(op.RadialBasis, [x], name, features)
 
 
 def max_pool(
@@ -157,6 +181,20 @@ def avg_pool(
     return apply(op.AvgPool, [x], name, *given, ceil_mode, count_include_pad)
 
 
+def upsample(
+    x: Value, scale: Size = 2, mode: str = "nearest", *, name: str | None = None
+) -> Value:
+    """Enlarge a map by whole factors: nearest, bilinear, bicubic or area.
+
+    A row of one axis takes linear, a volume trilinear in their place.
+
+    >>> from costmodel.network.build import image
+    >>> print(upsample(image()).shape)
+    3×2*H×2*W
+    """
+    return apply(op.Resize, [x], name, mode, *sizes(x, "upsample", name, scale=scale))
+
+
 def global_average_pool(x: Value, *, name: str | None = None) -> Value:
     """Take the mean of each map."""
     return apply(op.AdaptiveAvgPool, [x], name, (1,) * axes_of(x))
@@ -170,23 +208,6 @@ def adaptive_avg_pool(x: Value, size: Size, *, name: str | None = None) -> Value
 def adaptive_max_pool(x: Value, size: Size, *, name: str | None = None) -> Value:
     """Take the largest over windows that adapt to give ``size``."""
     return apply(op.AdaptiveMaxPool, [x], name, *sizes(x, "max_pool", name, size=size))
-
-
-def subsample(x: Value, kernel: Size = 2, *, name: str | None = None) -> Value:
-    """Sum each window, times a learned coefficient, plus a learned bias."""
-    return apply(op.Subsample2d, [x], name, pair(kernel))
-
-
-def batch_norm(
-    x: Value, *, affine: bool = True, running: bool = True, name: str | None = None
-) -> Value:
-    """Normalize each channel, by running statistics or by the batch's own."""
-    return apply(op.BatchNorm, [x], name, affine, running)
-
-
-def local_response_norm(x: Value, size: Dim = 5, *, name: str | None = None) -> Value:
-    """Normalize over neighbouring channels."""
-    return apply(op.LocalResponseNorm, [x], name, size)
 
 
 def relu(x: Value, *, name: str | None = None) -> Value:
@@ -207,23 +228,6 @@ def require(condition: object, problem: str) -> None:
     """Refuse options that do not go together, in an architecture's own words."""
     if not condition:
         raise CostModelError(problem)
-
-
-def softmax(
-    x: Value, axis: Dim = 1, *, log: bool = False, name: str | None = None
-) -> Value:
-    """Normalize exponentials along an axis, by default over channels."""
-    return apply(op.Softmax, [x], name, axis, log)
-
-
-def dropout(x: Value, percent: Dim = 50, *, name: str | None = None) -> Value:
-    """Drop elements at random while training."""
-    return apply(op.Dropout, [x], name, percent)
-
-
-def identity(x: Value, *, name: str | None = None) -> Value:
-    """Name a value again."""
-    return apply(op.Identity, [x], name)
 
 
 def add(*values: Value, name: str | None = None) -> Value:
@@ -262,16 +266,6 @@ def _require_one_rank(x: Shape, gate: Shape) -> None:
         raise CostModelError(f"shapes do not broadcast: {x} and {gate}")
 
 
-def concat(*values: Value, axis: Dim = 1, name: str | None = None) -> Value:
-    """Stack values along an axis, by default by channels."""
-    return apply(op.Concat, [*values], name, axis)
-
-
-def flatten(x: Value, *, name: str | None = None) -> Value:
-    """Make one vector of a feature map."""
-    return apply(op.Flatten, [x], name)
-
-
 def pad(
     x: Value,
     before: Size,
@@ -283,13 +277,6 @@ def pad(
     """Put zeros around a feature map; below zero, take so much away instead."""
     first, last = sizes(x, "pad", name, before=before, after=after)
     return apply(op.Pad, [x], name, (0, *first), (0, *last), mode)
-
-
-def zeros(
-    x: Value, channels: Dim, stride: Size = 1, *, name: str | None = None
-) -> Value:
-    """Put zeros in the place of a feature map: no connection."""
-    return apply(op.Zeros, [x], name, channels, *sizes(x, "zeros", name, stride=stride))
 
 
 def pad_channels(
@@ -320,19 +307,16 @@ def split(x: Value, parts: int = 2) -> tuple[Value, ...]:
     return tuple(select_channels(x, part * size, size) for part in range(parts))
 
 
-def channel_shuffle(x: Value, groups: Dim, *, name: str | None = None) -> Value:
-    """Deal the channels out over the groups."""
-    return apply(op.ChannelShuffle, [x], name, groups)
-
-
 __all__ = [
-    "Size", "Value", "activation", "adaptive_avg_pool", "adaptive_max_pool", "add",
-    "attention", "avg_pool", "batch_norm", "channel_shuffle", "concat", "conv",
-    "conv_bn_relu", "conv_transpose", "depthwise", "depthwise_bn_relu", "dropout",
-    "flatten", "global_average_pool", "group_norm", "identity", "image",
-    "instance_norm", "last_linear", "layer_norm", "linear", "local_response_norm",
-    "matmul", "max_pool", "multiply", "network", "pad", "pad_channels", "parameter",
-    "permute", "radial_basis", "relu", "require", "reshape", "rms_norm", "scale",
-    "scope", "select_channels", "softmax", "split", "subsample", "table_conv",
-    "upsample", "volume", "zeros",
+    "RENAMED", "Size", "Value", "activation", "adaptive_avg_pool", "adaptive_max_pool",
+    "add", "arithmetic", "attention", "avg_pool", "batch_norm", "channel_shuffle",
+    "concat", "conv", "conv_bn_relu", "conv_transpose", "copy", "crop", "cumulate",
+    "depthwise", "depthwise_bn_relu", "dropout", "einsum", "expand", "flatten",
+    "global_average_pool", "group_norm", "identity", "image", "instance_norm",
+    "last_linear", "layer_norm", "linear", "local_response_norm", "matmul", "max_pool",
+    "multiply", "network", "pad", "pad_axes", "pad_channels", "pad_to", "parameter",
+    "part", "permute", "pixel_shuffle", "pixel_unshuffle", "pointwise", "prelu",
+    "radial_basis", "reduce", "relu", "repeat", "require", "reshape", "resize",
+    "rms_norm", "scale", "scope", "select_channels", "softmax", "split", "subsample",
+    "table_conv", "unfold", "upsample", "volume", "zeros",
 ]  # fmt: skip

@@ -5,56 +5,16 @@ Axes bear PyTorch's numbers: the batch is axis 0, channels of a map are axis 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from costmodel.algebra.extent import Extent
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.shape import Shape
 from costmodel.network.value import Value, apply, common
-
-
-def layer_norm(
-    x: Value,
-    axes: Dim = 1,
-    *,
-    affine: bool = True,
-    bias: bool = True,
-    name: str | None = None,
-) -> Value:
-    """Normalize each position over the last axes, then scale and shift.
-
-    **Source**: Ba, Kiros, Hinton 2016, arXiv:1607.06450, equation 4.
-
-    >>> from costmodel.network.build import image
-    >>> print(layer_norm(permute(image(96, 7, 7), (2, 3, 1))).shape)
-    7×7×96
-    """
-    return apply(op.LayerNorm, [x], name, axes, affine, bias)
-
-
-def rms_norm(
-    x: Value, axes: Dim = 1, *, affine: bool = True, name: str | None = None
-) -> Value:
-    """Divide each position by its root mean square over the last axes, then scale."""
-    return apply(op.RMSNorm, [x], name, axes, affine)
-
-
-def group_norm(
-    x: Value, groups: Dim, *, affine: bool = True, name: str | None = None
-) -> Value:
-    """Normalize over the channels of each group and all positions."""
-    return apply(op.GroupNorm, [x], name, groups, affine)
-
-
-def instance_norm(x: Value, *, affine: bool = False, name: str | None = None) -> Value:
-    """Normalize each map of each sample by itself."""
-    return apply(op.InstanceNorm, [x], name, affine)
+from costmodel.network.verbs import ShapeLike, shape_from
 
 
 def parameter(
-    x: Value, sizes: Sequence[Dim], *, learnable: bool = True, name: str | None = None
+    x: Value, sizes: ShapeLike, *, learnable: bool = True, name: str | None = None
 ) -> Value:
     """Store a tensor of these sizes beside ``x``: an operand without a batch.
 
@@ -63,7 +23,7 @@ def parameter(
     1×768
     """
     builder = common((x,), "parameter")
-    shape = _shape_from(sizes, "parameter")
+    shape = shape_from(sizes, "parameter")
     return builder.add(op.Parameter, (shape, learnable), [], name)
 
 
@@ -89,24 +49,14 @@ def scale(x: Value, axis: Dim = 1, *, name: str | None = None) -> Value:
     )
 
 
-def permute(x: Value, order: tuple[int, ...], *, name: str | None = None) -> Value:
-    """Put the axes in another order: (2, 3, 1) puts a map's channels last.
-
-    >>> from costmodel.network.build import image
-    >>> print(permute(image(), (2, 3, 1)).shape)
-    H×W×3
-    """
-    return apply(op.Permute, [x], name, order)
-
-
-def reshape(x: Value, sizes: Sequence[Dim], *, name: str | None = None) -> Value:
+def reshape(x: Value, sizes: ShapeLike, *, name: str | None = None) -> Value:
     """Give the same elements, in the same order, other axes.
 
-    >>> from costmodel.network.build import image
+    >>> from costmodel.network.build import image, permute
     >>> print(permute(reshape(image(64, 7, 7), (64, 49)), (2, 1)).shape)
     49×64
     """
-    return apply(op.Reshape, [x], name, _shape_from(sizes, "reshape"))
+    return apply(op.Reshape, [x], name, shape_from(sizes, "reshape"))
 
 
 def last_linear(
@@ -114,7 +64,7 @@ def last_linear(
 ) -> Value:
     """Connect the last axis fully, with the same weights at every position.
 
-    >>> from costmodel.network.build import image
+    >>> from costmodel.network.build import image, permute
     >>> print(last_linear(permute(image(), (2, 3, 1)), 8).shape)
     H×W×8
     """
@@ -125,11 +75,6 @@ def _require_positions(x: Shape) -> None:
     """Refuse a vector, which has no axis beside its features."""
     if not x.spatial:
         raise CostModelError(f"needs two axes or more, got the vector {x}")
-
-
-def matmul(x: Value, y: Value, *, name: str | None = None) -> Value:
-    """Multiply matrices, which are the last two axes."""
-    return apply(op.MatMul, [x, y], name)
 
 
 def attention(
@@ -144,7 +89,7 @@ def attention(
 
     **Source**: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1, equation 1.
 
-    >>> from costmodel.network.build import image
+    >>> from costmodel.network.build import image, permute
     >>> heads = permute(reshape(image(192, 7, 7), (3, 64, 49)), (1, 3, 2))
     >>> print(attention(heads, heads, heads).shape)
     3×49×64
@@ -153,15 +98,4 @@ def attention(
     return apply(op.Attention, operands, name)
 
 
-def _shape_from(sizes: Sequence[Dim], what: str) -> Shape:
-    """Return the shape of these sizes; the operator says which of them cannot be."""
-    if not isinstance(sizes, (tuple, list)) or not sizes:
-        raise CostModelError(f"{what}: sizes {sizes!r} are no tuple of sizes")
-    first, *others = (as_dim(size, f"{what}: size") for size in sizes)
-    return Shape(first, tuple(map(Extent, others)))
-
-
-__all__ = [
-    "attention", "group_norm", "instance_norm", "last_linear", "layer_norm", "matmul",
-    "parameter", "permute", "reshape", "rms_norm", "scale",
-]  # fmt: skip
+__all__ = ["attention", "last_linear", "parameter", "reshape", "scale"]

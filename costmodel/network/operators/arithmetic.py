@@ -86,6 +86,7 @@ class Arithmetic(Elementwise):
 
     **Source**: PyTorch, "Broadcasting semantics".
 
+    >>> from costmodel.algebra.extent import Extent
     >>> x, y = Shape(2, (Extent(3), Extent(4))), Shape(2, (Extent(1), Extent(4)))
     >>> print(Arithmetic("subtract").output(x, y), Arithmetic("divide", "2"))
     2×3×4 divide 2
@@ -174,6 +175,7 @@ class PReLU(Elementwise):
 
     **Source**: He, Zhang, Ren, Sun 2015, arXiv:1502.01852, section 2.1.
 
+    >>> from costmodel.algebra.extent import Extent
     >>> x = Shape(8, (Extent(3), Extent(3)))
     >>> PReLU(8).weights(x)["weight"].shape
     (8,)
