@@ -197,3 +197,9 @@ class Weighed(Doubled):
 def test_every_operation_is_counted_whatever_it_is_counted_as() -> None:
     net = network(apply(Weighed, [image(3, 4, 4)], None), batch=1)
     assert cm.cost(net).flops("all") == 2 * cm.cost(net).macs == 2 * 48
+
+
+def test_the_guide_shows_this_very_package() -> None:
+    guide = (ROOT / "docs" / "adding-an-operator.md").read_text(encoding="utf-8")
+    shown = set(code(guide))
+    assert set(code(OPERATOR)) | set(code(MODULE)) <= shown

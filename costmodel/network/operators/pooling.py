@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from operator import attrgetter
 from typing import ClassVar, final
 
 import sympy
@@ -32,6 +33,9 @@ from costmodel.network.operators.base import (
 from costmodel.network.shape import Shape
 
 
+_SLIDING = attrgetter("kernel", "stride", "padding")
+
+
 class Pool(Stateless, Windowed):
     """A window that reduces each channel by itself.
 
@@ -44,16 +48,17 @@ class Pool(Stateless, Windowed):
     @property
     def window(self) -> Windows | None:
         """Slide the kernel; ceil_mode pads the end."""
-        names = ("kernel", "stride", "padding", "dilation")
-        told = (getattr(self, name) for name in names if hasattr(self, name))
+        sizes: tuple[Sizes, ...] = _SLIDING(self)
+        if dilation := getattr(self, "dilation", None):
+            sizes = (*sizes, dilation)
         ceil_mode = getattr(self, "ceil_mode", False)
-        axes = zip(*told, strict=True)
+        axes = zip(*sizes, strict=True)
         return tuple(sliding(*axis, ceil_mode=ceil_mode) for axis in axes)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's channels at the windows' positions."""
-        told = self.attributes
-        _check_pool(told["kernel"], told["padding"])
+        kernel, _, padding = _SLIDING(self)
+        _check_pool(kernel, padding)
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
 
 
