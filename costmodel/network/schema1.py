@@ -1,9 +1,15 @@
-"""Networks written under the first schema, brought to today's operators."""
+"""Networks of the first schema: brought to today's operators, and written once more.
+
+What tells a network from another is a digest of what the first schema writes of it, so
+that measurements and counts that were recorded under it stay those of the network.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
+
+from costmodel.network.operators.arranging import COPIES
 
 
 SCHEMA_1 = "costmodel.network/1"
@@ -16,6 +22,72 @@ def upgraded(operator: Document) -> Document:
     """Return an operator of the first schema as today's schema writes it."""
     upgrade = UPGRADES.get(operator["kind"])
     return operator if upgrade is None else upgrade(operator)
+
+
+def downgraded(operator: Document, *, is_vector: bool) -> Document:
+    """Return an operator of today as the first schema wrote it, where it could.
+
+    ``is_vector`` says that the operand has no axis beside its channels.
+    """
+    if operator["kind"] == "linear" and not is_vector:
+        return operator | {"kind": "last_linear"}
+    downgrade = DOWNGRADES.get(operator["kind"])
+    return operator if downgrade is None else downgrade(operator)
+
+
+def _activation(operator: Document) -> Document:
+    function = operator["function"]
+    return {"kind": function} if function in ACTIVATIONS else operator
+
+
+def _operation(operator: Document) -> Document:
+    """Return a sum or product of tensors, which had kinds of their own."""
+    operation, value = operator["operation"], operator["value"]
+    if value is not None:
+        return {"kind": "scalar", "operation": operation, "value": value}
+    if operation in ("add", "multiply"):
+        return {"kind": operation}
+    return {"kind": "binary", "operation": operation}
+
+
+def _without_axis(operator: Document) -> Document:
+    """Return a convolution along one axis, whose sizes were numbers."""
+    if len(operator["kernel"]) != 1 or operator["padding_mode"] != "zeros":
+        return operator
+    rest = _without(operator, "padding_mode")
+    numbers = {n: v[0] if isinstance(v, list) else v for n, v in rest.items()}
+    return numbers | {"kind": "conv1d"}
+
+
+def _one_of_pads(operator: Document) -> Document:
+    match operator:
+        case {"before": [0, *before], "after": [0, *after]} if before:
+            return operator | {"before": before, "after": after}
+        case {"before": [before], "after": [after]}:
+            return {"kind": "pad_channels", "before": before, "after": after}
+    return operator
+
+
+def _one_of_parts(operator: Document) -> Document:
+    match operator:
+        case {"length": None}:
+            return _without(operator, "length")
+        case {"axis": 1, "step": 1, "start": start, "length": length}:
+            return {"kind": "select_channels", "start": start, "channels": length}
+    return _without(operator, "end") | {"kind": "select"}
+
+
+def _one_of_sizes(operator: Document) -> Document:
+    """Return an interpolation by a factor, or to a size."""
+    if operator["scale"] is None:
+        fields = ("kind", "shape", "mode")
+        return {name: operator[name] for name in fields}
+    scale, mode = operator["scale"], operator["mode"]
+    return {"kind": "upsample", "scale": scale, "mode": mode}
+
+
+def _without(operator: Document, field: str) -> Document:
+    return {name: value for name, value in operator.items() if name != field}
 
 
 def _one_axis(operator: Document) -> Document:
@@ -73,11 +145,12 @@ def _arithmetic(operator: Document) -> Document:
     return {**operation, **operator, "kind": "arithmetic"}
 
 
+ACTIVATIONS = ("relu", "relu6", "sigmoid", "silu", "tanh", "scaled_tanh", "hardsigmoid",
+               "hardswish", "hardtanh")  # fmt: skip
+"""Functions that were operators of their own."""
+
 UPGRADES: dict[str, Callable[[Document], Document]] = {
-    **dict.fromkeys((
-        "relu", "relu6", "sigmoid", "silu", "tanh", "scaled_tanh", "hardsigmoid",
-        "hardswish", "hardtanh",
-    ), _function),
+    **dict.fromkeys(ACTIVATIONS, _function),
     **dict.fromkeys(("add", "multiply", "binary", "scalar"), _arithmetic),
     "last_linear": _renamed("linear"),
     "select_channels": _channels_selected,
@@ -95,3 +168,14 @@ UPGRADES: dict[str, Callable[[Document], Document]] = {
 Kinds without a row are what they were. A row leaves attributes that it does not know
 to the reader, which names them.
 """
+
+DOWNGRADES: dict[str, Callable[[Document], Document]] = {
+    "pointwise": _activation,
+    "arithmetic": _operation,
+    "conv": _without_axis,
+    "pad": _one_of_pads,
+    "slice": _one_of_parts,
+    "copy": lambda operator: {"kind": COPIES[operator["order"]]},
+    "resize": _one_of_sizes,
+}
+"""What today's kinds were. Of those that several kinds became, the commonest."""

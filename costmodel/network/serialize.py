@@ -14,9 +14,10 @@ from costmodel.algebra.parse import parse
 from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint, read_relation, write_relation
 from costmodel.network.graph import Network
+from costmodel.network.node import Node
 from costmodel.network.operators import OPERATORS, Input, Operator, operators
 from costmodel.network.operators.base import OR_NONE
-from costmodel.network.schema1 import SCHEMA_1, upgraded
+from costmodel.network.schema1 import SCHEMA_1, Document, downgraded, upgraded
 from costmodel.network.shape import Shape
 
 
@@ -26,16 +27,32 @@ _ASSUMPTIONS = ("positive", "integer", "real", "nonnegative")
 
 def to_json(network: Network) -> str:
     """Return the network as JSON: integers as numbers, formulas as strings."""
+    text = _text(network, SCHEMA)
+    _check_readable(text, network)
+    return text
+
+
+def digest(network: Network) -> str:
+    """Return what tells a network from one that is defined otherwise.
+
+    It is taken of what the first schema writes: a network that was measured or counted
+    under it is still the same.
+    """
+    to_json(network)  # refuses what cannot be told apart by what is written
+    return hashlib.sha256(_text(network, SCHEMA_1).encode()).hexdigest()[:16]
+
+
+def _text(network: Network, schema: str) -> str:
     symbols = sorted(network.free_symbols, key=str)
     document = {
-        "schema": SCHEMA,
+        "schema": schema,
         "name": network.name,
         "batch": _write(network.batch),
         "symbols": {str(s): _assumptions(s) for s in symbols},
         "nodes": [
             {
                 "name": node.name,
-                "operator": {"kind": type(node.operator).kind} | _fields(node.operator),
+                "operator": _document(network, node, schema),
                 "inputs": list(node.inputs),
             }
             for node in network.nodes
@@ -49,14 +66,15 @@ def to_json(network: Network) -> str:
             {"relation": write_relation(c.relation), "node": c.node, "why": c.why}
             for c in network.constraints
         ]
-    text = json.dumps(document, indent=1, ensure_ascii=False)
-    _check_readable(text, network)
-    return text
+    return json.dumps(document, indent=1, ensure_ascii=False)
 
 
-def digest(network: Network) -> str:
-    """Return what tells a network from one that is defined otherwise."""
-    return hashlib.sha256(to_json(network).encode()).hexdigest()[:16]
+def _document(network: Network, node: Node, schema: str) -> Document:
+    written = {"kind": type(node.operator).kind} | _fields(node.operator)
+    if schema != SCHEMA_1:
+        return written
+    shapes = network.shapes_into(node)
+    return downgraded(written, is_vector=bool(shapes) and not shapes[0].spatial)
 
 
 def _check_readable(text: str, network: Network) -> None:

@@ -113,9 +113,9 @@ def mixing(dice: Dice, x: Value, width: int, stride: int) -> Value:
         return build.add(x, build.conv(act(dice, y), width, 1))
     y = apply(op.Permute, [y], None, (2, 3, 1))
     y = apply(op.LayerNorm, [y], None, 1)
-    y = apply(op.Linear, [y], None, width * dice.between(1, 4), True)
+    y = _linear(y, width * dice.between(1, 4))
     y = tokenwise(dice, y)
-    y = apply(op.Linear, [y], None, width, True)
+    y = _linear(y, width)
     y = apply(op.Permute, [y], None, (3, 1, 2))
     return build.add(x, y)
 
@@ -175,7 +175,7 @@ def attending(dice: Dice, x: Value, width: int, stride: int) -> Value:
     y = _attended(dice, parts, size)
     y = apply(op.Permute, [y], None, (2, 1, 3))
     y = apply(op.Reshape, [y], None, _map(high * wide, heads * size))
-    y = apply(op.Linear, [y], None, heads * size, True)
+    y = _linear(y, heads * size)
     y = apply(op.Permute, [y], None, (2, 1))
     y = apply(op.Reshape, [y], None, x.shape)
     return build.add(x, y)
@@ -244,7 +244,7 @@ def tokenwise(dice: Dice, x: Value) -> Value:
 def _heads(y: Value, heads: int, size: int) -> Value:
     """Return tokens × channels as heads × tokens × features."""
     length = int(y.channels)
-    y = apply(op.Linear, [y], None, heads * size, True)
+    y = _linear(y, heads * size)
     y = apply(op.Reshape, [y], None, _map(length, heads, size))
     return apply(op.Permute, [y], None, (2, 1, 3))
 
@@ -256,8 +256,13 @@ def _attended(dice: Dice, parts: list[Value], size: int) -> Value:
     query, key, value = parts
     key = apply(op.Permute, [key], None, (1, 3, 2))
     scores = apply(op.MatMul, [query, key], None)
-    scores = apply(op.Arithmetic, [scores], None, "divide", str(size))
+    scores = apply(op.Arithmetic, [scores], None, "divide", str(size), stem="scalar")
     return apply(op.MatMul, [apply(op.Softmax, [scores], None, 3, False), value], None)
+
+
+def _linear(x: Value, features: int) -> Value:
+    """Connect the last axis, under the name that measurements have for it."""
+    return apply(op.Linear, [x], None, features, True, stem="last_linear")
 
 
 def _map(*sizes: int) -> Shape:

@@ -8,7 +8,7 @@ from random import Random
 from typing import TypeVar
 
 from costmodel.network.build import Value, activation, batch_norm
-from costmodel.network.operators import GroupNorm, PReLU
+from costmodel.network.operators import GroupNorm, Pointwise, PReLU
 from costmodel.network.value import apply
 
 
@@ -17,6 +17,10 @@ T = TypeVar("T")
 ACTIVATIONS = ("relu", "relu", "relu6", "silu", "hardswish", "gelu", "sigmoid", "tanh",
                "hardsigmoid", "leaky_relu", "prelu", "none")  # fmt: skip
 """What follows a normalization; the commonest twice."""
+
+
+TIMED_AS_POINTWISE = ("gelu", "leaky_relu")
+"""Functions whose kernels measurements know by the name ``pointwise``."""
 
 
 class Dice:
@@ -62,6 +66,8 @@ def act(dice: Dice, x: Value, kind: str | None = None) -> Value:
         return x
     if kind == "prelu":
         return apply(PReLU, [x], None, x.channels)
+    if kind in TIMED_AS_POINTWISE:
+        return apply(Pointwise, [x], None, kind, stem="pointwise")
     return activation(x, kind)
 
 

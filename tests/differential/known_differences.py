@@ -35,7 +35,7 @@ _ROW = "a row of one axis had a field of two: its second number was of no axis"
 
 _SUMLESS = "an einsum that sums over nothing was taken to see all of its operands"
 
-_ONE = r"^\([^,]*,\)$|^\[\[[^\[\]]*\]\]$"
+_ONE = r"^\([^,]*,\)$|^\[\[[^\[\]]*\]\]$|^\(\([^()]*\),\)$"
 """A tuple of one number, or of one window."""
 
 ANSWERED = r"^(?!\{'(refused|failed)')"
