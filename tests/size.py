@@ -51,9 +51,9 @@ class Limit:
 
 
 LIMITS = {
-    "closure": Limit(3_500, 7_500, "lines that cm.cost imports"),
-    "deferred": Limit(None, 9_450, "the same with imports inside of functions"),
-    "floors": Limit(13_000, 18_600, "lines of algebra, network and analysis"),
+    "closure": Limit(3_500, 7_540, "lines that cm.cost imports"),
+    "deferred": Limit(None, 9_625, "the same with imports inside of functions"),
+    "floors": Limit(13_000, 18_790, "lines of algebra, network and analysis"),
     "classes": Limit(48, 48, "concrete operator classes"),
     "files": Limit(5, 12, "files that name an operator class, median"),
 }

@@ -65,7 +65,8 @@ def _one_of_pads(operator: Document) -> Document:
             return operator | {"before": before, "after": after}
         case {"before": [before], "after": [after]}:
             return {"kind": "pad_channels", "before": before, "after": after}
-    return operator
+        case _:
+            return operator
 
 
 def _one_of_parts(operator: Document) -> Document:
@@ -74,7 +75,8 @@ def _one_of_parts(operator: Document) -> Document:
             return _without(operator, "length")
         case {"axis": 1, "step": 1, "start": start, "length": length}:
             return {"kind": "select_channels", "start": start, "channels": length}
-    return _without(operator, "end") | {"kind": "select"}
+        case _:
+            return _without(operator, "end") | {"kind": "select"}
 
 
 def _one_of_sizes(operator: Document) -> Document:
