@@ -12,7 +12,7 @@ from torch import nn
 
 from costmodel.algebra.symbols import as_int
 from costmodel.bridge import arrangements as arrange
-from costmodel.bridge import functions, ranked
+from costmodel.bridge import functions, modules, ranked
 from costmodel.bridge.arrangements import Function, Sizes
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
@@ -81,6 +81,8 @@ def pad(layer: op.Pad, x: Shape) -> nn.Module:
     """Return the padding of that mode; of maps it has a module."""
     before, after = ([*map(as_int, ends)] for ends in (layer.before, layer.after))
     axes = len(x.spatial)
+    if len(before) == 1 and layer.mode == "constant":
+        return modules.PadChannels(before[0], after[0])
     if axes not in AXES or before[0] or after[0]:
         if layer.mode != "constant":
             raise CostModelError(f"{layer}: PyTorch pads maps alone in that mode")
@@ -104,6 +106,8 @@ def _slice(layer: op.Slice) -> nn.Module:
         return Function(
             arrange.without_ends, axis=axis, start=start, end=end, step=step
         )
+    if axis == step == 1:
+        return modules.SelectChannels(start, as_int(layer.length))
     stop = start + step * (as_int(layer.length) - 1) + 1
     return Function(arrange.part, axis=axis, chosen=slice(start, stop, step))
 

@@ -80,6 +80,33 @@ class Zeros(nn.Module):
         )
 
 
+class PadChannels(nn.Module):
+    """Channels of zeros before the first and after the last."""
+
+    def __init__(self, before: int, after: int) -> None:
+        """Keep both numbers."""
+        super().__init__()
+        self.before, self.after = before, after
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``batch × channels`` of ``batch × fewer channels``, a map or not."""
+        behind = (0, 0) * (x.dim() - 2)
+        return nn.functional.pad(x, (*behind, self.before, self.after))
+
+
+class SelectChannels(nn.Module):
+    """So many channels in a row."""
+
+    def __init__(self, start: int, channels: int) -> None:
+        """Keep the first and how many there are."""
+        super().__init__()
+        self.start, self.channels = start, channels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``batch × channels`` of ``batch × more channels``, a map or not."""
+        return x[:, self.start : self.start + self.channels]
+
+
 class ChannelShuffle(nn.Module):
     """Channels dealt out over the groups."""
 

@@ -20,6 +20,8 @@ MODULES: dict[type[nn.Module], Callable[[Any], Operator]] = {
     modules.Subsample2d: lambda m: op.Subsample2d(tuple(m.kernel)),
     modules.RadialBasis: lambda m: op.RadialBasis(m.weight.shape[0]),
     modules.Zeros: lambda m: op.Zeros(m.channels, tuple(m.stride)),
+    modules.PadChannels: lambda m: op.Pad((m.before,), (m.after,)),
+    modules.SelectChannels: lambda m: op.Slice(1, m.start, length=m.channels),
     modules.ChannelShuffle: lambda m: op.ChannelShuffle(m.groups),
     nn.ChannelShuffle: lambda m: op.ChannelShuffle(m.groups),
 }
