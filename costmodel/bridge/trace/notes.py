@@ -177,7 +177,8 @@ class Notes:
     def _store(self, path: str, shape: Shape) -> str:
         self.used.add(path)
         operator = op.Parameter(shape, self.by_path[path][1])
-        name = self._emit(operator, (), self._free(path))
+        # Under its node's name if that is how we compile one, as the scale of a block.
+        name = self._emit(operator, (), self._free(path.removesuffix(".data")))
         self._owners[path] = name
         return name
 
