@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from costmodel.errors import CostModelError, at
-from costmodel.network.operators import Operator
+from costmodel.network.operator import Operator
 from costmodel.network.shape import Shape
 
 

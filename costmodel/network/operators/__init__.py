@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from costmodel.network.operator import Operator, Pair, Sizes, Weight, Weights, Windows
 from costmodel.network.operators.arithmetic import (
     ARITHMETIC,
     Arithmetic,
@@ -18,21 +19,14 @@ from costmodel.network.operators.arranging import (
 )
 from costmodel.network.operators.base import (
     Elementwise,
-    Input,
     Normalization,
-    Operator,
-    Pair,
     Product,
     Rearrangement,
     Reduction,
-    Sizes,
     Source,
     Stateless,
-    Weight,
     Weighted,
-    Weights,
     Windowed,
-    Windows,
     by,
     rule_for,
 )
@@ -86,7 +80,7 @@ from costmodel.network.operators.registering import (
     register_operator,
 )
 from costmodel.network.operators.resampling import Resize
-from costmodel.network.operators.stored import Derived, Opaque, Parameter
+from costmodel.network.operators.sources import Derived, Input, Opaque, Parameter
 from costmodel.network.operators.weighted import (
     Conv,
     Linear,

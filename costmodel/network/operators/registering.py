@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from costmodel.errors import CostModelError
-from costmodel.network.operators.base import Operator
+from costmodel.network.operator import Operator
 from costmodel.network.operators.functions import FUNCTIONS, SAVED
 from costmodel.network.operators.packages import discover
 
