@@ -17,7 +17,6 @@ from costmodel.network.flow import (
     Same,
     Slid,
     elementwise,
-    unchanged,
 )
 from costmodel.network.operator import Operator, Sizes, Weights, Windows
 from costmodel.network.shape import AXES, Shape
@@ -119,11 +118,13 @@ class Source(Stateless):
         return Flow(tuple(map(Fixed, self.output(*inputs).sizes)))
 
 
-class Elementwise(Stateless):
-    """One result for each element, or each pair of them: the shape stays."""
+class SameShape(Operator):
+    """A result for each element, where the element is: the shape stays.
+
+    Several operands stand side by side. Subclasses may put the results elsewhere.
+    """
 
     __slots__ = ()
-    kind: ClassVar[str] = "elementwise"
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape."""
@@ -139,26 +140,21 @@ class Elementwise(Stateless):
         return elementwise(*inputs)
 
 
-class Normalization(Operator):
+class Elementwise(SameShape, Stateless):
+    """One result for each element, or each pair of them: the shape stays."""
+
+    __slots__ = ()
+    kind: ClassVar[str] = "elementwise"
+
+
+class Normalization(SameShape):
     """Each element scaled by statistics of several, γ·(x − μ)/σ + β: the shape stays.
 
     Most store γ and β; a softmax, whose scale is a sum of exponentials, stores nothing.
+    Statistics are constants: a position depends on its own element alone.
     """
 
     __slots__ = ()
-
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the input's shape."""
-        return inputs[0]
-
-    @property
-    def window(self) -> Windows | None:
-        """See one position: statistics are those of channels, or constants."""
-        return POINT
-
-    def flow(self, *inputs: Shape) -> Flow:
-        """Return each axis as it is, statistics being constants."""
-        return unchanged(len(inputs[0].spatial) + 1)
 
 
 class Windowed(Operator):
@@ -204,28 +200,15 @@ class Product(Stateless):
         return None
 
 
-class Rearrangement(Stateless):
+class Rearrangement(SameShape, Stateless):
     """Elements moved, repeated, renamed or left out, or zeros beside: no operations."""
 
     __slots__ = ()
     kind: ClassVar[str] = "rearrangement"
 
-    def output(self, *inputs: Shape) -> Shape:
-        """Return the input's shape."""
-        return inputs[0]
-
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return no operations."""
         return Tally()
-
-    @property
-    def window(self) -> Windows | None:
-        """See one position."""
-        return POINT
-
-    def flow(self, *inputs: Shape) -> Flow:
-        """Return each axis as it is."""
-        return unchanged(len(inputs[0].spatial) + 1)
 
 
 class Reduction(Stateless):
