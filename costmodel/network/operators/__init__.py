@@ -36,7 +36,6 @@ from costmodel.network.operators.functions import (
     FUNCTIONS,
     Function,
     functions,
-    register_function,
 )
 from costmodel.network.operators.joining import (
     ChannelShuffle,
@@ -77,6 +76,7 @@ from costmodel.network.operators.reducing import Cumulate, Reduce
 from costmodel.network.operators.registering import (
     OPERATORS,
     operators,
+    register_function,
     register_operator,
 )
 from costmodel.network.operators.resampling import Resize
