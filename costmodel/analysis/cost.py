@@ -122,14 +122,14 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
     # Deep networks repeat their layers: the same operator on the same shapes is the
     # same algebra, and is done once.
     known: dict[tuple[int, ...], Sample] = {}
-    rows = []
+    rows, unbatched = [], network.unbatched
     for node in network.nodes:
         shapes = network.shapes_into(node)
-        stored = tuple(source in network.unbatched for source in node.inputs)
+        stored = tuple([source in unbatched for source in node.inputs])
         key = (id(node.operator), *map(id, shapes), *stored)
-        if key not in known:
-            known[key] = _sample(node, shapes, stored, bytes_per_element)
-        sample = known[key]
+        sample = known.get(key)
+        if sample is None:
+            sample = known[key] = _sample(node, shapes, stored, bytes_per_element)
         if node.name in network.shared:
             sample = replace(sample, parameters=0, buffers=0)
         rows.append(Row(node, sample, network.batch))

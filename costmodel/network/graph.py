@@ -168,7 +168,8 @@ class Network:
 
     def shapes_into(self, node: Node) -> tuple[Shape, ...]:
         """Return the shapes of a node's operands."""
-        return tuple(self.by_name[source].output for source in node.inputs)
+        known = self.by_name
+        return tuple([known[source].output for source in node.inputs])
 
     @cached_property
     def flows(self) -> Mapping[str, Flow]:
