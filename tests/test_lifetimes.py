@@ -196,6 +196,13 @@ LAYERS: list[Callable[[Value], Value]] = [
         op.Pad((0, 1, 0), (0, 2, 1), "circular"),
     ]),
     lambda x: put(global_average_pool(x), op.Expand(axes(4, 5, 5))),
+    # All of it: PyTorch hands the gradient on, but not behind a step.
+    *(partial(put, operator=operator) for operator in [
+        op.Slice(2), op.Slice(3, length=6), op.Expand(axes(4, 6, 6)),
+    ]),
+    lambda x: put(global_average_pool(x), op.Slice(2, length=1, step=2)),
+    lambda x: put(global_average_pool(x), op.Slice(3, step=2)),
+    lambda x: put(global_average_pool(x), op.Slice(3)),
     lambda x: concat(x, select_channels(x, 0, 4), axis=3),
     # Whether a reshape copies: order and gaps are in the way, or they are not.
     lambda x: put(put(x, op.Permute((2, 3, 1))), op.Reshape(axes(36, 4))),
