@@ -10,8 +10,8 @@ import sympy
 
 from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import D, H, N, W, symbol
+from costmodel.bridge.importing.batch_axis import Sizes
 from costmodel.bridge.onnx.names import clean
-from costmodel.bridge.trace.layout import Sizes
 from costmodel.errors import CostModelError
 
 

@@ -15,16 +15,15 @@ from torch.utils._pytree import tree_flatten
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim
+from costmodel.bridge.importing.batch_axis import split
+from costmodel.bridge.importing.graph import Traced
+from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.trace.again import admits, check_again
 from costmodel.bridge.trace.extremes import symbolic_builtins
-from costmodel.bridge.trace.guards import constraints
-from costmodel.bridge.trace.layout import split
-from costmodel.bridge.trace.sizes import Record
+from costmodel.bridge.trace.readers import READERS
 from costmodel.bridge.trace.stack import following
-from costmodel.bridge.trace.tidy import tidied
-from costmodel.bridge.trace.tracer import DependsOnDataError, Traced, Tracer
+from costmodel.bridge.trace.tracer import DependsOnDataError, Tracer
 from costmodel.errors import CostModelError
-from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
 
@@ -171,7 +170,7 @@ def _run(
         for path, value in group
     }
     tracer = Tracer(
-        size(batch), Record(values), stored,
+        batch=size(batch), record=Record(values), by_path=stored, readers=READERS,
         keeps_identities=isinstance(module, fx.GraphModule), marks_unknown=marks,
     )  # fmt: skip
     image = _image(tracer, shape, batch)
@@ -206,8 +205,8 @@ def _image(tracer: Tracer, shape: Sequence[Dim], batch: Dim) -> torch.Tensor:
     sizes = (size(batch), *map(size, shape))
     numbers = [s.at(tracer.record.values) for s in sizes]
     image = torch.empty(numbers, device="meta", dtype=_type(tracer))
-    operator = op.Input(Shape(shape[0], tuple(Extent(s) for s in shape[1:])))
-    node = tracer.emit(operator, ())
+    sample = Shape(shape[0], tuple(Extent(s) for s in shape[1:]))
+    node = tracer.emit_input(sample, tracer.name("input"))
     layout, _ = split(sizes, size(batch))
     tracer.know(image, Traced(node.name, node.output, sizes, layout))
     return image
@@ -234,9 +233,7 @@ def _require_rules(tracer: Tracer, name: str) -> None:
 
 def _network(tracer: Tracer, outputs: list[str], name: str, batch: Dim) -> Network:
     _require_rules(tracer, name)
-    needed = constraints(tracer.record, tracer.demands)
-    nodes = tidied(tracer.nodes, outputs)
-    return Network.of_nodes(nodes, outputs, name, batch, needed, tracer.shared)
+    return tracer.network(outputs, name, batch)
 
 
 def _warn_unused(module: nn.Module, tracer: Tracer) -> None:
