@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from costmodel.bridge.importing.graph import Constant, Traced
-from costmodel.bridge.trace.leaves import operator_of
+from costmodel.bridge.leaves import operator_of
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
