@@ -7,13 +7,13 @@ the readers, one for every operator of ours, ask for no more than that.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
-from costmodel.bridge.importing.batch_axis import Layout, split
+from costmodel.bridge.importing.batch_axis import Layout, Sizes, split
 from costmodel.bridge.importing.graph import Graph, SampleError, Traced
 from costmodel.bridge.importing.symbolic_int import formula_value
 from costmodel.errors import CostModelError, at
@@ -76,15 +76,11 @@ class Call(ABC):
         """Say that a tensor is an output, held against the sizes that it has there."""
 
     @abstractmethod
-    def layer(
-        self,
-        operator: Operator,
-        x: Traced,
-        *weights: Any,
-        statistics: Sequence[Any] = (),
-        is_step: bool = False,
-    ) -> Traced:
-        """Append a layer with its weights, which are stored once, as an output."""
+    def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
+        """Say that a node stores weights and others; return who does so already.
+
+        It is empty where the node itself is the first one.
+        """
 
     # And what the same numbers mean where front ends differ.
 
@@ -206,6 +202,56 @@ class Call(ABC):
         made = self.put_sizes(make, x, sizes, is_step=False)
         self.give(made)
         return made
+
+    def layer(
+        self,
+        operator: Operator,
+        x: Traced,
+        *weights: Any,
+        statistics: Sequence[Any] = (),
+        is_step: bool = False,
+    ) -> Traced:
+        """Append a layer; one whose weights are stored already stores none."""
+        graph, name = self.graph, self.name(operator.kind)
+        given, others = (
+            [w for w in ws if w is not None] for ws in (weights, statistics)
+        )
+        owner = self.store(name, given, others)
+        output = graph.emit(operator, (x.node,), name).output
+        if owner:
+            graph.shared[name] = owner
+        sizes = x.layout.sizes(output, graph.batch, len(x.sizes))
+        made = Traced(name, output, sizes, x.layout, x.dtype)
+        if not is_step:
+            self.give(made)
+        return made
+
+    def unknown(
+        self,
+        inputs: Sequence[Traced],
+        outputs: Mapping[int, Sequence[int]],
+        word: str,
+        operands: Sequence[Sizes] = (),
+    ) -> None:
+        """Write down an operator without a rule, under a word for it.
+
+        Its outputs, by their place, have the numbers that are told. Of stored tensors
+        alone, it is no work of a sample.
+        """
+        graph = self.graph
+        is_stored = not any(x.layout.has_batch for x in inputs)
+        if not is_stored:
+            graph.unknown.setdefault(self.kind, []).append(self.where)
+        made_of = tuple(x.node for x in inputs)
+        for place, lengths in outputs.items():
+            sizes = graph.guessed(lengths, operands or [x.sizes for x in inputs])
+            lay, shape = split(sizes, graph.batch)
+            if is_stored:
+                node = graph.emit_derived(shape, made_of, self.name("derived"))
+            else:
+                name = self.name(word)
+                node = graph.emit_unknown(self.kind, shape, made_of, name)
+            self.give(Traced(node, shape, sizes, lay), place)
 
     # What it asks of sizes.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from costmodel.algebra.polynomial import Size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.batch_axis import Layout, Sizes
 from costmodel.bridge.importing.constraints import constraints
@@ -17,6 +17,16 @@ from costmodel.network.graph import Network
 from costmodel.network.node import Inference, Node, make_node
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
+
+
+SIDES = (
+    (256, 320), (224, 224), (256, 256), (299, 299), (384, 384), (512, 512), (32, 32),
+    (28, 28), (160, 160), (240, 240),
+)  # fmt: skip
+"""Height and width of samples that are tried in turn; different ones come first."""
+
+DEPTH = 24
+"""The depth of a volume there: a number that is no other size by chance."""
 
 
 class SampleError(CostModelError):
@@ -99,6 +109,32 @@ class Graph:
     def numbers(self, sizes: Iterable[Size]) -> tuple[int, ...]:
         """Return what sizes are for the sample."""
         return tuple(map(self.number, sizes))
+
+    def guessed(
+        self,
+        lengths: Sequence[int],
+        operands: Sequence[Sizes],
+        given: Iterable[Size] = (),
+        *,
+        from_end: bool = False,
+    ) -> Sizes:
+        """Return sizes that agree with an operand's wherever the numbers do.
+
+        Those of the same axis come first, counted from the end or from the beginning;
+        then formulas that were given, or of any axis. Whether one agrees by chance, a
+        sample at another size tells.
+        """
+        anywhere = (*given, *(one for sizes in operands for one in sizes))
+        formulas = [s for s in anywhere if s.constant is None]
+        if self.literal_batch is not None:
+            formulas = [s for s in formulas if s != self.batch]
+        found = []
+        for axis, length in enumerate(lengths):
+            place = axis - len(lengths) if from_end else axis
+            there = [s[place] for s in operands if -len(s) <= place < len(s)]
+            same = (s for s in (*there, *formulas) if self.number(s) == length)
+            found.append(next(same, size(int(length))))
+        return tuple(found)
 
     def network(self, outputs: Iterable[str], name: str, batch: Dim) -> Network:
         """Return the network that was read, and the conditions on its sizes."""

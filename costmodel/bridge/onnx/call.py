@@ -14,7 +14,6 @@ from costmodel.bridge.importing.graph import SampleError, Traced
 from costmodel.bridge.onnx.graph import FileGraph, own_name
 from costmodel.bridge.onnx.names import path_of
 from costmodel.bridge.onnx.tensors import Constant, Tensor, plain
-from costmodel.network.operators import Operator
 
 
 @dataclass
@@ -167,24 +166,11 @@ class NodeCall(Call):
             made = replace(made, dtype=self.dtypes[place] or made.dtype)
         self.graph.tensors[self.node.output[place]] = made
 
-    def layer(
-        self,
-        operator: Operator,
-        x: Traced,
-        *weights: Any,
-        statistics: Sequence[Any] = (),
-        is_step: bool = False,
-    ) -> Traced:
-        """Append a layer with its weights; the second one of the same stores none."""
-        given = [w for w in (*weights, *statistics) if w is not None]
-        sources = tuple(dict.fromkeys(one for w in given for one in w.sources))
-        made = self.put(operator, x, rank=len(x.sizes), is_step=is_step)
-        owner = self.graph.owner(sources, made.node)
-        if owner != made.node:
-            self.graph.shared[made.node] = owner
-        if not is_step:
-            self.give(made)
-        return made
+    def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
+        """Say that a node stores weights and statistics; return who stores the same."""
+        found = (one for weight in (*weights, *others) for one in weight.sources)
+        owner = self.graph.owner(tuple(dict.fromkeys(found)), name)
+        return "" if owner == name else owner
 
     # What windows and normalizations are given.
 

@@ -85,27 +85,15 @@ def _sizes(call: NodeCall, place: int, array: Any) -> Sizes | None:
 
 
 def guessed(call: NodeCall, expected: Sequence[int]) -> Sizes:
-    """Return sizes that agree with an operand's wherever the numbers do."""
-    operands: list[Sizes] = []
-    for i in range(call.many):
-        value = call.tensor(i)
-        if value is not None:
-            operands.append(value.sizes)
-            operands.append(_formulas(value))
-    found = []
-    for axis, length in enumerate(expected):
-        there = [s[axis] for s in operands if axis < len(s)]
-        anywhere = [one for sizes in operands for one in sizes]
-        if call.graph.literal_batch is not None:
-            # Its number may be that of any axis.
-            anywhere = [s for s in anywhere if s != call.graph.batch]
-        same = [
-            s
-            for s in (*there, *anywhere)
-            if s.constant is None and call.graph.number(s) == length
-        ]
-        found.append(same[0] if same else size(int(length)))
-    return tuple(found)
+    """Return sizes that agree with an operand's, or with those that it holds."""
+    return call.graph.guessed(expected, operand_sizes(call))
+
+
+def operand_sizes(call: NodeCall) -> list[Sizes]:
+    """Return the sizes of all operands, and those that small ones hold."""
+    values = (call.tensor(i) for i in range(call.many))
+    known = [value for value in values if value is not None]
+    return [sizes for value in known for sizes in (value.sizes, _formulas(value))]
 
 
 def _formulas(value: Tensor) -> Sizes:

@@ -13,10 +13,10 @@ from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import Dim, N
 from costmodel.bridge.importing.batch_axis import shaped, split
 from costmodel.bridge.importing.call import Undone
-from costmodel.bridge.importing.graph import SampleError, Traced
+from costmodel.bridge.importing.graph import SIDES, SampleError, Traced
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.onnx.call import NodeCall
-from costmodel.bridge.onnx.constants import constant, guessed
+from costmodel.bridge.onnx.constants import constant, operand_sizes
 from costmodel.bridge.onnx.file import load, written_out
 from costmodel.bridge.onnx.graph import FileGraph, own_name, reached
 from costmodel.bridge.onnx.inference import infer
@@ -27,12 +27,6 @@ from costmodel.bridge.onnx.tensors import Constant
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 
-
-SIDES = (
-    (256, 320), (224, 224), (299, 299), (384, 384), (512, 512), (32, 32), (28, 28),
-    (160, 160), (240, 240),
-)  # fmt: skip
-"""Height and width that formulas are held against ONNX at; the first that fits."""
 
 COUNT = 11
 """The batch there: a number that is no other size by chance."""
@@ -178,31 +172,20 @@ def _read_node(call: NodeCall) -> None:
 
 
 def _unknown(call: NodeCall) -> None:
-    """Write down an operator without a rule; its outputs go on as ONNX infers them.
-
-    Of stored tensors alone, it is no work of a sample.
-    """
-    graph, kind = call.graph, call.kind
+    """Write down an operator without a rule; its outputs go on as ONNX infers them."""
+    graph = call.graph
     given = (call.tensor(i) for i in range(call.many))
     operands = [call.operand(value) for value in given if value is not None]
-    is_stored = not any(x.layout.has_batch for x in operands)
-    if not is_stored:
-        graph.unknown.setdefault(kind, []).append(call.where)
-    inputs = tuple(x.node for x in operands)
+    outputs: dict[int, tuple[int, ...]] = {}
     for place, name in enumerate(call.node.output):
         expected = call.expected[place] if place < len(call.expected) else None
-        if not name or (place and not graph.readers.get(name)):
-            continue
-        if expected is None:
-            raise _unknown_error(graph, _rest(graph))
-        sizes = guessed(call, expected)
-        layout, shape = split(sizes, graph.batch)
-        node = call.name(clean(kind).lower())
-        if is_stored:
-            graph.emit_derived(shape, inputs, node)
-        else:
-            graph.emit_unknown(kind, shape, inputs, node)
-        call.give(Traced(node, shape, sizes, layout), place)
+        if name and (not place or graph.readers.get(name)):
+            if expected is None:
+                graph.unknown.setdefault(call.kind, []).append(call.where)
+                raise _unknown_error(graph, _rest(graph))
+            outputs[place] = expected
+    word = clean(call.kind).lower()
+    call.unknown(operands, outputs, word, operand_sizes(call))
 
 
 def _rest(graph: FileGraph) -> dict[str, list[str]]:

@@ -13,7 +13,6 @@ from costmodel.bridge.importing.call import Call, Pads, Undone
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt
 from costmodel.bridge.trace.tracer import Tracer
-from costmodel.network.operators import Operator
 
 
 @dataclass
@@ -124,44 +123,28 @@ class TorchCall(Call):
 
     # Who stores its weights.
 
-    def layer(
-        self,
-        operator: Operator,
-        x: Traced,
-        *weights: Any,
-        statistics: Sequence[Any] = (),
-        is_step: bool = False,
-    ) -> Traced:
-        """Append a layer; one whose weights are stored already stores none.
+    def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
+        """Say that a node stores weights and statistics; return who does so already.
 
         Weights computed from stored tensors (standardized, scaled by a gain, a fixed
         filter) are the layer's where one of those has the weight's shape; the others
         are nodes of their own.
         """
         graph, owner = self.graph, ""
-        name = graph.name(operator.kind)
         for value in weights:
-            if value is not None:
-                owner = self._stored(value, name, owner) or owner
-        for path in self.sources(*statistics):
+            owner = self._stored(value, name, owner) or owner
+        for path in self.sources(*others):
             graph.own(path, name)
             counter = path.rpartition(".")[0] + ".num_batches_tracked"
             if counter.lstrip(".") in graph.by_path:
                 graph.used.add(counter.lstrip("."))
-        output = graph.emit(operator, (x.node,), name).output
-        if owner:
-            graph.shared[name] = owner
-        sizes = x.layout.sizes(output, graph.batch, len(x.sizes))
-        made = Traced(name, output, sizes, x.layout)
-        if not is_step:
-            self.give(made)
-        return made
+        return owner
 
-    def sources(self, *values: torch.Tensor | None) -> tuple[str, ...]:
+    def sources(self, *values: torch.Tensor) -> tuple[str, ...]:
         """Return the paths of the stored tensors that weights are, or come from."""
         found: list[str] = []
         for value in values:
-            known = self.graph.tensor(value) if value is not None else None
+            known = self.graph.tensor(value)
             if isinstance(known, Constant):
                 found += known.sources
         return tuple(dict.fromkeys(found))

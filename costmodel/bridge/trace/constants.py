@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from costmodel.algebra.polynomial import Size
-from costmodel.bridge.importing.symbolic_int import SizeInt, formula_of
+from costmodel.bridge.importing.symbolic_int import SizeInt
 from costmodel.bridge.trace.notes import Notes
 
 
@@ -32,15 +32,4 @@ def sizes_of(
             known = notes.tensor(one) if isinstance(one, torch.Tensor) else None
             if known is not None:
                 operands.append(known.sizes)
-    values, rank, found = notes.record.values, result.dim(), []
-    for axis, length in enumerate(result.shape):
-        back = axis - rank
-        there = [sizes[back] for sizes in operands if len(sizes) >= -back]
-        anywhere = [s for sizes in operands for s in sizes]
-        same = [f for f in there if f.at(values) == length] or [
-            f
-            for f in (*given, *anywhere)
-            if f.constant is None and f.at(values) == length
-        ]
-        found.append(same[0] if same else formula_of(int(length)))
-    return tuple(found)
+    return notes.guessed(tuple(result.shape), operands, given, from_end=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,8 @@ from torch._decomp import decomposition_table
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from costmodel.bridge.importing.batch_axis import Sizes, split
 from costmodel.bridge.importing.call import Undone
 from costmodel.bridge.importing.graph import Constant, Traced
-from costmodel.bridge.importing.symbolic_int import formula_of
 from costmodel.bridge.trace.calls import Reader, TorchCall
 from costmodel.bridge.trace.names import canonical
 from costmodel.bridge.trace.tracer import Tracer
@@ -36,33 +34,20 @@ class Readers:
         found = self.find(name, func)
         return found is not None and found.keeps_sizes
 
-    def read(
-        self,
-        tracer: Tracer,
-        name: str,
-        func: Any,
-        args: tuple[Any, ...],
-        options: dict[str, Any],
-    ) -> Any:
+    def read(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
         """Read one call by its name's reader, or by what it is made of."""
+        name = canonical(func)
         reader = self.find(name, func)
         if reader is None:
-            return self.by_kernels(tracer, name, func, args, options)
+            return self.by_kernels(tracer, func, args, options)
         result = tracer.run(func, args, options)
         try:
             reader(TorchCall(tracer, name, args, options, result))
         except Undone:
-            return self.by_kernels(tracer, name, func, args, options)
+            return self.by_kernels(tracer, func, args, options)
         return result
 
-    def by_kernels(
-        self,
-        tracer: Tracer,
-        name: str,
-        func: Any,
-        args: tuple[Any, ...],
-        options: dict[str, Any],
-    ) -> Any:
+    def by_kernels(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
         """Read a function by its kernels; if one is unknown, so is the function."""
         before = dict(tracer.nodes)
         try:
@@ -75,7 +60,7 @@ class Readers:
             pass
         tracer.nodes = before
         result = tracer.run(func, args, options)
-        unknown(TorchCall(tracer, name, args, options, result))
+        unknown(TorchCall(tracer, canonical(func), args, options, result))
         return result
 
 
@@ -129,44 +114,17 @@ class _MissingError(Exception):
 
 def unknown(call: TorchCall) -> None:
     """Write down an operator without a rule; its outputs go on as they are."""
-    tracer, name = call.graph, call.kind
-    operands = [
-        v
-        for v in tree_flatten((call.args, call.options))[0]
-        if isinstance(v, torch.Tensor)
-    ]
-    inputs = [found for v in operands if isinstance(found := tracer.tensor(v), Traced)]
-    stored = not any(x.layout.has_batch for x in inputs)
-    if not stored:
-        tracer.unknown.setdefault(name, []).append(call.where)
-    results = [v for v in tree_flatten(call.made)[0] if isinstance(v, torch.Tensor)]
-    call.made = results
-    for place, value in enumerate(results):
-        sizes = guessed(value, inputs, tracer.record.values)
-        lay, shape = split(sizes, tracer.batch)
-        made_of = tuple(x.node for x in inputs)
-        if stored:
-            node = tracer.emit_derived(shape, made_of, call.name("derived"))
-        else:
-            node = tracer.emit_unknown(name, shape, made_of, call.name(_word(name)))
-        call.give(Traced(node, shape, sizes, lay), place)
-    for value in operands:
+    tracer = call.graph
+    values = tree_flatten((call.args, call.options))[0]
+    known = [tracer.tensor(v) for v in values if isinstance(v, torch.Tensor)]
+    call.made = [v for v in tree_flatten(call.made)[0] if isinstance(v, torch.Tensor)]
+    outputs = {place: tuple(made.shape) for place, made in enumerate(call.made)}
+    inputs = [found for found in known if isinstance(found, Traced)]
+    call.unknown(inputs, outputs, _word(call.kind))
+    for found in known:
         # What it stores is known, whatever it does with that.
-        if isinstance(found := tracer.tensor(value), Constant):
+        if isinstance(found, Constant):
             _ = [tracer.store(path) for path in found.sources]
-
-
-def guessed(
-    value: torch.Tensor, inputs: Sequence[Traced], values: Mapping[Any, int]
-) -> Sizes:
-    """Return sizes that agree with an operand's wherever the numbers do."""
-    found = []
-    for axis, length in enumerate(value.shape):
-        there = [x.sizes[axis] for x in inputs if axis < len(x.sizes)]
-        anywhere = [s for x in inputs for s in x.sizes]
-        same = [s for s in (*there, *anywhere) if s.at(values) == length]
-        found.append(same[0] if same else formula_of(int(length)))
-    return tuple(found)
 
 
 def _word(name: str) -> str:

@@ -16,7 +16,7 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim
 from costmodel.bridge.importing.batch_axis import split
-from costmodel.bridge.importing.graph import Traced
+from costmodel.bridge.importing.graph import DEPTH, SIDES, Traced
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.trace.again import admits, check_again
 from costmodel.bridge.trace.extremes import symbolic_builtins
@@ -28,13 +28,8 @@ from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
 
 
-SAMPLES = ((13, 256, 320), (13, 224, 224), (13, 256, 256), (13, 299, 299),
-           (13, 384, 384), (13, 512, 512), (13, 32, 32), (13, 28, 28), (13, 160, 160),
-           (13, 240, 240))  # fmt: skip
-"""Batch, height and width to run at: all three different, where a module allows it."""
-
-DEPTH = 24
-"""The depth of a volume there: a number that is no other size by chance."""
+COUNT = 13
+"""The batch to run at: a number that is no other size by chance."""
 
 
 def trace(
@@ -143,8 +138,8 @@ def _samples(shape: Sequence[Dim], batch: Dim) -> Iterator[dict[sympy.Symbol, in
         key=str,
     )
     seen = []
-    for count, height, width in SAMPLES:
-        samples = batch if isinstance(batch, int) else count
+    for height, width in SIDES:
+        samples = batch if isinstance(batch, int) else COUNT
         known: dict[Any, int] = {N: samples, D: DEPTH, H: height, W: width}
         values = {s: known.get(s, height) for s in symbols}
         if values not in seen:

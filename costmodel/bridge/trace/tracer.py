@@ -71,7 +71,7 @@ class Tracer(Notes, TorchFunctionMode):
         )
         if not reached or name in MADE_ANEW:
             return self._constant(name, func, args, options, known)
-        return self.readers.read(self, name, func, args, options)
+        return self.readers.read(self, func, args, options)
 
     def run(self, func: Callable[..., Any], args: Any, options: Any) -> Any:
         """Run a function on tensors without memory."""
