@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 
 from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.symbols import Dim, Rational
@@ -23,13 +24,15 @@ def widths(blocks: int, initial: int, slope: Dim, factor: Dim) -> Counter[int]:
     """
     require(initial % 8 == 0, f"initial = {initial} is not a multiple of 8")
     require(factor > 1, f"factor = {factor} multiplies widths; give more than 1")
+    # Python's fractions are exact as sympy's are, and round without asking for digits.
+    slope, factor = (Fraction(str(Rational(x))) for x in (slope, factor))
     found: Counter[int] = Counter()
     exponent = 0
     for block in range(blocks):
-        line = 1 + slope * Rational(block, initial)
+        line = 1 + slope * Fraction(block, initial)
         while factor ** (2 * exponent + 1) < line**2:  # s is over exponent + 1/2
             exponent += 1
-        found[8 * round(initial * Rational(factor) ** exponent / 8)] += 1
+        found[8 * round(initial * factor**exponent / 8)] += 1
     return found
 
 
@@ -44,5 +47,5 @@ def fit(size: int, group: int, *, nearest: bool) -> int:
     (144, 400)
     """
     if nearest:
-        return int(max(group, group * round(Rational(size, group))))
+        return int(max(group, group * round(Fraction(size, group))))
     return int(make_divisible(size, 1, group))

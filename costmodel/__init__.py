@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from costmodel.algebra.symbols import rho as rho
     from costmodel.algebra.symbols import symbol as symbol
     from costmodel.analysis.cost import cost as cost
-    from costmodel.analysis.cost import depth as depth
+    from costmodel.analysis.depth import depth as depth
     from costmodel.analysis.difference import diff as diff
     from costmodel.analysis.difference import parts as parts
     from costmodel.analysis.input_sizes import admissible as admissible
@@ -73,7 +73,8 @@ _HOME = {
     "costmodel.algebra.symbols": (
         "D", "H", "M", "N", "W", "alpha", "rho", "symbol",
     ),
-    "costmodel.analysis.cost": ("cost", "depth"),
+    "costmodel.analysis.cost": ("cost",),
+    "costmodel.analysis.depth": ("depth",),
     "costmodel.analysis.difference": ("diff", "parts"),
     "costmodel.analysis.input_sizes": (
         "admissible", "input_sizes", "joint_conditions",

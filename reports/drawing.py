@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from costmodel.analysis.cost import Cost
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.operators.base import Input
 from costmodel.network.operators.pointwise import BatchNorm, Pointwise
+from costmodel.network.operators.sources import Input
 from costmodel.network.outline import Block, outline, summary
 from reports.diagram import Arrow, Box, Diagram, dot, drawn
 from reports.numerals import human

@@ -9,7 +9,8 @@ from functools import cached_property
 import sympy
 
 from costmodel.algebra.symbols import Dim, alpha
-from costmodel.analysis.cost import Cost, cost, depth
+from costmodel.analysis.cost import Cost, cost
+from costmodel.analysis.depth import depth
 from costmodel.analysis.published import Check, Verdict
 from costmodel.analysis.reconcile import Reconciliation, reconcile
 from costmodel.network.graph import Network

@@ -8,6 +8,9 @@ the source alone and imports none of it.
 alone (``if TYPE_CHECKING``) do not count, and neither does a package's ``__init__.py``,
 unless it is what is imported. **Deferred** is the same with the imports inside of
 functions, so that no line leaves the closure by moving its import into a function.
+**Pages**: lines of ``network/operators/``, which the closure is without: a cost is
+added up knowing the interface alone, and to trust it of a network one reads, besides,
+the page of each operator that the network has.
 
 **Floors**: lines of ``algebra/``, ``network/`` and ``analysis/``.
 
@@ -51,9 +54,10 @@ class Limit:
 
 
 LIMITS = {
-    "closure": Limit(3_500, 7_540, "lines that cm.cost imports"),
-    "deferred": Limit(None, 9_625, "the same with imports inside of functions"),
-    "floors": Limit(13_000, 18_790, "lines of algebra, network and analysis"),
+    "closure": Limit(3_500, 3_200, "lines that cm.cost imports"),
+    "pages": Limit(None, 3_645, "lines of network/operators"),
+    "deferred": Limit(None, 9_570, "the same with imports inside of functions"),
+    "floors": Limit(13_000, 18_755, "lines of algebra, network and analysis"),
     "classes": Limit(48, 48, "concrete operator classes"),
     "files": Limit(5, 10, "files that name an operator class, median"),
 }
@@ -101,6 +105,7 @@ def figures(root: Path) -> dict[str, float]:
     """Return the figures of a tree by name."""
     return {
         "closure": sum(lines(root / path) for path in closure(root, CORE)),
+        "pages": sum(lines(root / path) for path in sources(root, [str(OPERATORS)])),
         "deferred": sum(
             lines(root / path) for path in closure(root, CORE, deferred=True)
         ),

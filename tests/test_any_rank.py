@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from costmodel.bridge.onnx import read
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import (
+    adaptive_avg_pool,
     avg_pool,
     batch_norm,
     conv,
@@ -320,8 +322,20 @@ def test_every_layer_of_torch_is_read_from_onnx(axes: int, tmp_path: Path) -> No
     assert ours.flops("all") == theirs.flops("all")
 
 
-def test_seconds_of_volumes_are_marked_as_a_guess() -> None:
-    net = network(conv(volume(3, 8, 16, 16), 8, 3), batch=1)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda x: conv(x, 8, 3),
+        lambda x: max_pool(x, 2, 2),
+        lambda x: adaptive_avg_pool(x, 2),
+        lambda x: upsample(x, 2),
+    ],
+    ids=["conv", "max_pool", "adaptive_avg_pool", "upsample"],
+)
+def test_seconds_of_volumes_are_marked_as_a_guess(
+    layer: Callable[[Value], Value],
+) -> None:
+    net = network(layer(volume(3, 8, 16, 16)), batch=1)
     prediction = cm.predict(net, next(iter(cm.profiles())))
     assert [row.is_modelled for row in prediction.rows] == [False]
     assert "without a class of its own" in prediction.warnings[0]

@@ -17,7 +17,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 import costmodel as cm
-from costmodel.analysis.cost import is_layer
 from costmodel.cli import main
 from costmodel.errors import CostModelError
 from costmodel.network import registry
@@ -98,7 +97,7 @@ def _signatures(net: Network) -> set[Any]:
     return {
         (str(node.operator), str(net.shapes_into(node)[0]))
         for node in net.nodes
-        if is_layer(node.operator)
+        if node.operator.is_layer
     }
 
 

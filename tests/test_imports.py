@@ -46,6 +46,13 @@ def test_costs_do_not_load_what_decides_constraints() -> None:
     )  # fmt: skip
 
 
+def test_costs_know_no_operator() -> None:
+    check(
+        "from costmodel.analysis.cost import cost",
+        "costmodel.network.operators", "costmodel.network.flow",
+    )  # fmt: skip
+
+
 def test_every_public_name_is_there() -> None:
     for name in cm.__all__:
         assert getattr(cm, name) is not None

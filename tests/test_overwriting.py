@@ -26,7 +26,8 @@ def test_what_a_network_computes_stays_the_same(net: Network) -> None:
     x = torch.randn(input_size(net))
     before = results(module, x)
     after = results(overwrite(module), x)
-    assert all(map(torch.equal, before, after))
+    # A window in the padding alone has the maximum −∞, whose softmax is no number.
+    torch.testing.assert_close(after, before, rtol=0, atol=0, equal_nan=True)
 
 
 def in_place(net: Network) -> list[bool]:

@@ -7,6 +7,7 @@ import pytest
 from costmodel.algebra.extent import Extent
 from costmodel.analysis import saved
 from costmodel.analysis.conventions import CONVENTIONS, Convention
+from costmodel.bridge.functions import pointwise_modules
 from costmodel.bridge.leaves import FUNCTIONS, LEAVES, SIZED
 from costmodel.network import operators as op
 from costmodel.network.operators import Operator
@@ -82,3 +83,7 @@ def test_it_has_a_module_or_a_function(kind: str) -> None:
 def test_it_could_be_another_packages(kind: str) -> None:
     """What is asked of a class that is registered holds of every class of ours."""
     assert not list(unfit(op.OPERATORS[kind]))
+
+
+def test_names_of_pytorch_are_resolved_once_for_all_modules_that_are_traced() -> None:
+    assert pointwise_modules() is pointwise_modules()

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import assume, given, settings
 
 import costmodel as cm
-from costmodel.analysis.cost import is_layer
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
@@ -146,7 +145,7 @@ def check_layers(peer: Peer, net: Network) -> None:
 def test_the_layers_of_a_generated_network_have_the_tools_own_numbers(
     layer_counter: Peer, net: Network
 ) -> None:
-    assume(any(is_layer(node.operator) for node in net.nodes))
+    assume(any(node.operator.is_layer for node in net.nodes))
     check_layers(layer_counter, net)
 
 

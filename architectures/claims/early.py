@@ -10,7 +10,7 @@ from architectures.claims.counted import built, costs, costs_of, count, members,
 from costmodel.algebra.symbols import Rational, symbol
 from costmodel.algebra.window import Window
 from costmodel.analysis.claims import Evidence, claim
-from costmodel.analysis.cost import depth
+from costmodel.analysis.depth import depth
 from costmodel.network.build import Value, conv, relu
 
 

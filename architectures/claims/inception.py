@@ -9,7 +9,7 @@ from architectures.claims.counted import built, costs, costs_of, count, ratio
 from architectures.claims.early import CS231N
 from costmodel.algebra.symbols import Dim, Rational, symbol
 from costmodel.analysis.claims import Evidence, claim
-from costmodel.analysis.cost import depth
+from costmodel.analysis.depth import depth
 from costmodel.network.build import Value, avg_pool, conv
 
 

@@ -15,7 +15,8 @@ from architectures.resnext import grouped
 from costmodel.algebra.queries import relax
 from costmodel.algebra.symbols import Dim, symbol
 from costmodel.analysis.claims import Evidence, claim
-from costmodel.analysis.cost import cost, depth
+from costmodel.analysis.cost import cost
+from costmodel.analysis.depth import depth
 from costmodel.network.graph import Network
 from costmodel.network.registry import load
 

@@ -16,7 +16,7 @@ import sympy
 from costmodel.algebra.extent import Extent, extent_of, normal, resolve
 from costmodel.algebra.monomial import ONE, Monomial
 from costmodel.algebra.polynomial import Polynomial, terms_of
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, plain
 
 
 Count: TypeAlias = Dim | Polynomial
@@ -92,16 +92,39 @@ def _factor(factor: sympy.Expr) -> Extent:
     return extent_of(factor) or Extent(factor)
 
 
-def added(counts: Iterable[tuple[int, Count]], times: Dim = 1) -> Dim:
+Repeated: TypeAlias = Iterable[tuple[int, Count]]
+"""Counts, each with how many times it is meant."""
+
+
+def added(counts: Repeated, times: Dim = 1, *, once: Repeated = ()) -> Dim:
     """Return the sum of counts, each so many times, as one expanded expression.
 
-    Every term is multiplied by ``times``, the batch.
+    Every term is multiplied by ``times``, the batch; those of ``once`` are not.
 
-    >>> from costmodel.algebra.symbols import H, W
+    >>> from costmodel.algebra.symbols import H, N, W
     >>> area = product(9, (Extent(H, 1, 2), Extent(W)))
     >>> added([(2, area), (1, area * 4), (3, 5)])
     54*W*floor(H/2 + 1/2) + 15
+    >>> added([(1, 8)], N, once=[(2, 5)])
+    8*N + 10
     """
+    parts = [(*_apart(each), factor) for each, factor in ((counts, times), (once, 1))]
+    is_known = all(not symbolic and not any(numbers) for numbers, symbolic, _ in parts)
+    if is_known and type(times) is int:
+        return sum(factor * numbers[ONE] for numbers, _, factor in parts)
+    whole = _sum_of((numbers, factor) for numbers, _, factor in parts)
+    terms = [
+        sympy.expand(resolve(sympy.Add(*found)) * _sum_of([({monomial: 1}, factor)]))
+        for _, symbolic, factor in parts
+        for monomial, found in symbolic.items()
+    ]
+    return as_dim(sympy.Add(whole, *terms)) if terms else plain(whole)
+
+
+def _apart(
+    counts: Repeated,
+) -> tuple[dict[Monomial, int], dict[Monomial, list[sympy.Expr]]]:
+    """Return coefficients by their product of extents: numbers added up, and others."""
     numbers: dict[Monomial, int] = {ONE: 0}
     symbolic: dict[Monomial, list[sympy.Expr]] = {}
     for repeats, count in counts:
@@ -113,16 +136,7 @@ def added(counts: Iterable[tuple[int, Count]], times: Dim = 1) -> Dim:
                 numbers[monomial] = numbers.get(monomial, 0) + repeats * coefficient
             else:
                 symbolic.setdefault(monomial, []).append(repeats * coefficient)
-    if not symbolic and not any(numbers) and type(times) is int:
-        return times * numbers[ONE]
-    whole = _sum_of(numbers, times)
-    if not symbolic:
-        return as_dim(whole)
-    terms = [whole]
-    for monomial, coefficients in symbolic.items():
-        coefficient = resolve(sympy.Add(*coefficients))
-        terms.append(sympy.expand(coefficient * _sum_of({monomial: 1}, times)))
-    return as_dim(sympy.Add(*terms))
+    return numbers, symbolic
 
 
 @lru_cache(maxsize=4096)
@@ -138,16 +152,17 @@ def _expanded(
     return tuple((number, sympy.Mul.make_args(rest)) for number, rest in parts)
 
 
-def _sum_of(numbers: Mapping[Monomial, int], times: Dim) -> sympy.Expr:
+def _sum_of(parts: Iterable[tuple[Mapping[Monomial, int], Dim]]) -> sympy.Expr:
     """Return Σ number · Π extents · times as sympy would write it.
 
     The products are in sympy's normal form already, and commute. Brought into sympy's
     order they are its sum, which it would otherwise take apart and look at anew.
     """
     found: dict[tuple[sympy.Expr, ...], sympy.Rational] = {}
-    for monomial, number in numbers.items():
-        for part, factors in _expanded(monomial, times):
-            found[factors] = found.get(factors, 0) + number * part
+    for numbers, times in parts:
+        for monomial, number in numbers.items():
+            for part, factors in _expanded(monomial, times) if number else ():
+                found[factors] = found.get(factors, 0) + number * part
     constant = found.pop(_NONE, 0)
     terms = [_term(number, factors) for factors, number in found.items() if number]
     terms.sort(key=cmp_to_key(sympy.Basic.compare))

@@ -14,7 +14,7 @@ from costmodel.algebra.step_function import (
     step_function,
     with_one_floor,
 )
-from costmodel.algebra.symbols import Dim, as_dim, as_int
+from costmodel.algebra.symbols import Dim, as_dim, as_int, plain
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 
@@ -207,7 +207,7 @@ def resolve(value: Dim) -> Dim:
         for atom in value.free_symbols
         if atom in _EXTENTS
     }
-    return as_dim(value.xreplace(floors))
+    return plain(value.xreplace(floors)) if floors else as_dim(value)
 
 
 def extent_of(atom: sympy.Expr) -> Extent | None:
@@ -227,10 +227,10 @@ def _formula(extent: Extent) -> Dim:
     # What sympy's evaluation would come to; asking it costs a hundred times as much.
     whole, rest = divmod(offset, stride)
     if rest == 0:
-        return as_dim(sympy.floor(base / stride, evaluate=stride == 1) + whole)
+        return plain(sympy.floor(base / stride, evaluate=stride == 1) + whole)
     part = sympy.Mul(sympy.Rational(1, stride), base, evaluate=False)
     shifted = sympy.Add(sympy.Rational(offset, stride), part, evaluate=False)
-    return as_dim(sympy.floor(shifted, evaluate=False))
+    return plain(sympy.floor(shifted, evaluate=False))
 
 
 def _is_whole(base: Dim) -> bool:

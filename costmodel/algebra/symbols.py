@@ -67,6 +67,16 @@ def as_dim(value: object, what: str = "value") -> Dim:
     )
 
 
+def plain(value: Dim) -> Dim:
+    """Return a count that was made of exact ones: ``int`` for whole numbers.
+
+    >>> plain(sympy.Integer(3)), plain(2 * alpha)
+    (3, 2*alpha)
+    """
+    # Looking for floats, as :func:`as_dim` does, would visit the whole expression.
+    return int(value) if isinstance(value, sympy.Integer) else value
+
+
 def as_int(value: Dim) -> int:
     """Return a count that is known by now, or say that it is not."""
     if type(value) is not int:

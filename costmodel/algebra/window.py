@@ -66,8 +66,13 @@ def sliding(
     size = _simple(dilation * (kernel - 1) + 1)
     after = padding
     if ceil_mode:
-        after = _simple(padding + sympy.Min(stride - 1, size - 1 - padding))
+        after = _simple(padding + _minimum(stride - 1, size - 1 - padding))
     return Window(size, stride, padding, after)
+
+
+def _minimum(one: Dim, other: Dim) -> Dim:
+    is_known = type(one) is type(other) is int
+    return min(one, other) if is_known else sympy.Min(one, other)
 
 
 def _simple(value: Dim) -> Dim:

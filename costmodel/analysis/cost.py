@@ -16,16 +16,6 @@ from costmodel.analysis.sums import METRICS, Sample, Sums
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.operators import (
-    Derived,
-    Opaque,
-    Operator,
-    Parameter,
-    RadialBasis,
-    Subsample2d,
-    Weighted,
-    is_gated,
-)
 from costmodel.network.shape import Shape, counted
 
 
@@ -132,34 +122,18 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
     # Deep networks repeat their layers: the same operator on the same shapes is the
     # same algebra, and is done once.
     known: dict[tuple[int, ...], Sample] = {}
-    rows = []
+    rows, unbatched = [], network.unbatched
     for node in network.nodes:
         shapes = network.shapes_into(node)
-        stored = tuple(source in network.unbatched for source in node.inputs)
+        stored = tuple([source in unbatched for source in node.inputs])
         key = (id(node.operator), *map(id, shapes), *stored)
-        if key not in known:
-            known[key] = _sample(node, shapes, stored, bytes_per_element)
-        sample = known[key]
+        sample = known.get(key)
+        if sample is None:
+            sample = known[key] = _sample(node, shapes, stored, bytes_per_element)
         if node.name in network.shared:
             sample = replace(sample, parameters=0, buffers=0)
         rows.append(Row(node, sample, network.batch))
     return Cost(rows, network.batch)
-
-
-def depth(network: Network) -> int:
-    """Return the layers of units with weights on the longest path.
-
-    The papers' depth: 8 of AlexNet, 152 of ResNet-152; projections run beside it.
-    Convolutions and fully connected layers count, LeNet-5's output layer among them;
-    the second operand of a product is a gate, and runs beside as well.
-    """
-    longest: dict[str, int] = {}
-    for node in network.nodes:
-        gated = is_gated(node.operator, network.shapes_into(node))
-        sources = node.inputs[:1] if gated else node.inputs
-        before = max((longest[source] for source in sources), default=0)
-        longest[node.name] = before + isinstance(node.operator, Weighted)
-    return max(longest[output] for output in network.outputs)
 
 
 def _sample(
@@ -169,36 +143,26 @@ def _sample(
     operator = node.operator
     read = [counted(x) for x in inputs]
     made = counted(node.output)
-    is_source = isinstance(operator, (Parameter, Derived))
-    is_stored = (is_source or bool(stored)) and all(stored)
+    is_stored = (operator.is_unbatched or bool(stored)) and all(stored)
     of_sample = [x for x, once in zip(read, stored) if is_stored or not once]
     shared = [x for x, once in zip(read, stored) if once and not is_stored]
     weights = operator.weights(*read).values()
     # A scalar buffer (how many batches were seen) is stored, but never read here.
     read_weights = sum(w.numel for w in weights if w.shape) if inputs else 0
-    is_unknown = isinstance(operator, Opaque)
-    tally = Tally() if is_unknown else operator.tally(made, *read)
+    tally = Tally() if operator.is_unknown else operator.tally(made, *read)
     moves = bool(inputs) and not operator.view
     return Sample(
         tally=tally,
         parameters=sum(w.numel for w in weights if w.learnable),
         buffers=sum(w.numel for w in weights if not w.learnable),
-        activations=made.numel if is_layer(operator) else 0,
-        connections=_connections(operator, tally),
+        activations=made.numel if operator.is_layer else 0,
+        connections=operator.connections(tally),
         weight_bytes=width * (read_weights + _elements(shared, moves=moves)),
         operand_bytes=width * _elements(of_sample, moves=moves),
         output_bytes=width * made.numel if moves else 0,
         is_stored=is_stored,
-        is_unknown=is_unknown,
+        is_unknown=operator.is_unknown,
     )
-
-
-def is_layer(operator: Operator) -> bool:
-    """Say whether outputs are activations: of convolutions and linear layers.
-
-    **Source**: Radosavovic et al. 2020, arXiv:2003.13678, section 3.
-    """
-    return isinstance(operator, Weighted) and not isinstance(operator, RadialBasis)
 
 
 def _elements(shapes: Iterable[Shape], *, moves: bool) -> Count:
@@ -206,16 +170,4 @@ def _elements(shapes: Iterable[Shape], *, moves: bool) -> Count:
     return sum(x.numel for x in shapes) if moves else 0
 
 
-def _connections(operator: Operator, tally: Tally) -> Count:
-    """Return links in the sense of LeCun et al. 1998: inputs seen, and a bias.
-
-    LeNet-5's 340,908 are these; normalization has weights but is no layer of units.
-    """
-    if is_layer(operator):
-        return tally.mac + tally.add
-    if isinstance(operator, Subsample2d):
-        return tally.add + tally.mul
-    return tally.mac
-
-
-__all__ = ["METRICS", "Cost", "Row", "Sums", "cost", "depth", "is_layer"]
+__all__ = ["METRICS", "Cost", "Row", "Sums", "cost"]

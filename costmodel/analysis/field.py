@@ -11,8 +11,8 @@ import sympy
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.analysis.paths import Axis, Bundle, Paths, larger, smaller
 from costmodel.errors import CostModelError
+from costmodel.network.operator import sizes_of
 from costmodel.network.operators import Sizes
-from costmodel.network.operators.base import sizes_of
 
 
 Span: TypeAlias = tuple[Dim, Dim]

@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Literal
 
 from costmodel.algebra.symbols import Dim
-from costmodel.analysis.cost import METRICS, Cost, cost, depth
+from costmodel.analysis.cost import METRICS, Cost, cost
+from costmodel.analysis.depth import depth
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.published import Published

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from costmodel.algebra.count import Count, added
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import KINDS, Tally
 from costmodel.errors import CostModelError
 
@@ -71,8 +71,8 @@ class Sums:
     @cached_property
     def bytes_read(self) -> Dim:
         """Bytes of operands and weights; views read nothing."""
-        weights = self._stored(lambda sample: sample.weight_bytes)
-        return as_dim(self._sum(lambda sample: sample.operand_bytes) + weights)
+        weights = [(count, sample.weight_bytes) for sample, count in self._samples]
+        return self._sum(lambda sample: sample.operand_bytes, weights)
 
     @cached_property
     def bytes_written(self) -> Dim:
@@ -107,15 +107,15 @@ class Sums:
         """Add a part of every row, equal rows at once."""
         return added((count, part(sample)) for sample, count in self._samples)
 
-    def _sum(self, part: Callable[[Sample], Count]) -> Dim:
-        """Add a part of every row, N times."""
+    def _sum(
+        self, part: Callable[[Sample], Count], stored: Iterable[tuple[int, Count]] = ()
+    ) -> Dim:
+        """Add a part of every row, N times, and what is stored, once."""
         each: list[tuple[int, Count]] = []
-        once: list[tuple[int, Count]] = []
+        once = [*stored]
         for sample, count in self._samples:
             (once if sample.is_stored else each).append((count, part(sample)))
-        if not once:
-            return added(each, self._batch)
-        return as_dim(added(each, self._batch) + added(once))
+        return added(each, self._batch, once=once)
 
 
 @dataclass(frozen=True, slots=True)

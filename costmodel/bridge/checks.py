@@ -6,7 +6,7 @@ from math import prod
 
 from costmodel.algebra.symbols import as_int
 from costmodel.algebra.tally import total
-from costmodel.analysis.cost import cost, is_layer
+from costmodel.analysis.cost import cost
 from costmodel.analysis.published import Check
 from costmodel.bridge import oracles
 from costmodel.bridge.compile import compile  # noqa: A004
@@ -37,7 +37,7 @@ def check(network: Network) -> tuple[Check, ...]:
     conv = sum(kinds.get(kind, 0) for kind in CONVOLUTIONS)
     linear = kinds.get("linear", 0)
     activations = sum(
-        prod(shapes[row.name]) for row in counted.rows if is_layer(row.node.operator)
+        prod(shapes[row.name]) for row in counted.rows if row.node.operator.is_layer
     )
     stored = [prod(shape) for shape in oracles.stored_shapes(module).values()]
     ours = as_int(total((counted.parameters, counted.buffers)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache, partial
 from pkgutil import resolve_name
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -43,6 +44,7 @@ def pointwise(layer: op.Pointwise) -> nn.Module:
     return Function(found, **row.options)
 
 
+@cache
 def named(name: str) -> Any:
     """Return the module's class, or the function, of that full name."""
     try:
@@ -51,14 +53,22 @@ def named(name: str) -> Any:
         raise CostModelError(f"there is no {name}: {error}") from None
 
 
-def pointwise_modules() -> dict[type[nn.Module], op.Pointwise]:
+def pointwise_modules() -> Mapping[type[nn.Module], op.Pointwise]:
     """Return the functions that are modules, by the module's class."""
+    # Tracing asks at every module: names are resolved again once there are more rows.
+    return _modules(len(op.functions()))
+
+
+@lru_cache(maxsize=1)
+def _modules(_rows: int) -> Mapping[type[nn.Module], op.Pointwise]:
     rows = {name: named(row.torch) for name, row in op.functions().items() if row.torch}
-    return {
-        found: op.Pointwise(name)
-        for name, found in rows.items()
-        if isinstance(found, type)
-    }
+    return MappingProxyType(
+        {
+            found: op.Pointwise(name)
+            for name, found in rows.items()
+            if isinstance(found, type)
+        }
+    )
 
 
 def arithmetic(layer: op.Arithmetic) -> nn.Module:

@@ -41,7 +41,8 @@ def list_(family: str | None, *, as_json: bool) -> None:
 
     --json names the options of each. All have input_channels: 1 for grey images.
     """
-    from costmodel.analysis.cost import cost, depth
+    from costmodel.analysis.cost import cost
+    from costmodel.analysis.depth import depth
     from costmodel.network.registry import architectures, load
 
     chosen = [a for a in architectures().values() if family in (None, a.family)]

@@ -10,7 +10,7 @@ from costmodel.algebra.parse import exact
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError, at
 from costmodel.network.node import Node
-from costmodel.network.operators import Operator
+from costmodel.network.operator import Operator
 
 
 def chosen_values(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import sympy
@@ -15,12 +15,15 @@ from costmodel.algebra.extent import resolve, substitute
 from costmodel.algebra.symbols import Dim, N
 from costmodel.errors import CostModelError
 from costmodel.network.binding import bound, check_batch, check_symbols, chosen_values
-from costmodel.network.flow import Flow
 from costmodel.network.node import Inference, Node, check_names, check_shared, make_node
-from costmodel.network.operators import Derived, Input, Operator, Parameter, Weights
+from costmodel.network.operator import Operator, Weights
 from costmodel.network.ordering import layers_in_order
 from costmodel.network.requirement import Requirement, settled
 from costmodel.network.shape import Shape
+
+
+if TYPE_CHECKING:
+    from costmodel.network.flow import Flow
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Network:
         check_names(nodes)
         if not isinstance(name, str):
             raise CostModelError(f"network: name {name!r} is no text")
-        if not any(isinstance(node.operator, Input) for node in nodes.values()):
+        if not any(node.operator.is_input for node in nodes.values()):
             raise CostModelError(f'network "{name}": no input node')
         if outputs is None:
             read = {source for node in nodes.values() for source in node.inputs}
@@ -165,7 +168,8 @@ class Network:
 
     def shapes_into(self, node: Node) -> tuple[Shape, ...]:
         """Return the shapes of a node's operands."""
-        return tuple(self.by_name[source].output for source in node.inputs)
+        known = self.by_name
+        return tuple([known[source].output for source in node.inputs])
 
     @cached_property
     def flows(self) -> Mapping[str, Flow]:
@@ -191,15 +195,15 @@ class Network:
         """Nodes made of stored tensors alone: one result serves every sample."""
         found: set[str] = set()
         for node in self.nodes:
-            is_source = isinstance(node.operator, (Parameter, Derived))
-            if (is_source or node.inputs) and found.issuperset(node.inputs):
+            is_made = node.operator.is_unbatched or node.inputs
+            if is_made and found.issuperset(node.inputs):
                 found.add(node.name)
         return frozenset(found)
 
     @property
     def inputs(self) -> tuple[Node, ...]:
         """The nodes where samples enter."""
-        return tuple(n for n in self.nodes if isinstance(n.operator, Input))
+        return tuple(n for n in self.nodes if n.operator.is_input)
 
     @cached_property
     def free_symbols(self) -> frozenset[sympy.Symbol]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import networkx as nx
 
 from costmodel.errors import CostModelError
-from costmodel.network.operators import Operator
+from costmodel.network.operator import Operator
 
 
 Layer: TypeAlias = tuple[str, Operator, tuple[str, ...]]

@@ -15,8 +15,8 @@ from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint, read_relation, write_relation
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.network.operator import OR_NONE
 from costmodel.network.operators import OPERATORS, Input, Operator, operators
-from costmodel.network.operators.base import OR_NONE
 from costmodel.network.schema1 import SCHEMA_1, Document, downgraded, upgraded
 from costmodel.network.shape import Shape
 

@@ -182,6 +182,9 @@ def apply(
 
 def common(values: tuple[Value, ...], what: str) -> Builder:
     """Return the builder that the values share."""
+    first = values[0] if values else None
+    if len(values) == 1 and isinstance(first, Value):
+        return first.builder  # nearly every layer
     if not values or not all(isinstance(value, Value) for value in values):
         raise CostModelError(f"{what}: takes values that other verbs returned")
     if any(value.builder is not values[0].builder for value in values):

@@ -14,7 +14,8 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.operators.base import OR_NONE, are_all
+from costmodel.network.operator import OR_NONE
+from costmodel.network.operators.base import are_all
 from costmodel.network.shape import Shape
 from costmodel.network.sizes import Size, pair, sizes
 from costmodel.network.value import Value, apply

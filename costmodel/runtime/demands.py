@@ -35,7 +35,8 @@ def demands(site: Site) -> tuple[Demand, ...]:
 
 def _is_volume(site: Site) -> bool:
     """Say whether a window slides along three axes: no device was calibrated on one."""
-    return len(site.operator.attributes.get("kernel", ())) > 2
+    slides = isinstance(site.operator, op.Windowed)
+    return slides and len(site.inputs[0].spatial) > 2
 
 
 def copied(site: Site) -> tuple[Demand, ...]:

@@ -139,13 +139,16 @@ def test_a_page_tells_of_it(tmp_path: Path) -> None:
     arguments = ["report", str(file), "-o", str(tmp_path / "site")]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    pages = [p.read_text(encoding="utf-8") for p in (tmp_path / "site").glob("*.html")]
-    assert any("sinc" in page for page in pages)
+    pages = (tmp_path / "site").rglob("*.html")
+    # The name of its layer, not that of the network.
+    assert any("sinc1" in page.read_text(encoding="utf-8") for page in pages)
 
 
 def test_a_name_is_registered_once() -> None:
     with pytest.raises(CostModelError, match=r'^function "sinc" is registered twice$'):
         register_function("sinc", op.FUNCTIONS["sinc"])
+    with pytest.raises(CostModelError, match=r'"conv": an operator has that name$'):
+        register_function("conv", op.FUNCTIONS["sinc"])
     with pytest.raises(CostModelError, match=r"the name is no identifier$"):
         register_function("sin c", op.FUNCTIONS["sinc"])
     with pytest.raises(CostModelError, match=r"^saved 'all' is none of intermediate, "):

@@ -143,7 +143,9 @@ class Notes(Graph):
     def _store(self, path: str, shape: Shape) -> str:
         self.used.add(path)
         learnable = self.by_path[path][1]
-        name = self.emit_stored(shape, self._free(path), learnable=learnable)
+        # Under its node's name if that is how we compile one, as the scale of a block.
+        name = self._free(path.removesuffix(".data"))
+        self.emit_stored(shape, name, learnable=learnable)
         self._owners[path] = name
         return name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from costmodel.network.operator import Operator, Pair, Sizes, Weight, Weights, Windows
 from costmodel.network.operators.arithmetic import (
     ARITHMETIC,
     Arithmetic,
@@ -18,21 +19,14 @@ from costmodel.network.operators.arranging import (
 )
 from costmodel.network.operators.base import (
     Elementwise,
-    Input,
     Normalization,
-    Operator,
-    Pair,
     Product,
     Rearrangement,
     Reduction,
-    Sizes,
     Source,
     Stateless,
-    Weight,
     Weighted,
-    Weights,
     Windowed,
-    Windows,
     by,
     rule_for,
 )
@@ -42,7 +36,6 @@ from costmodel.network.operators.functions import (
     FUNCTIONS,
     Function,
     functions,
-    register_function,
 )
 from costmodel.network.operators.joining import (
     ChannelShuffle,
@@ -83,10 +76,11 @@ from costmodel.network.operators.reducing import Cumulate, Reduce
 from costmodel.network.operators.registering import (
     OPERATORS,
     operators,
+    register_function,
     register_operator,
 )
 from costmodel.network.operators.resampling import Resize
-from costmodel.network.operators.stored import Derived, Opaque, Parameter
+from costmodel.network.operators.sources import Derived, Input, Opaque, Parameter
 from costmodel.network.operators.weighted import (
     Conv,
     Linear,

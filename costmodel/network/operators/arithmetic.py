@@ -11,13 +11,8 @@ from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import extents, rank, shaped
 from costmodel.network.flow import Flow, Same, unchanged
-from costmodel.network.operators.base import (
-    Elementwise,
-    KindOf,
-    Operator,
-    Weight,
-    Weights,
-)
+from costmodel.network.operator import Operator, Weight, Weights
+from costmodel.network.operators.base import Elementwise, KindOf
 from costmodel.network.shape import Shape, broadcast
 
 

@@ -13,7 +13,8 @@ from costmodel.network.axes import (
     shaped,
 )
 from costmodel.network.flow import AxisFlow, Flow, New, Repeated, Same, Tiled, Turned
-from costmodel.network.operators.base import POINT, Rearrangement, Windows
+from costmodel.network.operator import Windows
+from costmodel.network.operators.base import POINT, Rearrangement
 from costmodel.network.reshaping import regrouped
 from costmodel.network.shape import Shape
 

@@ -11,17 +11,8 @@ from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
 from costmodel.network.flow import AxisFlow, Mixed, Scattered
-from costmodel.network.operators.base import (
-    Sizes,
-    Weight,
-    Weighted,
-    Weights,
-    Windowed,
-    Windows,
-    are_all,
-    by,
-    suffix,
-)
+from costmodel.network.operator import Sizes, Weight, Weights, Windows
+from costmodel.network.operators.base import Weighted, Windowed, are_all, by, suffix
 from costmodel.network.operators.weighted import check_groups
 from costmodel.network.shape import Shape
 

@@ -12,15 +12,8 @@ from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
 from costmodel.network.axes import divided, enlarged
 from costmodel.network.flow import Fixed, Flow, Merged, Same, Slid, Split
-from costmodel.network.operators.base import (
-    POINT,
-    Rearrangement,
-    Sizes,
-    Windows,
-    by,
-    slide,
-    suffix,
-)
+from costmodel.network.operator import Sizes, Windows
+from costmodel.network.operators.base import POINT, Rearrangement, by, slide, suffix
 from costmodel.network.shape import Shape
 
 

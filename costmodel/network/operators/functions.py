@@ -181,22 +181,6 @@ that a network does not keep, so that PyTorch has no module for it.
 """
 
 
-def register_function(name: str, function: Function) -> None:
-    """Add a row, so that every analysis, importer and compiler knows the function.
-
-    A package calls it where it is imported; the entry-point group
-    ``costmodel.operators`` says which packages are.
-
-    **Errors**: a name that is taken, or is none that a node could have.
-    """
-    if not name.isidentifier():
-        raise CostModelError(f"function {name!r}: the name is no identifier")
-    if name in FUNCTIONS:
-        raise CostModelError(f'function "{name}" is registered twice')
-    FUNCTIONS[name] = function
-    _by_word.cache_clear()
-
-
 def functions() -> Mapping[str, Function]:
     """Return every function by its name, those of other packages included."""
     discover()
@@ -217,7 +201,7 @@ def traced_as(name: str) -> str | None:
     >>> traced_as("special_erf"), traced_as("conv2d")
     ('erf', None)
     """
-    return name if name in functions() else _by_word("traced").get(name)
+    return name if name in functions() else by_word("traced").get(name)
 
 
 def onnx_as(kind: str) -> str | None:
@@ -226,11 +210,11 @@ def onnx_as(kind: str) -> str | None:
     >>> onnx_as("ThresholdedRelu")
     'threshold'
     """
-    return _by_word("onnx").get(kind)
+    return by_word("onnx").get(kind)
 
 
 @lru_cache
-def _by_word(column: str) -> dict[str, str]:
+def by_word(column: str) -> dict[str, str]:
     """Return functions by the words of a column."""
     return {
         word: name
@@ -240,6 +224,6 @@ def _by_word(column: str) -> dict[str, str]:
 
 
 __all__ = [
-    "FUNCTIONS", "Function", "function_of", "functions", "onnx_as",
-    "register_function", "traced_as",
+    "FUNCTIONS", "Function", "by_word", "function_of", "functions", "onnx_as",
+    "traced_as",
 ]  # fmt: skip

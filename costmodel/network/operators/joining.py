@@ -21,15 +21,8 @@ from costmodel.network.flow import (
     elementwise,
     unchanged,
 )
-from costmodel.network.operators.base import (
-    POINT,
-    Rearrangement,
-    Sizes,
-    Source,
-    Windows,
-    slide,
-    suffix,
-)
+from costmodel.network.operator import Sizes, Windows
+from costmodel.network.operators.base import POINT, Rearrangement, Source, slide, suffix
 from costmodel.network.reshaping import regrouped
 from costmodel.network.shape import Shape
 

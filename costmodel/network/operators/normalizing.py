@@ -10,7 +10,8 @@ from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import others, rank
 from costmodel.network.flow import Flow, Mixed, Same
-from costmodel.network.operators.base import Normalization, Weight, Weights
+from costmodel.network.operator import Weight, Weights
+from costmodel.network.operators.base import Normalization
 from costmodel.network.shape import AXES, Shape
 
 

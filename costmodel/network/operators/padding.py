@@ -11,7 +11,8 @@ from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.axes import along, rank, replaced
 from costmodel.network.flow import Flow, Padded, unchanged
-from costmodel.network.operators.base import Rearrangement, Windows, by, fitted
+from costmodel.network.operator import Windows
+from costmodel.network.operators.base import Rearrangement, by, fitted
 from costmodel.network.shape import Shape, names_of
 
 

@@ -12,8 +12,9 @@ from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.axes import along, extents, rank, replaced
 from costmodel.network.flow import Flow, Padded, Part, Same, unchanged
+from costmodel.network.operator import Windows
 from costmodel.network.operators.arranging import is_known
-from costmodel.network.operators.base import POINT, Rearrangement, Windows
+from costmodel.network.operators.base import POINT, Rearrangement
 from costmodel.network.shape import Shape
 
 

@@ -11,6 +11,7 @@ from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 from costmodel.network.axes import others, rank, require_axis
 from costmodel.network.flow import Flow, Mixed, Slid, unchanged
+from costmodel.network.operator import Weight, Weights, Windows
 from costmodel.network.operators.base import (
     POINT,
     Elementwise,
@@ -18,9 +19,6 @@ from costmodel.network.operators.base import (
     Normalization,
     Rearrangement,
     Stateless,
-    Weight,
-    Weights,
-    Windows,
 )
 from costmodel.network.operators.functions import Function, function_of
 from costmodel.network.shape import Shape

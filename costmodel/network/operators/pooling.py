@@ -16,15 +16,11 @@ from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
 from costmodel.network.flow import AxisFlow, Sampled
+from costmodel.network.operator import Pair, Sizes, Weight, Weights, Windows
 from costmodel.network.operators.base import (
     POINT,
-    Pair,
-    Sizes,
     Stateless,
-    Weight,
-    Weights,
     Windowed,
-    Windows,
     are_all,
     by,
     slide,
@@ -165,6 +161,10 @@ class Subsample2d(Windowed):
         """Return k_h·k_w − 1 additions, a multiplication, and the bias's addition."""
         count = output.numel
         return Tally(add=self.kernel[0] * self.kernel[1] * count, mul=count)
+
+    def connections(self, tally: Tally) -> Dim:
+        """Return each unit's inputs and its bias, as its paper counts them."""
+        return tally.add + tally.mul
 
     def __str__(self) -> str:
         """Write 2×2 subsampling."""

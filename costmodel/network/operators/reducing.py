@@ -12,7 +12,8 @@ from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import extents, others, rank, require_axis, shaped
 from costmodel.network.flow import Fixed, Flow, Mixed, Same, unchanged
-from costmodel.network.operators.base import POINT, Reduction, Windows
+from costmodel.network.operator import Windows
+from costmodel.network.operators.base import POINT, Reduction
 from costmodel.network.shape import Shape
 
 

@@ -1,4 +1,4 @@
-"""Every operator by its kind, and how another package adds one of its own."""
+"""Every operator by its kind; how another package adds one, or a function."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from costmodel.errors import CostModelError
-from costmodel.network.operators.base import Operator
-from costmodel.network.operators.functions import FUNCTIONS, SAVED
+from costmodel.network.operator import Operator
+from costmodel.network.operators.functions import FUNCTIONS, SAVED, Function, by_word
 from costmodel.network.operators.packages import discover
 
 
@@ -35,6 +35,24 @@ def register_operator(operator: Class) -> Class:
         raise CostModelError(f"operator {name}: {problem}")
     OPERATORS[operator.kind] = operator
     return operator
+
+
+def register_function(name: str, function: Function) -> None:
+    """Add a row, so that every analysis, importer and compiler knows the function.
+
+    A package calls it where it is imported; the entry-point group
+    ``costmodel.operators`` says which packages are.
+
+    **Errors**: a name that a function or an operator has, or that no node could have.
+    """
+    if not name.isidentifier():
+        raise CostModelError(f"function {name!r}: the name is no identifier")
+    if name in FUNCTIONS:
+        raise CostModelError(f'function "{name}" is registered twice')
+    if name in kinds():
+        raise CostModelError(f'function "{name}": an operator has that name')
+    FUNCTIONS[name] = function
+    by_word.cache_clear()
 
 
 def operators() -> Mapping[str, type[Operator]]:
@@ -81,4 +99,7 @@ def _unlike_others(operator: type[Operator]) -> Iterator[str]:
         yield f"saved {sorted(odd)} is none of {', '.join(sorted(SAVED))}"
 
 
-__all__ = ["OPERATORS", "kinds", "operators", "register_operator", "unfit"]
+__all__ = [
+    "OPERATORS", "kinds", "operators", "register_function", "register_operator",
+    "unfit",
+]  # fmt: skip

@@ -13,7 +13,8 @@ from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import enlarged
 from costmodel.network.flow import AxisFlow, Sampled
-from costmodel.network.operators.base import Sizes, Stateless, Windowed, Windows, by
+from costmodel.network.operator import Sizes, Windows
+from costmodel.network.operators.base import Stateless, Windowed, by
 from costmodel.network.shape import AXES, Shape
 
 

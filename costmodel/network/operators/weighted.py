@@ -11,15 +11,11 @@ from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import sliding
 from costmodel.errors import CostModelError
 from costmodel.network.flow import AxisFlow, Flow, Listed, Mixed, Same, Slid
+from costmodel.network.operator import Pair, Sizes, Weight, Weights, Windows
 from costmodel.network.operators.base import (
     POINT,
-    Pair,
-    Sizes,
-    Weight,
     Weighted,
-    Weights,
     Windowed,
-    Windows,
     by,
     slide,
     suffix,
@@ -268,6 +264,7 @@ class RadialBasis(Weighted):
     """
 
     kind: ClassVar[str] = "radial_basis"
+    is_layer: ClassVar[bool] = False
     features: Dim
 
     @property

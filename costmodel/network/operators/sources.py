@@ -1,16 +1,47 @@
-"""Stored tensors that are operands, and operators that nobody has a rule for."""
+"""Where tensors enter: samples, stored operands; and operators without a rule."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar, NoReturn, final
 
+from costmodel.algebra.extent import Extent
 from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network.axes import rank
 from costmodel.network.flow import Flow, New, Unknown
-from costmodel.network.operators.base import Source, Stateless, Weight, Weights, Windows
+from costmodel.network.operator import Weight, Weights, Windows
+from costmodel.network.operators.base import Source, Stateless
 from costmodel.network.shape import Shape
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Input(Source):
+    """Where a sample enters: ``channels × height × width``, a vector, or any shape."""
+
+    kind: ClassVar[str] = "input"
+    is_input: ClassVar[bool] = True
+    shape: Shape
+
+    def __post_init__(self) -> None:
+        """Normalise the sample's sizes, and refuse what no sample can have."""
+        shape = self.shape
+        if not isinstance(shape, Shape) or not all(
+            isinstance(extent, Extent) for extent in shape.spatial
+        ):
+            raise CostModelError(
+                f"the sample {shape} is no Shape such as channels × height × width"
+            )
+        super(Input, self).__post_init__()
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the sample's shape."""
+        return self.shape
+
+    def __str__(self) -> str:
+        """Write the sample's shape."""
+        return f"input {self.shape}"
 
 
 @final
@@ -28,6 +59,7 @@ class Parameter(Source):
     """
 
     kind: ClassVar[str] = "parameter"
+    is_unbatched: ClassVar[bool] = True
     shape: Shape
     learnable: bool = True
 
@@ -60,6 +92,7 @@ class Opaque(Stateless):
     """
 
     kind: ClassVar[str] = "opaque"
+    is_unknown: ClassVar[bool] = True
     arity: ClassVar[tuple[int, int | None]] = (0, None)
     name: str
     shape: Shape
@@ -102,6 +135,7 @@ class Derived(Source):
     """
 
     kind: ClassVar[str] = "derived"
+    is_unbatched: ClassVar[bool] = True
     arity: ClassVar[tuple[int, int | None]] = (0, None)
     shape: Shape
 

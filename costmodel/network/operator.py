@@ -1,0 +1,275 @@
+"""What an operator is: frozen attributes, checked when made, and five facts.
+
+A fact is true of the operator alone and is written in algebra. What needs the graph
+is a pass in ``analysis``; what names a library is a row of a table in ``bridge``.
+No rule defaults to zero: an abstract class states no cost.
+
+Networks and costs know operators by this page alone: none of them asks which one it is.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+
+import sympy
+
+from costmodel.algebra.extent import Extent, normal, resolve, substitute
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.tally import Tally
+from costmodel.algebra.window import Window
+from costmodel.errors import CostModelError
+from costmodel.network.shape import AXES, Shape, names_of
+
+
+if TYPE_CHECKING:
+    from costmodel.network.flow import Flow
+
+
+Pair: TypeAlias = tuple[Dim, Dim]
+"""Height and width of one attribute."""
+
+Sizes: TypeAlias = tuple[Dim, ...]
+"""One attribute along each spatial axis: (length), (height, width), or with a depth.
+
+An operator's first one says how many axes there are. Of others that have a default, a
+number, or a tuple of one, stands for every axis.
+"""
+
+Windows: TypeAlias = tuple[Window, ...]
+"""Windows of the spatial axes from the first one on; along the others, one position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A named tensor of an operator: learnable, or a buffer that is only stored."""
+
+    shape: tuple[Dim, ...]
+    learnable: bool = True
+
+    @property
+    def numel(self) -> Dim:
+        """Elements of the tensor."""
+        count: Dim = 1
+        for size in self.shape:
+            count = count * size
+        return count
+
+
+Weights: TypeAlias = dict[str, Weight]
+OR_NONE = " | None"
+"""How the types of fields end that may be left out."""
+
+_SYMBOLIC = frozenset({"Dim", "Pair", "Sizes", "tuple[Dim, ...]", "Shape"})
+"""The types of fields that may hold symbols."""
+
+
+class Operator(ABC):
+    """One layer: frozen attributes, checked when made, and five facts.
+
+    Facts take input shapes without the batch; costs are those of one sample.
+    """
+
+    __slots__ = ()
+    kind: ClassVar[str]
+    """What it is called in tables and names of nodes, and its class in networks.
+
+    A base has one where a rule of all its classes is named after it.
+    """
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
+    view: ClassVar[bool] = False
+    """True where the output is the input's memory under another name."""
+    is_input: ClassVar[bool] = False
+    """True where samples enter."""
+    is_unbatched: ClassVar[bool] = False
+    """True where the output is the same for every sample, though it reads nothing."""
+    is_unknown: ClassVar[bool] = False
+    """True where no rule says what it costs."""
+    is_layer: ClassVar[bool] = False
+    """True where outputs are activations: of convolutions and linear layers.
+
+    **Source**: Radosavovic et al. 2020, arXiv:2003.13678, section 3.
+    """
+    allow_zero: ClassVar[frozenset[str]] = frozenset(
+        {"padding", "before", "after", "start", "percent"}
+    )
+    signed: ClassVar[frozenset[str]] = frozenset()
+    """Fields that may be below zero."""
+    counted: ClassVar[str] = ""
+    """The kind that counters take it for, if not for one of its own or of its bases."""
+    saved: ClassVar[str | None] = None
+    """What autograd keeps, in the words of ``functions.SAVED``, if no table says it.
+
+    The operand is its first one; an intermediate is a tensor as large as that.
+    """
+
+    def __post_init__(self) -> None:
+        """Normalise numbers, and refuse what no layer can have."""
+        axes: int | None = None
+        for field in fields(self):  # type: ignore[arg-type]
+            value, kind = getattr(self, field.name), field.type.removesuffix(OR_NONE)
+            if value is None and kind != field.type:
+                continue
+            if kind == "Sizes":
+                if axes and field.default is not MISSING:
+                    value = on_every_axis(value, axes)
+                clean = _clean_sizes(field.name, value, self._least(field.name), axes)
+                axes = len(clean)
+            else:
+                clean = self._cleaned(field.name, kind, value)
+            object.__setattr__(self, field.name, clean)
+
+    def _least(self, name: str) -> float:
+        """Return the least number that a field may have."""
+        if name in self.signed:
+            return -math.inf
+        return 0 if name in self.allow_zero else 1
+
+    def _cleaned(self, name: str, kind: str, value: Any) -> Any:
+        """Return a field's value as it is kept; one of another type is refused."""
+        match kind:
+            case "Dim":
+                return _clean(name, value, self._least(name))
+            case "Pair":
+                return _clean_sizes(name, value, self._least(name), 2)
+            case "Shape":
+                return _clean_shape(name, value)
+            case "tuple[Dim, ...]":
+                return _clean_each(name, value, least=-math.inf)
+            case "tuple[int, ...]":
+                return _clean_axes(name, value)
+            case "bool" if type(value) is not bool:
+                raise CostModelError(f"{name} {value!r} is not True or False")
+            case "str" if type(value) is not str:
+                raise CostModelError(f"{name} {value!r} is no text")
+        return value
+
+    @abstractmethod
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the shape of the result, or raise on inputs that do not fit."""
+
+    @abstractmethod
+    def weights(self, *inputs: Shape) -> Weights:
+        """Return the tensors that it stores, by their ``state_dict`` names."""
+
+    @abstractmethod
+    def tally(self, output: Shape, *inputs: Shape) -> Tally:
+        """Return the primitive operations for one sample, in evaluation mode."""
+
+    def connections(self, tally: Tally) -> Dim:
+        """Return links in the sense of LeCun et al. 1998: inputs seen, and a bias.
+
+        LeNet-5's 340,908 are these; normalization has weights but is no layer of units.
+        """
+        return tally.mac + tally.add if self.is_layer else tally.mac
+
+    @property
+    @abstractmethod
+    def window(self) -> Windows | None:
+        """Windows of the spatial axes; None sees the whole input."""
+
+    @abstractmethod
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return where each axis of the output comes from."""
+
+    def __str__(self) -> str:
+        """Write the operator in a paper's table notation; by default its name."""
+        return self.kind.replace("_", " ")
+
+    def bind(self, values: dict[sympy.Symbol, Dim]) -> Self:
+        """Return the operator with symbols replaced."""
+        changes = {
+            field.name: _substitute(getattr(self, field.name), values)
+            for field in fields(self)  # type: ignore[arg-type]
+            if field.type.removesuffix(OR_NONE) in _SYMBOLIC
+        }
+        return replace(self, **changes) if changes else self  # type: ignore[type-var]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The operator's fields by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+
+def on_every_axis(value: Any, axes: int) -> Any:
+    """Return a number, or a tuple of one, as so many; other values as they are.
+
+    >>> on_every_axis(2, 3), on_every_axis((1,), 2), on_every_axis((1, 2), 2)
+    ((2, 2, 2), (1, 1), (1, 2))
+    """
+    if isinstance(value, tuple):
+        return value * axes if len(value) == 1 else value
+    return (value,) * axes
+
+
+def _clean_sizes(name: str, value: Any, least: float, axes: int | None) -> Sizes:
+    """Return sizes of so many axes; without a number, of 1 to 3."""
+    fits = isinstance(value, tuple) and len(value) in ((axes,) if axes else AXES)
+    if not fits:
+        raise CostModelError(f"{name} {value!r} is not {sizes_of(axes or 2)}")
+    return tuple(_clean(name, part, least) for part in value)
+
+
+def sizes_of(axes: int) -> str:
+    """Say what the sizes of so many axes are called.
+
+    >>> sizes_of(1), sizes_of(2), sizes_of(3)
+    ('a (length,)', 'a (height, width) pair', 'a (depth, height, width) triple')
+    """
+    if axes == 1:
+        return "a (length,)"
+    return f"a ({', '.join(AXES[axes])}) {'pair' if axes == 2 else 'triple'}"
+
+
+def _clean(name: str, value: Any, least: float) -> Any:
+    count = as_dim(value, name)
+    if isinstance(count, sympy.Expr) and count.is_number:
+        raise CostModelError(f"{name} {count} is not an integer")
+    if isinstance(count, sympy.Expr) and count.is_negative and least >= 0:
+        raise CostModelError(f"{name} {count} is negative")
+    if type(count) is int and count < least:
+        raise CostModelError(f"{name} {count} is below {least}")
+    return count
+
+
+def _clean_each(name: str, value: Any, least: float) -> tuple[Dim, ...]:
+    """Return numbers of axes, the first axis first."""
+    if not isinstance(value, tuple):
+        raise CostModelError(f"{name} {value!r} has no number for each axis")
+    return tuple(_clean(name, part, least) for part in value)
+
+
+def _clean_shape(name: str, value: Any) -> Shape:
+    """Return a shape of plain expressions: opaque extents are for shapes in between."""
+    if not isinstance(value, Shape):
+        raise CostModelError(f"{name} {value!r} is no Shape")
+    if not all(isinstance(extent, Extent) for extent in value.spatial):
+        raise CostModelError(f"{name} {value.spatial!r}: every axis needs an Extent")
+    channels = _clean("channels", value.channels, 1)
+    extents = tuple(
+        normal(resolve(_clean(side, e.base, 1)), e.offset, e.stride)
+        for side, e in zip(names_of(value)[1:], value.spatial, strict=True)
+    )
+    return Shape(resolve(channels), extents)
+
+
+def _clean_axes(name: str, value: Any) -> tuple[int, ...]:
+    """Return different axes, numbered from 1: the batch, axis 0, stays where it is."""
+    axes = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if not axes or any(type(axis) is not int or axis < 1 for axis in axes):
+        raise CostModelError(f"{name} {value!r} are no axes, counted from 1")
+    if len(set(axes)) != len(axes):
+        raise CostModelError(f"{name} {value!r} name an axis twice")
+    return axes
+
+
+def _substitute(value: Any, values: dict[sympy.Symbol, Dim]) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, Shape):
+        return value.bind(values)
+    if isinstance(value, tuple):
+        return tuple(substitute(part, values) for part in value)
+    return substitute(value, values)
