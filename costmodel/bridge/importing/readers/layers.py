@@ -57,8 +57,9 @@ def conv_transpose(call: Call) -> None:
 
 def linear(call: Call) -> None:
     """Read a linear layer, of vectors or of the last axis."""
-    features, read = call.lengths(call.weight())
-    dense(call, call.x(), (read, features), call.weight(), call.optional("bias"))
+    weight, bias = call.weight(), call.optional("bias")
+    features, read = call.lengths(weight)
+    dense(call, call.x(), (read, features), weight, bias)
 
 
 def dense(

@@ -18,23 +18,23 @@ def part(
     start: Size,
     length: Size,
     *,
-    step: int = 1,
+    every: int = 1,
     is_step: bool = True,
 ) -> Traced:
-    """Return positions of an axis: so many from a start on, or every so-manieth."""
+    """Return so many positions of an axis, from a start on, one of ``every`` so many."""
     there = x.sizes[axis]
-    if length == there and step == 1:
+    if length == there and every == 1:
         return x
     place, first, many = call.axis(x, axis), start.constant, length.constant
     end = (there - start - length).constant
     put = partial(call.put, rank=len(x.sizes), is_step=is_step)
     is_open = there.constant is None and end is not None and end >= 0
     if first is not None and many is not None and not is_open:
-        return put(op.Slice(place, first, length=-(-many // step), step=step), x)
+        return put(op.Slice(place, first, length=-(-many // every), step=every), x)
     if first is not None and end is not None and end >= 0:
-        return put(op.Slice(place, first, end, step=step), x)
-    if step > 1:
-        raise call.refuse(f"a part with steps of {step} from {start.value} on")
+        return put(op.Slice(place, first, end, step=every), x)
+    if every > 1:
+        raise call.refuse(f"a part with steps of {every} from {start.value} on")
     sizes = [length if i == axis else s for i, s in enumerate(x.sizes)]
     if first == 0:
         return call.put_sizes(op.Crop, x, sizes, is_step=is_step)

@@ -101,14 +101,13 @@ def tensors(
 
 def several(call: Call, operation: str, parts: list[Traced], *, mean: bool) -> None:
     """Append an operation on any number of tensors, and divide by how many."""
-    *steps, last = range(1, len(parts)) if len(parts) > 1 else (0,)
-    made = parts[0]
+    made, last = parts[0], len(parts) - 1
     if not last:
         call.give(made)
         return
-    for place in steps:
-        made = tensors(call, operation, made, parts[place], is_step=True)
-    made = tensors(call, operation, made, parts[last], is_step=mean)
+    for place in range(1, len(parts)):
+        is_step = mean or place < last
+        made = tensors(call, operation, made, parts[place], is_step=is_step)
     if mean:
         call.result(op.Arithmetic("divide", str(len(parts))), made)
 

@@ -194,7 +194,7 @@ def _sliced(
         raise Undone
     there = x.sizes[axis]
     start, stop = (bound(call, formula_of(end), there) for end in ends)
-    return part(call, x, axis, start, stop - start, step=step, is_step=False)
+    return part(call, x, axis, start, stop - start, every=step, is_step=False)
 
 
 def split(call: NodeCall) -> None:

@@ -213,7 +213,7 @@ def _sliced(call: TorchCall, x: Traced, axis: int, item: slice) -> Traced:
     step = 1 if item.step is None else int(item.step)
     if step < 1:
         raise Undone
-    return part(call, x, axis, start, stop - start, step=step)
+    return part(call, x, axis, start, stop - start, every=step)
 
 
 def cat(call: TorchCall) -> None:
