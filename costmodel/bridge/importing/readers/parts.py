@@ -21,7 +21,7 @@ def part(
     every: int = 1,
     is_step: bool = True,
 ) -> Traced:
-    """Return so many positions of an axis, from a start on, one of ``every`` so many."""
+    """Return positions of an axis, from a start on: all of a length, or one in some."""
     there = x.sizes[axis]
     if length == there and every == 1:
         return x
