@@ -21,7 +21,7 @@ import sympy
 from costmodel import H, W, alpha, make_divisible
 from tests.differential.comparison import Comparison
 from tests.differential.formulas import Evaluator, Formulas, UncountedError
-from tests.differential.known_differences import Known
+from tests.differential.known_differences import KNOWN_DIFFERENCES, Known, renamed
 from tests.differential.records import mend, read
 from tests.differential.summary import Summary
 
@@ -115,6 +115,14 @@ def test_a_file_that_was_cut_off_is_mended(tmp_path: Path) -> None:
     assert path.read_bytes() == whole
     assert list(read(path)) == ['{"name": "a", "network": "1"}\n']
     assert len(list(read(path, generated=True))) == 1
+
+
+def test_kinds_are_renamed_in_front_of_nodes_alone() -> None:
+    assert renamed('roll at "roll1": of a roll') == 'copy at "roll1": of a roll'
+    (names,) = (k for k in KNOWN_DIFFERENCES if k.same is renamed)
+    refused = ["fields: text of refusal", "", 'upsample at "x": why', "changed"]
+    assert not names.covers("lenet5", refused)
+    assert names.covers("lenet5", [*refused[:3], 'resize at "x": why'])
 
 
 def test_known_faults_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,23 +71,18 @@ def make_node(
     if len(inputs) < least or (most is not None and len(inputs) > most):
         wanted = str(least) if most == least else f"{least} or more"
         raise at(kind, name, f"takes {wanted} inputs, got {len(inputs)}")
-    try:
-        shapes = tuple([known[source].output for source in inputs])
-    except (KeyError, TypeError):
-        raise at(kind, name, _missing(inputs, known)) from None
+    for source in inputs:
+        if not isinstance(source, str):
+            raise at(kind, name, f"inputs {list(inputs)} are no names")
+    for source in inputs:
+        if source not in known:
+            raise at(kind, name, f'input "{source}" is missing from the graph')
+    shapes = tuple([known[source].output for source in inputs])
     try:
         output = inference.output(operator, shapes)
     except CostModelError as error:
         raise at(kind, name, str(error)) from None
     return Node(name, operator, tuple(inputs), output)
-
-
-def _missing(inputs: tuple[object, ...], known: Mapping[str, Node]) -> str:
-    """Say which operand is no node that there is already."""
-    if not all(isinstance(source, str) for source in inputs):
-        return f"inputs {list(inputs)} are no names"
-    absent = next(source for source in inputs if source not in known)
-    return f'input "{absent}" is missing from the graph'
 
 
 def check_names(nodes: Mapping[str, Node]) -> None:

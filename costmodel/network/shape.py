@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sympy
@@ -83,10 +83,6 @@ class Shape:
         """Return the shape with symbols replaced; opaque extents become plain ones."""
         channels = substitute(resolve(self.channels), values)
         return Shape(channels, tuple(extent.bind(values) for extent in self.spatial))
-
-    def map_extents(self, change: Callable[[Extent], Extent]) -> Shape:
-        """Return the shape with every extent changed."""
-        return Shape(self.channels, tuple(change(extent) for extent in self.spatial))
 
     def same_as(self, other: Shape) -> bool:
         """Say whether two shapes are equal for every value of their symbols."""

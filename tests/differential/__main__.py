@@ -4,7 +4,7 @@
     python -m tests.differential --old CHECKOUT --record said.jsonl.gz
     python -m tests.differential --against said.jsonl.gz --every 20
 
-It ends with 1 if there are differences that no known fault of the old engine explains.
+It ends with 1 if there are differences that are not known.
 """
 
 from __future__ import annotations

@@ -1,99 +1,138 @@
-"""Differences that are faults of the old engine, each with the fault's name."""
+"""Differences that are known, each with its reason.
+
+They are faults of the old engine, or kinds of operators that are called otherwise under
+the second schema.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Differences of one class whose place, or what was said, has a certain form.
+    """Differences of some classes whose place, or what was said, has a certain form.
 
-    ``where`` is searched for in the network's name and the way to the answer;
-    ``then`` and ``now`` in what the old and the new engine say.
+    ``kind`` is searched for in the class, ``where`` in the network's name and the way
+    to the answer; ``then`` and ``now`` in what the old and the new engine say. With
+    ``same``, what the old one says has to become what the new one says.
     """
 
-    fault: str
+    reason: str
     kind: str
     where: str = ""
     then: str = ""
     now: str = ""
+    same: Callable[[str], str] | None = None
 
     def covers(self, network: str, difference: list[str]) -> bool:
         """Say whether a difference is one of them."""
         kind, path, then, now = difference
         return (
-            kind == self.kind
+            re.search(self.kind, kind) is not None
             and re.search(self.where, f"{network}/{path}") is not None
             and re.search(self.then, then) is not None
             and re.search(self.now, now) is not None
+            and (self.same is None or self.same(then) == now)
         )
 
 
+RENAMED = {
+    "pad_channels": "pad", "pad_axis": "pad", "select_channels": "slice",
+    "select": "slice", "roll": "copy", "flip": "copy", "last_linear": "linear",
+    "conv1d": "conv", "upsample": "resize",
+}  # fmt: skip
+"""Kinds of operators of the first schema, and what they are called now (0025)."""
+
+OF_A_TABLE = ("pointwise", "scalar", "binary")
+"""Kinds that are called as their function or operation is now (0023)."""
+
+
+def renamed(said: str) -> str:
+    """Return what was said with today's names of kinds in front of nodes."""
+    before = "|".join(RENAMED)
+    return re.sub(rf"\b({before})(?= at \")", lambda m: RENAMED[m[1]], said)
+
+
+_NAMES = "kinds have other names (0023, 0025)"
+_OLD = rf"({'|'.join([*RENAMED, *OF_A_TABLE])})"
+_NEW = rf"({'|'.join(set(RENAMED.values()))})"
+
+_FIELD = "^(fields|fields otherwise|bound|bound again): "
+"""The sections that ask what is seen."""
+
 _ROW = "a row of one axis had a field of two: its second number was of no axis"
-
+_GONE = "positions were kept in vectors, and behind reshapes, that are there no more"
+_ENDS = "what slices and pads of one axis do at its end was left out"
 _SUMLESS = "an einsum that sums over nothing was taken to see all of its operands"
+_SUPPORT = "exact supports were followed through maps alone, or failed"
+_NEIGHBOUR = "behind a reshape an axis of one position was taken for its neighbour"
+_ALONG = "operators that leave the image's positions alone were refused"
+_ONE_IMAGE = "a network of a row was said to take no image"
 
-_ONE = r"^\([^,]*,\)$|^\[\[[^\[\]]*\]\]$|^\(\([^()]*\),\)$"
-"""A tuple of one number, or of one window."""
+_ONE = r"^\([^,]*,\)$|^\[\[[^\[\]]*\]\]$|^\(\([^()]*\),\)$|^\[[^,]*\]$"
+"""A tuple or list of one number, or of one window."""
 
 ANSWERED = r"^(?!\{'(refused|failed)')"
 
 KNOWN_DIFFERENCES: tuple[Known, ...] = (
-    *(
-        Known("exact supports were followed through maps alone, or failed",
-              f"{section}: refused by one", r"/support$",
-              r"has no rule for|has no positions along|failed", ANSWERED)
-        for section in ("bound", "bound again")
-    ),
-    *(
-        Known("operators that leave the image's positions alone were refused",
-              f"{section}: refused by one", "",
-              r"which positions (it looks at is not followed|repeat)"
-              r"|channels that see different things", ANSWERED)
-        for section in ("fields", "fields otherwise", "bound", "bound again")
-    ),
-    *(
-        Known("elements of a vector, and what a linear layer makes, kept positions",
-              f"{section}: value", r"", r"^(?!.*oo)", r"oo")
-        for section in ("fields", "fields otherwise")
-    ),
-    *(
-        Known("what slices and pads of one axis do at its end was left out",
-              f"{section}: value", r"/padding_after/")
-        for section in ("fields", "fields otherwise", "bound", "bound again")
-    ),
-    Known("behind a reshape an axis of one position was taken for its neighbour",
-          "bound again: value", r"/name$"),
-    *(
-        known
-        for section in ("fields", "fields otherwise", "bound", "bound again")
-        for known in (
-            Known(_SUMLESS, f"{section}: value", r"/einsum", then="oo", now="^[^o]*$"),
-            Known(_SUMLESS, f"{section}: value", r"/(beyond|unbounded)$",
-                  then="^einsum"),
-            Known(_SUMLESS, f"{section}: value", r"/name$", now="^einsum"),
-            Known(_SUMLESS, f"{section}: refused by one", r"/einsum[^/]*/",
-                  then=r"sees the whole input, through \"einsum", now=ANSWERED),
-        )
-    ),
-    *(
-        known
-        for section in ("fields", "fields otherwise", "bound", "bound again")
-        for known in (
-            Known(_ROW, f"{section}: length", then=r"^\[.*, .*\]$", now=_ONE),
-            Known(_ROW, f"{section}: refused by one", "/region$",
-                  now=r"is not a \(length,\)"),
-        )
-    ),
+    # Names.
+    Known(_NAMES, "^kinds: value$", "/kind/", rf"^{_OLD} ?$"),
+    Known(_NAMES, "^kinds: value$", "/text/", "^linear of the last axis", "^linear"),
+    Known(_NAMES, "^kinds: value$", "/text/", "^pad axis", "^pad"),
+    # Made of kinds and texts, which are compared by themselves.
+    Known(_NAMES, "^kinds: value$", "/table$"),
+    Known(_NAMES, "^kinds: ", rf"/by operator/({_OLD}|{_NEW})$"),
+    Known(_NAMES, "^kinds: in one alone$", "/by operator/", "^nothing"),
+    Known(_NAMES, "^kinds: order$", "/by operator$"),
+    Known(_NAMES, ": text of refusal$", same=renamed),
+    # Rows of one axis.
+    Known(_ROW, f"{_FIELD}length$", then=r"^\[.*, .*\]$", now=_ONE),
+    Known(_ROW, f"{_FIELD}.*refus", "/region$", now=r"is not a \(length,\)"),
+    Known(_ROW, f"{_FIELD}value$", "/remainders/", "^height ", "^length "),
+    Known(_ONE_IMAGE, "^input sizes: text of refusal$",
+          then="does not take one image$",
+          now="the (length|size) of .* is .* already; ask a network without"),
+    # Vectors.
+    Known(_GONE, f"{_FIELD}value$", "", r"^(?!.*oo)", r"oo"),
+    Known(_GONE, f"{_FIELD}value$", r"/(beyond|unbounded)$",
+          now="^(reshape|flatten|reduce)"),
+    Known(_GONE, f"{_FIELD}refused now$", r"/(stride|offset)$",
+          now=r'sees the whole input, through \\?"(reshape|flatten|reduce)'),
+    Known(_GONE, f"{_FIELD}text of refusal$", r"/(stride|offset)$",
+          "sees the whole input", 'sees the whole input, through "(reshape|flatten)'),
+    # The ends of an axis.
+    Known(_ENDS, f"{_FIELD}value$", r"/padding_after/|/windows/\d+/\d+/3$"),
+    Known(_ENDS, f"{_FIELD}refused now$",
+          now="pad at .* which positions it looks at is not followed"),
+    # Einsums.
+    Known(_SUMLESS, f"{_FIELD}value$", r"/einsum", then="oo", now="^[^o]*$"),
+    Known(_SUMLESS, f"{_FIELD}value$", r"/(beyond|unbounded)$", then="^einsum"),
+    Known(_SUMLESS, f"{_FIELD}value$", r"/name$", now="^einsum"),
+    Known(_SUMLESS, f"{_FIELD}answered now$", r"/(stride|offset)$",
+          then=r'sees the whole input, through \\?"einsum', now=ANSWERED),
+    Known(_SUMLESS, f"{_FIELD}text of refusal$", r"/(stride|offset)$",
+          'sees the whole input, through "einsum', "sees the whole input"),
+    Known("a width was written with symbols that cancel", "^widened: symbols$"),
+    # What was refused.
+    Known(_SUPPORT, "^bound.*: answered now$", r"/support$",
+          "has no rule for|has no positions along|failed", ANSWERED),
+    Known(_ALONG, f"{_FIELD}answered now$", "",
+          "which positions (it looks at is not followed|repeat)"
+          "|channels that see different things", ANSWERED),
+    Known(_ALONG, f"{_FIELD}text of refusal$", "",
+          "which positions (it looks at is not followed|repeat)"
+          "|channels that see different things"),
+    Known(_NEIGHBOUR, f"{_FIELD}value$", r"/name$"),
 )  # fmt: skip
-"""An entry's ``fault`` says what the old engine does wrong."""
+"""An entry's ``reason`` says what the old engine does wrong, or what is renamed."""
 
 
-def fault_of(network: str, difference: list[str]) -> str | None:
-    """Return the name of the old engine's fault that a difference is, if known."""
+def reason_of(network: str, difference: list[str]) -> str | None:
+    """Return why a difference is there, if it is known."""
     for known in KNOWN_DIFFERENCES:
         if known.covers(network, difference):
-            return known.fault
+            return known.reason
     return None

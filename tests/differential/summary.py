@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.differential.known_differences import fault_of
+from tests.differential.known_differences import reason_of
 
 
 EXAMPLES = 4
@@ -49,8 +49,8 @@ class Summary:
         self.rewritten += answer["rewritten"]
         grouped: dict[tuple[bool, str], list[list[str]]] = {}
         for difference in answer["differences"]:
-            fault = fault_of(answer["name"], difference)
-            key = (fault is not None, fault or difference[0])
+            reason = reason_of(answer["name"], difference)
+            key = (reason is not None, reason or difference[0])
             grouped.setdefault(key, []).append(difference)
         for (is_known, name), differences in grouped.items():
             kinds = self.known if is_known else self.differences
@@ -58,7 +58,7 @@ class Summary:
 
     @property
     def is_equal(self) -> bool:
-        """Say whether all differences are known faults."""
+        """Say whether all differences are known."""
         return not self.differences
 
     def as_json(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Summary:
             f"{self.networks:,} networks, {self.values:,} values compared, "
             f"{self.rewritten:,} formulas written otherwise: {total:,} differences"
         ]
-        for title, kinds in (("", self.differences), ("known fault: ", self.known)):
+        for title, kinds in (("", self.differences), ("known: ", self.known)):
             for name, kind in sorted(kinds.items()):
                 lines.append(
                     f"{title}{name}: {kind.count:,} in {kind.networks:,} networks"
