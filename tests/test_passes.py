@@ -7,9 +7,8 @@ import pytest
 from costmodel.algebra.extent import Extent
 from costmodel.analysis import saved
 from costmodel.analysis.conventions import CONVENTIONS, Convention
-from costmodel.bridge.arranged import SIZED
-from costmodel.bridge.compile import FUNCTIONS, LEAVES
 from costmodel.bridge.functions import pointwise_modules
+from costmodel.bridge.leaves import FUNCTIONS, LEAVES, SIZED
 from costmodel.network import operators as op
 from costmodel.network.operators import Operator
 from costmodel.network.operators.registering import unfit

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Callable
 from keyword import iskeyword
 from typing import Any
 
@@ -27,7 +24,8 @@ except ImportError as error:  # pragma: no cover - depends on the installation
         'this needs PyTorch; install it with: pip install "costmodel[torch]"'
     ) from error
 
-from costmodel.bridge import arranged, modules, packages, products, ranked
+from costmodel.bridge import leaves as leaf_table
+from costmodel.bridge import packages, products
 from costmodel.bridge.arrangements import Sized
 
 
@@ -79,11 +77,10 @@ def _emit(
             leaves[target] = products.stored(shape, learnable=layer.learnable)
         data = (graph.get_attr(target), 0)
         return graph.create_node("call_function", torch.unsqueeze, data, name=name)
-    if isinstance(layer, op.Concat):
-        pair = (arguments, as_int(layer.axis))
-        return graph.create_node("call_function", torch.cat, pair, name=name)
-    if layer in FUNCTIONS:
-        function, result = FUNCTIONS[layer], arguments[0]
+    if (called := leaf_table.joined(layer, arguments)) is not None:
+        return graph.create_node("call_function", *called, name=name)
+    if layer in leaf_table.FUNCTIONS:
+        function, result = leaf_table.FUNCTIONS[layer], arguments[0]
         for other in arguments[1:]:
             pair = (result, other)
             result = graph.create_node("call_function", function, pair, name=name)
@@ -104,11 +101,11 @@ def _called(
     What takes sizes reads them off the network's input, as far as they are open.
     """
     layer = node.operator
-    if type(layer) in arranged.SIZED:
+    if type(layer) in leaf_table.SIZED:
         given = graph.find_nodes(op="placeholder")
         known = {value.meta["node"]: value for value in given}
-        sizes = arranged.sizes(network, node, known)
-        leaves[node.name] = Sized(arranged.SIZED[type(layer)], sizes)
+        sizes = leaf_table.sizes(network, node, known)
+        leaves[node.name] = Sized(leaf_table.SIZED[type(layer)], sizes)
         images = [known[source.name] for source in network.inputs if sizes.places]
         return graph.call_module(node.name, (*arguments, *images))
     owner = network.shared.get(node.name)
@@ -121,14 +118,14 @@ def _called(
 def _leaf(network: Network, node: Node, device: str) -> nn.Module:
     """Return the module of a node, or say why PyTorch has none."""
     layer = node.operator
-    if type(layer) not in LEAVES:
+    if type(layer) not in leaf_table.LEAVES:
         packages.discover()
-    if type(layer) not in LEAVES:
+    if type(layer) not in leaf_table.LEAVES:
         raise at(layer.kind, node.name, "has no PyTorch module; add it to LEAVES")
     _require_numbers(network, node)
     try:
         with torch.device(device):
-            return LEAVES[type(layer)](layer, *network.shapes_into(node))
+            return leaf_table.LEAVES[type(layer)](layer, *network.shapes_into(node))
     except (RuntimeError, ValueError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise at(layer.kind, node.name, f"PyTorch refuses it: {reason}") from None
@@ -146,20 +143,13 @@ def _operands(
         return tuple(arguments)
     like = arguments[stored.index(False)]
     for place, is_stored in enumerate(stored):
-        if is_stored and type(node.operator) in _ALIGNING:
+        if is_stored and type(node.operator) in leaf_table.ALIGNING:
             given = (arguments[place],)
             arguments[place] = graph.call_function(products.without_batch, given)
-        elif is_stored and place < _REPEATING.get(type(node.operator), 0):
+        elif is_stored and place < leaf_table.REPEATING.get(type(node.operator), 0):
             pair = (arguments[place], like)
             arguments[place] = graph.call_function(products.for_every_sample, pair)
     return tuple(arguments)
-
-
-_ALIGNING = {op.MatMul, op.Einsum}
-"""Operators that align axes; a stored operand has none for the batch."""
-
-_REPEATING = {op.Concat: math.inf, op.Attention: 3}
-"""So many operands that have to have the same batch; the others are repeated."""
 
 
 def _check_name(node: Node) -> None:
@@ -199,78 +189,3 @@ def _require_numbers(network: Network, node: Node) -> None:
 def _class_name(name: str) -> str:
     words = "".join(part.capitalize() for part in name.split("_"))
     return words if words.isidentifier() else "Network"
-
-
-def _conv(layer: op.Conv, x: Shape) -> nn.Module:
-    return ranked.CONV[len(layer.kernel)](
-        as_int(x.channels),
-        as_int(layer.channels),
-        layer.kernel,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        as_int(layer.groups),
-        layer.bias,
-        layer.padding_mode,
-    )
-
-
-def _conv_transpose(layer: op.ConvTranspose, x: Shape) -> nn.Module:
-    return ranked.CONV_TRANSPOSE[len(layer.kernel)](
-        as_int(x.channels),
-        as_int(layer.channels),
-        layer.kernel,
-        layer.stride,
-        layer.padding,
-        layer.output_padding,
-        as_int(layer.groups),
-        layer.bias,
-        layer.dilation,
-    )
-
-
-def _linear(layer: op.Linear, x: Shape) -> nn.Module:
-    return nn.Linear(as_int(x.sizes[-1]), as_int(layer.features), layer.bias)
-
-
-FUNCTIONS: dict[op.Operator, Callable[..., Any]] = {
-    op.Arithmetic("add"): operator.add,
-    op.Arithmetic("multiply"): operator.mul,
-}
-"""Operators that are functions of two operands, folded over more."""
-
-LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
-    op.Conv: _conv,
-    op.TableConv2d: lambda o, x: modules.TableConv2d(o.table, o.kernel),
-    op.Derived: lambda o, *_: modules.Derived(tuple(map(as_int, o.shape.sizes))),
-    op.Linear: _linear,
-    op.RadialBasis: lambda o, x: modules.RadialBasis(as_int(x.channels), o.features),
-    op.BatchNorm: arranged.batch_norm,
-    # The paper's constants (section 3.3): k = 2, n = 5, α = 10⁻⁴ (times n), β = 0.75.
-    op.LocalResponseNorm: lambda o, x: nn.LocalResponseNorm(o.size, 5e-4, 0.75, 2.0),
-    op.Softmax: arranged.softmax,
-    op.Identity: lambda o, x: nn.Identity(),
-    op.Dropout: lambda o, x: nn.Dropout(o.percent / 100),
-    op.MaxPool: lambda o, x: ranked.MAX_POOL[len(o.kernel)](
-        o.kernel, o.stride, o.padding, o.dilation, ceil_mode=o.ceil_mode
-    ),
-    op.AvgPool: lambda o, x: ranked.AVG_POOL[len(o.kernel)](
-        o.kernel, o.stride, o.padding, o.ceil_mode, o.count_include_pad
-    ),
-    op.Subsample2d: lambda o, x: modules.Subsample2d(as_int(x.channels), o.kernel),
-    op.AdaptiveAvgPool: lambda o, x: ranked.ADAPTIVE_AVG_POOL[len(o.size)](o.size),
-    op.AdaptiveMaxPool: lambda o, x: ranked.ADAPTIVE_MAX_POOL[len(o.size)](o.size),
-    op.Flatten: lambda o, x: nn.Flatten(),
-    op.Pad: arranged.pad,
-    op.Zeros: lambda o, x: modules.Zeros(o.channels, o.stride),
-    op.ChannelShuffle: lambda o, x: modules.ChannelShuffle(o.groups),
-    **arranged.LEAVES,
-    op.ConvTranspose: _conv_transpose,
-    op.MatMul: lambda o, *x: products.MatMul(),
-    op.Attention: lambda o, *x: products.Attention(),
-    op.Einsum: lambda o, *x: products.Einsum(o.equation),
-    op.Resize: lambda o, x: products.upsample(
-        o.mode, scale=o.scale, size=o.shape and o.shape.sizes[1:]
-    ),
-}
-"""Operators that are modules: from the operator and its input shape."""

@@ -41,9 +41,8 @@ def register_module(
     **Errors**: an operator that is not registered, or has a module; a module's class
     that is taken.
     """
-    from costmodel.bridge.compile import LEAVES
     from costmodel.bridge.gradients import POSITIVE
-    from costmodel.bridge.trace.leaves import MODULES
+    from costmodel.bridge.leaves import LEAVES, MODULES
 
     if operator not in OPERATORS.values():
         raise CostModelError(f"{operator!r} is no operator that is registered")

@@ -1,4 +1,4 @@
-"""One node of an ONNX graph: its operands, its attributes, and what it becomes."""
+"""One node of an ONNX graph: its operands, its attributes, and its weights."""
 
 from __future__ import annotations
 
@@ -6,40 +6,37 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from costmodel.algebra.polynomial import Size
-from costmodel.bridge.onnx.graph import Graph, SampleError, own_name
+import numpy as np
+
+from costmodel.algebra.symbols import Dim
+from costmodel.bridge.importing.call import Call, Pads
+from costmodel.bridge.importing.graph import SampleError, Traced
+from costmodel.bridge.onnx.graph import FileGraph, own_name
 from costmodel.bridge.onnx.names import path_of
-from costmodel.bridge.onnx.tensors import Constant, Tensor, Traced
-from costmodel.bridge.trace.layout import Layout, Sizes, split
-from costmodel.errors import CostModelError, at
-from costmodel.network import operators as op
-from costmodel.network.operators import Operator
-
-
-class Undone(Exception):  # noqa: N818 - it is no error: the operator counts as unknown
-    """A reader has no rule for these attributes."""
+from costmodel.bridge.onnx.tensors import Constant, Tensor, plain
 
 
 @dataclass
-class Call:
+class NodeCall(Call):
     """A node that the input reaches.
 
     ``expected`` are the sizes that ONNX itself infers for its outputs at the sample;
     every formula is held against them.
     """
 
-    graph: Graph
+    graph: FileGraph
     node: Any
     expected: Sequence[tuple[int, ...] | None] = ()
     dtypes: Sequence[int] = ()
+    operands: tuple[str, ...] = ("input",)
+    """What the operands are called, in their order."""
+
+    def __post_init__(self) -> None:
+        """Take the operator's name in ONNX."""
+        self.kind = str(self.node.op_type)
 
     @property
-    def kind(self) -> str:
-        """The operator's name in ONNX."""
-        return str(self.node.op_type)
-
-    @property
-    def label(self) -> str:
+    def where(self) -> str:
         """What the node is called in errors."""
         return str(self.node.name or self.node.output[0])
 
@@ -51,6 +48,13 @@ class Call:
     # Operands and attributes.
 
     def get(self, name: str, default: Any = None) -> Any:
+        """Return an operand by its name, or an attribute by PyTorch's name for it."""
+        if name in self.operands:
+            value = self.tensor(self.operands.index(name))
+            return default if value is None else value
+        return self.attribute(ATTRIBUTES.get(name, name), default)
+
+    def attribute(self, name: str, default: Any = None) -> Any:
         """Return an attribute."""
         for attribute in self.node.attribute:
             if attribute.name == name:
@@ -68,20 +72,30 @@ class Call:
         return self.graph.tensors[names[place]]
 
     @property
-    def count(self) -> int:
+    def many(self) -> int:
         """How many operands there are."""
         return len(self.node.input)
 
-    def x(self, place: int = 0) -> Traced:
-        """Return an operand that is computed on."""
-        value = self.tensor(place)
-        if value is None:
-            raise self.refuse(f"operand {place} is missing")
+    def all(self) -> list[Traced]:
+        """Return all operands, of an operator that takes any number of them."""
+        found = [self.tensor(place) for place in range(self.many)]
+        return [self.operand(value) for value in found if value is not None]
+
+    def operand(self, value: Any) -> Traced:
+        """Return a tensor as an operand; a stored one becomes a node of its own."""
         return self.graph.operand(value)
 
     def is_traced(self, place: int) -> bool:
         """Say whether an operand depends on the input."""
         return isinstance(self.tensor(place), Traced)
+
+    def constant(self, value: Any) -> str | None:
+        """Return a number that is none of the file's tensors with axes, as text."""
+        if not isinstance(value, Constant) or value.sizes or value.array is None:
+            return None
+        number = plain(value.array).reshape(-1)[0]
+        is_whole = isinstance(number, (np.integer, np.bool_))
+        return str(int(number)) if is_whole else repr(float(number))
 
     def stored(self, place: int) -> Constant | None:
         """Return a weight, which may not depend on the input."""
@@ -92,6 +106,21 @@ class Call:
                 "has no rule"
             )
         return value
+
+    def optional(self, name: str) -> Constant | None:
+        """Return a weight that a layer may be without: it is of no sample."""
+        if name not in self.operands:
+            return None
+        return self.stored(self.operands.index(name))
+
+    def lengths(self, weight: Constant) -> tuple[int, ...]:
+        """Return the sizes of a weight, which are numbers."""
+        found = []
+        for one in weight.sizes:
+            if not isinstance(one.constant, int):
+                raise self.refuse(f"a weight's size depends on the input: {one.value}")
+            found.append(one.constant)
+        return tuple(found)
 
     def values(self, place: int) -> Any:
         """Return the numbers of a small operand, sizes with their formulas."""
@@ -105,14 +134,10 @@ class Call:
 
     def listed(self, place: int, attribute: str, default: Any = None) -> Any:
         """Return numbers of an operand, or of an attribute, as older versions do."""
-        if self.count > place and self.node.input[place]:
+        if self.many > place and self.node.input[place]:
             return list(self.values(place).ravel())
-        value = self.get(attribute, default)
+        value = self.attribute(attribute, default)
         return list(value) if isinstance(value, (list, tuple)) else value
-
-    def axis(self, x: Traced, place: int) -> int:
-        """Return an axis of a sample's shape for an axis of the tensor."""
-        return x.layout.logical(place % len(x.sizes))
 
     # What it becomes.
 
@@ -123,91 +148,97 @@ class Call:
         own = own_name(self.node) if not path else ""
         return (names.beside if is_step else names.node)(path, own, kind)
 
-    def put(
-        self,
-        operator: Operator,
-        *inputs: Traced,
-        layout: Layout | None = None,
-        sources: tuple[str, ...] = (),
-        rank: int | None = None,
-        is_step: bool = False,
-    ) -> Traced:
-        """Append a node; with sources, the second one of the same stores none."""
-        graph, name = self.graph, self.name(operator.kind, is_step=is_step)
-        owner = graph.owner(sources, name)
-        graph.emit(operator, tuple(x.node for x in inputs), name)
-        if owner != name:
-            graph.shared[name] = owner
-        output = graph.nodes[name].output
-        lay = layout or inputs[0].layout
-        if rank is None:
-            rank = len(output.spatial) + (1 if lay.is_folded else 2)
-        sizes = lay.sizes(output, graph.batch, rank)
-        return Traced(name, output, sizes, lay, inputs[0].dtype)
-
-    def put_sizes(
-        self,
-        make: Callable[..., Operator],
-        x: Traced,
-        sizes: Sequence[Size],
-        *,
-        is_step: bool = False,
-    ) -> Traced:
-        """Append a node whose output has sizes that are known: a view, a crop."""
-        lay, shape = split(sizes, self.graph.batch)
-        if not lay.has_batch and x.layout.has_batch:
-            raise self.refuse("its result has no batch: samples are not apart")
-        operator = make(shape)
-        name = self.name(operator.kind, is_step=is_step)
-        self.graph.emit(operator, (x.node,), name)
-        return Traced(name, self.graph.nodes[name].output, tuple(sizes), lay, x.dtype)
+    def rank(self, place: int) -> int | None:
+        """Return how many axes an output has, where ONNX infers it."""
+        wanted = self.expected[place] if place < len(self.expected) else None
+        return None if wanted is None else len(wanted)
 
     def give(self, made: Traced, place: int = 0) -> None:
-        """Say that a tensor is an output of the node."""
+        """Say that a tensor is an output, held against the sizes that ONNX infers."""
         wanted = self.expected[place] if place < len(self.expected) else None
         ours = self.graph.numbers(made.sizes)
         if wanted is not None and ours != wanted:
             raise SampleError(
-                f"{self._at}: ONNX infers {wanted} for its output and we {ours}"
+                f'{self.kind} at "{self.where}": ONNX infers {wanted} for its output '
+                f"and we {ours}"
             )
         if place < len(self.dtypes):
             made = replace(made, dtype=self.dtypes[place] or made.dtype)
         self.graph.tensors[self.node.output[place]] = made
 
-    def equal(self, left: Size, right: Size, why: str) -> None:
-        """Demand that two sizes are equal: a condition on the input."""
-        if left == right:
-            return
-        if self.graph.number(left) != self.graph.number(right):
-            raise SampleError(f"{self._at}: {left.value} is not {right.value}: {why}")
-        difference = left - right
-        each = difference.divided(self.graph.batch)
-        difference = difference if each is None else each
-        self.graph.record.hold("==", difference)
-        self.graph.demands.setdefault(difference, (self._path, why))
+    def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
+        """Say that a node stores weights and statistics; return who stores the same."""
+        found = (one for weight in (*weights, *others) for one in weight.sources)
+        owner = self.graph.owner(tuple(dict.fromkeys(found)), name)
+        return "" if owner == name else owner
 
-    def restated(self, x: Traced, sizes: Sequence[Size], why: str) -> Traced:
-        """Return an operand with its sizes written as others, demanded to be equal."""
-        if tuple(sizes) == x.sizes:
-            return x
-        for mine, theirs in zip(x.sizes, sizes, strict=True):
-            self.equal(mine, theirs, why)
-        return self.put_sizes(op.Reshape, x, tuple(sizes), is_step=True)
+    # What windows and normalizations are given.
 
     @property
-    def _path(self) -> str:
-        return path_of(self.node) or own_name(self.node) or self.kind
+    def axes(self) -> int:
+        """Along how many axes a window moves."""
+        return len(self.attribute("kernel_shape", ()))
 
-    @property
-    def _at(self) -> str:
-        return f'{self.kind} at "{self.label}"'
+    def pads(self, axes: int) -> Pads | str:
+        """Return a window's padding; or whether as much as makes ⌈n/s⌉ positions."""
+        mode = self.attribute("auto_pad", "NOTSET")
+        if mode.startswith("SAME"):
+            return "after" if mode == "SAME_UPPER" else "before"
+        given = () if mode == "VALID" else self.attribute("pads", ())
+        both = tuple(given) or (0,) * 2 * axes
+        return both[:axes], both[axes:]
 
-    def refuse(self, reason: str) -> CostModelError:
-        """Return an error that says which node it is."""
-        return at(self.kind, self.label, reason)
+    def stride(self, kernel: Sequence[Dim]) -> tuple[Dim, ...]:
+        """Return the stride of a pooling: 1, where it is not said."""
+        return self.ints("stride", len(kernel), 1)
+
+    def rounds_up(self) -> bool:
+        """Say whether a window may reach over the end, but not begin in the padding.
+
+        PyTorch leaves such a window out, and so does ONNX since version 22; before, it
+        said nothing of it, and counted it.
+        """
+        is_up = bool(self.attribute("ceil_mode", 0))
+        if is_up and self.version < 22:
+            self.expected = ()
+        return is_up
+
+    def counts_padding(self, padding: Sequence[Dim]) -> bool:
+        """Say whether zeros beside a map belong to a mean, or there are none."""
+        return bool(self.attribute("count_include_pad", 0)) or not any(padding)
+
+    def is_affine(self) -> bool:
+        """Say whether a scale is learned: a constant of the graph is none.
+
+        Exporters take a group norm apart, and write ones and zeros where they scale
+        later.
+        """
+        scale, shift = self.weight(), self.optional("bias")
+        is_named = self.node.input[self.operands.index("weight")].endswith("weight")
+        return scale.is_learnable and (is_named or not _is_neutral(scale, shift))
 
 
-def sizes_of(call: Call, place: int) -> Sizes:
-    """Return the sizes of an operand, whatever it is."""
-    value = call.tensor(place)
-    return () if value is None else value.sizes
+def _is_neutral(scale: Constant, shift: Constant | None) -> bool:
+    """Say whether a scale is 1 everywhere, and a shift 0."""
+    ones, zeros = scale.array, None if shift is None else shift.array
+    return ones is not None and bool((ones == 1).all() and not np.any(zeros))
+
+
+ATTRIBUTES = {
+    "stride": "strides", "dilation": "dilations", "kernel_size": "kernel_shape",
+    "groups": "group",
+}  # fmt: skip
+"""ONNX's names of attributes by PyTorch's, where they differ."""
+
+Reader = Callable[[NodeCall], None]
+
+
+def taking(words: str, reader: Callable[[Any], None]) -> Reader:
+    """Return a reader of a node whose operands are called so, in their order."""
+    names = tuple(words.split())
+
+    def named(call: NodeCall) -> None:
+        call.operands = names
+        reader(call)
+
+    return named

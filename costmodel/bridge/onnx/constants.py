@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from costmodel.algebra.polynomial import size
-from costmodel.bridge.onnx.call import Call
+from costmodel.bridge.importing.batch_axis import Sizes
+from costmodel.bridge.importing.symbolic_int import SizeInt, formula_of, whole
+from costmodel.bridge.onnx.call import NodeCall
 from costmodel.bridge.onnx.file import LARGE
 from costmodel.bridge.onnx.tensors import (
     Constant,
@@ -21,8 +23,6 @@ from costmodel.bridge.onnx.tensors import (
     plain_number,
 )
 from costmodel.bridge.onnx.values import VALUES, Arguments, LostError
-from costmodel.bridge.trace.layout import Sizes
-from costmodel.bridge.trace.sizes import SizeInt, formula_of, whole
 
 
 VIEWS = {
@@ -32,16 +32,17 @@ VIEWS = {
 """Operators that give a stored tensor another shape or type, and no other numbers."""
 
 
-def constant(call: Call) -> None:
+def constant(call: NodeCall) -> None:
     """Write down what a node makes of constants alone."""
-    if call.kind == "Constant" and call.get("value") is not None:
-        call.graph.store(call.node.output[0], call.get("value"), learnable=False)
+    if call.kind == "Constant" and call.attribute("value") is not None:
+        call.graph.store(call.node.output[0], call.attribute("value"), learnable=False)
         return
     if call.kind == "Identity" and _is_named(call):
         return
-    inputs = [call.tensor(i) for i in range(call.count)]
+    inputs = [call.tensor(i) for i in range(call.many)]
     stored = [v for v in inputs if isinstance(v, Constant) and v.sources]
     sources = tuple(dict.fromkeys(one for v in stored for one in v.sources))
+    learnable = any(v.is_learnable for v in stored)
     is_itself = call.kind in VIEWS and len(stored) == 1 and stored[0].is_itself
     made = _arrays(call, inputs) or []
     for place, name in enumerate(call.node.output):
@@ -50,11 +51,11 @@ def constant(call: Call) -> None:
         if name and sizes is not None:
             dtype = call.dtypes[place] if place < len(call.dtypes) else 1
             call.graph.tensors[name] = Constant(
-                sizes, dtype, sources, is_itself, _given(array)
+                sizes, sources, is_itself, dtype, learnable, _given(array)
             )
 
 
-def _is_named(call: Call) -> bool:
+def _is_named(call: NodeCall) -> bool:
     """Give a stored tensor that stands for another its own name, if it has one.
 
     PyTorch's exporter stores tensors of equal numbers once, and writes the parameters
@@ -65,7 +66,7 @@ def _is_named(call: Call) -> bool:
         return False
     if "/" in name or "::" in name or "." not in name:
         return False
-    call.graph.tensors[name] = replace(value, sources=((name, True),))
+    call.graph.tensors[name] = replace(value, sources=(name,))
     return True
 
 
@@ -73,7 +74,7 @@ def _given(array: Any) -> Any:
     return None if array is None else lambda: array
 
 
-def _sizes(call: Call, place: int, array: Any) -> Sizes | None:
+def _sizes(call: NodeCall, place: int, array: Any) -> Sizes | None:
     if array is not None:
         return tuple(size(int(n)) for n in array.shape)
     exact = _exact(call)
@@ -83,28 +84,16 @@ def _sizes(call: Call, place: int, array: Any) -> Sizes | None:
     return None if expected is None else guessed(call, expected)
 
 
-def guessed(call: Call, expected: Sequence[int]) -> Sizes:
-    """Return sizes that agree with an operand's wherever the numbers do."""
-    operands: list[Sizes] = []
-    for i in range(call.count):
-        value = call.tensor(i)
-        if value is not None:
-            operands.append(value.sizes)
-            operands.append(_formulas(value))
-    found = []
-    for axis, length in enumerate(expected):
-        there = [s[axis] for s in operands if axis < len(s)]
-        anywhere = [one for sizes in operands for one in sizes]
-        if call.graph.literal_batch is not None:
-            # Its number may be that of any axis.
-            anywhere = [s for s in anywhere if s != call.graph.batch]
-        same = [
-            s
-            for s in (*there, *anywhere)
-            if s.constant is None and call.graph.number(s) == length
-        ]
-        found.append(same[0] if same else size(int(length)))
-    return tuple(found)
+def guessed(call: NodeCall, expected: Sequence[int]) -> Sizes:
+    """Return sizes that agree with an operand's, or with those that it holds."""
+    return call.graph.guessed(expected, operand_sizes(call))
+
+
+def operand_sizes(call: NodeCall) -> list[Sizes]:
+    """Return the sizes of all operands, and those that small ones hold."""
+    values = (call.tensor(i) for i in range(call.many))
+    known = [value for value in values if value is not None]
+    return [sizes for value in known for sizes in (value.sizes, _formulas(value))]
 
 
 def _formulas(value: Tensor) -> Sizes:
@@ -115,7 +104,7 @@ def _formulas(value: Tensor) -> Sizes:
     return tuple(formula_of(v) for v in array.ravel() if isinstance(v, int))
 
 
-def _exact(call: Call) -> Sizes | None:
+def _exact(call: NodeCall) -> Sizes | None:
     """Return the sizes of what is as large as numbers say."""
     if call.kind == "ConstantOfShape":
         return tuple(formula_of(v) for v in objects(call.values(0)).ravel())
@@ -129,7 +118,7 @@ def _exact(call: Call) -> Sizes | None:
     return None
 
 
-def _target(call: Call) -> Sizes | None:
+def _target(call: NodeCall) -> Sizes | None:
     """Return the sizes that a view or a repetition is given, where all are told."""
     value = call.tensor(0)
     wanted = objects(call.values(1)).ravel()
@@ -143,7 +132,7 @@ def _target(call: Call) -> Sizes | None:
     return tuple(b if a.constant == 1 else a for a, b in zip(ours, theirs, strict=True))
 
 
-def _arrays(call: Call, inputs: Sequence[Tensor | None]) -> list[Any] | None:
+def _arrays(call: NodeCall, inputs: Sequence[Tensor | None]) -> list[Any] | None:
     """Return what a node makes, worked out; None where that is too much."""
     if call.kind in {"Shape", "Size"}:
         return [_shape(call, inputs[0])]
@@ -162,11 +151,11 @@ def _arrays(call: Call, inputs: Sequence[Tensor | None]) -> list[Any] | None:
     return _by_reference(call, arrays)
 
 
-def _is_small(call: Call) -> bool:
+def _is_small(call: NodeCall) -> bool:
     return all(e is None or is_small(e, LARGE) for e in call.expected)
 
 
-def _shape(call: Call, value: Tensor | None) -> Any:
+def _shape(call: NodeCall, value: Tensor | None) -> Any:
     if value is None:
         raise call.refuse("it reads nothing")
     record = call.graph.record
@@ -177,14 +166,14 @@ def _shape(call: Call, value: Tensor | None) -> Any:
             product = product * one
         numbers, shape = [product], ()
     else:
-        numbers = numbers[call.get("start", 0) : call.get("end")]
+        numbers = numbers[call.attribute("start", 0) : call.attribute("end")]
         shape = (len(numbers),)  # type: ignore[assignment]
     made = np.empty(len(numbers), dtype=object)
     made[:] = numbers
     return made.reshape(shape)
 
 
-def _literal(call: Call) -> Any:
+def _literal(call: NodeCall) -> Any:
     """Return the numbers of a Constant node."""
     for attribute in call.node.attribute:
         value = call.graph.onnx.helper.get_attribute_value(attribute)
@@ -195,22 +184,22 @@ def _literal(call: Call) -> Any:
     raise call.refuse("a constant of this kind has no rule")
 
 
-def _filled(call: Call, arrays: Sequence[Any]) -> list[Any] | None:
+def _filled(call: NodeCall, arrays: Sequence[Any]) -> list[Any] | None:
     """Return an array of one value, where its shape is known and small."""
     lengths = [] if arrays[0] is None else list(objects(arrays[0]).ravel())
     if any(isinstance(n, SizeInt) for n in lengths) or not is_small(lengths, LARGE):
         return None
-    given = call.get("value")
+    given = call.attribute("value")
     value = 0.0 if given is None else call.graph.onnx.numpy_helper.to_array(given)
     return [np.full([plain_number(n) for n in lengths], value)]
 
 
-def _with_formulas(call: Call, arrays: Sequence[Any]) -> list[Any] | None:
+def _with_formulas(call: NodeCall, arrays: Sequence[Any]) -> list[Any] | None:
     rule = VALUES.get(call.kind)
     if rule is None:
         return None
     try:
-        made = rule(Arguments(arrays, call.get))
+        made = rule(Arguments(arrays, call.attribute))
     except LostError:
         raise call.refuse("a size loses its formula: it becomes a fraction") from None
     except (TypeError, ValueError, KeyError, IndexError):
@@ -218,7 +207,7 @@ def _with_formulas(call: Call, arrays: Sequence[Any]) -> list[Any] | None:
     return made if isinstance(made, list) else [made]
 
 
-def _by_reference(call: Call, arrays: Sequence[Any]) -> list[Any] | None:
+def _by_reference(call: NodeCall, arrays: Sequence[Any]) -> list[Any] | None:
     """Return what ONNX's own reference makes of plain numbers."""
     onnx = call.graph.onnx
     names = list(call.node.input)

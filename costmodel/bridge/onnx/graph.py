@@ -10,48 +10,30 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.polynomial import Size, size
+from costmodel.algebra.polynomial import size
+from costmodel.bridge.importing.batch_axis import shaped, split
+from costmodel.bridge.importing.graph import Graph, Traced
 from costmodel.bridge.onnx.file import LARGE, library, numbers, opsets
 from costmodel.bridge.onnx.names import Names, clean, path_of
-from costmodel.bridge.onnx.tensors import Constant, Tensor, Traced
-from costmodel.bridge.trace.layout import Sizes, shaped, split
-from costmodel.bridge.trace.sizes import Record
-from costmodel.errors import CostModelError
-from costmodel.network import operators as op
-from costmodel.network.node import Inference, Node, make_node
-from costmodel.network.operators import Operator
+from costmodel.bridge.onnx.tensors import Constant, Tensor
 
 
-class SampleError(CostModelError):
-    """The sizes of the sample do not fit; others may."""
-
-
-@dataclass
-class Graph:
+@dataclass(kw_only=True)
+class FileGraph(Graph):
     """One reading of a model at a sample size."""
 
     model: Any
     folder: Path
-    batch: Size
-    record: Record
-    literal_batch: int | None = None
-    """The batch that is written into the file as a number, where it has no name."""
-    marks_unknown: bool = False
     named: Mapping[str, sympy.Symbol] = field(default_factory=dict)
     """Symbols by the names that the file gives to axes."""
-    nodes: dict[str, Node] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    unknown: dict[str, list[str]] = field(default_factory=dict)
-    shared: dict[str, str] = field(default_factory=dict)
-    demands: dict[Size, tuple[str, str]] = field(default_factory=dict)
     where: str = "graph"
 
     def __post_init__(self) -> None:
         """Write down what is stored, and who reads what."""
+        super().__post_init__()
         self.onnx = library()
         self.versions = opsets(self.model)
-        self.inference = Inference()
-        self._operators: dict[Operator, Operator] = {}
         self._owners: dict[tuple[str, ...], str] = {}
         self._parameters: dict[tuple[Any, ...], str] = {}
         self.record.where = lambda: self.where
@@ -79,8 +61,10 @@ class Graph:
                 return None
             return numbers(tensor, self.folder)
 
-        source = ((name, learnable and is_float),)
-        self.tensors[name] = Constant(sizes, tensor.data_type, source, True, load)
+        is_learnable = learnable and is_float
+        self.tensors[name] = Constant(
+            sizes, (name,), True, tensor.data_type, is_learnable, load
+        )
 
     def operand(self, tensor: Tensor) -> Traced:
         """Return a tensor as an operand: a constant one becomes a node of its own."""
@@ -93,53 +77,38 @@ class Graph:
             if tensor.is_itself and len(tensor.sources) == 1:
                 name = self._stored(tensor)
             else:
-                made_of = tuple(self._source(*source) for source in tensor.sources)
+                made_of = tuple(map(self._source, tensor.sources))
                 name = self.names.node("", "", "derived")
-                self.emit(op.Derived(shape), made_of, name)
+                self.emit_derived(shape, made_of, name)
             self._parameters[key] = name
         return Traced(name, shape, tensor.sizes, layout, tensor.dtype)
 
     def _stored(self, tensor: Constant) -> str:
         """Return a node for a stored tensor; another view of one is made of it."""
-        ((source, learnable),) = tensor.sources
+        (source,) = tensor.sources
         _, shape = split(tensor.sizes, self.batch)
         if (source,) in self._owners:
             name = self.names.node("", "", "derived")
             owner = self._owners[(source,)]
             made_of = (owner,) if owner in self.nodes else ()
-            return self.emit(op.Derived(shape), made_of, name)
+            return self.emit_derived(shape, made_of, name)
         name = self.names.stored(source)
         self._owners[(source,)] = name
-        return self.emit(op.Parameter(shape, learnable), (), name)
+        return self.emit_stored(shape, name, learnable=tensor.is_learnable)
 
-    def _source(self, source: str, learnable: bool) -> str:  # noqa: FBT001
+    def _source(self, source: str) -> str:
         """Return the node of a stored tensor that others are computed from."""
         if (source,) not in self._owners:
             tensor = self.tensors[source]
-            name = self.names.stored(source)
-            self.emit(op.Parameter(shaped(tensor.sizes), learnable), (), name)
-            self._owners[(source,)] = name
+            learnable = isinstance(tensor, Constant) and tensor.is_learnable
+            self._owners[(source,)] = self.emit_stored(
+                shaped(tensor.sizes), self.names.stored(source), learnable=learnable
+            )
         return self._owners[(source,)]
 
     def owner(self, sources: tuple[str, ...], name: str) -> str:
         """Return the node that stores those tensors already, or write down this one."""
         return self._owners.setdefault(sources, name) if sources else name
-
-    # Nodes.
-
-    def emit(self, operator: Operator, inputs: tuple[str, ...], name: str) -> str:
-        """Append a node, and return its name."""
-        operator = self._operators.setdefault(operator, operator)
-        self.nodes[name] = make_node(name, operator, inputs, self.nodes, self.inference)
-        return name
-
-    def number(self, length: Size) -> int:
-        """Return what a size is for the sample."""
-        return length.at(self.record.values)
-
-    def numbers(self, sizes: Sizes) -> tuple[int, ...]:
-        """Return what sizes are for the sample."""
-        return tuple(self.number(s) for s in sizes)
 
 
 _FLOATS = {1, 10, 11, 16}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from costmodel.bridge.onnx.call import Call
+from costmodel.bridge.onnx.call import NodeCall
 from costmodel.bridge.onnx.file import schema_of
-from costmodel.bridge.onnx.graph import Graph
+from costmodel.bridge.onnx.graph import FileGraph
 from costmodel.bridge.onnx.tensors import Constant, Tensor, is_small, plain
 
 
@@ -14,7 +14,7 @@ FEW = 64
 """Arrays of at most so many numbers are given to the inference: targets of views."""
 
 
-def infer(call: Call) -> Call:
+def infer(call: NodeCall) -> NodeCall:
     """Return the call with the sizes and types that ONNX infers for its outputs."""
     graph = call.graph
     onnx = graph.onnx
@@ -34,7 +34,7 @@ def infer(call: Call) -> Call:
     return _told(call, [found.get(name) for name in call.node.output])
 
 
-def _operands(call: Call) -> tuple[dict[str, Any], dict[str, Any]]:
+def _operands(call: NodeCall) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the types of a node's operands, and the numbers of small ones."""
     onnx = call.graph.onnx
     types, data = {}, {}
@@ -51,7 +51,7 @@ def _operands(call: Call) -> tuple[dict[str, Any], dict[str, Any]]:
     return types, data
 
 
-def _told(call: Call, outputs: list[Any]) -> Call:
+def _told(call: NodeCall, outputs: list[Any]) -> NodeCall:
     """Return the call with the sizes and types of its outputs."""
     call.expected = [_lengths(one, call.graph) for one in outputs]
     call.dtypes = [0 if one is None else one.tensor_type.elem_type for one in outputs]
@@ -68,7 +68,7 @@ def _few(value: Tensor) -> Any:
     return None if array is None else plain(array)
 
 
-def _lengths(kind: Any, graph: Graph) -> tuple[int, ...] | None:
+def _lengths(kind: Any, graph: FileGraph) -> tuple[int, ...] | None:
     """Return the lengths of a type; None where one of them is open."""
     if kind is None or not kind.tensor_type.HasField("shape"):
         return None
@@ -84,7 +84,7 @@ def _lengths(kind: Any, graph: Graph) -> tuple[int, ...] | None:
     return tuple(found)
 
 
-def _declared(call: Call) -> Call:
+def _declared(call: NodeCall) -> NodeCall:
     """Return the call with the sizes that the file itself declares."""
     graph = call.graph.model.graph
     declared = {v.name: v.type for v in (*graph.value_info, *graph.output)}

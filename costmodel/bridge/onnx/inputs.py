@@ -10,13 +10,10 @@ import sympy
 
 from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import D, H, N, W, symbol
+from costmodel.bridge.importing.batch_axis import Sizes
+from costmodel.bridge.importing.graph import DEPTH
 from costmodel.bridge.onnx.names import clean
-from costmodel.bridge.trace.layout import Sizes
 from costmodel.errors import CostModelError
-
-
-DEPTH = 24
-"""The depth of a volume at a sample: a number that is no other size by chance."""
 
 
 @dataclass(frozen=True)

@@ -11,29 +11,22 @@ import sympy
 
 from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import Dim, N
-from costmodel.bridge.onnx.call import Call, Undone
-from costmodel.bridge.onnx.constants import constant, guessed
+from costmodel.bridge.importing.batch_axis import shaped, split
+from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.graph import SIDES, SampleError, Traced
+from costmodel.bridge.importing.symbolic_int import Record
+from costmodel.bridge.onnx.call import NodeCall
+from costmodel.bridge.onnx.constants import constant, operand_sizes
 from costmodel.bridge.onnx.file import load, written_out
-from costmodel.bridge.onnx.graph import Graph, SampleError, own_name, reached
+from costmodel.bridge.onnx.graph import FileGraph, own_name, reached
 from costmodel.bridge.onnx.inference import infer
 from costmodel.bridge.onnx.inputs import Axes, axes_of, inputs_of
 from costmodel.bridge.onnx.names import clean, path_of
 from costmodel.bridge.onnx.readers import reader_of
-from costmodel.bridge.onnx.tensors import Constant, Traced
-from costmodel.bridge.trace.guards import constraints
-from costmodel.bridge.trace.layout import shaped, split
-from costmodel.bridge.trace.sizes import Record
-from costmodel.bridge.trace.tidy import tidied
+from costmodel.bridge.onnx.tensors import Constant
 from costmodel.errors import CostModelError
-from costmodel.network import operators as op
 from costmodel.network.graph import Network
 
-
-SIDES = (
-    (256, 320), (224, 224), (299, 299), (384, 384), (512, 512), (32, 32), (28, 28),
-    (160, 160), (240, 240),
-)  # fmt: skip
-"""Height and width that formulas are held against ONNX at; the first that fits."""
 
 COUNT = 11
 """The batch there: a number that is no other size by chance."""
@@ -93,9 +86,9 @@ def _read(model: Any, file: Path, axes: Axes, batch: Dim, *, marks: bool) -> Net
     """Read the model at the first sample size that fits it."""
     first: SampleError | None = None
     for values in _samples(axes):
-        graph = Graph(
-            model, file.parent, size(batch), Record(values), axes.literal_batch, marks,
-            axes.named,
+        graph = FileGraph(
+            model=model, folder=file.parent, batch=size(batch), record=Record(values),
+            literal_batch=axes.literal_batch, marks_unknown=marks, named=axes.named,
         )  # fmt: skip
         try:
             _walk(graph, axes)
@@ -116,7 +109,7 @@ def _samples(axes: Axes) -> Iterator[Mapping[sympy.Symbol, int]]:
             yield values
 
 
-def _walk(graph: Graph, axes: Axes) -> None:
+def _walk(graph: FileGraph, axes: Axes) -> None:
     """Read every node, in the file's order, which is a topological one."""
     several = len(inputs_of(graph.model)) > 1
     for value in inputs_of(graph.model):
@@ -125,7 +118,7 @@ def _walk(graph: Graph, axes: Axes) -> None:
         if layout.is_folded or not layout.has_batch:
             shape = shaped(sizes)
         name = graph.names.node("", clean(value.name) if several else "input", "input")
-        graph.emit(op.Input(shape), (), name)
+        graph.emit_input(shape, name)
         dtype = value.type.tensor_type.elem_type
         graph.tensors[value.name] = Traced(
             name, graph.nodes[name].output, sizes, layout, dtype
@@ -133,7 +126,7 @@ def _walk(graph: Graph, axes: Axes) -> None:
     walk(graph, graph.model.graph.node)
 
 
-def walk(graph: Graph, nodes: Any) -> None:
+def walk(graph: FileGraph, nodes: Any) -> None:
     """Read nodes one by one."""
     for node in nodes:
         graph.where = path_of(node) or own_name(node) or node.op_type
@@ -143,31 +136,31 @@ def walk(graph: Graph, nodes: Any) -> None:
         if node.output and all(name in graph.tensors for name in node.output if name):
             # Read together with the node before it.
             continue
-        call = infer(Call(graph, node))
+        call = infer(NodeCall(graph, node))
         if _is_reached(call) or _is_product(call):
             _read_node(call)
         else:
             constant(call)
 
 
-def _is_reached(call: Call) -> bool:
+def _is_reached(call: NodeCall) -> bool:
     if call.kind in {"Shape", "Size"}:
         return False
-    return any(call.is_traced(i) for i in range(call.count))
+    return any(call.is_traced(i) for i in range(call.many))
 
 
-def _is_product(call: Call) -> bool:
+def _is_product(call: NodeCall) -> bool:
     """Say whether a node multiplies learned tensors: work, if once for any batch."""
     if call.kind not in _PRODUCTS:
         return False
-    operands = (call.tensor(i) for i in range(call.count))
+    operands = (call.tensor(i) for i in range(call.many))
     return any(isinstance(x, Constant) and x.is_learnable for x in operands)
 
 
 _PRODUCTS = {"MatMul", "Gemm", "Einsum", "Conv"}
 
 
-def _read_node(call: Call) -> None:
+def _read_node(call: NodeCall) -> None:
     reader = reader_of(call.kind) if call.node.domain in _OURS else None
     if reader is None:
         _unknown(call)
@@ -178,31 +171,24 @@ def _read_node(call: Call) -> None:
         _unknown(call)
 
 
-def _unknown(call: Call) -> None:
-    """Write down an operator without a rule; its outputs go on as ONNX infers them.
-
-    Of stored tensors alone, it is no work of a sample.
-    """
-    graph, kind = call.graph, call.kind
-    operands = [call.x(i) for i in range(call.count) if call.tensor(i) is not None]
-    is_stored = not any(x.layout.has_batch for x in operands)
-    if not is_stored:
-        graph.unknown.setdefault(kind, []).append(call.label)
-    inputs = tuple(x.node for x in operands)
+def _unknown(call: NodeCall) -> None:
+    """Write down an operator without a rule; its outputs go on as ONNX infers them."""
+    graph = call.graph
+    given = (call.tensor(i) for i in range(call.many))
+    operands = [call.operand(value) for value in given if value is not None]
+    outputs: dict[int, tuple[int, ...]] = {}
     for place, name in enumerate(call.node.output):
         expected = call.expected[place] if place < len(call.expected) else None
-        if not name or (place and not graph.readers.get(name)):
-            continue
-        if expected is None:
-            raise _unknown_error(graph, _rest(graph))
-        sizes = guessed(call, expected)
-        layout, shape = split(sizes, graph.batch)
-        operator = op.Derived(shape) if is_stored else op.Opaque(kind, shape)
-        node = graph.emit(operator, inputs, call.name(clean(kind).lower()))
-        call.give(Traced(node, shape, sizes, layout), place)
+        if name and (not place or graph.readers.get(name)):
+            if expected is None:
+                graph.unknown.setdefault(call.kind, []).append(call.where)
+                raise _unknown_error(graph, _rest(graph))
+            outputs[place] = expected
+    word = clean(call.kind).lower()
+    call.unknown(operands, outputs, word, operand_sizes(call))
 
 
-def _rest(graph: Graph) -> dict[str, list[str]]:
+def _rest(graph: FileGraph) -> dict[str, list[str]]:
     """Return what is unknown, and what else will be behind an unknown size."""
     found = {kind: list(nodes) for kind, nodes in graph.unknown.items()}
     for node in reached(graph.model.graph):
@@ -213,7 +199,7 @@ def _rest(graph: Graph) -> dict[str, list[str]]:
     return {kind: nodes for kind, nodes in found.items() if nodes}
 
 
-def _unknown_error(graph: Graph, unknown: dict[str, list[str]]) -> CostModelError:
+def _unknown_error(graph: FileGraph, unknown: dict[str, list[str]]) -> CostModelError:
     many = "; ".join(
         f"{kind} ({len(nodes)}×) at {', '.join(nodes)}"
         for kind, nodes in unknown.items()
@@ -226,16 +212,16 @@ def _unknown_error(graph: Graph, unknown: dict[str, list[str]]) -> CostModelErro
     return CostModelError(f"onnx: operators without a rule: {many}; {hint}")
 
 
-def _branch(graph: Graph, node: Any) -> None:
+def _branch(graph: FileGraph, node: Any) -> None:
     """Read the branch of a condition on sizes; one on data has no one cost."""
-    call = Call(graph, node)
+    call = NodeCall(graph, node)
     condition = call.tensor(0)
     array = condition.array if isinstance(condition, Constant) else None
     if array is None:
         raise call.refuse(
             "the branch depends on data, so the cost depends on the image"
         )
-    chosen = call.get("then_branch" if bool(array.ravel()[0]) else "else_branch")
+    chosen = call.attribute("then_branch" if bool(array.ravel()[0]) else "else_branch")
     for tensor in chosen.initializer:
         graph.store(tensor.name, tensor, learnable=True)
     walk(graph, chosen.node)
@@ -243,7 +229,7 @@ def _branch(graph: Graph, node: Any) -> None:
         graph.tensors[outer] = graph.tensors[inner.name]
 
 
-def _network(graph: Graph, name: str, batch: Dim) -> Network:
+def _network(graph: FileGraph, name: str, batch: Dim) -> Network:
     if graph.unknown and not graph.marks_unknown:
         raise _unknown_error(graph, graph.unknown)
     outputs = []
@@ -253,10 +239,7 @@ def _network(graph: Graph, name: str, batch: Dim) -> Network:
             outputs.append(known.node)
     if not outputs:
         raise CostModelError(f"onnx: {name}: no output depends on the input")
-    needed = constraints(graph.record, graph.demands)
-    outputs = list(dict.fromkeys(outputs))
-    nodes = tidied(graph.nodes, outputs)
-    return Network.of_nodes(nodes, outputs, name, batch, needed, graph.shared)
+    return graph.network(outputs, name, batch)
 
 
 __all__ = ["read"]

@@ -9,35 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.bridge.trace.layout import Layout, Sizes
-from costmodel.bridge.trace.sizes import SizeInt, SizeRatio
-from costmodel.network.shape import Shape
+from costmodel.bridge.importing import graph as importing
+from costmodel.bridge.importing.graph import Traced
+from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
-    """A tensor that depends on the input: who makes it, and the sizes of its axes."""
+class Constant(importing.Constant):
+    """A tensor that depends on stored ones alone, or on sizes; its numbers, if few."""
 
-    node: str
-    shape: Shape
-    sizes: Sizes
-    layout: Layout
     dtype: int = 1
-    """ONNX's number of the type of its elements; 1 is float32."""
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A tensor that depends on stored ones alone, or on sizes.
-
-    ``sources`` are the stored tensors that it comes from, with their learnability.
-    """
-
-    sizes: Sizes
-    dtype: int = 1
-    sources: tuple[tuple[str, bool], ...] = ()
-    is_itself: bool = False
-    """Whether it is the stored tensor itself, or its view."""
+    is_learnable: bool = False
+    """Whether it comes from a tensor that may be learned."""
     load: Callable[[], Any] | None = None
     """Gives its numbers, as an array that may hold sizes with their formulas."""
 
@@ -45,11 +28,6 @@ class Constant:
     def array(self) -> Any:
         """The numbers; None where they are too many, or unknown."""
         return None if self.load is None else self.load()
-
-    @property
-    def is_learnable(self) -> bool:
-        """Whether it comes from a tensor that may be learned."""
-        return any(learnable for _, learnable in self.sources)
 
 
 Tensor = Traced | Constant
@@ -106,3 +84,8 @@ def objects(array: Any) -> Any:
 def is_small(shape: Any, most: int) -> bool:
     """Say whether there are at most so many elements."""
     return bool(math.prod(shape) <= most)
+
+
+def int_of(value: Any) -> Any:
+    """Return one of NumPy's numbers as one of Python's; sizes keep their formula."""
+    return value if isinstance(value, int) else int(value)

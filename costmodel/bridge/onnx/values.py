@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio
 from costmodel.bridge.onnx.tensors import objects
-from costmodel.bridge.trace.sizes import SizeInt, SizeRatio
 
 
 Array = Any

@@ -10,7 +10,7 @@ import sympy
 
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import D, H, N, W
-from costmodel.bridge.trace.sizes import Record
+from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 from costmodel.network.node import Node

@@ -1,235 +1,232 @@
-"""One call of a torch function: its arguments, its result, and the node it becomes."""
+"""One call of a torch function: its arguments, its result, and its weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_flatten
 
-from costmodel.algebra.polynomial import Size
-from costmodel.bridge.trace.layout import Layout, Sizes, shaped, split
-from costmodel.bridge.trace.sizes import formula_of
-from costmodel.bridge.trace.tracer import Constant, Traced, Tracer
-from costmodel.errors import CostModelError
-from costmodel.network import operators as op
-from costmodel.network.operators import Operator
+from costmodel.algebra.symbols import Dim
+from costmodel.bridge.importing.call import Call, Pads, Undone
+from costmodel.bridge.importing.graph import Constant, Traced
+from costmodel.bridge.importing.symbolic_int import SizeInt
+from costmodel.bridge.trace.tracer import Tracer
 
 
 @dataclass
-class Call:
+class TorchCall(Call):
     """A call of a torch function that the input reaches.
 
-    ``result`` is what PyTorch's own kernel made of tensors without memory: every
-    formula is held against its sizes.
+    ``made`` is what PyTorch's own kernel made of tensors without memory: every formula
+    is held against its sizes.
     """
 
-    tracer: Tracer
-    name: str
+    graph: Tracer
+    kind: str
     args: tuple[Any, ...]
     options: dict[str, Any]
-    result: Any = None
+    made: Any = None
+    arguments: tuple[str, ...] = ()
+    """What the arguments are called, in their order."""
 
-    def get(self, place: int, name: str, default: Any = None) -> Any:
-        """Return an argument by its place or its name."""
-        if place < len(self.args):
-            return self.args[place]
+    @property
+    def where(self) -> str:
+        """The module that runs."""
+        return self.graph.path or "forward"
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an argument by its name, wherever it is given."""
+        if name in self.arguments:
+            place = self.arguments.index(name)
+            if place < len(self.args):
+                return self.args[place]
         return self.options.get(name, default)
 
-    def x(self, place: int = 0, name: str = "input") -> Traced:
-        """Return an operand."""
-        value = self.get(place, name)
+    def rest(self, place: int, name: str) -> list[Any]:
+        """Return sizes or axes that are given one by one, or as a list."""
+        value = self.get(name)
+        if isinstance(value, Sequence):
+            return list(value)
+        return list(self.args[place:]) or [value]
+
+    def operand(self, value: Any) -> Traced:
+        """Return a tensor as an operand; a stored one becomes a node of its own."""
         if not isinstance(value, torch.Tensor):
-            raise self.refuse(f"argument {place} is {value!r}, not a tensor")
-        return self.tracer.operand(value)
+            raise self.refuse(f"an argument is {value!r}, not a tensor")
+        return self.graph.operand(value)
 
     def is_traced(self, value: Any) -> bool:
         """Say whether a value depends on the input."""
-        known = self.tracer.tensor(value) if isinstance(value, torch.Tensor) else None
+        known = self.graph.tensor(value) if isinstance(value, torch.Tensor) else None
         return isinstance(known, Traced)
 
-    def has_batch(self, value: torch.Tensor) -> bool:
-        """Say whether a tensor has a part for every sample."""
-        known = self.tracer.tensor(value)
-        return isinstance(known, Traced) and known.layout.has_batch
+    def constant(self, value: Any) -> str | None:
+        """Return a number as text; one that a tensor holds is not known, and 0.
 
-    def axis(self, x: Traced, dim: int) -> int:
-        """Return an axis of a sample's shape for an axis of the tensor."""
-        try:
-            return x.layout.logical(dim % len(x.sizes))
-        except CostModelError as error:
-            raise self.refuse(str(error)) from None
-
-    def put(
-        self,
-        operator: Operator,
-        *inputs: Traced,
-        layout: Layout | None = None,
-        result: torch.Tensor | None = None,
-        kind: str = "",
-    ) -> Traced:
-        """Append a node, and say that a tensor is its output.
-
-        Without a result it is a step on the way, which PyTorch has no tensor for.
+        A size is written as that of the sample.
         """
-        names = tuple(x.node for x in inputs)
-        node = self.tracer.emit(operator, names, kind, is_step=result is None)
-        lay = layout or inputs[0].layout
-        rank = result.dim() if result is not None else len(node.output.spatial) + 2
-        if result is None and lay.is_folded:
-            rank -= 1
-        sizes = lay.sizes(node.output, self.tracer.batch, rank)
-        made = Traced(node.name, node.output, sizes, lay)
-        if result is not None:
-            self.check(sizes, result, operator)
-            self.tracer.know(result, made)
+        if is_number(value):
+            is_float = isinstance(value, float)
+            return repr(float(value)) if is_float else str(value)
+        if not isinstance(value, torch.Tensor) or value.dim() or self.is_traced(value):
+            return None
+        known = self.graph.tensor(value)
+        return None if isinstance(known, Constant) and known.sources else "0"
+
+    def optional(self, name: str) -> torch.Tensor | None:
+        """Return a weight that a layer may be without: it is of no sample."""
+        value: torch.Tensor | None = self.get(name)
+        known = None if value is None else self.graph.tensor(value)
+        if isinstance(known, Traced) and known.layout.has_batch:
+            raise Undone
+        return value
+
+    def weight(self, name: str = "weight") -> torch.Tensor:
+        """Return a weight that has to be there."""
+        value = self.optional(name)
+        if value is None:
+            raise Undone
+        return value
+
+    def lengths(self, weight: torch.Tensor) -> tuple[int, ...]:
+        """Return the sizes of a weight, which are numbers."""
+        return tuple(map(int, weight.shape))
+
+    def name(self, kind: str, *, is_step: bool = False) -> str:
+        """Return the name of the next node."""
+        return self.graph.name(kind, is_step=is_step)
+
+    # What it makes.
+
+    def output(self, place: int = 0) -> torch.Tensor:
+        """Return a result, or one of several."""
+        is_one = isinstance(self.made, torch.Tensor)
+        made: torch.Tensor = self.made if is_one else self.made[place]
         return made
 
-    def put_named(
-        self, operator: Operator, x: Traced, name: str, owner: str, result: Any
-    ) -> Traced:
-        """Append a layer under a name; with an owner, its weights are that node's."""
-        self.tracer.emit_named(operator, (x.node,), name)
-        if owner:
-            self.tracer.shared[name] = owner
-        output = self.tracer.nodes[name].output
-        sizes = x.layout.sizes(output, self.tracer.batch, len(x.sizes))
-        made = Traced(name, output, sizes, x.layout)
-        if result is not None:
-            self.check(sizes, result, operator)
-            self.tracer.know(result, made)
-        return made
+    def rank(self, place: int) -> int:
+        """Return how many axes a result has."""
+        return int(self.output(place).dim())
 
-    def put_sizes(
-        self,
-        make: Callable[..., Operator],
-        x: Traced,
-        sizes: Sequence[Size],
-        result: torch.Tensor | None = None,
-    ) -> Traced:
-        """Append a node whose output has sizes that are known: a view, a crop."""
-        lay, shape = split(sizes, self.tracer.batch)
-        if not lay.has_batch and x.layout.has_batch:
-            raise self.refuse("its result has no batch: samples are not apart")
-        node = self.tracer.emit(make(shape), (x.node,), is_step=result is None)
-        made = Traced(node.name, node.output, tuple(sizes), lay)
-        if result is not None:
-            self.check(made.sizes, result, node.operator)
-            self.tracer.know(result, made)
-        return made
-
-    def same(self, x: Traced, result: Any) -> None:
-        """Say that a result is the operand itself."""
-        self.check(x.sizes, result, None)
-        self.tracer.know(result, x)
-
-    def check(
-        self, sizes: Sizes, result: torch.Tensor, operator: Operator | None
-    ) -> None:
-        """Hold formulas against the sizes that PyTorch gives."""
-        values = self.tracer.record.values
-        ours = tuple(s.at(values) for s in sizes)
+    def give(self, made: Traced, place: int = 0) -> None:
+        """Say that a tensor is a result, held against the sizes that PyTorch gives."""
+        result = self.output(place)
+        ours = self.graph.numbers(made.sizes)
         if ours != tuple(result.shape):
-            what = f" of {operator}" if operator is not None else ""
             raise self.refuse(
-                f"PyTorch's result{what} is {tuple(result.shape)} and ours {ours}; "
+                f"PyTorch's result is {tuple(result.shape)} and ours {ours}; "
                 "the reader of this function is wrong"
             )
+        self.graph.know(result, made)
 
-    def equal(self, left: Size, right: Size, why: str) -> None:
-        """Demand that two sizes are equal, a condition where their formulas differ."""
-        if left != right:
-            self.tracer.record.hold("==", left - right)
-            self.tracer.demands.setdefault(left - right, (self.tracer.path, why))
+    # Who stores its weights.
 
-    def restated(self, x: Traced, sizes: Sequence[Size], why: str) -> Traced:
-        """Return an operand with its sizes written as others, demanded to be equal."""
-        if tuple(sizes) == x.sizes:
-            return x
-        for mine, theirs in zip(x.sizes, sizes, strict=True):
-            self.equal(mine, theirs, why)
-        return self.put_sizes(op.Reshape, x, tuple(sizes))
+    def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
+        """Say that a node stores weights and statistics; return who does so already.
 
-    def refuse(self, reason: str) -> CostModelError:
-        """Return an error that says which module calls what."""
-        return self.tracer.refuse(self.name, reason)
+        Weights computed from stored tensors (standardized, scaled by a gain, a fixed
+        filter) are the layer's where one of those has the weight's shape; the others
+        are nodes of their own.
+        """
+        graph, owner = self.graph, ""
+        for value in weights:
+            owner = self._stored(value, name, owner) or owner
+        for path in self.sources(*others):
+            graph.own(path, name)
+            counter = path.rpartition(".")[0] + ".num_batches_tracked"
+            if counter.lstrip(".") in graph.by_path:
+                graph.used.add(counter.lstrip("."))
+        return owner
 
+    def sources(self, *values: torch.Tensor) -> tuple[str, ...]:
+        """Return the paths of the stored tensors that weights are, or come from."""
+        found: list[str] = []
+        for value in values:
+            known = self.graph.tensor(value)
+            if isinstance(known, Constant):
+                found += known.sources
+        return tuple(dict.fromkeys(found))
 
-def read(
-    tracer: Tracer, name: str, func: Any, args: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
-    """Read one call by its name's reader, or by what it is made of."""
-    from costmodel.bridge.trace.readers import reader_of
+    def _stored(self, value: torch.Tensor, name: str, owner: str) -> str:
+        """Say where a weight is stored: the layer's own, or another node's.
 
-    reader = reader_of(name)
-    if reader is None:
-        return descend(tracer, name, func, args, options)
-    result = tracer.run(func, args, options)
-    call = Call(tracer, name, args, options, result)
-    try:
-        reader(call)
-    except UndoneError:
-        return descend(tracer, name, func, args, options)
-    return result
+        A layer that has an owner already stores nothing: what it adds is a node too.
+        """
+        graph, paths = self.graph, self.sources(value)
+        if not paths:
+            return graph.operand(value).node
+        mine = [p for p in paths if _fits(graph.by_path[p], value)]
+        known = graph.owner(mine[0]) if mine else None
+        if mine and known is None and owner:
+            graph.store(mine[0])
+        elif mine and known is None:
+            graph.own(mine[0], name)
+        others = [graph.store(p) for p in paths if p not in mine[:1]]
+        if mine:
+            return known or ""
+        return others[0]
 
+    # What windows and normalizations are given.
 
-class UndoneError(Exception):
-    """A reader has no rule for these arguments."""
+    @property
+    def axes(self) -> int:
+        """Along how many axes a window moves, as the function's name ends."""
+        return int(self.kind[-2])
 
+    def pads(self, axes: int) -> Pads | str:
+        """Return a window's padding."""
+        given = self.get("padding", 0)
+        if given == "same":
+            return "after"
+        both = (0,) * axes if given == "valid" else self.ints("padding", axes, 0)
+        return both, both
 
-def descend(
-    tracer: Tracer, name: str, func: Any, args: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
-    """Read a function by the kernels that it calls, or as unknown."""
-    from costmodel.bridge.trace.kernels import by_kernels
+    def stride(self, kernel: Sequence[Dim]) -> tuple[Dim, ...]:
+        """Return the stride of a pooling: its kernel, where it is not said."""
+        return self.ints("stride", len(kernel), tuple(kernel))
 
-    return by_kernels(tracer, name, func, args, options)
+    def rounds_up(self) -> bool:
+        """Say whether a window may reach over the end."""
+        return bool(self.get("ceil_mode", False))
 
+    def counts_padding(self, padding: Sequence[Dim]) -> bool:  # noqa: ARG002 - of all
+        """Say whether zeros beside a map belong to a mean."""
+        return bool(self.get("count_include_pad", True))
 
-def unknown(tracer: Tracer, name: str, args: Any, options: Any, result: Any) -> Any:
-    """Write down an operator without a rule; its outputs go on as they are."""
-    operands = [
-        v for v in tree_flatten((args, options))[0] if isinstance(v, torch.Tensor)
-    ]
-    inputs = [found for v in operands if isinstance(found := tracer.tensor(v), Traced)]
-    call = Call(tracer, name, tuple(args), dict(options), result)
-    stored = not any(x.layout.has_batch for x in inputs)
-    if not stored:
-        tracer.unknown.setdefault(name, []).append(tracer.path or "forward")
-    for value in tree_flatten(result)[0]:
-        if isinstance(value, torch.Tensor):
-            sizes = guessed(value, inputs, tracer.record.values)
-            lay, shape = split(sizes, tracer.batch)
-            made_of = tuple(x.node for x in inputs)
-            operator = op.Derived(shape) if stored else op.Opaque(name, shape)
-            node = tracer.emit(operator, made_of, "" if stored else _word(name))
-            made = Traced(node.name, node.output, sizes, lay)
-            call.check(sizes, value, node.operator)
-            tracer.know(value, made)
-    for value in operands:
-        # What it stores is known, whatever it does with that.
-        if isinstance(found := tracer.tensor(value), Constant):
-            _ = [tracer.store(path) for path in found.sources]
-    return result
-
-
-def guessed(
-    value: torch.Tensor, inputs: Sequence[Traced], values: Mapping[Any, int]
-) -> Sizes:
-    """Return sizes that agree with an operand's wherever the numbers do."""
-    found = []
-    for axis, length in enumerate(value.shape):
-        there = [x.sizes[axis] for x in inputs if axis < len(x.sizes)]
-        anywhere = [s for x in inputs for s in x.sizes]
-        same = [s for s in (*there, *anywhere) if s.at(values) == length]
-        found.append(same[0] if same else formula_of(int(length)))
-    return tuple(found)
+    def is_affine(self) -> bool:
+        """Say whether a normalization scales by learned numbers."""
+        return self.get("weight") is not None
 
 
-def _word(name: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in name) or "opaque"
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How a function is read, and what its arguments are called in their order."""
+
+    read: Callable[[Any], None]
+    arguments: tuple[str, ...]
+    keeps_sizes: bool = False
+    """Whether its result has the sizes of its first operand, which is normalized."""
+
+    def __call__(self, call: TorchCall) -> None:
+        """Read a call."""
+        call.arguments = self.arguments
+        self.read(call)
 
 
-__all__ = ["Call", "Constant", "Layout", "UndoneError", "read", "shaped", "unknown"]
+def taking(
+    words: str, read: Callable[[Any], None], *, keeps_sizes: bool = False
+) -> Reader:
+    """Return the reader of a function whose arguments are called so, in their order."""
+    return Reader(read, tuple(words.split()), keeps_sizes)
+
+
+def _fits(stored: tuple[torch.Tensor, bool], value: torch.Tensor) -> bool:
+    tensor, learnable = stored
+    return learnable and tensor.numel() == value.numel()
+
+
+def is_number(value: Any) -> bool:
+    """Say whether a value is a plain number or a size."""
+    return isinstance(value, (int, float, SizeInt)) and not isinstance(value, bool)

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from costmodel.algebra.polynomial import Size
-from costmodel.bridge.trace.sizes import SizeInt, formula_of
-from costmodel.bridge.trace.tracer import Tracer
+from costmodel.bridge.importing.symbolic_int import SizeInt
+from costmodel.bridge.trace.notes import Notes
 
 
 def sizes_of(
-    tracer: Tracer,
+    notes: Notes,
     args: tuple[Any, ...],
     options: dict[str, Any],
     result: torch.Tensor,
@@ -29,22 +29,7 @@ def sizes_of(
         for one in value if isinstance(value, Sequence) else (value,):
             if isinstance(one, SizeInt):
                 given.append(one.formula)
-            known = tracer.tensor(one) if isinstance(one, torch.Tensor) else None
+            known = notes.tensor(one) if isinstance(one, torch.Tensor) else None
             if known is not None:
                 operands.append(known.sizes)
-    values, rank, found = tracer.record.values, result.dim(), []
-    for axis, length in enumerate(result.shape):
-        back = axis - rank
-        there = [sizes[back] for sizes in operands if len(sizes) >= -back]
-        anywhere = [s for sizes in operands for s in sizes]
-        same = [f for f in there if f.at(values) == length] or [
-            f
-            for f in (*given, *anywhere)
-            if f.constant is None and f.at(values) == length
-        ]
-        found.append(same[0] if same else _number(int(length)))
-    return tuple(found)
-
-
-def _number(length: int) -> Size:
-    return formula_of(length)
+    return notes.guessed(tuple(result.shape), operands, given, from_end=True)

@@ -10,8 +10,8 @@ from typing import Any
 import sympy
 
 from costmodel.algebra.polynomial import Size, size
-from costmodel.bridge.trace.guards import always
-from costmodel.bridge.trace.sizes import Record, SizeInt, formula_of, whole
+from costmodel.bridge.importing.constraints import always
+from costmodel.bridge.importing.symbolic_int import Record, SizeInt, formula_of, whole
 
 
 @contextmanager

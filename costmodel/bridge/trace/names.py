@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from types import FunctionType
 from typing import Any
 
 from costmodel.network.operators.functions import functions, traced_as
@@ -24,8 +23,6 @@ def canonical(func: Callable[..., Any]) -> str:
     if hasattr(func, "overloadpacket"):
         # A kernel, such as aten.add.Tensor.
         name = func.overloadpacket.__name__
-    if name in WEIGHTS_FIRST and not isinstance(func, FunctionType):
-        return f"aten_{name}"
     if name.startswith("__") and name.endswith("__"):
         name = name.strip("_")
         return DUNDERS.get(name, name)
@@ -59,9 +56,6 @@ DUNDERS = {
 
 KEPT = {"_assert"}
 
-WEIGHTS_FIRST = {"batch_norm", "instance_norm"}
-"""Kernels whose weights stand before the statistics, and behind them in functions."""
-
 ALIASES = {
     "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
     "concat": "cat", "concatenate": "cat", "swapaxes": "transpose",
@@ -75,7 +69,7 @@ ALIASES = {
     "bfloat16": "to", "double": "to", "cuda": "to", "cpu": "to", "type": "to",
     "special_softmax": "softmax",
     "reshape_as": "view_as", "greater": "gt", "less": "lt", "clamp_min": "clamp",
-    "clamp_max": "clamp", "conv_transpose": "conv_transpose2d",
+    "clamp_max": "clamp",
     "adaptive_avg_pool2d": "adaptive_avg_pool2d", "linalg_vector_norm": "norm",
     "vector_norm": "norm", "frobenius_norm": "norm", "sym_size": "size",
     "sym_numel": "numel",
@@ -96,13 +90,13 @@ QUESTIONS = {
     "requires_grad_", "format", "repr", "hash", "setattr",
 }  # fmt: skip
 
-NEVER_IN_PLACE = {"batch_norm", "layer_norm", "group_norm", "instance_norm"}
 RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 OF_TWO = {"add", "mul", "sub", "div"}
-KEEPS_SIZES = NEVER_IN_PLACE | OF_TWO | {"softmax", "dropout"}
+KEEPS_SIZES = OF_TWO | {"softmax", "dropout"}
 """Functions whose result has their first operand's sizes, as PyTorch documents.
 
-So have the activations, which are rows of a table.
+So have the activations, which are rows of a table, and normalization, whose readers say
+it.
 """
 
 PRODUCTS = {

@@ -11,59 +11,25 @@ from typing import Any
 import torch
 from torch import nn
 
-from costmodel.algebra.polynomial import Size
-from costmodel.bridge.trace.layout import Layout, Sizes, shaped, split
-from costmodel.bridge.trace.sizes import Record, formula_of
-from costmodel.errors import CostModelError, at
-from costmodel.network import operators as op
-from costmodel.network.node import Inference, Node, make_node
-from costmodel.network.operators import Operator
+from costmodel.bridge.importing.batch_axis import shaped, split
+from costmodel.bridge.importing.graph import Constant, Graph, Traced
+from costmodel.bridge.importing.symbolic_int import formula_of
 from costmodel.network.shape import Shape
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """A tensor that depends on the input: who made it, and the sizes of its axes."""
-
-    node: str
-    shape: Shape
-    sizes: Sizes
-    layout: Layout
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A tensor that depends on parameters alone, and on which ones."""
-
-    sizes: Sizes
-    sources: tuple[str, ...] = ()
-    is_itself: bool = False
-    """Whether it is the stored tensor itself, or its view."""
-
-
-@dataclass
-class Notes:
+@dataclass(kw_only=True)
+class Notes(Graph):
     """The nodes so far, what each tensor is, and which node stores which weight."""
 
-    batch: Size
-    record: Record
     by_path: dict[str, tuple[torch.Tensor, bool]]
     """Every parameter (true) and buffer (false) by its path, shared ones once."""
     keeps_identities: bool = False
-    marks_unknown: bool = False
-    nodes: dict[str, Node] = field(default_factory=dict)
-    unknown: dict[str, list[str]] = field(default_factory=dict)
-    shared: dict[str, str] = field(default_factory=dict)
-    """Nodes that use an earlier node's weights."""
     used: set[str] = field(default_factory=set)
-    demands: dict[Size, tuple[str, str]] = field(default_factory=dict)
-    """Sizes that have to be 0: which module asks for it, and why."""
 
     def __post_init__(self) -> None:
         """Start with nothing known."""
-        self.inference = Inference()
+        super().__post_init__()
         self.modules: list[tuple[str, nn.Module]] = []
-        self._operators: dict[Operator, Operator] = {}
         self._known: dict[int, tuple[torch.Tensor, Traced | Constant]] = {}
         self._twins: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._parameters: dict[int, str] = {}
@@ -165,7 +131,7 @@ class Notes:
         if has_batch:
             # One for every sample: how many there are, the input says.
             made_of = (next(iter(self.nodes)), *made_of)
-        return self._emit(op.Derived(shape), made_of, self.name("derived"))
+        return self.emit_derived(shape, made_of, self.name("derived"))
 
     def store(self, path: str) -> str:
         """Return the node of a stored tensor, or of the layer that it belongs to."""
@@ -176,9 +142,10 @@ class Notes:
 
     def _store(self, path: str, shape: Shape) -> str:
         self.used.add(path)
-        operator = op.Parameter(shape, self.by_path[path][1])
+        learnable = self.by_path[path][1]
         # Under its node's name if that is how we compile one, as the scale of a block.
-        name = self._emit(operator, (), self._free(path.removesuffix(".data")))
+        name = self._free(path.removesuffix(".data"))
+        self.emit_stored(shape, name, learnable=learnable)
         self._owners[path] = name
         return name
 
@@ -201,36 +168,6 @@ class Notes:
             else "_".join([scope, parts[-1]])
         )
         return self._unique(base)
-
-    # Nodes.
-
-    def emit(
-        self,
-        operator: Operator,
-        inputs: tuple[str, ...],
-        kind: str = "",
-        *,
-        is_step: bool = False,
-    ) -> Node:
-        """Append a node, and return it."""
-        name = self.name(kind or operator.kind, is_step=is_step)
-        self._emit(operator, inputs, name)
-        return self.nodes[name]
-
-    def emit_named(
-        self, operator: Operator, inputs: tuple[str, ...], name: str
-    ) -> None:
-        """Append a node under a name of :meth:`name`."""
-        self._emit(operator, inputs, name)
-
-    def _emit(self, operator: Operator, inputs: tuple[str, ...], name: str) -> str:
-        operator = self._operators.setdefault(operator, operator)
-        self.nodes[name] = make_node(name, operator, inputs, self.nodes, self.inference)
-        return name
-
-    def refuse(self, kind: str, reason: str) -> CostModelError:
-        """Return an error that says which module calls what."""
-        return at(kind, self.path or "forward", reason)
 
 
 def is_leaf(module: nn.Module | None) -> bool:

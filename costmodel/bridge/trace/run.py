@@ -15,27 +15,21 @@ from torch.utils._pytree import tree_flatten
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim
+from costmodel.bridge.importing.batch_axis import split
+from costmodel.bridge.importing.graph import DEPTH, SIDES, Traced
+from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.trace.again import admits, check_again
 from costmodel.bridge.trace.extremes import symbolic_builtins
-from costmodel.bridge.trace.guards import constraints
-from costmodel.bridge.trace.layout import split
-from costmodel.bridge.trace.sizes import Record
+from costmodel.bridge.trace.readers import READERS
 from costmodel.bridge.trace.stack import following
-from costmodel.bridge.trace.tidy import tidied
-from costmodel.bridge.trace.tracer import DependsOnDataError, Traced, Tracer
+from costmodel.bridge.trace.tracer import DependsOnDataError, Tracer
 from costmodel.errors import CostModelError
-from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
 
 
-SAMPLES = ((13, 256, 320), (13, 224, 224), (13, 256, 256), (13, 299, 299),
-           (13, 384, 384), (13, 512, 512), (13, 32, 32), (13, 28, 28), (13, 160, 160),
-           (13, 240, 240))  # fmt: skip
-"""Batch, height and width to run at: all three different, where a module allows it."""
-
-DEPTH = 24
-"""The depth of a volume there: a number that is no other size by chance."""
+COUNT = 13
+"""The batch to run at: a number that is no other size by chance."""
 
 
 def trace(
@@ -144,8 +138,8 @@ def _samples(shape: Sequence[Dim], batch: Dim) -> Iterator[dict[sympy.Symbol, in
         key=str,
     )
     seen = []
-    for count, height, width in SAMPLES:
-        samples = batch if isinstance(batch, int) else count
+    for height, width in SIDES:
+        samples = batch if isinstance(batch, int) else COUNT
         known: dict[Any, int] = {N: samples, D: DEPTH, H: height, W: width}
         values = {s: known.get(s, height) for s in symbols}
         if values not in seen:
@@ -171,7 +165,7 @@ def _run(
         for path, value in group
     }
     tracer = Tracer(
-        size(batch), Record(values), stored,
+        batch=size(batch), record=Record(values), by_path=stored, readers=READERS,
         keeps_identities=isinstance(module, fx.GraphModule), marks_unknown=marks,
     )  # fmt: skip
     image = _image(tracer, shape, batch)
@@ -206,8 +200,8 @@ def _image(tracer: Tracer, shape: Sequence[Dim], batch: Dim) -> torch.Tensor:
     sizes = (size(batch), *map(size, shape))
     numbers = [s.at(tracer.record.values) for s in sizes]
     image = torch.empty(numbers, device="meta", dtype=_type(tracer))
-    operator = op.Input(Shape(shape[0], tuple(Extent(s) for s in shape[1:])))
-    node = tracer.emit(operator, ())
+    sample = Shape(shape[0], tuple(Extent(s) for s in shape[1:]))
+    node = tracer.emit_input(sample, tracer.name("input"))
     layout, _ = split(sizes, size(batch))
     tracer.know(image, Traced(node.name, node.output, sizes, layout))
     return image
@@ -234,9 +228,7 @@ def _require_rules(tracer: Tracer, name: str) -> None:
 
 def _network(tracer: Tracer, outputs: list[str], name: str, batch: Dim) -> Network:
     _require_rules(tracer, name)
-    needed = constraints(tracer.record, tracer.demands)
-    nodes = tidied(tracer.nodes, outputs)
-    return Network.of_nodes(nodes, outputs, name, batch, needed, tracer.shared)
+    return tracer.network(outputs, name, batch)
 
 
 def _warn_unused(module: nn.Module, tracer: Tracer) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from costmodel.bridge.trace.leaves import operator_of
-from costmodel.bridge.trace.tracer import Constant, Traced, Tracer
+from costmodel.bridge.importing.graph import Constant, Traced
+from costmodel.bridge.leaves import operator_of
+from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 
@@ -72,7 +73,7 @@ def _leaf(tracer: Tracer, part: nn.Module, args: tuple[Any, ...]) -> Any:
     tracer.used.update(
         f"{path}.{key}" for key, _ in (*part.named_parameters(), *part.named_buffers())
     )
-    node = tracer.emit(operator, (known.node,))
+    node = tracer.emit(operator, (known.node,), tracer.name(operator.kind))
     sizes = known.layout.sizes(node.output, tracer.batch, len(node.output.spatial) + 2)
     numbers = [s.at(tracer.record.values) for s in sizes]
     value = torch.empty(numbers, device="meta")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+from costmodel.bridge.importing.graph import Constant, Traced
+from costmodel.bridge.importing.symbolic_int import SizeInt, whole
+from costmodel.bridge.trace.constants import sizes_of
 from costmodel.bridge.trace.names import (
     FILLED,
     MADE_ANEW,
-    NEVER_IN_PLACE,
     OF_TWO,
     PRODUCTS,
     RECURRENT,
@@ -21,20 +24,26 @@ from costmodel.bridge.trace.names import (
     is_question,
     keeps_sizes,
 )
-from costmodel.bridge.trace.notes import Constant, Notes, Traced
-from costmodel.bridge.trace.sizes import SizeInt, whole
+from costmodel.bridge.trace.notes import Notes
 from costmodel.errors import CostModelError
+
+
+if TYPE_CHECKING:
+    from costmodel.bridge.trace.kernels import Readers
 
 
 class DependsOnDataError(CostModelError):
     """What code does depends on the numbers in a tensor."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Tracer(Notes, TorchFunctionMode):
     """Reads every call of a torch function while it is entered.
 
     Real tensors are replaced by twins without memory; the module is never changed.
     """
+
+    readers: Readers
 
     def __post_init__(self) -> None:
         """Start with nothing known."""
@@ -62,9 +71,7 @@ class Tracer(Notes, TorchFunctionMode):
         )
         if not reached or name in MADE_ANEW:
             return self._constant(name, func, args, options, known)
-        from costmodel.bridge.trace.calls import read
-
-        return read(self, name, func, args, options)
+        return self.readers.read(self, func, args, options)
 
     def run(self, func: Callable[..., Any], args: Any, options: Any) -> Any:
         """Run a function on tensors without memory."""
@@ -88,10 +95,10 @@ class Tracer(Notes, TorchFunctionMode):
         x = args[0] if args else None
         written = getattr(func, "__name__", "")
         name = canonical(func)
-        known = keeps_sizes(name)
-        if not (
-            isinstance(x, torch.Tensor) and known and _fits(x, name, args, options)
-        ):
+        normalizes = self.readers.keeps_sizes(name, func)
+        if not isinstance(x, torch.Tensor) or not (normalizes or keeps_sizes(name)):
+            return None
+        if normalizes and not _fits(x, args, options):
             return None
         if name in OF_TWO:
             other = args[1] if len(args) > 1 else None
@@ -100,12 +107,13 @@ class Tracer(Notes, TorchFunctionMode):
             )
             if not single or not isinstance(self.tensor(x), Traced):
                 return None
-        is_plain = not written.startswith("__")
-        if options.get("inplace") is True or (is_plain and written.endswith("_")):
+        if written.startswith("__"):
+            is_in_place = written.startswith("__i") and name in OF_TWO
+        else:
+            is_in_place = written.endswith("_")
+        if is_in_place or options.get("inplace") is True:
             return self.twin(x)
-        if written.startswith("__i") and name in OF_TWO:
-            return self.twin(x)
-        if name not in NEVER_IN_PLACE and any(a is True for a in args[1:]):
+        if not normalizes and any(a is True for a in args[1:]):
             return None
         return torch.empty_like(self.twin(x))
 
@@ -163,8 +171,6 @@ class Tracer(Notes, TorchFunctionMode):
                 options = {**options, "device": "meta"}
             with torch.no_grad():
                 result = func(*args, **options)
-        from costmodel.bridge.trace.constants import sizes_of
-
         for value in tree_flatten(result)[0]:
             if isinstance(value, torch.Tensor) and id(value) not in self.stored:
                 sizes = sizes_of(self, args, options, value)
@@ -186,12 +192,10 @@ def _recurrent(x: torch.Tensor, states: Any, *, is_both: bool) -> Any:
     return x.new_empty((*x.shape[:-1], width)), *map(torch.empty_like, each)
 
 
-def _fits(x: torch.Tensor, name: str, args: Any, options: Any) -> bool:
+def _fits(x: torch.Tensor, args: Any, options: Any) -> bool:
     """Say whether the weights of a normalization are for a tensor of such a shape."""
-    if name not in NEVER_IN_PLACE:
-        return True
-    if name == "layer_norm":
-        shape = options.get("normalized_shape", args[1] if len(args) > 1 else ())
+    shape = options.get("normalized_shape", args[1] if len(args) > 1 else None)
+    if isinstance(shape, Sequence):
         return tuple(shape) == tuple(x.shape[-len(shape) :])
     weights = [w for w in (*args[1:], *options.values()) if isinstance(w, torch.Tensor)]
     return x.dim() > 1 and all(w.numel() == x.shape[1] for w in weights)
@@ -206,11 +210,3 @@ def _tensors(args: Any, options: dict[str, Any]) -> Iterator[torch.Tensor]:
             for one in tree_flatten(value)[0]:
                 if isinstance(one, torch.Tensor):
                     yield one
-
-
-def number_of(value: Any) -> bool:
-    """Say whether a value is a plain number or a size."""
-    return isinstance(value, (int, float, SizeInt)) and not isinstance(value, bool)
-
-
-__all__ = ["Constant", "Traced", "Tracer", "number_of"]

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from costmodel.bridge.onnx.call import Call
+from costmodel.bridge.importing.readers import pointwise
+from costmodel.bridge.onnx.call import Reader
+from costmodel.bridge.onnx.readers.axes import AXES
+from costmodel.bridge.onnx.readers.elements import ELEMENTS
 from costmodel.bridge.onnx.readers.layers import LAYERS
-from costmodel.bridge.onnx.readers.movement import MOVEMENT
-from costmodel.bridge.onnx.readers.parts import PARTS
-from costmodel.bridge.onnx.readers.pointwise import POINTWISE, function
-from costmodel.bridge.onnx.readers.pooling import POOLING
 from costmodel.bridge.onnx.readers.products import PRODUCTS
+from costmodel.network.operators.functions import onnx_as
 
 
-READERS: dict[str, Callable[[Call], None]] = {
-    **LAYERS,
-    **POINTWISE,
-    **POOLING,
-    **MOVEMENT,
-    **PARTS,
-    **PRODUCTS,
-}
+READERS: dict[str, Reader] = {**LAYERS, **ELEMENTS, **AXES, **PRODUCTS}
 """Readers by type of operator."""
 
 
-def reader_of(kind: str) -> Callable[[Call], None] | None:
+def reader_of(kind: str) -> Reader | None:
     """Return the reader of a type; else ONNX's own definition is read, or nothing."""
-    return READERS.get(kind) or function(kind)
+    if kind in READERS:
+        return READERS[kind]
+    function = onnx_as(kind)
+    return None if function is None else pointwise.function(function)
 
 
 __all__ = ["READERS", "reader_of"]

@@ -1,269 +1,158 @@
-"""Readers of layers with weights, and of normalization."""
+"""ONNX operators that are layers, pooling, resampling or padding."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
-
-from costmodel.algebra.polynomial import Size, size
-from costmodel.bridge.onnx.call import Call, Undone
-from costmodel.bridge.onnx.tensors import Constant, Traced
-from costmodel.network import operators as op
+from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.graph import Traced
+from costmodel.bridge.importing.readers import (
+    layers,
+    normalization,
+    padding,
+    pooling,
+    reductions,
+)
+from costmodel.bridge.importing.symbolic_int import formula_of
+from costmodel.bridge.onnx.call import NodeCall, Reader, taking
+from costmodel.bridge.onnx.tensors import int_of
 from costmodel.network.shape import AXES
 
 
-Pads = tuple[tuple[int, ...], tuple[int, ...]]
-
-
-def names(call: Call, *places: int) -> tuple[str, ...]:
-    """Return the stored tensors that weights are, or come from."""
-    found: list[str] = []
-    for place in places:
-        value = call.stored(place)
-        found += [name for name, _ in value.sources] if value is not None else []
-    return tuple(dict.fromkeys(found))
-
-
-def lengths(value: Constant, call: Call) -> tuple[int, ...]:
-    """Return the sizes of a weight, which are numbers."""
-    found = []
-    for one in value.sizes:
-        if one.constant is None:
-            raise call.refuse(f"a weight's size depends on the input: {one.value}")
-        found.append(one.constant)
-    return tuple(found)
-
-
-def weight(call: Call, place: int = 1) -> Constant:
-    """Return a weight that has to be there."""
-    value = call.stored(place)
-    if value is None:
-        raise call.refuse("its weight is missing")
-    return value
-
-
-def fitting(call: Call, x: Traced, axis: int, length: int) -> Traced:
-    """Return an operand whose axis has the length that weights ask for."""
-    if x.sizes[axis].constant == length:
-        return x
-    sizes = list(x.sizes)
-    sizes[axis] = size(length)
-    return call.restated(x, sizes, f"its weights are for {length}")
-
-
-def padded(
-    call: Call,
-    x: Traced,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-) -> tuple[Traced, tuple[int, ...]]:
-    """Return the operand and the padding that is the same at both ends.
-
-    What is more at one end, or depends on the size ("SAME"), is a step before.
-    """
-    count = len(kernel)
-    mode = call.get("auto_pad", "NOTSET")
-    if mode.startswith("SAME"):
-        return _same(call, x, kernel, stride, dilation)
-    pads = tuple(call.get("pads") or (0,) * 2 * count)
-    if mode == "VALID":
-        pads = (0,) * 2 * count
-    before, after = pads[:count], pads[count:]
-    if before == after:
-        return x, before
-    layer = op.Pad((0, *before), (0, *after))
-    return call.put(layer, x, is_step=True), (0,) * count
-
-
-def _same(
-    call: Call,
-    x: Traced,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-) -> tuple[Traced, tuple[int, ...]]:
-    """Return the operand padded so that ⌈n/s⌉ positions come out."""
-    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    totals = [
-        _total(n, span, s)
-        for n, span, s in zip(x.sizes[2:], spans, stride, strict=True)
-    ]
-    known = [t.constant for t in totals]
-    none = (0,) * len(kernel)
-    if all(t == 0 for t in known):
-        return x, none
-    if all(t is not None and t % 2 == 0 for t in known):
-        return x, tuple(t // 2 for t in known if t is not None)
-    if None not in known:
-        ends = _unequal(call, [t for t in known if t is not None])
-        before, after = ((0, *end) for end in ends)
-        return call.put(op.Pad(before, after), x, is_step=True), none
-    sizes = (*x.sizes[:2], *(n + t for n, t in zip(x.sizes[2:], totals, strict=True)))
-    return call.put_sizes(op.PadTo, x, sizes, is_step=True), none
-
-
-def _unequal(call: Call, totals: list[int]) -> Pads:
-    """Return padding before and after; one of both ends has an odd one more."""
-    less = tuple(t // 2 for t in totals)
-    more = tuple(t - t // 2 for t in totals)
-    return (less, more) if call.get("auto_pad") == "SAME_UPPER" else (more, less)
-
-
-def _total(length: Size, span: int, stride: int) -> Size:
-    """Return the padding of an axis: (⌈n/s⌉ − 1)·s + span − n."""
-    if span < stride:
-        raise Undone
-    count = -(-length // stride)
-    return (count - 1) * stride + span - length
-
-
-def conv(call: Call) -> None:
-    """Read a convolution along one, two or three axes."""
-    x, stored = call.x(), weight(call)
-    filters, fan_in, *kernel = lengths(stored, call)
-    if len(kernel) not in AXES:
-        raise Undone
-    ones, groups = (1,) * len(kernel), int(call.get("group", 1))
-    stride = tuple(call.get("strides") or ones)
-    dilation = tuple(call.get("dilations") or ones)
-    x = fitting(call, x, 1, fan_in * groups)
-    x, padding = padded(call, x, tuple(kernel), stride, dilation)
-    bias = call.stored(2) is not None
-    layer = op.Conv(filters, tuple(kernel), stride, padding, dilation, groups, bias)
-    call.give(call.put(layer, x, sources=names(call, 1, 2)))
-
-
-def conv_transpose(call: Call) -> None:
-    """Read a transposed convolution."""
-    x, stored = call.x(), weight(call)
-    fan_in, each, *kernel = lengths(stored, call)
-    count = len(kernel)
-    pads = tuple(call.get("pads") or (0,) * 2 * count)
-    odd = call.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}
-    odd = odd or bool(call.get("output_shape")) or pads[:count] != pads[count:]
-    if count not in AXES or odd:
-        raise Undone
-    groups = int(call.get("group", 1))
-    layer = op.ConvTranspose(
-        each * groups,
-        tuple(kernel),
-        tuple(call.get("strides") or (1,)),
-        pads[:count],
-        tuple(call.get("output_padding") or (0,)),
-        tuple(call.get("dilations") or (1,)),
-        groups,
-        call.stored(2) is not None,
-    )
-    x = fitting(call, x, 1, fan_in)
-    call.give(call.put(layer, x, sources=names(call, 1, 2)))
-
-
-def gemm(call: Call) -> None:
+def gemm(call: NodeCall) -> None:
     """Read a product with a stored matrix, and a bias: a linear layer."""
-    odd = (
-        call.get("alpha", 1.0) != 1 or call.get("beta", 1.0) != 1 or call.get("transA")
-    )
-    if odd or call.is_traced(1) or call.is_traced(2):
+    factors = call.get("alpha", 1.0), call.get("beta", 1.0)
+    if (
+        factors != (1, 1)
+        or call.get("transA")
+        or call.is_traced(1)
+        or call.is_traced(2)
+    ):
         raise Undone
-    rows, columns = lengths(weight(call), call)
+    weight, bias = call.weight(), call.optional("bias")
+    rows, columns = call.lengths(weight)
     features, read = (rows, columns) if call.get("transB") else (columns, rows)
-    bias = call.stored(2)
-    if bias is not None and lengths(bias, call) not in {(features,), (1, features)}:
+    if bias is not None and call.lengths(bias) not in {(features,), (1, features)}:
         raise Undone
-    x = fitting(call, call.x(), 1, read)
-    layer = op.Linear(features, bias is not None)
-    call.give(call.put(layer, x, sources=names(call, 1, 2)))
+    layers.dense(call, call.x(), (read, features), weight, bias)
 
 
-def batch_norm(call: Call) -> None:
-    """Read batch normalization; what a file trains with are the batch's statistics."""
-    x = call.x()
-    x = fitting(call, x, 1, lengths(weight(call), call)[0])
-    layer = op.BatchNorm(affine=is_affine(call, 1), running=True)
-    call.give(call.put(layer, x, sources=names(call, 1, 2, 3, 4)))
+def over_last(append: Callable[[NodeCall, Traced, int], None]) -> Reader:
+    """Return a reader of normalization over the axes from one on."""
 
-
-def is_affine(call: Call, place: int) -> bool:
-    """Say whether a scale is learned: a constant of the graph is none.
-
-    Exporters take a group norm apart, and write ones and zeros where they scale later.
-    """
-    scale, shift = weight(call, place), call.stored(place + 1)
-    is_named = call.node.input[place].endswith("weight")
-    return scale.is_learnable and (is_named or not _is_neutral(scale, shift))
-
-
-def _is_neutral(scale: Constant, shift: Constant | None) -> bool:
-    """Say whether a scale is 1 everywhere, and a shift 0."""
-    ones, zeros = scale.array, None if shift is None else shift.array
-    return ones is not None and bool((ones == 1).all() and not np.any(zeros))
-
-
-def instance_norm(call: Call) -> None:
-    """Read normalization of each channel of each sample by itself."""
-    x = call.x()
-    affine = is_affine(call, 1)
-    channels = lengths(weight(call), call)[0]
-    x = fitting(call, x, 1, channels)
-    is_map = len(x.shape.spatial) in AXES
-    layer = op.InstanceNorm(affine) if is_map else op.GroupNorm(channels, affine)
-    call.give(call.put(layer, x, sources=names(call, 1, 2) if affine else ()))
-
-
-def group_norm(call: Call) -> None:
-    """Read normalization over groups of channels."""
-    x = call.x()
-    channels = x.sizes[1].constant
-    affine = is_affine(call, 1)
-    if affine and lengths(weight(call), call) != (channels,):
-        raise Undone
-    layer = op.GroupNorm(int(call.get("num_groups")), affine)
-    call.give(call.put(layer, x, sources=names(call, 1, 2) if affine else ()))
-
-
-def last_axes(layer: Callable[[int, bool, bool], Any]) -> Callable[[Call], None]:
-    """Return a reader of normalization over the last axes."""
-
-    def reader(call: Call) -> None:
+    def reader(call: NodeCall) -> None:
         x = call.x()
-        axes = len(x.sizes) - int(call.get("axis", -1)) % len(x.sizes)
-        affine, bias = is_affine(call, 1), call.stored(2) is not None
-        sources = names(call, 1, 2) if affine else ()
-        call.give(call.put(layer(axes, affine, bias and affine), x, sources=sources))
+        append(call, x, len(x.sizes) - int(call.get("axis", -1)) % len(x.sizes))
 
     return reader
 
 
-def local_response_norm(call: Call) -> None:
-    """Read normalization over neighbouring channels."""
-    call.give(call.put(op.LocalResponseNorm(int(call.get("size"))), call.x()))
-
-
-def prelu(call: Call) -> None:
+def prelu(call: NodeCall) -> None:
     """Read a rectifier with learned slopes: one, or one for each channel."""
-    x = call.x()
-    slopes = lengths(weight(call), call)
-    many = 1
-    for one in slopes:
-        many *= one
-    place = len(slopes) - len(x.sizes) + 1
+    slopes, many = call.lengths(call.weight()), call.count(call.weight())
+    place = len(slopes) - len(call.x().sizes) + 1
     if many > 1 and not (0 <= place < len(slopes) and slopes[place] == many):
         raise Undone
-    call.give(call.put(op.PReLU(many), x, sources=names(call, 1)))
+    normalization.prelu(call)
 
 
-LAYERS: dict[str, Callable[[Call], None]] = {
-    "Conv": conv,
-    "ConvTranspose": conv_transpose,
-    "Gemm": gemm,
-    "BatchNormalization": batch_norm,
-    "InstanceNormalization": instance_norm,
-    "GroupNormalization": group_norm,
-    "LayerNormalization": last_axes(op.LayerNorm),
-    "RMSNormalization": last_axes(lambda axes, affine, _: op.RMSNorm(axes, affine)),
-    "LRN": local_response_norm,
-    "PRelu": prelu,
+def global_pool(operation: str) -> Reader:
+    """Return a reader of pooling over the whole map."""
+
+    def reader(call: NodeCall) -> None:
+        x = call.x()
+        if pooling.is_map(x):
+            call.result(pooling.whole_map(operation, x), x)
+        else:
+            places = range(2, len(x.sizes))
+            reductions.reduced(call, operation, x, places, keep=True, everywhere=True)
+
+    return reader
+
+
+def resize(call: NodeCall) -> None:
+    """Read resampling by a factor, or to a size."""
+    x = call.x()
+    count = len(x.sizes)
+    if call.get("antialias") or count - 2 not in AXES or call.get("axes"):
+        raise Undone
+    mode = _mode(call, count - 2)
+    place = 1 if call.version < 11 else 2
+    scales = [float(s) for s in call.listed(place, "scales", [])]
+    if scales:
+        if len(scales) != count or scales[:2] != [1, 1]:
+            raise Undone
+        # Of numbers with 24 binary digits.
+        pooling.scaled(call, mode, scales[2:], 1e-6)
+        return
+    wanted = [formula_of(n) for n in call.listed(3, "sizes", [])]
+    is_free = call.get("keep_aspect_ratio_policy", "stretch") == "stretch"
+    if len(wanted) != count or not is_free:
+        raise Undone
+    for i in (0, 1):
+        call.equal(x.sizes[i], wanted[i], "only maps are resized, not channels")
+    pooling.resized(call, mode, wanted[2:])
+
+
+def _mode(call: NodeCall, axes: int) -> str:
+    mode = call.get("mode", "nearest")
+    where = call.get("coordinate_transformation_mode", "half_pixel")
+    if where not in _WHERE:
+        raise Undone
+    if mode == "nearest":
+        is_exact = where in {"half_pixel", "pytorch_half_pixel"} and call.version > 10
+        return "nearest_exact" if is_exact else "nearest"
+    names = {
+        "linear": _LINEAR[axes], "bilinear": "bilinear", "cubic": "bicubic"
+    }  # fmt: skip
+    if mode not in names:
+        raise Undone
+    return names[mode] + ("_corners" if where == "align_corners" else "")
+
+
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+_WHERE = {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"}
+
+
+def pad(call: NodeCall) -> None:
+    """Read padding: before every axis, and then after every axis."""
+    x = call.x()
+    amounts = [formula_of(int_of(a)) for a in call.listed(1, "pads", [])]
+    mode = _BORDERS.get(call.get("mode", "constant"))
+    axes = [int(a) % len(x.sizes) for a in call.listed(3, "axes", [])]
+    axes = axes or list(range(len(x.sizes)))
+    before, after = amounts[: len(axes)], amounts[len(axes) :]
+    ends = dict(zip(axes, zip(before, after, strict=True), strict=True))
+    if mode is None or (mode != "constant" and not padding.is_of_map(x, mode)):
+        raise Undone
+    padding.pad(call, ends, mode)
+
+
+_BORDERS = {
+    "constant": "constant", "reflect": "reflect", "edge": "replicate",
+    "wrap": "circular",
+}  # fmt: skip
+
+_WEIGHTED = "input weight bias"
+
+LAYERS: dict[str, Reader] = {
+    "Conv": taking(_WEIGHTED, layers.conv),
+    "ConvTranspose": taking(_WEIGHTED, layers.conv_transpose),
+    "Gemm": taking(_WEIGHTED, gemm),
+    "BatchNormalization": taking(
+        "input weight bias running_mean running_var", normalization.batch_norm
+    ),
+    "InstanceNormalization": taking(_WEIGHTED, normalization.instance_norm),
+    "GroupNormalization": taking(_WEIGHTED, normalization.group_norm),
+    "LayerNormalization": taking(_WEIGHTED, over_last(normalization.layer_norm)),
+    "RMSNormalization": taking("input weight", over_last(normalization.rms_norm)),
+    "LRN": normalization.local_response_norm,
+    "PRelu": taking("input weight", prelu),
+    "MaxPool": pooling.max_pool,
+    "AveragePool": pooling.avg_pool,
+    "GlobalAveragePool": global_pool("mean"),
+    "GlobalMaxPool": global_pool("max"),
+    "Resize": resize,
+    "Upsample": resize,
+    "Pad": pad,
 }

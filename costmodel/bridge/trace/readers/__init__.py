@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
+from types import FunctionType
+from typing import Any
 
-from costmodel.bridge.trace.calls import Call
-from costmodel.bridge.trace.readers.layers import LAYERS
-from costmodel.bridge.trace.readers.parts import PARTS
-from costmodel.bridge.trace.readers.pointwise import POINTWISE, function
-from costmodel.bridge.trace.readers.pooling import POOLING
+from costmodel.bridge.importing.readers import pointwise
+from costmodel.bridge.trace.calls import Reader, taking
+from costmodel.bridge.trace.kernels import Readers
+from costmodel.bridge.trace.readers.axes import AXES
+from costmodel.bridge.trace.readers.elements import ELEMENTS
+from costmodel.bridge.trace.readers.layers import LAYERS, STATISTICS, WEIGHTS_FIRST
 from costmodel.bridge.trace.readers.products import PRODUCTS
-from costmodel.bridge.trace.readers.reductions import REDUCTIONS
-from costmodel.bridge.trace.readers.views import VIEWS
+from costmodel.network.operators.functions import traced_as
 
 
-READERS: dict[str, Callable[[Call], None]] = {
-    **LAYERS,
-    **POINTWISE,
-    **POOLING,
-    **VIEWS,
-    **PARTS,
-    **REDUCTIONS,
-    **PRODUCTS,
-}
+TABLE: dict[str, Reader] = {**LAYERS, **ELEMENTS, **AXES, **PRODUCTS}
 """Readers by name."""
 
 
-def reader_of(name: str) -> Callable[[Call], None] | None:
+def reader_of(name: str, func: Any) -> Reader | None:
     """Return the reader of a function; without one the kernels that it calls are."""
-    return READERS.get(name) or function(name)
+    found = TABLE.get(name)
+    if found is None:
+        function = traced_as(name)
+        each = None if function is None else pointwise.function(function)
+        return None if each is None else taking("input", each)
+    if found.arguments == STATISTICS and not isinstance(func, FunctionType):
+        return replace(found, arguments=WEIGHTS_FIRST)
+    return found
 
 
-__all__ = ["READERS", "reader_of"]
+READERS = Readers(reader_of, AXES)
+
+__all__ = ["READERS", "TABLE", "reader_of"]

@@ -9,7 +9,7 @@ import sympy
 from costmodel.algebra.conditions import decided
 from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.algebra.polynomial import Size
-from costmodel.bridge.trace.sizes import Record
+from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.network.constraint import Constraint
 
 

@@ -1,7 +1,9 @@
-"""Which module or function stands for each operator that combines or arranges."""
+"""Which module or function of PyTorch stands for each operator, and is read as it."""
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
@@ -12,7 +14,7 @@ from torch import nn
 
 from costmodel.algebra.symbols import as_int
 from costmodel.bridge import arrangements as arrange
-from costmodel.bridge import functions, modules, ranked
+from costmodel.bridge import functions, modules, packages, products, ranked
 from costmodel.bridge.arrangements import Function, Sizes
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
@@ -53,6 +55,41 @@ def sizes(network: Network, node: Node, known: Collection[str]) -> Sizes:
             f"bind {names} first",
         )
     return Sizes(shape.sizes, places)
+
+
+def conv(layer: op.Conv, x: Shape) -> nn.Module:
+    """Return the convolution along as many axes as the kernel has."""
+    return ranked.CONV[len(layer.kernel)](
+        as_int(x.channels),
+        as_int(layer.channels),
+        layer.kernel,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        as_int(layer.groups),
+        layer.bias,
+        layer.padding_mode,
+    )
+
+
+def conv_transpose(layer: op.ConvTranspose, x: Shape) -> nn.Module:
+    """Return the transposed convolution along as many axes as the kernel has."""
+    return ranked.CONV_TRANSPOSE[len(layer.kernel)](
+        as_int(x.channels),
+        as_int(layer.channels),
+        layer.kernel,
+        layer.stride,
+        layer.padding,
+        layer.output_padding,
+        as_int(layer.groups),
+        layer.bias,
+        layer.dilation,
+    )
+
+
+def linear(layer: op.Linear, x: Shape) -> nn.Module:
+    """Return the linear layer of the last axis."""
+    return nn.Linear(as_int(x.sizes[-1]), as_int(layer.features), layer.bias)
 
 
 def batch_norm(layer: op.BatchNorm, x: Shape) -> nn.Module:
@@ -119,7 +156,51 @@ COPIES: dict[str, Callable[[], nn.Module]] = {
     "flipped": partial(Function, partial(torch.flip, dims=(-1,))),
 }
 
+FUNCTIONS: dict[op.Operator, Callable[..., Any]] = {
+    op.Arithmetic("add"): operator.add,
+    op.Arithmetic("multiply"): operator.mul,
+}
+"""Operators that are functions of two operands, folded over more."""
+
+
+def joined(layer: op.Operator, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Return the function of all operands at once that an operator is, with them."""
+    if isinstance(layer, op.Concat):
+        return torch.cat, (values, as_int(layer.axis))
+    return None
+
+
+ALIGNING = {op.MatMul, op.Einsum}
+"""Operators that align axes; a stored operand has none for the batch."""
+
+REPEATING = {op.Concat: math.inf, op.Attention: 3}
+"""So many operands that have to have the same batch; the others are repeated."""
+
 LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
+    op.Conv: conv,
+    op.TableConv2d: lambda o, x: modules.TableConv2d(o.table, o.kernel),
+    op.Derived: lambda o, *_: modules.Derived(tuple(map(as_int, o.shape.sizes))),
+    op.Linear: linear,
+    op.RadialBasis: lambda o, x: modules.RadialBasis(as_int(x.channels), o.features),
+    op.BatchNorm: batch_norm,
+    # The paper's constants (section 3.3): k = 2, n = 5, α = 10⁻⁴ (times n), β = 0.75.
+    op.LocalResponseNorm: lambda o, x: nn.LocalResponseNorm(o.size, 5e-4, 0.75, 2.0),
+    op.Softmax: softmax,
+    op.Identity: lambda o, x: nn.Identity(),
+    op.Dropout: lambda o, x: nn.Dropout(o.percent / 100),
+    op.MaxPool: lambda o, x: ranked.MAX_POOL[len(o.kernel)](
+        o.kernel, o.stride, o.padding, o.dilation, ceil_mode=o.ceil_mode
+    ),
+    op.AvgPool: lambda o, x: ranked.AVG_POOL[len(o.kernel)](
+        o.kernel, o.stride, o.padding, o.ceil_mode, o.count_include_pad
+    ),
+    op.Subsample2d: lambda o, x: modules.Subsample2d(as_int(x.channels), o.kernel),
+    op.AdaptiveAvgPool: lambda o, x: ranked.ADAPTIVE_AVG_POOL[len(o.size)](o.size),
+    op.AdaptiveMaxPool: lambda o, x: ranked.ADAPTIVE_MAX_POOL[len(o.size)](o.size),
+    op.Flatten: lambda o, x: nn.Flatten(),
+    op.Pad: pad,
+    op.Zeros: lambda o, x: modules.Zeros(o.channels, o.stride),
+    op.ChannelShuffle: lambda o, x: modules.ChannelShuffle(o.groups),
     op.Pointwise: lambda o, _: functions.pointwise(o),
     op.Arithmetic: lambda o, *_: functions.arithmetic(o),
     op.PReLU: lambda o, _: nn.PReLU(as_int(o.parameters)),
@@ -139,5 +220,38 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Unfold: lambda o, _: nn.Unfold(o.kernel, o.dilation, o.padding, o.stride),
     op.PixelShuffle: lambda o, _: nn.PixelShuffle(as_int(o.factor)),
     op.PixelUnshuffle: lambda o, _: nn.PixelUnshuffle(as_int(o.factor)),
+    op.ConvTranspose: conv_transpose,
+    op.MatMul: lambda o, *x: products.MatMul(),
+    op.Attention: lambda o, *x: products.Attention(),
+    op.Einsum: lambda o, *x: products.Einsum(o.equation),
+    op.Resize: lambda o, x: products.upsample(
+        o.mode, scale=o.scale, size=o.shape and o.shape.sizes[1:]
+    ),
 }
 """Operators that are modules: from the operator and its input shapes."""
+
+MODULES: dict[type[nn.Module], Callable[[Any], op.Operator]] = {
+    modules.TableConv2d: lambda m: op.TableConv2d(
+        m.table, tuple(m.maps[0].kernel_size)
+    ),
+    modules.Subsample2d: lambda m: op.Subsample2d(tuple(m.kernel)),
+    modules.RadialBasis: lambda m: op.RadialBasis(m.weight.shape[0]),
+    modules.Zeros: lambda m: op.Zeros(m.channels, tuple(m.stride)),
+    modules.PadChannels: lambda m: op.Pad((m.before,), (m.after,)),
+    modules.SelectChannels: lambda m: op.Slice(1, m.start, length=m.channels),
+    modules.ChannelShuffle: lambda m: op.ChannelShuffle(m.groups),
+    nn.ChannelShuffle: lambda m: op.ChannelShuffle(m.groups),
+}
+"""By their exact type: a subclass may do something else."""
+
+
+def operator_of(module: nn.Module) -> op.Operator | None:
+    """Return what a module is, if it is one operator; functions of PyTorch's own run.
+
+    Functions of each element may be modules of ours, or of another package.
+    """
+    packages.discover()
+    if type(module) in MODULES:
+        return MODULES[type(module)](module)
+    layer = functions.pointwise_modules().get(type(module))
+    return None if layer is None or layer.row.is_module else layer

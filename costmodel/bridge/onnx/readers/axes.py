@@ -1,29 +1,25 @@
-"""Readers of views and permutations."""
+"""ONNX operators that only move elements: views, parts, joins."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from costmodel.algebra.polynomial import Size, size
-from costmodel.bridge.onnx.call import Call
-from costmodel.bridge.onnx.readers.pooling import int_of
-from costmodel.bridge.onnx.tensors import Traced
-from costmodel.bridge.trace.layout import split
-from costmodel.bridge.trace.sizes import formula_of
-from costmodel.network import operators as op
+from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.graph import Traced
+from costmodel.bridge.importing.readers import views
+from costmodel.bridge.importing.readers.parts import bound, even, joined, part, parts
+from costmodel.bridge.importing.readers.views import product, reshape
+from costmodel.bridge.importing.symbolic_int import formula_of
+from costmodel.bridge.onnx.call import NodeCall, Reader
+from costmodel.bridge.onnx.tensors import int_of, plain
 
 
-def product(sizes: Sequence[Size]) -> Size:
-    """Return the product of sizes."""
-    total = size(1)
-    for one in sizes:
-        total = total * one
-    return total
-
-
-def view(call: Call) -> None:
+def view(call: NodeCall) -> None:
     """Read a reshape: 0 keeps an axis, −1 is worked out."""
     x = call.x()
     wanted = [int_of(w) for w in call.listed(1, "shape", [])]
@@ -33,7 +29,7 @@ def view(call: Call) -> None:
         None if _is(w, -1) else w if isinstance(w, Size) else formula_of(w)
         for w in wanted
     ]
-    call.give(reshape(call, x, resolved(call, x, literal(call, x, known))))
+    reshape(call, x, views.resolved(call, x, literal(call, x, known)))
 
 
 def _is(value: Any, number: int) -> bool:
@@ -41,7 +37,7 @@ def _is(value: Any, number: int) -> bool:
 
 
 def literal(
-    call: Call, x: Traced, wanted: Sequence[Size | None]
+    call: NodeCall, x: Traced, wanted: Sequence[Size | None]
 ) -> Sequence[Size | None]:
     """Return sizes with the batch for the number that the file has in its place."""
     number, place = call.graph.literal_batch, x.layout.batch_axis
@@ -97,106 +93,39 @@ def _batch_among(x: Traced, lengths: list[int], number: int, batch: Size) -> int
     return None
 
 
-def resolved(call: Call, x: Traced, known: Sequence[Size | None]) -> tuple[Size, ...]:
-    """Return the sizes of a view, −1 worked out and what has to be equal demanded."""
-    total = product(x.sizes)
-    given = product([k for k in known if k is not None])
-    if None not in known:
-        call.equal(total, given, "a view keeps the number of elements")
-        return tuple(k for k in known if k is not None)
-    left, over = list(x.sizes), []
-    for length in (k for k in known if k is not None):
-        if length in left:
-            left.remove(length)
-        else:
-            over.append(length)
-    rest = product(left).divided(product(over))
-    if rest is None:
-        rest = _assumed(call, total, given)
-    return tuple(rest if k is None else k for k in known)
-
-
-def _assumed(call: Call, total: Size, given: Size) -> Size:
-    """Return the batch where that is what a view's −1 has to be."""
-    graph = call.graph
-    why = "a view keeps the number of elements"
-    if graph.number(total) == graph.number(given) * graph.number(graph.batch):
-        sample = total.divided(graph.batch)
-        if sample is not None:
-            call.equal(sample, given, why)
-            return graph.batch
-    if given.constant and graph.number(total) % given.constant == 0:
-        call.equal(total % given.constant, size(0), why)
-        return total // given.constant
-    raise call.refuse(f"cannot tell −1: {total.value} elements over {given.value}")
-
-
-def reshape(call: Call, x: Traced, sizes: Sequence[Size]) -> Traced:
-    """Return a view with those sizes; the operand where they are those that it has."""
-    if tuple(sizes) == x.sizes:
-        return x
-    if len(sizes) == 2 and len(x.sizes) in (4, 5) and sizes[0] == x.sizes[0]:
-        x = call.put(op.Flatten(), x)
-        return x if x.sizes == tuple(sizes) else call.put_sizes(op.Reshape, x, sizes)
-    return call.put_sizes(op.Reshape, x, tuple(sizes))
-
-
-def flatten(call: Call) -> None:
+def flatten(call: NodeCall) -> None:
     """Read a tensor as a matrix: axes before one, and axes from it on."""
     x = call.x()
     axis = int(call.get("axis", 1))
     axis = axis + len(x.sizes) if axis < 0 else axis
-    call.give(reshape(call, x, (product(x.sizes[:axis]), product(x.sizes[axis:]))))
+    reshape(call, x, (product(x.sizes[:axis]), product(x.sizes[axis:])))
 
 
-def squeeze(call: Call) -> None:
+def squeeze(call: NodeCall) -> None:
     """Read axes of one position left out."""
-    x = call.x()
     axes = call.listed(1, "axes")
-    places = range(len(x.sizes)) if axes is None else [int(a) for a in axes]
-    gone = {p % len(x.sizes) for p in places if x.sizes[p].constant == 1}
-    kept = [s for i, s in enumerate(x.sizes) if i not in gone]
-    call.give(reshape(call, x, kept))
+    views.squeeze(call, None if axes is None else [int(a) for a in axes])
 
 
-def unsqueeze(call: Call) -> None:
+def unsqueeze(call: NodeCall) -> None:
     """Read axes of one position put in."""
-    x = call.x()
-    axes = [int(a) for a in call.listed(1, "axes", [])]
-    rank = len(x.sizes) + len(axes)
-    sizes = list(x.sizes)
-    for axis in sorted(a % rank for a in axes):
-        sizes.insert(axis, size(1))
-    call.give(reshape(call, x, sizes))
+    views.unsqueeze(call, [int(a) for a in call.listed(1, "axes", [])])
 
 
-def transpose(call: Call) -> None:
+def transpose(call: NodeCall) -> None:
     """Read axes in another order."""
     x = call.x()
     order = call.get("perm") or list(reversed(range(len(x.sizes))))
-    call.give(permuted(call, x, [int(i) for i in order]))
+    views.permuted(call, x, [int(i) for i in order])
 
 
-def permuted(call: Call, x: Traced, order: list[int]) -> Traced:
-    """Return a permutation; the batch moving by itself changes no sample."""
-    sizes = tuple(x.sizes[i] for i in order)
-    lay, _ = split(sizes, call.graph.batch)
-    if x.layout.is_folded or lay.is_folded:
-        axes = [i + 1 for i in order]
-    else:
-        axes = [x.layout.logical(i) for i in order if i != x.layout.batch_axis]
-    if axes == sorted(axes):
-        return Traced(x.node, x.shape, sizes, lay, x.dtype)
-    return call.put(op.Permute(tuple(axes)), x, layout=lay)
-
-
-def expand(call: Call) -> None:
+def expand(call: NodeCall) -> None:
     """Read axes of one position repeated without a copy."""
     x = call.x()
     wanted = [formula_of(int_of(w)) for w in call.listed(1, "shape", [])]
     rank = max(len(wanted), len(x.sizes))
-    ours = (*[size(1)] * (rank - len(x.sizes)), *x.sizes)
-    theirs = (*[size(1)] * (rank - len(wanted)), *wanted)
+    ours = (*views.ones(rank - len(x.sizes)), *x.sizes)
+    theirs = (*views.ones(rank - len(wanted)), *wanted)
     sizes = []
     for axis, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
         is_batch = axis == x.layout.batch_axis and rank == len(x.sizes)
@@ -207,34 +136,30 @@ def expand(call: Call) -> None:
         else:
             call.equal(mine, other, "only axes of one position are repeated")
             sizes.append(mine)
-    is_same = tuple(sizes) == x.sizes
-    call.give(x if is_same else call.put_sizes(op.Expand, x, sizes))
+    views.expand(call, x, sizes)
 
 
-def tile(call: Call) -> None:
+def tile(call: NodeCall) -> None:
     """Read a tensor repeated along its axes."""
-    x = call.x()
-    times = [formula_of(int_of(t)) for t in call.listed(1, "repeats", [])]
-    sizes = tuple(t * s for t, s in zip(times, x.sizes, strict=True))
-    call.give(x if sizes == x.sizes else call.put_sizes(op.Repeat, x, sizes))
+    views.repeat(call, [formula_of(int_of(t)) for t in call.listed(1, "repeats", [])])
 
 
-def depth_to_space(call: Call) -> None:
+def depth_to_space(call: NodeCall) -> None:
     """Read channels moved into space; either of two orders of the channels."""
     x, factor = call.x(), int(call.get("blocksize"))
     if call.get("mode", "DCR") == "CRD":
-        call.give(call.put(op.PixelShuffle(factor), x))
+        views.pixel_shuffle(call, factor)
         return
     count, channels, height, width = x.sizes
     each = (channels // factor) // factor
     apart = (count, size(factor), size(factor), each, height, width)
-    opened = call.put_sizes(op.Reshape, x, apart, is_step=True)
-    moved = permuted(call, opened, [0, 3, 4, 1, 5, 2])
+    opened = call.view(x, apart)
+    moved = views.permuted(call, opened, [0, 3, 4, 1, 5, 2], is_step=True)
     sides = (height * factor, width * factor)
-    call.give(call.put_sizes(op.Reshape, moved, (count, each, *sides)))
+    reshape(call, moved, (count, each, *sides))
 
 
-def space_to_depth(call: Call) -> None:
+def space_to_depth(call: NodeCall) -> None:
     """Read space moved into channels, the place in a block before the channel."""
     x, factor = call.x(), int(call.get("blocksize"))
     count, channels, *sides = x.sizes
@@ -242,13 +167,73 @@ def space_to_depth(call: Call) -> None:
         call.equal(side % factor, size(0), f"blocks of {factor} have to fit")
     height, width = (side // factor for side in sides)
     apart = (count, channels, height, size(factor), width, size(factor))
-    opened = call.put_sizes(op.Reshape, x, apart, is_step=True)
-    moved = permuted(call, opened, [0, 3, 5, 1, 2, 4])
+    opened = call.view(x, apart)
+    moved = views.permuted(call, opened, [0, 3, 5, 1, 2, 4], is_step=True)
     many = channels * (factor * factor)
-    call.give(call.put_sizes(op.Reshape, moved, (count, many, height, width)))
+    reshape(call, moved, (count, many, height, width))
 
 
-MOVEMENT: dict[str, Callable[[Call], None]] = {
+def slice_(call: NodeCall) -> None:
+    """Read parts of some axes."""
+    x = call.x()
+    starts, ends = (call.listed(i, n, []) for i, n in ((1, "starts"), (2, "ends")))
+    axes = call.listed(3, "axes") or range(len(starts))
+    steps = call.listed(4, "steps") or [1] * len(starts)
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        both = int_of(start), int_of(end)
+        x = _sliced(call, x, int(axis) % len(x.sizes), both, int(step))
+    call.give(x)
+
+
+def _sliced(
+    call: NodeCall, x: Traced, axis: int, ends: tuple[Any, Any], step: int
+) -> Traced:
+    if step == -1 and ends[0] in (-1, 2**31 - 1, 2**63 - 1) and ends[1] < -(2**30):
+        return views.copied(call, x, "flipped")
+    if step < 1:
+        raise Undone
+    there = x.sizes[axis]
+    start, stop = (bound(call, formula_of(end), there) for end in ends)
+    return part(call, x, axis, start, stop - start, every=step, is_step=False)
+
+
+def split(call: NodeCall) -> None:
+    """Read a tensor in parts."""
+    x = call.x()
+    axis = int(call.get("axis", 0)) % len(x.sizes)
+    given, outputs = call.listed(1, "split"), call.node.output
+    if given is None:
+        lengths = even(call, x.sizes[axis], len(outputs))
+    else:
+        lengths = [formula_of(int_of(n)) for n in given]
+        call.equal(x.sizes[axis], sum(lengths, start=size(0)), "its parts have to fit")
+    parts(call, x, axis, lengths, [i for i, name in enumerate(outputs) if not name])
+
+
+def gather(call: NodeCall) -> None:
+    """Read positions of an axis in a row, or a single one."""
+    x = call.x()
+    if call.is_traced(1):
+        raise Undone
+    axis = int(call.get("axis", 0)) % len(x.sizes)
+    places = plain(call.values(1))
+    there = x.sizes[axis]
+    flat = places.ravel()
+    if places.ndim > 1 or (flat.size > 1 and not np.all(np.diff(flat) == 1)):
+        raise Undone
+    start = size(int(flat[0]))
+    start = there + start if flat[0] < 0 else start
+    made = part(call, x, axis, start, size(int(flat.size)), is_step=False)
+    views.without(call, made, {axis} if places.ndim == 0 else ())
+
+
+def concat(call: NodeCall) -> None:
+    """Read a join."""
+    values = [x for x in call.all() if x.sizes != (size(0),)]
+    joined(call, values, int(call.get("axis", 1)))
+
+
+AXES: dict[str, Reader] = {
     "Reshape": view,
     "Flatten": flatten,
     "Squeeze": squeeze,
@@ -258,4 +243,8 @@ MOVEMENT: dict[str, Callable[[Call], None]] = {
     "Tile": tile,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,
+    "Slice": slice_,
+    "Split": split,
+    "Gather": gather,
+    "Concat": concat,
 }

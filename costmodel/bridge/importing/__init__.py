@@ -1,0 +1,1 @@
+"""Foreign networks read into ours: what every front end shares, without PyTorch."""

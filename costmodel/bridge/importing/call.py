@@ -1,0 +1,299 @@
+"""One call that the input reaches: its operands, its numbers, and what it becomes.
+
+A front end says what a call's operands and numbers are, under PyTorch's names for them;
+the readers, one for every operator of ours, ask for no more than that.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+from costmodel.algebra.polynomial import Size, size
+from costmodel.algebra.symbols import Dim
+from costmodel.bridge.importing.batch_axis import Layout, Sizes, split
+from costmodel.bridge.importing.graph import Graph, SampleError, Traced
+from costmodel.bridge.importing.symbolic_int import formula_value
+from costmodel.errors import CostModelError, at
+from costmodel.network import operators as op
+from costmodel.network.operators import Operator
+
+
+Pads = tuple[tuple[Dim, ...], tuple[Dim, ...]]
+"""Padding before and after, an axis each."""
+
+
+class Undone(Exception):  # noqa: N818 - it is no error: the operator counts as unknown
+    """A reader has no rule for these operands or numbers."""
+
+
+class Call(ABC):
+    """A call of a foreign operator."""
+
+    graph: Graph
+    kind: str
+    """What the operator is called there."""
+
+    # What a front end tells. Values are operands as it knows them.
+
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """Where the call is, in errors."""
+
+    @abstractmethod
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an operand or a number by its name; the default where it is out."""
+
+    @abstractmethod
+    def operand(self, value: Any) -> Traced:
+        """Return a value as an operand that is computed on."""
+
+    @abstractmethod
+    def constant(self, value: Any) -> str | None:
+        """Return what is one number as text; None where it is a tensor."""
+
+    @abstractmethod
+    def optional(self, name: str) -> Any:
+        """Return a weight that a layer may be without: it is of no sample."""
+
+    @abstractmethod
+    def lengths(self, weight: Any) -> tuple[int, ...]:
+        """Return the sizes of a weight, which are numbers."""
+
+    @abstractmethod
+    def name(self, kind: str, *, is_step: bool = False) -> str:
+        """Return the name of the next node; a step is not what the module is for."""
+
+    @abstractmethod
+    def rank(self, place: int) -> int | None:
+        """Return how many axes an output has, where that is known."""
+
+    @abstractmethod
+    def give(self, made: Traced, place: int = 0) -> None:
+        """Say that a tensor is an output, held against the sizes that it has there."""
+
+    @abstractmethod
+    def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
+        """Say that a node stores weights and others; return who does so already.
+
+        It is empty where the node itself is the first one.
+        """
+
+    # And what the same numbers mean where front ends differ.
+
+    @property
+    @abstractmethod
+    def axes(self) -> int:
+        """Along how many axes a window moves."""
+
+    @abstractmethod
+    def pads(self, axes: int) -> Pads | str:
+        """Return a window's padding; or "same", the odd one "after" or "before"."""
+
+    @abstractmethod
+    def stride(self, kernel: Sequence[Dim]) -> tuple[Dim, ...]:
+        """Return the stride of a pooling."""
+
+    @abstractmethod
+    def rounds_up(self) -> bool:
+        """Say whether a window may reach over the end."""
+
+    @abstractmethod
+    def counts_padding(self, padding: Sequence[Dim]) -> bool:
+        """Say whether zeros beside a map belong to a mean."""
+
+    @abstractmethod
+    def is_affine(self) -> bool:
+        """Say whether a normalization scales by learned numbers."""
+
+    # Operands and numbers.
+
+    def x(self, name: str = "input") -> Traced:
+        """Return an operand that is computed on."""
+        value = self.get(name)
+        if value is None:
+            raise self.refuse(f"operand {name} is missing")
+        return self.operand(value)
+
+    def weight(self, name: str = "weight") -> Any:
+        """Return a weight that has to be there."""
+        value = self.optional(name)
+        if value is None:
+            raise self.refuse(f"its {name} is missing")
+        return value
+
+    def count(self, weight: Any) -> int:
+        """Return how many elements a weight has."""
+        return prod(self.lengths(weight))
+
+    def ints(self, name: str, axes: int, default: Any) -> tuple[Dim, ...]:
+        """Return a number for every axis, whether given once or one by one."""
+        value = self.get(name)
+        value = default if value is None or value in ((), []) else value
+        return tuple(map(formula_value, each(value, axes)))
+
+    def axis(self, x: Traced, place: int) -> int:
+        """Return an axis of a sample's shape for an axis of the tensor."""
+        try:
+            return x.layout.logical(place % len(x.sizes))
+        except CostModelError as error:
+            raise self.refuse(str(error)) from None
+
+    # What it becomes.
+
+    def put(
+        self,
+        operator: Operator,
+        *inputs: Traced,
+        layout: Layout | None = None,
+        rank: int | None = None,
+        is_step: bool = True,
+    ) -> Traced:
+        """Append a node on the way to the output."""
+        name = self.name(operator.kind, is_step=is_step)
+        node = self.graph.emit(operator, tuple(x.node for x in inputs), name)
+        lay = layout or inputs[0].layout
+        if rank is None:
+            rank = len(node.output.spatial) + (1 if lay.is_folded else 2)
+        sizes = lay.sizes(node.output, self.graph.batch, rank)
+        return Traced(name, node.output, sizes, lay, inputs[0].dtype)
+
+    def put_sizes(
+        self,
+        make: Callable[..., Operator],
+        x: Traced,
+        sizes: Sequence[Size],
+        *,
+        is_step: bool = True,
+    ) -> Traced:
+        """Append a node whose output has sizes that are known: a view, a crop."""
+        lay, shape = split(sizes, self.graph.batch)
+        if not lay.has_batch and x.layout.has_batch:
+            raise self.refuse("its result has no batch: samples are not apart")
+        operator = make(shape)
+        name = self.name(operator.kind, is_step=is_step)
+        node = self.graph.emit(operator, (x.node,), name)
+        return Traced(name, node.output, tuple(sizes), lay, x.dtype)
+
+    def view(self, x: Traced, sizes: Sequence[Size], *, is_step: bool = True) -> Traced:
+        """Append a view with those sizes."""
+        return self.put_sizes(op.Reshape, x, sizes, is_step=is_step)
+
+    def result(
+        self,
+        operator: Operator,
+        *inputs: Traced,
+        layout: Layout | None = None,
+        place: int = 0,
+    ) -> Traced:
+        """Append the node that makes an output."""
+        rank = self.rank(place)
+        made = self.put(operator, *inputs, layout=layout, rank=rank, is_step=False)
+        self.give(made, place)
+        return made
+
+    def result_sizes(
+        self, make: Callable[..., Operator], x: Traced, sizes: Sequence[Size]
+    ) -> Traced:
+        """Append the node that makes the output, whose sizes are known."""
+        made = self.put_sizes(make, x, sizes, is_step=False)
+        self.give(made)
+        return made
+
+    def layer(
+        self,
+        operator: Operator,
+        x: Traced,
+        *weights: Any,
+        statistics: Sequence[Any] = (),
+        is_step: bool = False,
+    ) -> Traced:
+        """Append a layer; one whose weights are stored already stores none."""
+        graph, name = self.graph, self.name(operator.kind)
+        given, others = (
+            [w for w in ws if w is not None] for ws in (weights, statistics)
+        )
+        owner = self.store(name, given, others)
+        output = graph.emit(operator, (x.node,), name).output
+        if owner:
+            graph.shared[name] = owner
+        sizes = x.layout.sizes(output, graph.batch, len(x.sizes))
+        made = Traced(name, output, sizes, x.layout, x.dtype)
+        if not is_step:
+            self.give(made)
+        return made
+
+    def unknown(
+        self,
+        inputs: Sequence[Traced],
+        outputs: Mapping[int, Sequence[int]],
+        word: str,
+        operands: Sequence[Sizes] = (),
+    ) -> None:
+        """Write down an operator without a rule, under a word for it.
+
+        Its outputs, by their place, have the numbers that are told. Of stored tensors
+        alone, it is no work of a sample.
+        """
+        graph = self.graph
+        is_stored = not any(x.layout.has_batch for x in inputs)
+        if not is_stored:
+            graph.unknown.setdefault(self.kind, []).append(self.where)
+        made_of = tuple(x.node for x in inputs)
+        for place, lengths in outputs.items():
+            sizes = graph.guessed(lengths, operands or [x.sizes for x in inputs])
+            lay, shape = split(sizes, graph.batch)
+            if is_stored:
+                node = graph.emit_derived(shape, made_of, self.name("derived"))
+            else:
+                name = self.name(word)
+                node = graph.emit_unknown(self.kind, shape, made_of, name)
+            self.give(Traced(node, shape, sizes, lay), place)
+
+    # What it asks of sizes.
+
+    def equal(self, left: Size, right: Size, why: str) -> None:
+        """Demand that two sizes are equal: a condition where their formulas differ."""
+        if left == right:
+            return
+        if self.graph.number(left) != self.graph.number(right):
+            reason = f"{left.value} is not {right.value}: {why}"
+            raise SampleError(f'{self.kind} at "{self.where}": {reason}')
+        difference = left - right
+        each_sample = difference.divided(self.graph.batch)
+        difference = difference if each_sample is None else each_sample
+        record = self.graph.record
+        record.hold("==", difference)
+        self.graph.demands.setdefault(difference, (record.where(), why))
+
+    def restated(self, x: Traced, sizes: Sequence[Size], why: str) -> Traced:
+        """Return an operand with its sizes written as others, demanded to be equal."""
+        if tuple(sizes) == x.sizes:
+            return x
+        for mine, theirs in zip(x.sizes, sizes, strict=True):
+            self.equal(mine, theirs, why)
+        return self.view(x, tuple(sizes))
+
+    def fitting(self, x: Traced, axis: int, length: int) -> Traced:
+        """Return an operand whose axis has the length that weights ask for."""
+        sizes = list(x.sizes)
+        sizes[axis] = size(length)
+        return self.restated(x, sizes, f"its weights are for {length}")
+
+    def refuse(self, reason: str) -> CostModelError:
+        """Return an error that says which call it is."""
+        return at(self.kind, self.where, reason)
+
+
+def each(value: Any, axes: int) -> tuple[Any, ...]:
+    """Return one number for every axis, or one of its own for each.
+
+    >>> each(3, 2), each([1, 2], 2), each((4,), 3)
+    ((3, 3), (1, 2), (4, 4, 4))
+    """
+    if not isinstance(value, Sequence):
+        return (value,) * axes
+    return tuple(value) if len(value) == axes else (value[0],) * axes

@@ -1,0 +1,144 @@
+"""A network in the making: what is known of its tensors, and the nodes so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from costmodel.algebra.polynomial import Size, size
+from costmodel.algebra.symbols import Dim
+from costmodel.bridge.importing.batch_axis import Layout, Sizes
+from costmodel.bridge.importing.constraints import constraints
+from costmodel.bridge.importing.peephole import tidied
+from costmodel.bridge.importing.symbolic_int import Record
+from costmodel.errors import CostModelError
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+from costmodel.network.node import Inference, Node, make_node
+from costmodel.network.operators import Operator
+from costmodel.network.shape import Shape
+
+
+SIDES = (
+    (256, 320), (224, 224), (256, 256), (299, 299), (384, 384), (512, 512), (32, 32),
+    (28, 28), (160, 160), (240, 240),
+)  # fmt: skip
+"""Height and width of samples that are tried in turn; different ones come first."""
+
+DEPTH = 24
+"""The depth of a volume there: a number that is no other size by chance."""
+
+
+class SampleError(CostModelError):
+    """The sizes of the sample do not fit; others may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A tensor that depends on the input: who makes it, and the sizes of its axes."""
+
+    node: str
+    shape: Shape
+    sizes: Sizes
+    layout: Layout
+    dtype: int = 1
+    """ONNX's number of the type of its elements, where that is read; 1 is float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A tensor that depends on stored ones alone, or on sizes: on which ones."""
+
+    sizes: Sizes
+    sources: tuple[str, ...] = ()
+    is_itself: bool = False
+    """Whether it is the stored tensor itself, or its view."""
+
+
+@dataclass(kw_only=True)
+class Graph:
+    """The nodes so far, and what was asked of sizes on the way."""
+
+    batch: Size
+    record: Record
+    literal_batch: int | None = None
+    """The batch where a file has a number for it, which may be that of any axis."""
+    marks_unknown: bool = False
+    nodes: dict[str, Node] = field(default_factory=dict)
+    unknown: dict[str, list[str]] = field(default_factory=dict)
+    """Operators without a rule, and where each of them is."""
+    shared: dict[str, str] = field(default_factory=dict)
+    """Nodes that use an earlier node's weights."""
+    demands: dict[Size, tuple[str, str]] = field(default_factory=dict)
+    """Sizes that have to be 0: what asks for it, and why."""
+
+    def __post_init__(self) -> None:
+        """Start with nothing known."""
+        self.inference = Inference()
+        self._operators: dict[Operator, Operator] = {}
+
+    def emit(self, operator: Operator, inputs: tuple[str, ...], name: str) -> Node:
+        """Append a node, and return it; equal operators are one."""
+        operator = self._operators.setdefault(operator, operator)
+        made = make_node(name, operator, inputs, self.nodes, self.inference)
+        self.nodes[name] = made
+        return made
+
+    def emit_input(self, shape: Shape, name: str) -> Node:
+        """Append an input."""
+        return self.emit(op.Input(shape), (), name)
+
+    def emit_stored(self, shape: Shape, name: str, *, learnable: bool) -> str:
+        """Append a stored tensor, and return its name."""
+        return self.emit(op.Parameter(shape, learnable), (), name).name
+
+    def emit_derived(self, shape: Shape, made_of: tuple[str, ...], name: str) -> str:
+        """Append what is made of stored tensors alone, and return its name."""
+        return self.emit(op.Derived(shape), made_of, name).name
+
+    def emit_unknown(
+        self, kind: str, shape: Shape, inputs: tuple[str, ...], name: str
+    ) -> str:
+        """Append an operator without a rule, and return its name."""
+        return self.emit(op.Opaque(kind, shape), inputs, name).name
+
+    def number(self, length: Size) -> int:
+        """Return what a size is for the sample."""
+        return length.at(self.record.values)
+
+    def numbers(self, sizes: Iterable[Size]) -> tuple[int, ...]:
+        """Return what sizes are for the sample."""
+        return tuple(map(self.number, sizes))
+
+    def guessed(
+        self,
+        lengths: Sequence[int],
+        operands: Sequence[Sizes],
+        given: Iterable[Size] = (),
+        *,
+        from_end: bool = False,
+    ) -> Sizes:
+        """Return sizes that agree with an operand's wherever the numbers do.
+
+        Those of the same axis come first, counted from the end or from the beginning;
+        then formulas that were given, or of any axis. Whether one agrees by chance, a
+        sample at another size tells.
+        """
+        anywhere = (*given, *(one for sizes in operands for one in sizes))
+        formulas = [s for s in anywhere if s.constant is None]
+        if self.literal_batch is not None:
+            formulas = [s for s in formulas if s != self.batch]
+        found = []
+        for axis, length in enumerate(lengths):
+            place = axis - len(lengths) if from_end else axis
+            there = [s[place] for s in operands if -len(s) <= place < len(s)]
+            same = (s for s in (*there, *formulas) if self.number(s) == length)
+            found.append(next(same, size(int(length))))
+        return tuple(found)
+
+    def network(self, outputs: Iterable[str], name: str, batch: Dim) -> Network:
+        """Return the network that was read, and the conditions on its sizes."""
+        needed = constraints(self.record, self.demands)
+        ends = list(dict.fromkeys(outputs))
+        nodes = tidied(self.nodes, ends)
+        return Network.of_nodes(nodes, ends, name, batch, needed, self.shared)

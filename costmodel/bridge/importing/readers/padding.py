@@ -1,0 +1,75 @@
+"""Padding, and less than none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from costmodel.algebra.polynomial import Size, size
+from costmodel.algebra.symbols import Dim
+from costmodel.bridge.importing.call import Call, Pads
+from costmodel.bridge.importing.graph import Traced
+from costmodel.network import operators as op
+from costmodel.network.shape import AXES
+
+
+NONE = (size(0), size(0))
+
+Ends = Mapping[int, tuple[Size, Size]]
+"""By axis, how much is added before and after: none where an axis is not there."""
+
+
+def pad_map(call: Call, x: Traced, pads: Pads, mode: str = "constant") -> Traced:
+    """Append padding of a map's axes behind its channels."""
+    before, after = pads
+    return call.put(_pad(1, before, after, mode), x)
+
+
+def pad_to(call: Call, x: Traced, sizes: Sequence[Size]) -> Traced:
+    """Append padding up to some sizes."""
+    return call.put_sizes(op.PadTo, x, sizes)
+
+
+def is_of_map(x: Traced, mode: str) -> bool:
+    """Say whether padding is that of a map.
+
+    Zeros beside tokens are put along an axis; other borders are those of a map.
+    """
+    axes = len(x.sizes) - 2
+    is_map = axes in AXES and (axes > 1 or mode != "constant")
+    return is_map and x.layout.batch_axis == 0 and not x.layout.is_folded
+
+
+def pad(call: Call, ends: Ends, mode: str) -> None:
+    """Read padding at the ends of some axes; less than none takes away."""
+    x = call.x()
+    ends = {axis: both for axis, both in ends.items() if both != NONE}
+    is_known = all(e.constant is not None for both in ends.values() for e in both)
+    if not ends:
+        call.give(x)
+    elif is_known and is_of_map(x, mode) and min(ends) >= 2:
+        added = [ends.get(place, NONE) for place in range(2, len(x.sizes))]
+        before, after = zip(*((b.value, a.value) for b, a in added), strict=True)
+        call.result(_pad(1, before, after, mode), x)
+    elif is_known and mode == "constant":
+        *first, last = ends
+        for axis in first:
+            x = call.put(_along(call, x, axis, ends[axis]), x)
+        call.result(_along(call, x, last, ends[last]), x)
+    else:
+        sizes = list(x.sizes)
+        for axis, (start, end) in ends.items():
+            sizes[axis] = sizes[axis] + start + end
+        call.result_sizes(op.PadTo, x, sizes)
+
+
+def _along(call: Call, x: Traced, axis: int, ends: tuple[Size, Size]) -> op.Pad:
+    before, after = ends
+    return _pad(call.axis(x, axis) - 1, (before.value,), (after.value,))
+
+
+def _pad(
+    front: int, before: Sequence[Dim], after: Sequence[Dim], mode: str = "constant"
+) -> op.Pad:
+    """Return padding of the axes behind some that are left as they are."""
+    none = (0,) * front
+    return op.Pad((*none, *before), (*none, *after), mode)

@@ -1,0 +1,123 @@
+"""Parts of tensors, and tensors that are joined."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+
+from costmodel.algebra.polynomial import Size, size
+from costmodel.bridge.importing.call import Call, Undone
+from costmodel.bridge.importing.graph import Traced
+from costmodel.network import operators as op
+
+
+def part(
+    call: Call,
+    x: Traced,
+    axis: int,
+    start: Size,
+    length: Size,
+    *,
+    every: int = 1,
+    is_step: bool = True,
+) -> Traced:
+    """Return positions of an axis, from a start on: all of a length, or one in some."""
+    there = x.sizes[axis]
+    if length == there and every == 1:
+        return x
+    place, first, many = call.axis(x, axis), start.constant, length.constant
+    end = (there - start - length).constant
+    put = partial(call.put, rank=len(x.sizes), is_step=is_step)
+    is_open = there.constant is None and end is not None and end >= 0
+    if first is not None and many is not None and not is_open:
+        return put(op.Slice(place, first, length=-(-many // every), step=every), x)
+    if first is not None and end is not None and end >= 0:
+        return put(op.Slice(place, first, end, step=every), x)
+    if every > 1:
+        raise call.refuse(f"a part with steps of {every} from {start.value} on")
+    sizes = [length if i == axis else s for i, s in enumerate(x.sizes)]
+    if first == 0:
+        return call.put_sizes(op.Crop, x, sizes, is_step=is_step)
+    rest = there - start - length
+    operator = op.Slice(place, start.value, rest.value)
+    made = call.put(operator, x, rank=len(x.sizes))
+    # Of a start and an end that are formulas, nothing cancels by itself.
+    return call.view(made, sizes, is_step=is_step)
+
+
+def bound(call: Call, given: Size, there: Size) -> Size:
+    """Return where a slice begins or ends: from the end if negative, never beyond."""
+    graph = call.graph
+    if graph.number(given) < 0:
+        given = there + given
+        # Numbers that stand for the very beginning.
+        if given.constant is None and graph.number(given) < 0:
+            return size(0)
+    if graph.number(given) > graph.number(there):
+        if not isinstance(given.constant, int) or given.constant < ENDLESS:
+            graph.record.hold(">=", given - there)
+        return there
+    if (given - there).constant is None:
+        # Where it is beyond the end, fewer are taken: a condition on the input.
+        graph.record.hold(">=", there - given)
+    return given
+
+
+ENDLESS = 1 << 30
+"""Numbers from here on stand for the end of any axis."""
+
+
+def parts(
+    call: Call,
+    x: Traced,
+    axis: int,
+    lengths: Sequence[Size],
+    unread: Collection[int] = (),
+) -> None:
+    """Append a tensor in parts, each an output of its own, but for those unread."""
+    start = size(0)
+    for place, length in enumerate(lengths):
+        if place not in unread:
+            call.give(part(call, x, axis, start, length, is_step=False), place)
+        start = start + length
+
+
+def even(call: Call, there: Size, many: int) -> list[Size]:
+    """Return parts of one size; the last one is smaller where they do not fit."""
+    if not isinstance(there.constant, int):
+        each = there.divided(size(many))
+        if each is None:
+            call.equal(there % many, size(0), f"it is split in {many} parts")
+            each = there // many
+        return [each] * many
+    each_ = -(-there.constant // many)
+    last = there.constant - each_ * (many - 1)
+    return [*[size(each_)] * (many - 1), size(last)]
+
+
+def joined(call: Call, parts: Sequence[Traced], axis: int) -> None:
+    """Append a join along an axis; the other axes have to be equal."""
+    if len(parts) == 1:
+        call.give(parts[0])
+        return
+    lead = next((p for p in parts if p.layout.has_batch), parts[0])
+    axis %= len(lead.sizes)
+    equal = []
+    for one in parts:
+        wanted = list(lead.sizes)
+        wanted[axis] = one.sizes[axis]
+        is_held = one.layout.has_batch
+        why = "joined maps have to be equal in size"
+        equal.append(call.restated(one, wanted, why) if is_held else one)
+    place = call.axis(lead, axis)
+    call.result(op.Concat(place), *equal, layout=lead.layout)
+
+
+def columns(call: Call) -> None:
+    """Read windows laid out as columns (im2col)."""
+    x = call.x()
+    if len(x.sizes) != 4:
+        raise Undone
+    kernel = call.ints("kernel_size", 2, None)
+    names = ("stride", 1), ("padding", 0), ("dilation", 1)
+    call.result(op.Unfold(kernel, *(call.ints(n, 2, d) for n, d in names)), x)

@@ -1,0 +1,118 @@
+"""Pooling, and resampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from costmodel.algebra.polynomial import Size, size
+from costmodel.algebra.symbols import Dim
+from costmodel.bridge.importing.batch_axis import Layout
+from costmodel.bridge.importing.call import Call, Undone
+from costmodel.bridge.importing.graph import Traced
+from costmodel.bridge.importing.readers.layers import padded
+from costmodel.bridge.importing.symbolic_int import formula_of
+from costmodel.network import operators as op
+from costmodel.network.operators import Operator
+from costmodel.network.operators.resampling import MODES
+from costmodel.network.shape import AXES
+
+
+ADAPTIVE: dict[str, Callable[[tuple[Dim, ...]], Operator]] = {
+    "mean": op.AdaptiveAvgPool,
+    "max": op.AdaptiveMaxPool,
+}
+"""Pooling to so many positions, by what it computes."""
+
+
+def is_map(x: Traced) -> bool:
+    """Say whether a tensor is a batch of maps, channels first."""
+    return len(x.shape.spatial) in AXES and x.layout == Layout(0)
+
+
+def whole_map(operation: str, x: Traced) -> Operator:
+    """Return pooling to one position of a map."""
+    return ADAPTIVE[operation]((1,) * len(x.shape.spatial))
+
+
+def _windows(call: Call) -> tuple[Traced, dict[str, Any]]:
+    """Return the operand, padded where ends differ, and the window that moves."""
+    axes = call.axes
+    if axes not in AXES:
+        raise Undone
+    kernel = call.ints("kernel_size", axes, None)
+    stride, dilation = call.stride(kernel), call.ints("dilation", axes, 1)
+    x, padding = padded(call, call.x(), kernel, stride, dilation)
+    window = {"kernel": kernel, "stride": stride, "padding": padding}
+    return x, window | {"ceil_mode": call.rounds_up()}
+
+
+def _is_whole(x: Traced, window: dict[str, Any]) -> bool:
+    """Say whether a window is as large as the map: global pooling."""
+    sizes = tuple(map(size, window["kernel"]))
+    is_all = sizes == x.sizes[2:] and not any(window["padding"])
+    return is_all and sizes[0].constant is None
+
+
+def max_pool(call: Call) -> None:
+    """Read the largest element under a window."""
+    x, window = _windows(call)
+    if _is_whole(x, window):
+        call.result(whole_map("max", x), x)
+    else:
+        dilation = call.ints("dilation", call.axes, 1)
+        call.result(op.MaxPool(dilation=dilation, **window), x)
+
+
+def avg_pool(call: Call) -> None:
+    """Read the mean under a window."""
+    if call.get("divisor_override") is not None:
+        raise Undone
+    if set(call.ints("dilation", 1, 1)) != {1}:
+        raise Undone
+    x, window = _windows(call)
+    if _is_whole(x, window):
+        call.result(whole_map("mean", x), x)
+    else:
+        is_counted = call.counts_padding(window["padding"])
+        call.result(op.AvgPool(count_include_pad=is_counted, **window), x)
+
+
+def resized(call: Call, mode: str, sides: Sequence[Any]) -> None:
+    """Append resampling of a map to some sides."""
+    x = call.x()
+    if mode not in MODES:
+        raise Undone
+    sizes = (*x.sizes[:2], *map(_size, sides))
+    call.result_sizes(lambda to: op.Resize(mode, shape=to), x, sizes)
+
+
+def _size(side: Any) -> Size:
+    return side if isinstance(side, Size) else formula_of(side)
+
+
+def scaled(call: Call, mode: str, factors: Sequence[float], nearness: float) -> None:
+    """Append resampling by a factor for each axis.
+
+    A factor is 1/n where it is that fraction but for ``nearness``, relatively.
+    """
+    x = call.x()
+    if mode in MODES and all(float(f).is_integer() and f >= 1 for f in factors):
+        layer = op.Resize(mode, scale=tuple(int(f) for f in factors))
+        call.result(layer, x)
+    else:
+        pairs = zip(x.sizes[2:], factors, strict=True)
+        resized(call, mode, [_scaled(n, f, nearness) for n, f in pairs])
+
+
+def _scaled(length: Size, factor: float, nearness: float) -> Size:
+    """Return ⌊n·f⌋ for a factor that is a fraction."""
+    exact = Fraction(factor)
+    if exact.denominator > 1 << 16:
+        near = round(1 / factor)
+        if not near or not math.isclose(1 / near, factor, rel_tol=nearness):
+            raise Undone
+        exact = Fraction(1, near)
+    return (length * exact.numerator) // exact.denominator

@@ -1,0 +1,273 @@
+"""Torch functions that only move elements: views, parts, joins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from costmodel.algebra.polynomial import Size, size
+from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.graph import Traced
+from costmodel.bridge.importing.readers import views
+from costmodel.bridge.importing.readers.parts import (
+    bound,
+    columns,
+    even,
+    joined,
+    part,
+    parts,
+)
+from costmodel.bridge.importing.readers.views import product, reshape
+from costmodel.bridge.importing.symbolic_int import formula_of
+from costmodel.bridge.trace.calls import Reader, TorchCall, taking
+
+
+def view(call: TorchCall) -> None:
+    """Read a view or a reshape."""
+    x, wanted = call.x(), call.rest(1, "shape")
+    if len(wanted) == 1 and isinstance(wanted[0], torch.dtype):
+        call.give(x)
+        return
+    known = [None if int.__eq__(w, -1) else formula_of(w) for w in wanted]
+    reshape(call, x, views.resolved(call, x, known))
+
+
+def view_as(call: TorchCall) -> None:
+    """Read a view with the sizes of another tensor."""
+    reshape(call, call.x(), call.x("other").sizes)
+
+
+def flatten(call: TorchCall) -> None:
+    """Read axes joined to one."""
+    x = call.x()
+    rank = len(x.sizes)
+    start, end = call.get("start_dim", 0) % rank, call.get("end_dim", -1) % rank
+    whole = product(x.sizes[start : end + 1])
+    reshape(call, x, (*x.sizes[:start], whole, *x.sizes[end + 1 :]))
+
+
+def unflatten(call: TorchCall) -> None:
+    """Read an axis taken apart."""
+    x = call.x()
+    axis = call.get("dim") % len(x.sizes)
+    wanted = [formula_of(w) for w in call.get("sizes")]
+    rest = x.sizes[axis].divided(product([w for w in wanted if w.constant != -1]))
+    if rest is None:
+        raise Undone
+    inner = [rest if one.constant == -1 else one for one in wanted]
+    reshape(call, x, (*x.sizes[:axis], *inner, *x.sizes[axis + 1 :]))
+
+
+def squeeze(call: TorchCall) -> None:
+    """Read axes of one position left out."""
+    given = call.get("dim")
+    views.squeeze(call, None if given is None else _list(given))
+
+
+def unsqueeze(call: TorchCall) -> None:
+    """Read an axis of one position put in."""
+    views.unsqueeze(call, [call.get("dim")])
+
+
+def permute(call: TorchCall) -> None:
+    """Read axes in another order."""
+    x = call.x()
+    views.permuted(call, x, [d % len(x.sizes) for d in call.rest(1, "dims")])
+
+
+def transpose(call: TorchCall) -> None:
+    """Read two axes exchanged."""
+    x = call.x()
+    order = list(range(len(x.sizes)))
+    first, second = (call.get(name) % len(order) for name in ("dim0", "dim1"))
+    order[first], order[second] = order[second], order[first]
+    views.permuted(call, x, order)
+
+
+def movedim(call: TorchCall) -> None:
+    """Read axes moved."""
+    x = call.x()
+    rank = len(x.sizes)
+    sources = [d % rank for d in _list(call.get("source"))]
+    targets = [d % rank for d in _list(call.get("destination"))]
+    order: list[int | None] = [None] * rank
+    for source, target in zip(sources, targets, strict=True):
+        order[target] = source
+    left = iter(i for i in range(rank) if i not in sources)
+    views.permuted(call, x, [next(left) if o is None else o for o in order])
+
+
+def _list(value: Any) -> list[int]:
+    return [value] if isinstance(value, int) else list(value)
+
+
+def matrix_transpose(call: TorchCall) -> None:
+    """Read the last two axes exchanged."""
+    x = call.x()
+    rank = len(x.sizes)
+    views.permuted(call, x, [*range(rank - 2), rank - 1, rank - 2])
+
+
+def expand(call: TorchCall) -> None:
+    """Read axes of one position repeated without a copy."""
+    x, wanted = call.x(), call.rest(1, "size")
+    if len(wanted) == 1 and isinstance(wanted[0], torch.Tensor):
+        sizes: Sequence[Size] = call.operand(wanted[0]).sizes
+    else:
+        whole = (*views.ones(len(wanted) - len(x.sizes)), *x.sizes)
+        pairs = zip(wanted, whole, strict=True)
+        sizes = [s if int.__eq__(w, -1) else formula_of(w) for w, s in pairs]
+    views.expand(call, x, sizes)
+
+
+def repeat(call: TorchCall) -> None:
+    """Read a tensor repeated along its axes."""
+    views.repeat(call, [formula_of(t) for t in call.rest(1, "repeats")])
+
+
+def roll(call: TorchCall) -> None:
+    """Read a tensor shifted round; how far costs nothing."""
+    call.give(views.copied(call, call.x(), "rolled"))
+
+
+def flip(call: TorchCall) -> None:
+    """Read a tensor turned round."""
+    call.give(views.copied(call, call.x(), "flipped"))
+
+
+def narrow(call: TorchCall) -> None:
+    """Read a part of an axis."""
+    x = call.x()
+    axis = call.get("dim") % len(x.sizes)
+    start, length = (formula_of(call.get(name)) for name in ("start", "length"))
+    call.give(part(call, x, axis, start, length, is_step=False))
+
+
+def _axis(call: TorchCall, x: Traced) -> int:
+    axis: int = call.get("dim", 0) % len(x.sizes)
+    return axis
+
+
+def split(call: TorchCall) -> None:
+    """Read a tensor in so many parts, or in parts of some sizes."""
+    x = call.x()
+    axis, many = _axis(call, x), len(call.made)
+    wanted = call.get("split_size_or_sections", call.options.get("split_size"))
+    if x.sizes[axis].constant is None:
+        lengths = even(call, x.sizes[axis], many)
+    elif isinstance(wanted, Sequence):
+        lengths = [formula_of(w) for w in wanted]
+    else:
+        lengths = [formula_of(int(made.shape[axis])) for made in call.made]
+    parts(call, x, axis, lengths)
+
+
+def unbind(call: TorchCall) -> None:
+    """Read the positions of an axis, each as a tensor."""
+    x = call.x()
+    axis = _axis(call, x)
+    if x.sizes[axis].constant is None:
+        raise Undone
+    for place in range(len(call.made)):
+        piece = part(call, x, axis, size(place), size(1))
+        views.without(call, piece, {axis}, place)
+
+
+def getitem(call: TorchCall) -> None:
+    """Read an index: whole axes, parts, single positions and new axes."""
+    x, index = call.x(), call.args[1]
+    items = list(index) if isinstance(index, tuple) else [index]
+    if any(isinstance(i, (torch.Tensor, list)) for i in items):
+        raise Undone
+    used = sum(i is not None and i is not Ellipsis for i in items)
+    if Ellipsis in items:
+        place = items.index(Ellipsis)
+        items[place : place + 1] = [slice(None)] * (len(x.sizes) - used)
+    items += [slice(None)] * (len(x.sizes) - sum(i is not None for i in items))
+    sizes: list[Size] = []
+    axis = 0
+    for item in items:
+        if item is None:
+            sizes.append(size(1))
+            continue
+        if isinstance(item, slice):
+            x = _sliced(call, x, axis, item)
+            sizes.append(x.sizes[axis])
+        else:
+            at = formula_of(item)
+            if at.constant is not None and at.constant < 0:
+                at = x.sizes[axis] + at
+            x = part(call, x, axis, at, size(1))
+        axis += 1
+    reshape(call, x, sizes)
+
+
+def _sliced(call: TorchCall, x: Traced, axis: int, item: slice) -> Traced:
+    there = x.sizes[axis]
+    start, stop = (
+        default if end is None else bound(call, formula_of(end), there)
+        for end, default in ((item.start, size(0)), (item.stop, there))
+    )
+    step = 1 if item.step is None else int(item.step)
+    if step < 1:
+        raise Undone
+    return part(call, x, axis, start, stop - start, every=step)
+
+
+def cat(call: TorchCall) -> None:
+    """Read tensors joined along an axis."""
+    values = [v for v in call.get("tensors") if tuple(map(int, v.shape)) != (0,)]
+    joined(call, [call.operand(v) for v in values], call.get("dim", 0))
+
+
+def stack(call: TorchCall) -> None:
+    """Read tensors joined along a new axis."""
+    values = [call.operand(v) for v in call.get("tensors")]
+    axis = call.get("dim", 0) % (len(values[0].sizes) + 1)
+    opened = [(*x.sizes[:axis], size(1), *x.sizes[axis:]) for x in values]
+    views_ = [call.view(x, sizes) for x, sizes in zip(values, opened, strict=True)]
+    joined(call, views_, axis)
+
+
+def unfold(call: TorchCall) -> None:
+    """Read windows laid out as columns (im2col)."""
+    if len(call.args) > 1 and call.options.get("dimension") is not None:
+        raise Undone
+    columns(call)
+
+
+_SPLIT = taking("input split_size_or_sections dim", split)
+_TURNED = taking("input", matrix_transpose)
+
+AXES: dict[str, Reader] = {
+    "view": taking("input shape", view),
+    "reshape": taking("input shape", view),
+    "view_as": taking("input other", view_as),
+    "flatten": taking("input start_dim end_dim", flatten),
+    "unflatten": taking("input dim sizes", unflatten),
+    "squeeze": taking("input dim", squeeze),
+    "unsqueeze": taking("input dim", unsqueeze),
+    "permute": taking("input dims", permute),
+    "transpose": taking("input dim0 dim1", transpose),
+    "movedim": taking("input source destination", movedim),
+    "t": _TURNED,
+    "T": _TURNED,
+    "mT": _TURNED,
+    "expand": taking("input size", expand),
+    "expand_as": taking("input size", expand),
+    "repeat": taking("input repeats", repeat),
+    "roll": taking("input", roll),
+    "flip": taking("input", flip),
+    "narrow": taking("input dim start length", narrow),
+    "chunk": taking("input chunks dim", split),
+    "split": _SPLIT,
+    "split_with_sizes": _SPLIT,
+    "unbind": taking("input dim", unbind),
+    "iter": taking("input dim", unbind),
+    "getitem": taking("input", getitem),
+    "cat": taking("tensors dim", cat),
+    "stack": taking("tensors dim", stack),
+    "unfold": taking("input kernel_size dilation padding stride", unfold),
+}
