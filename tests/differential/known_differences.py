@@ -69,6 +69,11 @@ _ENDS = "what slices and pads of one axis do at its end was left out"
 _SUMLESS = "an einsum that sums over nothing was taken to see all of its operands"
 _SUPPORT = "exact supports were followed through maps alone, or failed"
 _NEIGHBOUR = "behind a reshape an axis of one position was taken for its neighbour"
+_SAME = "a row of one axis was not padded as TensorFlow pads"
+_OTHER = "what is seen was told of a vector, which has no positions, or of one axis"
+_JOINED = "height that lies in the channels was an axis still when they were joined"
+_PADS = "channels that the pad of an axis adds were not widened, unlike pad_channels"
+_ALL_OF_IT = "all of a tensor, as a part or expanded, had a gradient of its own"
 _ALONG = "operators that leave the image's positions alone were refused"
 _ONE_IMAGE = "a network of a row was said to take no image"
 
@@ -82,6 +87,8 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
     Known(_NAMES, "^kinds: value$", "/kind/", rf"^{_OLD} ?$"),
     Known(_NAMES, "^kinds: value$", "/text/", "^linear of the last axis", "^linear"),
     Known(_NAMES, "^kinds: value$", "/text/", "^pad axis", "^pad"),
+    Known(_NAMES, "^kinds: value$", "/text/", r"^\d+ of axis 1 from", "^channels"),
+    Known(_NAMES, "^kinds: value$", "/text/conv1d", "groups", "depthwise"),
     # Made of kinds and texts, which are compared by themselves.
     Known(_NAMES, "^kinds: value$", "/table$"),
     Known(_NAMES, "^kinds: ", rf"/by operator/({_OLD}|{_NEW})$"),
@@ -91,7 +98,10 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
     # Rows of one axis.
     Known(_ROW, f"{_FIELD}length$", then=r"^\[.*, .*\]$", now=_ONE),
     Known(_ROW, f"{_FIELD}.*refus", "/region$", now=r"is not a \(length,\)"),
-    Known(_ROW, f"{_FIELD}value$", "/remainders/", "^height ", "^length "),
+    Known(_ROW, f"{_FIELD}value$", "/remainders/", "^(height|width) ",
+          "^(length|depth|height) "),
+    Known(_SAME, f"{_FIELD}value$", "/same/.*(padding|offset|region)/",
+          "^(?!.*oo)", "^(?!.*oo)"),
     Known(_ONE_IMAGE, "^input sizes: text of refusal$",
           then="does not take one image$",
           now="the (length|size) of .* is .* already; ask a network without"),
@@ -103,25 +113,43 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
           now=r'sees the whole input, through \\?"(reshape|flatten|reduce)'),
     Known(_GONE, f"{_FIELD}text of refusal$", r"/(stride|offset)$",
           "sees the whole input", 'sees the whole input, through "(reshape|flatten)'),
+    # What is said of the network is said of its last node with positions.
+    Known(_OTHER, f"{_FIELD}value$", "/(same|field)/", "oo|^reduce", "^[^o]*$|^None"),
+    Known(_OTHER, f"{_FIELD}answered now$", "/(same|field)/offset$",
+          r'sees the whole input, through \\?"reduce', ANSWERED),
+    Known(_OTHER, f"{_FIELD}text of refusal$", "/(same|field)/offset$",
+          "sees the whole input", "sees the whole input"),
+    Known(_OTHER, f"{_FIELD}length$", "/windows$"),
+    Known("along an axis of one position any stride is true", "^bound again: value$",
+          "/(same|field)/stride/"),
     # The ends of an axis.
     Known(_ENDS, f"{_FIELD}value$", r"/padding_after/|/windows/\d+/\d+/3$"),
-    Known(_ENDS, f"{_FIELD}refused now$",
-          now="pad at .* which positions it looks at is not followed"),
+    Known(_ENDS, f"{_FIELD}(refused now|text of refusal)$",
+          now="pad(_to)? at .* which positions it looks at is not followed"),
+    Known(_ENDS, "^bound.*: length$", "/remainders$", r"^\[\]$", "slice"),
     # Einsums.
-    Known(_SUMLESS, f"{_FIELD}value$", r"/einsum", then="oo", now="^[^o]*$"),
+    Known(_SUMLESS, f"{_FIELD}value$", "^products .*/rows/", "oo", "^[^o]*$"),
     Known(_SUMLESS, f"{_FIELD}value$", r"/(beyond|unbounded)$", then="^einsum"),
     Known(_SUMLESS, f"{_FIELD}value$", r"/name$", now="^einsum"),
     Known(_SUMLESS, f"{_FIELD}answered now$", r"/(stride|offset)$",
           then=r'sees the whole input, through \\?"einsum', now=ANSWERED),
     Known(_SUMLESS, f"{_FIELD}text of refusal$", r"/(stride|offset)$",
           'sees the whole input, through "einsum', "sees the whole input"),
+    # Widths.
     Known("a width was written with symbols that cancel", "^widened: symbols$"),
+    Known(_PADS, "^widened: value$", "^tensors "),
+    Known(_PADS, "^widened: refused now$", now="which grows|channels in steps of|pads channels up to"),
+    # Memory of a training step.
+    Known(_ALL_OF_IT, "^memory in (training|place): (value|length)$", "^tensors "),
+    Known(_ALL_OF_IT, "^bound.*: value$", "^tensors .*/peaks/1/"),
     # What was refused.
     Known(_SUPPORT, "^bound.*: answered now$", r"/support$",
           "has no rule for|has no positions along|failed", ANSWERED),
     Known(_ALONG, f"{_FIELD}answered now$", "",
           "which positions (it looks at is not followed|repeat)"
           "|channels that see different things", ANSWERED),
+    Known(_JOINED, f"{_FIELD}(refused now|fault)$",
+          now="concat at .* see different things at different positions"),
     Known(_ALONG, f"{_FIELD}text of refusal$", "",
           "which positions (it looks at is not followed|repeat)"
           "|channels that see different things"),
