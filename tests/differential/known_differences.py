@@ -138,7 +138,8 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
     # Widths.
     Known("a width was written with symbols that cancel", "^widened: symbols$"),
     Known(_PADS, "^widened: value$", "^tensors "),
-    Known(_PADS, "^widened: refused now$", now="which grows|channels in steps of|pads channels up to"),
+    Known(_PADS, "^widened: refused now$",
+          now="which grows|channels in steps of|pads channels up to"),
     # Memory of a training step.
     Known(_ALL_OF_IT, "^memory in (training|place): (value|length)$", "^tensors "),
     Known(_ALL_OF_IT, "^bound.*: value$", "^tensors .*/peaks/1/"),
