@@ -48,9 +48,10 @@ def size(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """Run every test, and every example in code and prose."""
+    """Run every test, and every example in code and prose; say what took longest."""
     python = everything(session)
-    session.run(python, "-m", "pytest", "-n", "auto", *session.posargs)
+    pytest = ("-m", "pytest", "-n", "auto", "--durations=30", *session.posargs)
+    session.run(python, *pytest)
 
 
 @nox.session(venv_backend="none")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sympy
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -30,6 +30,8 @@ from costmodel.network.serialize import digest
 C = symbol("C")
 NAMES = st.sampled_from(list(cm.architectures()))
 NUMBERS = st.sampled_from([1, 3, 4, 7])
+FEWER = settings(max_examples=settings().max_examples // 2)
+"""For what takes a second a network."""
 TRAINING = ("forward", "backward_input", "backward_weight", "bias_additions")
 
 
@@ -50,6 +52,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
+@FEWER
 @given(NAMES, NUMBERS)
 def test_the_compiled_network_takes_such_an_image(name: str, channels: int) -> None:
     net, side = at_paper(name, input_channels=channels), find(name).resolution
