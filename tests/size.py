@@ -54,10 +54,10 @@ class Limit:
 
 
 LIMITS = {
-    "closure": Limit(3_500, 3_210, "lines that cm.cost imports"),
+    "closure": Limit(3_500, 3_215, "lines that cm.cost imports"),
     "pages": Limit(None, 3_645, "lines of network/operators"),
-    "deferred": Limit(None, 9_595, "the same with imports inside of functions"),
-    "floors": Limit(13_000, 18_785, "lines of algebra, network and analysis"),
+    "deferred": Limit(None, 9_600, "the same with imports inside of functions"),
+    "floors": Limit(13_000, 18_790, "lines of algebra, network and analysis"),
     "classes": Limit(48, 48, "concrete operator classes"),
     "files": Limit(5, 10, "files that name an operator class, median"),
 }

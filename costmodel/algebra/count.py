@@ -142,14 +142,14 @@ def _apart(
 @lru_cache(maxsize=4096)
 def _expanded(
     monomial: Monomial, times: Dim
-) -> tuple[tuple[sympy.Rational, tuple[sympy.Expr, ...]], ...]:
+) -> tuple[tuple[Dim, tuple[sympy.Expr, ...]], ...]:
     """Return extents times the batch, multiplied out: a number and factors a term."""
     values = [sympy.sympify(extent.value) for extent in monomial]
     whole = sympy.Mul(times, *values)
     if any(value.is_Add for value in values):
         whole = sympy.expand(whole)
     parts = (term.as_coeff_Mul() for term in sympy.Add.make_args(whole))
-    return tuple((number, sympy.Mul.make_args(rest)) for number, rest in parts)
+    return tuple((plain(number), sympy.Mul.make_args(rest)) for number, rest in parts)
 
 
 def _sum_of(parts: Iterable[tuple[Mapping[Monomial, int], Dim]]) -> sympy.Expr:
@@ -158,7 +158,7 @@ def _sum_of(parts: Iterable[tuple[Mapping[Monomial, int], Dim]]) -> sympy.Expr:
     The products are in sympy's normal form already, and commute. Brought into sympy's
     order they are its sum, which it would otherwise take apart and look at anew.
     """
-    found: dict[tuple[sympy.Expr, ...], sympy.Rational] = {}
+    found: dict[tuple[sympy.Expr, ...], Dim] = {}
     for numbers, times in parts:
         for monomial, number in numbers.items():
             for part, factors in _expanded(monomial, times) if number else ():
@@ -171,9 +171,9 @@ def _sum_of(parts: Iterable[tuple[Mapping[Monomial, int], Dim]]) -> sympy.Expr:
     return sympy.Add._from_args(terms, is_commutative=True)  # noqa: SLF001
 
 
-def _term(number: sympy.Rational, factors: tuple[sympy.Expr, ...]) -> sympy.Expr:
+def _term(number: Dim, factors: tuple[sympy.Expr, ...]) -> sympy.Expr:
     """Return a number times factors: the number first, the factors in their order."""
-    given = factors if number == 1 else (number, *factors)
+    given = factors if number == 1 else (sympy.sympify(number), *factors)
     return sympy.Mul._from_args(given, is_commutative=True)  # noqa: SLF001
 
 

@@ -227,10 +227,21 @@ def _formula(extent: Extent) -> Dim:
     # What sympy's evaluation would come to; asking it costs a hundred times as much.
     whole, rest = divmod(offset, stride)
     if rest == 0:
-        return plain(sympy.floor(base / stride, evaluate=stride == 1) + whole)
+        return plain((base if stride == 1 else _floor(base / stride)) + whole)
     part = sympy.Mul(sympy.Rational(1, stride), base, evaluate=False)
     shifted = sympy.Add(sympy.Rational(offset, stride), part, evaluate=False)
-    return plain(sympy.floor(shifted, evaluate=False))
+    return _floor(shifted)
+
+
+def _floor(value: sympy.Expr) -> sympy.Expr:
+    """Return ⌊value⌋ as it is, without a search for what may be put in front."""
+    made = sympy.Expr.__new__(sympy.floor, value)
+    made.nargs = _NARGS
+    return made
+
+
+_NARGS = sympy.floor(sympy.Symbol("x")).nargs
+"""How many arguments a floor takes: sympy makes a set of it for each one anew."""
 
 
 def _is_whole(base: Dim) -> bool:

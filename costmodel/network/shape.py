@@ -46,11 +46,6 @@ class Shape:
         """Channels and the axes behind them as numbers or plain expressions."""
         return (resolve(self.channels), *(extent.value for extent in self.spatial))
 
-    def require_map(self) -> tuple[Extent, Extent]:
-        """Return height and width, or say that there are none."""
-        height, width = self.require_axes(2)
-        return height, width
-
     def require_axes(self, count: int) -> tuple[Extent, ...]:
         """Return the spatial axes, or say that there are not so many."""
         if len(self.spatial) != count:
@@ -66,18 +61,14 @@ class Shape:
         if isinstance(self.channels, sympy.Expr) and _is_doubtful(self.channels):
             problem = "not an integer" if self.channels.is_number else "negative"
             raise CostModelError(f"channels {self.channels} is {problem}")
-        for name, size in zip(names_of(self), self._looked_at, strict=True):
+        known = (self.channels, *(extent.base for extent in self.spatial))
+        for name, size in zip(names_of(self), known, strict=True):
             if type(size) is int and size < 1:
                 raise CostModelError(
                     f"output {self} is empty: {name} {size}"
                     + ("; the input is too small here" if name != "channels" else "")
                 )
         return self
-
-    @property
-    def _looked_at(self) -> tuple[Dim, ...]:
-        """Channels, and what the extents are made of: numbers are themselves."""
-        return (self.channels, *(extent.base for extent in self.spatial))
 
     def bind(self, values: dict[sympy.Symbol, Dim]) -> Shape:
         """Return the shape with symbols replaced; opaque extents become plain ones."""

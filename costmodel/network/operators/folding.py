@@ -90,7 +90,7 @@ class PixelShuffle(Rearrangement):
 
     def output(self, *inputs: Shape) -> Shape:
         """Return r times as many rows and columns, of r² times fewer channels."""
-        inputs[0].require_map()
+        inputs[0].require_axes(2)
         r = self.factor
         try:
             channels = exact_div(inputs[0].channels, r * r)
@@ -137,7 +137,7 @@ class PixelUnshuffle(Rearrangement):
 
     def output(self, *inputs: Shape) -> Shape:
         """Return r times fewer rows and columns, of r² times as many channels."""
-        inputs[0].require_map()
+        inputs[0].require_axes(2)
         r = self.factor
         sides = (divided(e, r, "the side") for e in inputs[0].spatial)
         return Shape(as_dim(inputs[0].channels * r * r), tuple(sides))

@@ -208,7 +208,7 @@ class InstanceNorm(Normalization):
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; it must be a feature map, of 1 to 3 axes."""
         if len(inputs[0].spatial) not in AXES:
-            inputs[0].require_map()
+            inputs[0].require_axes(2)
         return inputs[0]
 
     def weights(self, *inputs: Shape) -> Weights:

@@ -82,7 +82,7 @@ class Pad(Rearrangement):
         """Return the larger or smaller tensor; what is taken away is there."""
         shape = inputs[0]
         if len(self.before) == 3 > rank(shape):
-            shape.require_map()
+            shape.require_axes(2)
         if len(self.before) > rank(shape):
             raise CostModelError(f"{self} has more axes than {shape}")
         for axis, window in self.windows.items():

@@ -108,7 +108,7 @@ class LocalResponseNorm(Stateless, Normalization):
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; it must be a feature map."""
-        inputs[0].require_map()
+        inputs[0].require_axes(2)
         return inputs[0]
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
