@@ -16,6 +16,7 @@ from costmodel.algebra.tally import Tally
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import image, network
+from costmodel.network.operators.packages import import_all
 from costmodel.network.shape import Shape
 from costmodel.network.value import apply
 
@@ -150,6 +151,12 @@ def refused(base: type = Doubled, **changes: object) -> type:
          "operator Fresh: saved ['all'] is none of intermediate, operand, result"),
         (refused(__annotations__={"size": int}, size=1),
          "operator Fresh: its module needs: from __future__ import annotations"),
+        (refused(counted=5), "operator Fresh: its counted 5 is no str"),
+        (refused(saved=["operand"]),
+         "operator Fresh: its saved ['operand'] is no str"),
+        (refused(is_layer="yes"), "operator Fresh: its is_layer 'yes' is no bool"),
+        (refused(__annotations__={"extra": "float"}, extra=1.5),
+         "operator Fresh: its field extra is a float; costs are exact"),
         (refused(view=True),
          "operator Fresh: it is a view, and how views lie in memory is known of ours "
          "alone"),
@@ -162,6 +169,88 @@ def test_what_is_no_new_operator_is_refused(operator: type, problem: str) -> Non
         op.register_operator(operator)
     assert str(raised.value) == problem
     assert before == op.OPERATORS
+
+
+def offered(folder: Path, group: str, value: str, code: str) -> None:
+    """Write a package that names something under an entry-point group."""
+    (folder / "added-1.dist-info").mkdir()
+    written = {
+        "broken.py": code,
+        "added-1.dist-info/entry_points.txt": f"[{group}]\nours = {value}\n",
+        "added-1.dist-info/METADATA": METADATA,
+    }
+    for name, text in written.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "problem"),
+    [
+        ("raise RuntimeError('no\\nreason')", "broken", "RuntimeError: no; mend"),
+        ("raise SystemExit(7)", "broken", "SystemExit: 7; mend"),
+        ("", "missing", "ModuleNotFoundError: No module named 'missing'; mend"),
+        ("", "broken:nothing", "AttributeError: module 'broken' has no attribute"),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, value: str, problem: str
+) -> None:
+    offered(tmp_path, "costmodel.some", value, code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CostModelError) as raised:
+        import_all("costmodel.some")
+    sys.modules.pop("broken", None)
+    said = f'added: its entry point "ours = {value}" of costmodel.some fails with '
+    assert str(raised.value).startswith(said + problem)
+
+
+@pytest.mark.parametrize("group", ["operators", "architectures"])
+def test_the_command_line_says_so_in_one_line(tmp_path: Path, group: str) -> None:
+    offered(tmp_path, f"costmodel.{group}", "broken", "1 / 0")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.getenv("PYTHONPATH")])])
+    run = subprocess.run(
+        [sys.executable, "-m", "costmodel", "show", "lenet5"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (run.returncode, run.stdout) == (4, "")
+    assert run.stderr.splitlines() == [
+        f'costmodel: added: its entry point "ours = broken" of costmodel.{group} fails '
+        "with ZeroDivisionError: division by zero; mend or remove it"
+    ]
+
+
+ONE = Tally(add=1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ({"tally": 3}, "tally 3 is no tally"),
+        ({"tally": ONE, "options": 3}, "options 3 is no mapping"),
+        ({"tally": ONE, "torch": 3}, "torch 3 is no str"),
+        ({"tally": ONE, "saved": 5}, "saved 5 is no str"),
+        ({"tally": ONE, "in_place": 1}, "in_place 1 is no bool"),
+        ({"tally": Tally(add=-5)}, "operations are counted from 0"),
+        ({"tally": Tally(add=cm.H)}, "operations are counted from 0"),
+        ({"tally": Tally(mac=1)}, "a function of each element accumulates nothing"),
+        ({"tally": ONE, "counted": "conv"}, "counted conv is none of elementwise"),
+        ({"tally": ONE, "runtime": "relu bogus"}, "runtime bogus is none of clamp"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_refused(
+    columns: dict[str, object], problem: str
+) -> None:
+    before = dict(op.FUNCTIONS)
+    with pytest.raises(CostModelError, match=problem):
+        op.register_function("zz", op.Function(**columns))  # type: ignore[arg-type]
+    assert before == op.FUNCTIONS
+
+
+@pytest.mark.parametrize(("name", "row"), [(3, op.FUNCTIONS["relu"]), ("zz", 3)])
+def test_only_a_row_under_a_name_is_registered(name: object, row: object) -> None:
+    with pytest.raises(CostModelError, match=r"is no identifier|is no Function"):
+        op.register_function(name, row)  # type: ignore[arg-type]
 
 
 def test_what_is_counted_as_something_unlike_it_is_an_error() -> None:

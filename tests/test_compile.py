@@ -153,7 +153,10 @@ def test_several_inputs_are_several_arguments() -> None:
     assert torch.equal(cm.compile(net)(one, one), 2 * one)
 
 
-@pytest.mark.parametrize("name", ["for", "forward", "training", "parameters", "graph"])
+@pytest.mark.parametrize(
+    "name",
+    ["for", "forward", "training", "parameters", "graph", "self", "_buffers", "_code"],
+)
 def test_names_that_modules_keep_for_themselves_are_refused(name: str) -> None:
     net = network(relu(image(), name=name))
     with pytest.raises(cm.CostModelError, match=f'relu at "{name}": .* rename it'):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.metadata import entry_points
 from typing import Literal, get_args
 
 import sympy
 
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError
+from costmodel.network.operators.packages import import_all
 from costmodel.network.published import Published
 
 
@@ -164,5 +164,4 @@ _CLAIMS: dict[str, Claim] = {}
 @lru_cache(maxsize=1)
 def _discover() -> None:
     """Import every package that offers claims."""
-    for entry in entry_points(group=GROUP):
-        entry.load()
+    import_all(GROUP)

@@ -121,7 +121,9 @@ def _leaf(network: Network, node: Node, device: str) -> nn.Module:
     if type(layer) not in leaf_table.LEAVES:
         packages.discover()
     if type(layer) not in leaf_table.LEAVES:
-        raise at(layer.kind, node.name, "has no PyTorch module; add it to LEAVES")
+        raise at(
+            layer.kind, node.name, "has no PyTorch module; register_module gives it one"
+        )
     _require_numbers(network, node)
     try:
         with torch.device(device):
@@ -163,8 +165,8 @@ def _check_name(node: Node) -> None:
             )
 
 
-_TAKEN = {"training", "graph"}
-"""Attributes that only instances of modules have."""
+_TAKEN = {"self", "graph", *vars(fx.GraphModule(nn.Module(), fx.Graph()))}
+"""What instances of modules have, and what their code calls them."""
 
 
 def _require_numbers(network: Network, node: Node) -> None:

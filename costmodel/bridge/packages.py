@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Any
 
 from costmodel.errors import CostModelError
 from costmodel.network.operators import OPERATORS, Operator
+from costmodel.network.operators.packages import import_all
 
 
 GROUP = "costmodel.torch"
@@ -18,8 +18,7 @@ GROUP = "costmodel.torch"
 @lru_cache(maxsize=1)
 def discover() -> None:
     """Import what registers modules, when PyTorch is at work and not before."""
-    for entry in entry_points(group=GROUP):
-        entry.load()
+    import_all(GROUP)
 
 
 def register_module(

@@ -7,7 +7,6 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Any
 
 import sympy
@@ -17,6 +16,7 @@ from costmodel.algebra.symbols import Dim, H, W
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
+from costmodel.network.operators.packages import discover, import_all
 from costmodel.network.options import (
     INPUT_CHANNELS,
     Default,
@@ -228,8 +228,8 @@ _REGISTRY: dict[str, Architecture] = {}
 @lru_cache(maxsize=1)
 def _discover() -> None:
     """Import every package that offers architectures."""
-    for entry in entry_points(group=GROUP):
-        entry.load()
+    discover()  # architectures may be made of operators of other packages
+    import_all(GROUP)
     if not _REGISTRY:
         raise CostModelError(
             "no architectures are found: costmodel is not installed, or a folder named "

@@ -8,17 +8,20 @@ calling :func:`register_function` in a package of your own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 
-from costmodel.algebra.tally import Tally
+from costmodel.algebra.tally import KINDS, Tally
 from costmodel.errors import CostModelError
 from costmodel.network.operators.packages import discover
 
 
 SAVED = frozenset({"operand", "result", "intermediate"})
 """What autograd may keep of a function of each element, in words."""
+
+_TYPES = {"Tally": Tally, "Mapping[str, Any]": Mapping, "bool": bool}
+"""The types of columns that are no text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,21 @@ class Function:
     """Whether libraries let it write over its operand."""
 
     def __post_init__(self) -> None:
-        """Check the words of what is saved, and that a kernel computes it."""
+        """Check the columns' types, the operations and the words of what is saved."""
+        for column in fields(self):
+            value, kind = getattr(self, column.name), _TYPES.get(str(column.type), str)
+            if not isinstance(value, kind):
+                raise CostModelError(
+                    f"{column.name} {value!r} is no {kind.__name__.lower()}"
+                )
+        counts = [getattr(self.tally, kind) for kind in KINDS]
+        if any(type(count) is not int or count < 0 for count in counts):
+            raise CostModelError(f"{self.tally}: operations are counted from 0")
+        if self.tally.mac:
+            raise CostModelError(
+                f"{self.tally}: a function of each element accumulates nothing; "
+                "its multiplications are mul, its additions add"
+            )
         if unknown := set(self.saved.split()) - SAVED:
             known = ", ".join(sorted(SAVED))
             raise CostModelError(

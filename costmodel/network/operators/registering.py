@@ -9,13 +9,20 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from costmodel.errors import CostModelError
-from costmodel.network.operator import Operator
+from costmodel.network.operator import OR_NONE, Operator
 from costmodel.network.operators.functions import FUNCTIONS, SAVED, Function, by_word
 from costmodel.network.operators.packages import discover
 
 
 OPERATORS: dict[str, type[Operator]] = {}
 """Every operator by its kind. :mod:`costmodel.network.operators` puts its own here."""
+
+WORDS: dict[str, tuple[type, ...]] = {
+    "counted": (str,), "saved": (str, type(None)),
+    **dict.fromkeys(("view", "is_input", "is_unbatched", "is_unknown", "is_layer"),
+                    (bool,)),
+}  # fmt: skip
+"""What a class says of itself, and of which types."""
 
 Class = TypeVar("Class", bound=type[Operator])
 
@@ -43,10 +50,20 @@ def register_function(name: str, function: Function) -> None:
     A package calls it where it is imported; the entry-point group
     ``costmodel.operators`` says which packages are.
 
-    **Errors**: a name that a function or an operator has, or that no node could have.
+    **Errors**: a name that a function or an operator has, or that no node could have;
+    ``counted`` or ``runtime`` in words that no function's row has.
     """
-    if not name.isidentifier():
+    if not (isinstance(name, str) and name.isidentifier()):
         raise CostModelError(f"function {name!r}: the name is no identifier")
+    if not isinstance(function, Function):
+        raise CostModelError(f'function "{name}": {function!r} is no Function')
+    for column in ("counted", "runtime"):
+        known = {w for f in FUNCTIONS.values() for w in getattr(f, column).split()}
+        if odd := set(getattr(function, column).split()) - known:
+            raise CostModelError(
+                f'function "{name}": {column} {", ".join(sorted(odd))} is none of '
+                f"{', '.join(sorted(known))}"
+            )
     if name in FUNCTIONS:
         raise CostModelError(f'function "{name}" is registered twice')
     if name in kinds():
@@ -84,6 +101,17 @@ def unfit(operator: Any) -> Iterator[str]:
         yield f"its kind {kind!r} is no identifier"
     if any(type(field.type) is not str for field in fields(operator)):
         yield "its module needs: from __future__ import annotations"
+    yield from _odd_words(operator)
+
+
+def _odd_words(operator: type[Operator]) -> Iterator[str]:
+    """Give what a class says of itself in another type than it has to be."""
+    for word, kinds_of in WORDS.items():
+        if not isinstance(getattr(operator, word), kinds_of):
+            yield f"its {word} {getattr(operator, word)!r} is no {kinds_of[0].__name__}"
+    for field in fields(operator):  # type: ignore[arg-type]
+        if field.type.removesuffix(OR_NONE) in ("float", "complex", "list", "dict"):
+            yield f"its field {field.name} is a {field.type}; costs are exact"
 
 
 def _unlike_others(operator: type[Operator]) -> Iterator[str]:
