@@ -39,6 +39,7 @@ from costmodel.network.build import (
     max_pool,
     network,
     pad,
+    sequence,
     upsample,
     volume,
 )
@@ -199,6 +200,15 @@ def test_a_traced_network_is_what_was_compiled(net: Network) -> None:
 
 def row(channels: int, length: Any = L) -> Value:
     return sample(Shape(channels, (Extent(length),)))
+
+
+def test_a_sequence_by_hand() -> None:
+    net = network(conv(sequence(2), 8, 3, stride=2, padding=0, bias=False))
+    # 2·3 products for each of 8 channels at ⌊(L − 1)/2⌋ positions
+    at_99 = cm.cost(net.bind(L=99, N=1)).macs
+    assert at_99 == 2 * 3 * 8 * 49
+    assert str(net["conv1"].output) == "8×⌊(L-1)/2⌋"
+    assert sequence().shape.sizes == (1, L)
 
 
 def test_a_volume_by_hand() -> None:

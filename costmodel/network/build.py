@@ -28,6 +28,7 @@ from costmodel.network.value import (
     image,
     network,
     scope,
+    sequence,
     volume,
 )
 from costmodel.network.verbs import verb
@@ -317,6 +318,6 @@ __all__ = [
     "multiply", "network", "pad", "pad_axes", "pad_channels", "pad_to", "parameter",
     "part", "permute", "pixel_shuffle", "pixel_unshuffle", "pointwise", "prelu",
     "radial_basis", "reduce", "relu", "repeat", "require", "reshape", "resize",
-    "rms_norm", "scale", "scope", "select_channels", "softmax", "split", "subsample",
-    "table_conv", "unfold", "upsample", "volume", "zeros",
+    "rms_norm", "scale", "scope", "select_channels", "sequence", "softmax", "split",
+    "subsample", "table_conv", "unfold", "upsample", "volume", "zeros",
 ]  # fmt: skip

@@ -221,8 +221,7 @@ class Network:
                 elif isinstance(value, Shape):
                     values.extend(size for size in value.sizes)
         found = found.union(*(constraint.symbols for constraint in self.constraints))
-        batch = self.batch
-        return frozenset(found | sympy.sympify(batch).free_symbols)
+        return frozenset(found | sympy.sympify(self.batch).free_symbols)
 
     def bind(self, values: Mapping[Any, Any] | None = None, **named: object) -> Network:
         """Return the network with symbols replaced by numbers or expressions.

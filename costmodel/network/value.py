@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from costmodel.algebra.extent import Extent, resolve
-from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim
+from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim, symbol
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
@@ -116,8 +116,7 @@ class Builder:
 
 def image(channels: Dim = 3, height: Dim = H, width: Dim = W) -> Value:
     """Start a network: the sample ``channels × height × width``."""
-    shape = Shape(as_dim(channels, "channels"), (Extent(height), Extent(width)))
-    return Builder().add(op.Input, (shape,), [], "input")
+    return _sized(channels, height, width)
 
 
 def volume(channels: Dim = 3, depth: Dim = D, height: Dim = H, width: Dim = W) -> Value:
@@ -126,9 +125,16 @@ def volume(channels: Dim = 3, depth: Dim = D, height: Dim = H, width: Dim = W) -
     >>> print(volume(3, 16).shape)
     3×16×H×W
     """
-    extents = (Extent(depth), Extent(height), Extent(width))
-    shape = Shape(as_dim(channels, "channels"), extents)
-    return Builder().add(op.Input, (shape,), [], "input")
+    return _sized(channels, depth, height, width)
+
+
+def sequence(channels: Dim = 1, length: Dim = symbol("L")) -> Value:  # noqa: B008
+    """Start a network: the sample ``channels × length``, such as a sound."""
+    return _sized(channels, length)
+
+
+def _sized(channels: Dim, *sizes: Dim) -> Value:
+    return sample(Shape(as_dim(channels, "channels"), tuple(map(Extent, sizes))))
 
 
 def sample(shape: Shape) -> Value:
@@ -144,9 +150,8 @@ def network(*outputs: Value, name: str = "network", batch: Dim = N) -> Network:
     >>> [node.name for node in net.nodes]
     ['input', 'conv1', 'relu1']
     """
-    builder = common(outputs, "network")
-    names = [value.node.name for value in outputs]
-    return Network.of_nodes(builder.nodes, names, name, batch)
+    nodes, ends = common(outputs, "network").nodes, [v.node.name for v in outputs]
+    return Network.of_nodes(nodes, ends, name, batch)
 
 
 @contextmanager
