@@ -18,7 +18,7 @@ import pytest
 import costmodel as cm
 from tests.differential.comparison import Comparison
 from tests.differential.formulas import Formulas
-from tests.differential.known_differences import fault_of
+from tests.differential.known_differences import reason_of
 from tests.differential.observe import essentials, observed
 
 
@@ -51,7 +51,7 @@ def test_a_network_of_schema_1_costs_what_it_did(name: str) -> None:
     text = read(name)
     assert json.loads(text)["schema"] == "costmodel.network/1"
     found = differences(SAID[name], cm.Network.from_json(text))
-    assert [f for f in found if fault_of(name, f) is None] == []
+    assert [f for f in found if reason_of(name, f) is None] == []
 
 
 @pytest.mark.parametrize("name", SAID)
