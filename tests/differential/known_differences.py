@@ -128,7 +128,7 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
           now="pad(_to)? at .* which positions it looks at is not followed"),
     Known(_ENDS, "^bound.*: length$", "/remainders$", r"^\[\]$", "slice"),
     # Einsums.
-    Known(_SUMLESS, f"{_FIELD}value$", "^products .*/rows/", "oo", "^[^o]*$"),
+    Known(_SUMLESS, f"{_FIELD}value$", "^(products |drawn_).*/rows/", "oo", "^[^o]*$"),
     Known(_SUMLESS, f"{_FIELD}value$", r"/(beyond|unbounded)$", then="^einsum"),
     Known(_SUMLESS, f"{_FIELD}value$", r"/name$", now="^einsum"),
     Known(_SUMLESS, f"{_FIELD}answered now$", r"/(stride|offset)$",
