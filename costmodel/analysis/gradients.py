@@ -119,7 +119,7 @@ class Backward:
         """Make a gradient as large as a node's result."""
         node = self.run.network.by_name[name]
         # Those of stored tensors are among the gradients of weights.
-        if isinstance(node.operator, (op.Parameter, op.Derived)):
+        if node.operator.is_unbatched:
             tensor = self.run.outside(name, time)
         else:
             tensor = self.run.make(name, "gradient", node.output.numel, time)

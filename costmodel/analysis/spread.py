@@ -91,7 +91,7 @@ def spread(
     wanted = _leading_to(network, towards)
     table, lanes = _Table(nothing), dict[str, Lanes]()
     for node in network.nodes:
-        if isinstance(node.operator, op.Input):
+        if node.operator.is_input:
             lanes[node.name] = (table.number(pixel),)
         elif node.name in wanted:
             found = _read(table, node, [lanes[s] for s in node.inputs], reading)

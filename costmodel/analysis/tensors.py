@@ -125,12 +125,12 @@ class Run:
     def _place(self, index: int, node: Node) -> None:
         """Give a result a block of its own, or another name to its operand's."""
         layer, name = node.operator, node.name
-        if isinstance(layer, op.Opaque):
+        if layer.is_unknown:
             raise at(layer.kind, name, "which memory it takes is not known")
         first = node.inputs[0] if node.inputs else name
         idle = first != name and is_idle(layer, training=self.training)
         self.root[name] = self.root[first] if idle else name
-        if isinstance(layer, (op.Parameter, op.Derived)):
+        if layer.is_unbatched:
             self.home[name] = self.outside(name, index)
         elif self._is_view(node) or self._overwrites(index, node):
             self.home[name] = self.home[first]

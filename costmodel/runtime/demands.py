@@ -48,7 +48,7 @@ def copied(site: Site) -> tuple[Demand, ...]:
 def unmodelled(site: Site) -> tuple[Demand, ...]:
     """Return a copy of all that the operator moves: a guess, and counted as one."""
     moved = site.moved
-    if isinstance(site.operator, op.Opaque):
+    if site.operator.is_unknown:
         sizes = (counted(shape).numel for shape in (*site.inputs, site.output))
         moved = site.setting.element_bytes * sum(sizes, start=0)
     weights = site.sample.weight_bytes
