@@ -7,7 +7,7 @@ from typing import Any
 from architectures.searched import cifar_stem, head, imagenet_stem, stages
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value
-from costmodel.network.genotype import Genotype
+from costmodel.network.build.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
 

@@ -14,8 +14,8 @@ from costmodel.network.build import (
     relu,
     scope,
 )
-from costmodel.network.cell import cell, factorized_reduction, relu_conv_bn, share
-from costmodel.network.genotype import Genotype
+from costmodel.network.build.cell import cell, factorized_reduction, relu_conv_bn, share
+from costmodel.network.build.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
 

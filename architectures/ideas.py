@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costmodel.network.lineage import add_idea
+from costmodel.network.registry.lineage import add_idea
 
 
 add_idea(

@@ -16,7 +16,7 @@ from costmodel.network.build import (
     relu,
     scope,
 )
-from costmodel.network.genotype import Genotype
+from costmodel.network.build.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
 

@@ -13,8 +13,8 @@ from costmodel.network.build import (
     relu,
     scope,
 )
-from costmodel.network.cell import cell, fit, relu_conv_bn, share
-from costmodel.network.genotype import Genotype
+from costmodel.network.build.cell import cell, fit, relu_conv_bn, share
+from costmodel.network.build.genotype import Genotype
 
 
 def searched(

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
-    from costmodel.algebra.budget import largest as largest
-    from costmodel.algebra.budget import smallest as smallest
-    from costmodel.algebra.budget import solutions as solutions
-    from costmodel.algebra.dominance import compare as compare
-    from costmodel.algebra.dominance import dominant as dominant
-    from costmodel.algebra.dominance import share as share
-    from costmodel.algebra.evaluation import lambdify as lambdify
-    from costmodel.algebra.interpolation import interpolate as interpolate
-    from costmodel.algebra.queries import elasticity as elasticity
-    from costmodel.algebra.queries import leading as leading
-    from costmodel.algebra.queries import relax as relax
+    from costmodel.algebra.code.numpy_code import lambdify as lambdify
+    from costmodel.algebra.questions.asymptotics import elasticity as elasticity
+    from costmodel.algebra.questions.asymptotics import leading as leading
+    from costmodel.algebra.questions.asymptotics import relax as relax
+    from costmodel.algebra.questions.budget import largest as largest
+    from costmodel.algebra.questions.budget import smallest as smallest
+    from costmodel.algebra.questions.budget import solutions as solutions
+    from costmodel.algebra.questions.compare import compare as compare
+    from costmodel.algebra.questions.compare import dominant as dominant
+    from costmodel.algebra.questions.compare import share as share
+    from costmodel.algebra.questions.interpolation import interpolate as interpolate
     from costmodel.algebra.rounding import make_divisible as make_divisible
     from costmodel.algebra.symbols import D as D
     from costmodel.algebra.symbols import H as H
@@ -32,72 +32,72 @@ if TYPE_CHECKING:
     from costmodel.algebra.symbols import rho as rho
     from costmodel.algebra.symbols import symbol as symbol
     from costmodel.analysis.cost import cost as cost
-    from costmodel.analysis.depth import depth as depth
-    from costmodel.analysis.difference import diff as diff
-    from costmodel.analysis.difference import parts as parts
+    from costmodel.analysis.cost.depth import depth as depth
+    from costmodel.analysis.cost.difference import diff as diff
+    from costmodel.analysis.cost.difference import parts as parts
+    from costmodel.analysis.cost.training import training_cost as training_cost
     from costmodel.analysis.input_sizes import admissible as admissible
     from costmodel.analysis.input_sizes import input_sizes as input_sizes
     from costmodel.analysis.input_sizes import joint_conditions as joint_conditions
+    from costmodel.analysis.input_sizes.tensor_sizes import tensor_sizes as tensor_sizes
     from costmodel.analysis.memory import memory as memory
     from costmodel.analysis.receptive_field import receptive_field as receptive_field
     from costmodel.analysis.reconcile import reconcile as reconcile
-    from costmodel.analysis.tensor_sizes import tensor_sizes as tensor_sizes
-    from costmodel.analysis.training import training_cost as training_cost
     from costmodel.bridge.compile import compile as compile  # noqa: A004
     from costmodel.bridge.trace import trace as trace
     from costmodel.errors import CostModelError as CostModelError
-    from costmodel.network.cell import cell as cell
+    from costmodel.network.build.cell import cell as cell
+    from costmodel.network.build.genotype import Genotype as Genotype
     from costmodel.network.constraint import Constraint as Constraint
-    from costmodel.network.genotype import Genotype as Genotype
     from costmodel.network.graph import Network as Network
-    from costmodel.network.lineage import lineage as lineage
     from costmodel.network.registry import architecture as architecture
     from costmodel.network.registry import architectures as architectures
     from costmodel.network.registry import load as load
+    from costmodel.network.registry.lineage import lineage as lineage
     from costmodel.network.widen import widen as widen
-    from costmodel.runtime.measure import measure as measure
+    from costmodel.runtime.measure.measure import measure as measure
     from costmodel.runtime.predict import predict as predict
+    from costmodel.runtime.predict.roofline import explain as explain
     from costmodel.runtime.profile import load_profile as load_profile
     from costmodel.runtime.profile import profiles as profiles
-    from costmodel.runtime.roofline import explain as explain
 
 __version__ = "0.1.0.dev0"
 
 _HOME = {
-    "costmodel.algebra.dominance": ("compare", "dominant", "share"),
-    "costmodel.algebra.evaluation": ("lambdify",),
-    "costmodel.algebra.interpolation": ("interpolate",),
-    "costmodel.algebra.budget": ("largest", "smallest", "solutions"),
-    "costmodel.algebra.queries": ("elasticity", "leading", "relax"),
+    "costmodel.algebra.questions.compare": ("compare", "dominant", "share"),
+    "costmodel.algebra.code.numpy_code": ("lambdify",),
+    "costmodel.algebra.questions.interpolation": ("interpolate",),
+    "costmodel.algebra.questions.budget": ("largest", "smallest", "solutions"),
+    "costmodel.algebra.questions.asymptotics": ("elasticity", "leading", "relax"),
     "costmodel.algebra.rounding": ("make_divisible",),
     "costmodel.algebra.symbols": (
         "D", "H", "M", "N", "W", "alpha", "rho", "symbol",
     ),
     "costmodel.analysis.cost": ("cost",),
-    "costmodel.analysis.depth": ("depth",),
-    "costmodel.analysis.difference": ("diff", "parts"),
+    "costmodel.analysis.cost.depth": ("depth",),
+    "costmodel.analysis.cost.difference": ("diff", "parts"),
     "costmodel.analysis.input_sizes": (
         "admissible", "input_sizes", "joint_conditions",
     ),
-    "costmodel.analysis.tensor_sizes": ("tensor_sizes",),
+    "costmodel.analysis.input_sizes.tensor_sizes": ("tensor_sizes",),
     "costmodel.analysis.memory": ("memory",),
     "costmodel.analysis.receptive_field": ("receptive_field",),
     "costmodel.analysis.reconcile": ("reconcile",),
-    "costmodel.analysis.training": ("training_cost",),
+    "costmodel.analysis.cost.training": ("training_cost",),
     "costmodel.bridge.compile": ("compile",),
     "costmodel.bridge.trace": ("trace",),
     "costmodel.errors": ("CostModelError",),
-    "costmodel.network.cell": ("cell",),
+    "costmodel.network.build.cell": ("cell",),
     "costmodel.network.constraint": ("Constraint",),
-    "costmodel.network.genotype": ("Genotype",),
+    "costmodel.network.build.genotype": ("Genotype",),
     "costmodel.network.graph": ("Network",),
-    "costmodel.network.lineage": ("lineage",),
+    "costmodel.network.registry.lineage": ("lineage",),
     "costmodel.network.registry": ("architecture", "architectures", "load"),
     "costmodel.network.widen": ("widen",),
-    "costmodel.runtime.measure": ("measure",),
+    "costmodel.runtime.measure.measure": ("measure",),
     "costmodel.runtime.predict": ("predict",),
     "costmodel.runtime.profile": ("load_profile", "profiles"),
-    "costmodel.runtime.roofline": ("explain",),
+    "costmodel.runtime.predict.roofline": ("explain",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

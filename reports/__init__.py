@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reports.part import Part
-from reports.site import Written, check_folder, write
-from reports.subject import Setting, Subject
+from reports.data.subject import Setting, Subject
+from reports.job import Part
+from reports.site.build import Written, check_folder, write
 
 
 __all__ = ["Part", "Setting", "Subject", "Written", "check_folder", "write"]

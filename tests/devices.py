@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from costmodel.network.graph import Network
-from costmodel.runtime.fitting import Timed
 from costmodel.runtime.kernels import kernels
-from costmodel.runtime.kinds import KINDS
+from costmodel.runtime.kernels.classes import KINDS
 from costmodel.runtime.profile import Coefficients, Profile
+from costmodel.runtime.profile.fit import Timed
 from costmodel.runtime.setting import Setting
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from costmodel.runtime.kinds import KINDS
+from costmodel.runtime.kernels.classes import KINDS
 from costmodel.runtime.profile import Coefficients, Profile
 from costmodel.runtime.setting import Setting
 

@@ -14,10 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from costmodel.cli.registered import RECORDED, run_checks, versions
+from costmodel.cli.report_registered import RECORDED, run_checks, versions
 from costmodel.network.registry import architectures, find, load
-from costmodel.network.serialize import digest
-from costmodel.runtime.records import write_whole
+from costmodel.network.serialization.json import digest
+from costmodel.runtime.measure.jsonl import write_whole
 
 
 PLACE = Path(__file__).parents[1] / "architectures" / RECORDED

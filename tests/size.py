@@ -4,7 +4,7 @@
 the source alone and imports none of it.
 
 **Closure**: lines, docstrings included, of every file of ``costmodel`` that
-``analysis/cost.py`` imports, and that these import, and so on. Those for type checkers
+``analysis/cost/__init__.py`` imports, and that these import, and so on. Those for type checkers
 alone (``if TYPE_CHECKING``) do not count, and neither does a package's ``__init__.py``,
 unless it is what is imported. **Deferred** is the same with the imports inside of
 functions, so that no line leaves the closure by moving its import into a function.
@@ -38,7 +38,7 @@ from statistics import median
 
 ROOT = Path(__file__).parent.parent
 OPERATORS = Path("costmodel/network/operators")
-CORE = Path("costmodel/analysis/cost.py")
+CORE = Path("costmodel/analysis/cost/__init__.py")
 FLOORS = ("costmodel/algebra", "costmodel/network", "costmodel/analysis")
 PRODUCT = ("costmodel", "architectures", "reports")
 

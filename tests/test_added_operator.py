@@ -13,12 +13,12 @@ import pytest
 
 import costmodel as cm
 from costmodel.algebra.tally import Tally
+from costmodel.entry_points import import_all
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import image, network
-from costmodel.network.operators.packages import import_all
+from costmodel.network.build.builder import apply
 from costmodel.network.shape import Shape
-from costmodel.network.value import apply
 
 
 OPERATOR = '''
@@ -264,7 +264,7 @@ def test_what_is_counted_as_something_unlike_it_is_an_error() -> None:
 def test_what_saves_nobody_knows_what_is_an_error() -> None:
     net = network(apply(Twice, [image(3, 4, 4)], None), batch=1)
     x = net.inputs[0].output
-    from costmodel.analysis.saved import Call, saved_by
+    from costmodel.analysis.memory.autograd_saved import Call, saved_by
 
     call = Call(Twice(), (x,), x, (True,), learns=False)
     with pytest.raises(CostModelError, match=r"^twice: what it saves for backward is"):

@@ -21,11 +21,11 @@ import costmodel as cm
 from costmodel import D, H, N, Network, W
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import symbol
-from costmodel.analysis.support import support
+from costmodel.analysis.receptive_field.exact_support import support
 from costmodel.bridge import oracles
-from costmodel.bridge.checks import CONVOLUTIONS
-from costmodel.bridge.gradients import gradient_support
 from costmodel.bridge.onnx import read
+from costmodel.bridge.oracles.checks import CONVOLUTIONS
+from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import (
@@ -43,11 +43,11 @@ from costmodel.network.build import (
     upsample,
     volume,
 )
+from costmodel.network.build.builder import Value, sample
 from costmodel.network.graph import parameters_by_name
 from costmodel.network.node import Node
-from costmodel.network.operators.resampling import modes_of
+from costmodel.network.operators.resizing import modes_of
 from costmodel.network.shape import Shape
-from costmodel.network.value import Value, sample
 from costmodel.testing import networks
 from tests.drawn import input_size
 

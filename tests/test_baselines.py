@@ -16,7 +16,9 @@ from costmodel.algebra.symbols import N
 from costmodel.errors import CostModelError
 from costmodel.network.build import conv, image, network
 from costmodel.network.graph import Network
-from costmodel.runtime.baselines import (
+from costmodel.runtime.kernels import kernels
+from costmodel.runtime.setting import Setting
+from costmodel.runtime.validate.baselines import (
     BASELINES,
     DATASHEETS,
     ELSEWHERE,
@@ -24,10 +26,8 @@ from costmodel.runtime.baselines import (
     Datasheet,
     Roofline,
 )
-from costmodel.runtime.indirect import ByClass
-from costmodel.runtime.kernels import kernels
-from costmodel.runtime.setting import Setting
-from costmodel.runtime.totals import Totals, totals
+from costmodel.runtime.validate.class_regression import ByClass
+from costmodel.runtime.validate.features import Totals, totals
 from costmodel.testing import input_sizes, networks
 from tests.drawn import bound_networks
 

@@ -20,14 +20,14 @@ from typing import Any
 import pytest
 
 import reports
-from costmodel.algebra.evaluation import lambdify
-from costmodel.analysis.claims import claims, judge
-from costmodel.cli.registered import registered_subject
+from costmodel.algebra.code.numpy_code import lambdify
+from costmodel.analysis.evidence.claims import claims, judge
+from costmodel.cli.report_registered import registered_subject
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.network.lineage import lineage
 from costmodel.network.registry import architectures
-from reports import exploring
+from costmodel.network.registry.lineage import lineage
+from reports.pages import explorer
 
 
 sync = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
@@ -253,7 +253,7 @@ def test_sliders_give_what_python_gives(page: Any, site: Path, name: str) -> Non
     knobs = loaded(page, name)
     subject = registered_subject(name, "none")
     free = sorted(subject.symbolic.free_symbols, key=str)
-    formulas = {key: f for key, _, f in exploring._formulas(subject)}
+    formulas = {key: f for key, _, f in explorer._formulas(subject)}
     python = lambdify(list(formulas.values()), free)
     grid = [{knob["symbol"]: knob["value"] for knob in knobs}]
     for knob in knobs:

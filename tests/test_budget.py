@@ -13,12 +13,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import costmodel as cm
-from costmodel.algebra.evaluation import exactly
-from costmodel.algebra.growth import direction
-from costmodel.algebra.legal_values import pieces, simplest
+from costmodel.algebra.code.numpy_code import exactly
+from costmodel.algebra.questions.legal_values import pieces, simplest
+from costmodel.algebra.questions.monotone import direction
 from costmodel.algebra.rounding import common_divisor, make_divisible
 from costmodel.algebra.symbols import H, N, W, alpha, as_dim, rho, symbol
-from costmodel.analysis.tensor_sizes import tensor_sizes
+from costmodel.analysis.input_sizes.tensor_sizes import tensor_sizes
 from costmodel.errors import CostModelError
 from costmodel.testing import networks
 

@@ -22,7 +22,6 @@ from costmodel.errors import CostModelError
 from costmodel.network import registry
 from costmodel.network.build import add, conv, flatten, image, network, relu
 from costmodel.network.graph import Network
-from costmodel.runtime import records
 from costmodel.runtime.calibrate import (
     QUICK,
     Draw,
@@ -32,11 +31,12 @@ from costmodel.runtime.calibrate import (
     refit,
     timed_kernels,
 )
-from costmodel.runtime.drawing import anchor, calibration_networks, drawn
 from costmodel.runtime.kernels import kernels
-from costmodel.runtime.kinds import KINDS
-from costmodel.runtime.measurement import Measurement, _times, at_one_speed
+from costmodel.runtime.kernels.classes import KINDS
+from costmodel.runtime.measure import jsonl
+from costmodel.runtime.measure.result import Measurement, _times, at_one_speed
 from costmodel.runtime.profile import load_profile
+from costmodel.runtime.random_networks import anchor, calibration_networks, drawn
 from costmodel.runtime.setting import Setting
 
 
@@ -54,7 +54,7 @@ ROWS = Path(__file__).parent / "runtime" / "calibration.jsonl.gz"
 def test_the_same_seed_draws_the_same_networks_in_any_process() -> None:
     code = (
         "import hashlib, sys\n"
-        "from costmodel.runtime.drawing import calibration_networks\n"
+        "from costmodel.runtime.random_networks import calibration_networks\n"
         "texts = [net.to_json() for net in calibration_networks(22, seed=5)]\n"
         "print(hashlib.sha256(''.join(texts).encode()).hexdigest())\n"
         "assert 'torch' not in sys.modules\n"
@@ -199,13 +199,13 @@ def test_a_file_of_other_networks_or_machines_is_refused(tmp_path: Path) -> None
     one, two = draw.all()
     with pytest.raises(CostModelError, match="has no measurement of these networks"):
         refit(Setting(), path, draw, name="none")
-    records.append(path, measurement(one, options={"network": "another"}).to_row())
+    jsonl.append(path, measurement(one, options={"network": "another"}).to_row())
     with pytest.raises(CostModelError, match="made with another seed"):
         refit(Setting(), path, draw, name="none")
-    records.append(path, measurement(one).to_row())
+    jsonl.append(path, measurement(one).to_row())
     assert refit(Setting(), path, draw, name="one").notes
     elsewhere = {**STAMP, "cpu": "another CPU"}
-    records.append(path, measurement(two, stamp=elsewhere).to_row())
+    jsonl.append(path, measurement(two, stamp=elsewhere).to_row())
     with pytest.raises(CostModelError, match="of several machines: a CPU"):
         refit(Setting(), path, draw, name="two")
 

@@ -8,8 +8,8 @@ import sympy
 import costmodel as cm
 from architectures.claims.inception import example
 from costmodel.algebra.symbols import Dim, Rational
-from costmodel.analysis import claims
-from costmodel.analysis.claims import Claim, Decision, Evidence, Ruling, judge
+from costmodel.analysis.evidence import claims
+from costmodel.analysis.evidence.claims import Claim, Decision, Evidence, Ruling, judge
 from costmodel.errors import CostModelError
 from costmodel.network.registry import architectures
 

@@ -8,7 +8,7 @@ from torch import fx, nn
 
 import costmodel as cm
 from costmodel.bridge import oracles
-from costmodel.bridge.leaves import FUNCTIONS, LEAVES, SIZED
+from costmodel.bridge.compile.leaf_table import FUNCTIONS, LEAVES, SIZED
 from costmodel.network import operators as op
 from costmodel.network.build import (
     concat,

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sympy.logic.boolalg import Boolean
 
-from costmodel.algebra.conditions import Undecided, decided
 from costmodel.algebra.extent import Extent, normal
-from costmodel.algebra.periodic_set import PeriodicSet
+from costmodel.algebra.integer_sets.periodic_set import PeriodicSet
+from costmodel.algebra.integer_sets.solve import Undecided, decided
 from costmodel.algebra.symbols import H, M, W, rho
 from costmodel.errors import CostModelError
 

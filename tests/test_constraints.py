@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import costmodel as cm
 from costmodel.algebra.extent import Extent, normal
-from costmodel.algebra.periodic_set import PeriodicSet
+from costmodel.algebra.integer_sets.periodic_set import PeriodicSet
 from costmodel.algebra.symbols import H, M, N, W, symbol
 from costmodel.analysis.input_sizes import input_sizes, joint_conditions
 from costmodel.cli import main

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
+from costmodel.algebra.code.source_code import javascript, python
 from costmodel.algebra.parse import parse
-from costmodel.algebra.printing import javascript, python
 from costmodel.algebra.rounding import counted_in_doubles
 from costmodel.algebra.symbols import Dim, H, N, W, is_equal
 from costmodel.analysis.conventions import (

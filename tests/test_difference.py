@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import costmodel as cm
 from costmodel.algebra.symbols import N, alpha, symbol
 from costmodel.analysis.cost import METRICS
-from costmodel.analysis.difference import Change, Difference
+from costmodel.analysis.cost.difference import Change, Difference
 from costmodel.errors import CostModelError
 from costmodel.network.build import conv, image, network, relu, scope
 from costmodel.testing import networks

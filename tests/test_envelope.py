@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.algebra.count import polynomial
-from costmodel.algebra.envelope import split, undominated
 from costmodel.algebra.extent import Extent
-from costmodel.algebra.leaders import LeaderInterval, leader_intervals
 from costmodel.algebra.monomial import ONE, Monomial
 from costmodel.algebra.polynomial import Polynomial
+from costmodel.algebra.questions.largest_where import LeaderInterval, leader_intervals
+from costmodel.algebra.questions.upper_envelope import split, undominated
 from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.symbols import H, N, W, alpha, as_dim, symbol
 from costmodel.errors import CostModelError

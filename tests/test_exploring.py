@@ -9,12 +9,13 @@ import pytest
 import sympy
 
 import costmodel as cm
-from costmodel.algebra.evaluation import lambdify
+from costmodel.algebra.code.numpy_code import lambdify
 from costmodel.algebra.symbols import H, N, W
-from costmodel.cli.registered import registered_subject
+from costmodel.cli.report_registered import registered_subject
 from costmodel.network.registry import architectures
 from costmodel.runtime.profile import profiles
-from reports import Subject, exploring
+from reports import Subject
+from reports.pages import explorer
 from tests.test_constraints import EVEN, constrained
 
 
@@ -29,14 +30,14 @@ def test_formulas_give_the_networks_own_numbers(name: str) -> None:
     own = {N: 1, H: side, W: side, **subject.own}
     free = sorted(subject.symbolic.free_symbols, key=str)
     told = {}
-    for key, _, formula in exploring._formulas(subject):
+    for key, _, formula in explorer._formulas(subject):
         value = lambdify(formula, free)(*(_plain(own[symbol]) for symbol in free))
         told[key] = pytest.approx(float(value), rel=1e-9)
     assert told["macs"] == subject.cost.macs
     assert told["parameters"] == subject.cost.parameters
     assert told["activations"] == subject.cost.activations
     assert told["peak"] == cm.memory(subject.bound).peak_activation_bytes
-    assert (told.keys() >= profiles().keys()) != exploring._has_unknown_groups(
+    assert (told.keys() >= profiles().keys()) != explorer._has_unknown_groups(
         subject.symbolic
     )
     for device in profiles().keys() & told.keys():
@@ -50,11 +51,11 @@ def _plain(value: object) -> float:
 @pytest.mark.parametrize("name", FIRST.values())
 def test_sliders_stand_where_the_network_does(name: str) -> None:
     subject = registered_subject(name, "none")
-    for knob in exploring.knobs(subject):
+    for knob in explorer.knobs(subject):
         assert knob.value in knob.steps
         assert list(knob.steps) == sorted(set(knob.steps))
-        assert 1 < len(knob.steps) <= 2 * exploring.MOST_STEPS
-    text = exploring.script(subject)
+        assert 1 < len(knob.steps) <= 2 * explorer.MOST_STEPS
+    text = explorer.script(subject)
     head = text.partition("costmodel.add(Object.assign(")[2].partition(", {\n")[0]
     assert json.loads(head)["name"] == name
     assert "<" not in head
@@ -70,13 +71,13 @@ def halved(*, high: int, wide: int) -> Subject:
 def test_a_network_that_fits_few_sizes_offers_only_these() -> None:
     subject = halved(high=32, wide=32)
     assert subject.symbolic.constraints
-    assert exploring._sizes(subject) == list(range(2, 65, 2))
+    assert explorer._sizes(subject) == list(range(2, 65, 2))
 
 
 def test_a_network_that_is_not_square_keeps_its_sides() -> None:
     subject = halved(high=32, wide=64)
-    assert [knob.symbol for knob in exploring.knobs(subject)] == ["N"]
-    for key, _, formula in exploring._formulas(subject):
+    assert [knob.symbol for knob in explorer.knobs(subject)] == ["N"]
+    for key, _, formula in explorer._formulas(subject):
         assert set(map(str, sympy.sympify(formula).free_symbols)) <= {"N"}, key
         if key == "macs":
             assert sympy.sympify(formula).subs(N, 1) == subject.cost.macs

@@ -15,10 +15,11 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, H, W
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window, sliding
-from costmodel.analysis.strides import Layouts
-from costmodel.analysis.support import support
+from costmodel.analysis.memory.memory_layout import Layouts
+from costmodel.analysis.receptive_field.exact_support import support
 from costmodel.network import operators as op
 from costmodel.network.axes import extents as extents_of
+from costmodel.network.axis_groups import AxisGroup, axis_groups, regrouped
 from costmodel.network.flow import (
     AxisFlow,
     Fixed,
@@ -37,11 +38,10 @@ from costmodel.network.flow import (
 )
 from costmodel.network.graph import Network
 from costmodel.network.operators import Operator
-from costmodel.network.reshaping import AxisGroup, axis_groups, regrouped
 from costmodel.network.shape import Shape
 from costmodel.testing import networks
-from costmodel.testing_products import product_networks
-from costmodel.testing_tensors import tensor_networks
+from costmodel.testing.products import product_networks
+from costmodel.testing.tensors import tensor_networks
 from tests.test_operators import CASES, FRACTIONAL, Case
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import reports
 from costmodel.errors import CostModelError
-from reports import folder
+from reports.site import atomic_folder
 from tests.test_reports import SUBJECTS, bytes_of
 
 
@@ -35,7 +35,7 @@ def test_a_failed_swap_puts_the_old_report_back(
     where = tmp_path / "report"
     reports.write(SUBJECTS[:1], where)
     before, rename = bytes_of(where), Path.rename
-    monkeypatch.setattr(folder, "exchanged", lambda *_: False)
+    monkeypatch.setattr(atomic_folder, "exchanged", lambda *_: False)
 
     def fail_on_new(self: Path, target: Path) -> Path:
         if self.name == "new":
@@ -106,7 +106,7 @@ def test_an_old_report_that_cannot_be_put_back_is_kept(
     where = tmp_path / "report"
     reports.write(SUBJECTS[:1], where)
     before, rename = bytes_of(where), Path.rename
-    monkeypatch.setattr(folder, "exchanged", lambda *_: False)
+    monkeypatch.setattr(atomic_folder, "exchanged", lambda *_: False)
 
     def fail_later(self: Path, target: Path) -> Path:
         if self == where:

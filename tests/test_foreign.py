@@ -15,12 +15,12 @@ import pytest
 
 import costmodel as cm
 from costmodel.analysis.cost import cost
-from costmodel.bridge.by_name import timm_network_and_scalars, torchvision_network
+from costmodel.bridge.model_zoo import timm_network_and_scalars, torchvision_network
 from costmodel.errors import CostModelError
-from costmodel.runtime import foreign
-from costmodel.runtime.foreign import Entry, Timing
-from costmodel.runtime.indirect import DEVIATION, ByClass
-from costmodel.runtime.metrics import summary
+from costmodel.runtime.validate import timm_results
+from costmodel.runtime.validate.class_regression import DEVIATION, ByClass
+from costmodel.runtime.validate.metrics import summary
+from costmodel.runtime.validate.timm_results import Entry, Timing
 from tests import zoo
 from tests.runtime import timm_table
 from tests.runtime.timm_features import TABLE, counted
@@ -42,7 +42,7 @@ def written(folder: Path, text: str, name: str = "table.csv") -> Path:
 
 
 def test_columns_are_found_in_any_order(tmp_path: Path) -> None:
-    timings, problems = foreign.read_timings(written(tmp_path, GOOD))
+    timings, problems = timm_results.read_timings(written(tmp_path, GOOD))
     assert problems == []
     assert timings == [
         Timing("a", 224, 256, 0.0105),
@@ -54,7 +54,7 @@ def test_columns_are_found_in_any_order(tmp_path: Path) -> None:
 def test_bad_lines_are_named_and_left_out(tmp_path: Path) -> None:
     bad = "c,fast,1,224,256\nd,1.0,1,224.5,256\na,3,1,224,256\n,3,1,224,1\n"
     bad += "e,0,1,9,9\nf\n"
-    timings, problems = foreign.read_timings(written(tmp_path, GOOD + bad))
+    timings, problems = timm_results.read_timings(written(tmp_path, GOOD + bad))
     assert [timing.model for timing in timings] == ["a", "a", "b"]
     assert problems == [
         'table.csv, line 5: c: infer_step_time "fast" is no positive number',
@@ -78,18 +78,18 @@ def test_bad_lines_are_named_and_left_out(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_is_no_table_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(CostModelError, match=message):
-        foreign.read_timings(written(tmp_path, text))
+        timm_results.read_timings(written(tmp_path, text))
 
 
 def test_bytes_are_no_table(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(CostModelError, match="is no text, and so no CSV"):
-        foreign.read_timings(path)
+        timm_results.read_timings(path)
 
 
 def tiny() -> Entry:
-    return foreign.entry(cm.load("resnet18"), "resnet", 64)
+    return timm_results.entry(cm.load("resnet18"), "resnet", 64)
 
 
 @pytest.mark.parametrize("name", ["totals.json", "totals.json.gz"])
@@ -97,10 +97,10 @@ def test_a_table_of_totals_is_read_as_it_was_written(tmp_path: Path, name: str) 
     one = tiny()
     table = {("b", 64): replace(one, totals=replace(one.totals, steps=())),
              ("a", 32): Entry("x", replace(one.totals, steps=(), macs=3))}  # fmt: skip
-    foreign.write_totals(tmp_path / name, table)
-    assert foreign.read_totals(tmp_path / name) == table
+    timm_results.write_totals(tmp_path / name, table)
+    assert timm_results.read_totals(tmp_path / name) == table
     content = (tmp_path / name).read_bytes()
-    foreign.write_totals(tmp_path / name, dict(reversed(table.items())))
+    timm_results.write_totals(tmp_path / name, dict(reversed(table.items())))
     assert (tmp_path / name).read_bytes() == content
 
 
@@ -110,23 +110,23 @@ def test_what_is_no_table_of_totals_is_said(tmp_path: Path, content: bytes) -> N
         path = tmp_path / name
         path.write_bytes(content)
         with pytest.raises(CostModelError, match=re.escape(str(path))):
-            foreign.read_totals(path)
+            timm_results.read_totals(path)
 
 
 def test_cases_are_whole_batches_of_what_is_known() -> None:
     one = tiny()
     timings = [Timing("resnet18", 64, 8, 0.5), Timing("unknown", 64, 8, 0.5)]
     there = [Timing("resnet18", 64, 2, 0.25)]
-    (case,) = foreign.cases(timings, {("resnet18", 64): one}, there)
+    (case,) = timm_results.cases(timings, {("resnet18", 64): one}, there)
     assert (case.name, case.family, case.batch) == ("resnet18@64", "resnet", 8)
     assert case.totals == one.totals.batch(8)
     assert case.elsewhere == 1.0
 
 
-@pytest.mark.parametrize("name", spread(sorted(foreign.REGISTERED), 8))
+@pytest.mark.parametrize("name", spread(sorted(timm_results.REGISTERED), 8))
 def test_registered_networks_are_the_ones_of_that_name(name: str) -> None:
     zoo.timm()
-    ours, _ = foreign.registered(name)
+    ours, _ = timm_results.registered(name)
     theirs, _, _ = timm_network_and_scalars(name)
     for quantity in ("parameters", "macs", "activations"):
         sizes = {"N": 1, "H": 299, "W": 299}
@@ -136,7 +136,7 @@ def test_registered_networks_are_the_ones_of_that_name(name: str) -> None:
 
 def test_other_names_are_not_guessed() -> None:
     with pytest.raises(CostModelError, match='"resnet51" is no network of the regist'):
-        foreign.registered("resnet51")
+        timm_results.registered("resnet51")
     zoo.timm()
     with pytest.raises(CostModelError, match='timm has no network "resnet51"'):
         timm_network_and_scalars("resnet51")
@@ -147,14 +147,14 @@ def test_other_names_are_not_guessed() -> None:
 def test_transformers_are_left_to_others() -> None:
     zoo.timm()
     with pytest.raises(CostModelError, match="vit_tiny_patch16_224 is not convolut"):
-        foreign.entry_of(Timing("vit_tiny_patch16_224", 224, 8, 1.0))
-    entry = foreign.entry_of(Timing("resnet18", 224, 8, 1.0))
+        timm_results.entry_of(Timing("vit_tiny_patch16_224", 224, 8, 1.0))
+    entry = timm_results.entry_of(Timing("resnet18", 224, 8, 1.0))
     assert (entry.family, entry.totals.macs) == ("resnet", 1_814_073_344)
 
 
 @cache
-def table() -> dict[foreign.Key, Entry]:
-    return foreign.read_totals(TABLE)
+def table() -> dict[timm_results.Key, Entry]:
+    return timm_results.read_totals(TABLE)
 
 
 def test_the_table_is_what_is_counted_now() -> None:
@@ -197,7 +197,7 @@ def test_each_family_is_predicted_from_all_others_as_stated(device: str) -> None
 
 def test_without_a_prior_a_family_of_its_own_explodes() -> None:
     path = folder() / timm_table.FILES["RTX 3090"]
-    cases = foreign.cases(foreign.read_timings(path)[0], table())
+    cases = timm_results.cases(timm_results.read_timings(path)[0], table())
     alone = [case for case in cases if case.family == "convnext"]
     rest = [case for case in cases if case.family != "convnext"]
     off = {

@@ -30,8 +30,8 @@ from costmodel.network.graph import Network, parameters_by_name
 from costmodel.network.operators import FUNCTIONS, OPERATORS, Input, Operator, Pointwise
 from costmodel.network.shape import Shape
 from costmodel.testing import input_sizes, networks
-from costmodel.testing_products import enlarging_networks, product_networks
-from costmodel.testing_tensors import tensor_networks
+from costmodel.testing.products import enlarging_networks, product_networks
+from costmodel.testing.tensors import tensor_networks
 
 
 def check(expected: Network, actual: Network) -> None:

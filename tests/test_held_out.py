@@ -7,7 +7,7 @@ import re
 import pytest
 
 from costmodel.runtime.profile import profiles
-from costmodel.runtime.shipped import validation
+from costmodel.runtime.profile.shipped import validation
 from tests.runtime import table
 from tests.runtime.held_out import names
 

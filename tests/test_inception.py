@@ -12,7 +12,7 @@ import costmodel as cm
 from architectures import inception_v3
 from architectures.inception_blocks import Branch, Module, chain, inception
 from costmodel.algebra.symbols import Dim
-from costmodel.analysis.depth import depth
+from costmodel.analysis.cost.depth import depth
 from costmodel.bridge import oracles
 from costmodel.network.build import image, network
 

@@ -18,12 +18,13 @@ from click.testing import CliRunner
 
 import reports
 from costmodel.cli import main
-from costmodel.cli.registered import registered_subject
+from costmodel.cli.report_registered import registered_subject
 from costmodel.network.registry import architectures, load
-from costmodel.network.serialize import digest
-from reports import fingerprint, site
-from reports.folder import exchanged
-from reports.manifest import MARKER, Manifest
+from costmodel.network.serialization.json import digest
+from reports import digest
+from reports.site import build
+from reports.site.atomic_folder import exchanged
+from reports.site.manifest import MARKER, Manifest
 from tests.test_reports import bytes_of
 
 
@@ -53,7 +54,7 @@ def where(first: Path, tmp_path: Path) -> Path:
 def test_what_is_there_already_is_not_written_again(
     where: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site, "site_files", lambda *_: pytest.fail("nothing changed"))
+    monkeypatch.setattr(build, "site_files", lambda *_: pytest.fail("nothing changed"))
     told: list[str] = []
     times = {path: path.stat().st_mtime_ns for path in where.rglob("*")}
     assert reports.write(parts(*NAMES), where, advance=told.append).anew == 0
@@ -102,7 +103,7 @@ def test_a_page_of_the_site_that_was_edited_comes_back(
 def test_another_program_another_date_and_other_kin_write_all_anew(
     where: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site, "program", lambda: "another")
+    monkeypatch.setattr(build, "program", lambda: "another")
     assert reports.write(parts(*NAMES), where).anew == len(NAMES)
     monkeypatch.undo()
     more = [*parts(*NAMES), *parts("squeezenet1_0")]
@@ -114,15 +115,15 @@ def test_another_program_another_date_and_other_kin_write_all_anew(
 def test_the_program_is_its_files_its_libraries_and_the_date(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fingerprint.program.cache_clear()
-    usual = fingerprint.program()
+    digest.program.cache_clear()
+    usual = digest.program()
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
-    fingerprint.program.cache_clear()
-    assert fingerprint.program() != usual
+    digest.program.cache_clear()
+    assert digest.program() != usual
     monkeypatch.delenv("SOURCE_DATE_EPOCH")
-    fingerprint.program.cache_clear()
-    assert fingerprint.program() == usual
-    names = {path.name for _, path in fingerprint._files()}
+    digest.program.cache_clear()
+    assert digest.program() == usual
+    names = {path.name for _, path in digest._files()}
     assert {"site.py", "mobilenet_v1.py", "cost.py", "style.css"} <= names
 
 
@@ -178,7 +179,7 @@ def test_killed_at_any_moment_the_earlier_report_is_whole(
 
 
 def test_every_network_has_its_recorded_counts() -> None:
-    from costmodel.cli.registered import _recorded
+    from costmodel.cli.report_registered import _recorded
 
     found = _recorded()["networks"]
     assert found.keys() == architectures().keys()

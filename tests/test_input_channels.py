@@ -17,14 +17,14 @@ from torch import nn
 import costmodel as cm
 from costmodel.algebra.symbols import Dim, alpha, symbol
 from costmodel.analysis.cost import METRICS
-from costmodel.analysis.published import verify
+from costmodel.analysis.evidence.printed import verify
 from costmodel.bridge import oracles
 from costmodel.cli import main
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, add, conv
-from costmodel.network.options import RESERVED, Option
 from costmodel.network.registry import architecture, find, load
-from costmodel.network.serialize import digest
+from costmodel.network.registry.options import RESERVED, Option
+from costmodel.network.serialization.json import digest
 
 
 C = symbol("C")

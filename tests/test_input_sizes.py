@@ -14,7 +14,7 @@ import costmodel as cm
 from costmodel.algebra.symbols import Dim, H, M, W
 from costmodel.algebra.window import sliding
 from costmodel.analysis.input_sizes import Remainder, Side, input_sizes, remainders
-from costmodel.bridge import modules
+from costmodel.bridge.compile import modules
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import (

@@ -24,9 +24,9 @@ from costmodel.network.build import (
 from costmodel.network.graph import Network
 from costmodel.network.operators import BatchNorm, Conv, Cumulate, Input
 from costmodel.network.shape import Shape
-from costmodel.runtime.backend import at_least, in_onednn, rounded
 from costmodel.runtime.kernels import Kernel, Setting, kernels
-from costmodel.runtime.kinds import KINDS, SUBSTITUTES
+from costmodel.runtime.kernels.classes import KINDS, SUBSTITUTES
+from costmodel.runtime.kernels.routine_choice import at_least, in_onednn, rounded
 from costmodel.testing import networks
 from tests.drawn import bound_networks
 from tests.profiled import threads

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import costmodel as cm
 from costmodel.algebra.symbols import H, N, W
 from costmodel.bridge import oracles
-from costmodel.bridge.checks import CONVOLUTIONS, check
+from costmodel.bridge.oracles.checks import CONVOLUTIONS, check
 from costmodel.network.graph import Network, parameters_by_name
 from costmodel.testing import input_sizes, networks
 from tests.drawn import bound_networks, input_size

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.errors import CostModelError
-from costmodel.runtime.least_squares import Prior, nnls, nonnegative
+from costmodel.runtime.profile.robust_nnls import Prior, nnls, nonnegative
 
 
 NUMBERS = st.integers(-9, 9)

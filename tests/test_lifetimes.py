@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 import costmodel as cm
 from costmodel.algebra.extent import Extent
-from costmodel.analysis import saved
-from costmodel.analysis.memory import Memory
-from costmodel.bridge import lifetimes, trackers
+from costmodel.analysis.memory import Memory, autograd_saved
+from costmodel.bridge.oracles import (
+    memory_snapshot,
+    memory_trackers,
+)
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import (
@@ -50,9 +52,9 @@ from costmodel.network.build import (
     zeros,
 )
 from costmodel.network.graph import Network
-from costmodel.network.operators.reducing import REDUCTIONS
+from costmodel.network.operators.reduction import REDUCTIONS
 from costmodel.network.shape import Shape
-from costmodel.testing_tensors import PAIRS, TRUTHS, put
+from costmodel.testing.tensors import PAIRS, TRUTHS, put
 from tests.drawn import bound_networks, input_size
 
 
@@ -64,7 +66,7 @@ def executable(net: Network, memory: Memory) -> torch.fx.GraphModule:
     """Compile a network in the mode, the dtype and with the ReLUs of an analysis."""
     made = {tensor.node for tensor in memory.tensors if tensor.role == "result"}
     in_place = {n.name for n in net.nodes if n.name not in made}
-    return trackers.prepare(
+    return memory_trackers.prepare(
         cm.compile(net, device="meta"),
         training=memory.training,
         dtype=memory.dtype,
@@ -76,7 +78,7 @@ def check(net: Network, **options: Any) -> None:
     """Compare the bytes of every step, in order, with those that PyTorch holds."""
     memory = cm.memory(net, **options)
     module = executable(net, memory)
-    executed = lifetimes.executed_lifetimes(module, input_size(net), memory.dtype)
+    executed = memory_snapshot.executed_lifetimes(module, input_size(net), memory.dtype)
     backward = [m.node for m in memory.timeline if m.step.stage == "backward"]
     assert backward == executed.backward
     assert [moment.bytes for moment in memory.timeline] == executed.timeline
@@ -87,7 +89,7 @@ def check_saved(net: Network, **options: Any) -> None:
     memory = cm.memory(net, training=True, **options)
     blocks = sorted(t.bytes for t in memory.tensors if t.is_saved)
     module = executable(net, memory)
-    assert blocks == trackers.saved_blocks(module, input_size(net), memory.dtype)
+    assert blocks == memory_trackers.saved_blocks(module, input_size(net), memory.dtype)
     assert memory.saved_bytes == sum(blocks)
 
 
@@ -267,7 +269,7 @@ def test_torchs_tracker_sees_the_same_bytes(name: str, *, training: bool) -> Non
         held = sample.first <= index <= sample.last
         return memory.timeline[index].bytes - (sample.bytes if held else 0)
 
-    tracked = trackers.tracked_bytes(net, training=training)
+    tracked = memory_trackers.tracked_bytes(net, training=training)
     # The tracker also sees the work space of local response normalization.
     if name != "googlenet" or training:
         assert max(map(alive, range(len(net.nodes)))) == tracked.peak
@@ -305,7 +307,7 @@ def test_autograd_adds_into_a_gradient_that_nobody_else_holds() -> None:
 
 
 def test_every_operator_says_what_it_saves() -> None:
-    known = {k for k in op.OPERATORS.values() if op.rule_for(saved.RULES, k)}
+    known = {k for k in op.OPERATORS.values() if op.rule_for(autograd_saved.RULES, k)}
     assert set(op.OPERATORS.values()) == known | {op.Opaque}
 
 
@@ -313,9 +315,9 @@ def test_an_operator_without_a_rule_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shape = Shape(3, (Extent(4), Extent(4)))
-    call = saved.Call(
+    call = autograd_saved.Call(
         op.Arithmetic("add"), (shape,), shape, needs=(True,), learns=False
     )
-    monkeypatch.delitem(saved.RULES, op.Arithmetic)
+    monkeypatch.delitem(autograd_saved.RULES, op.Arithmetic)
     with pytest.raises(CostModelError, match=r"^add: what it saves for backward is"):
-        saved.saved_by(call)
+        autograd_saved.saved_by(call)

@@ -7,8 +7,7 @@ import pytest
 
 import costmodel as cm
 from costmodel.errors import CostModelError
-from costmodel.network import lineage
-from costmodel.network.registry import architectures
+from costmodel.network.registry import architectures, lineage
 
 
 def test_every_family_adds_an_idea_and_all_but_the_first_have_ancestors() -> None:

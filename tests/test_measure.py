@@ -25,11 +25,12 @@ from costmodel.cli import main
 from costmodel.errors import CostModelError
 from costmodel.network import build
 from costmodel.network.graph import Network
-from costmodel.runtime import stamp as stamps
-from costmodel.runtime.measure import Plan, measure, measure_all, setting_of
-from costmodel.runtime.measure_operators import run_steps, steps
-from costmodel.runtime.measure_subject import Job, fold
-from costmodel.runtime.measurement import (
+from costmodel.runtime.measure import environment as stamps
+from costmodel.runtime.measure.jsonl import read
+from costmodel.runtime.measure.measure import Plan, measure, measure_all, setting_of
+from costmodel.runtime.measure.operators import run_steps, steps
+from costmodel.runtime.measure.prepare import Job, fold
+from costmodel.runtime.measure.result import (
     MANY_FAULTS,
     Measurement,
     Sample,
@@ -37,7 +38,6 @@ from costmodel.runtime.measurement import (
     medians,
     summarized,
 )
-from costmodel.runtime.records import read
 from tests.drawn import bound_networks, input_size
 
 

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from costmodel.errors import CostModelError
-from costmodel.runtime.metrics import (
+from costmodel.runtime.validate.metrics import (
     bootstrap,
     errors,
     kendall,

@@ -15,9 +15,9 @@ from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from costmodel.algebra.symbols import H, N, W
-from costmodel.bridge.by_name import timm_module, timm_network_and_scalars
+from costmodel.bridge.model_zoo import timm_module, timm_network_and_scalars
 from costmodel.network.build import add, batch_norm, conv, image, network, relu
-from costmodel.runtime.mixed import Moved, moved
+from costmodel.runtime.kernels.autocast import Moved, moved
 from tests import zoo
 from tests.trace.chosen import either
 

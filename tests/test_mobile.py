@@ -26,7 +26,7 @@ from costmodel.network.build import (
     select_channels,
     split,
 )
-from costmodel.network.published import Published
+from costmodel.network.registry.printed_figures import Published
 from tests.zoo import torchvision_models
 
 

@@ -13,8 +13,8 @@ import costmodel as cm
 from architectures.nasnet import nasnet
 from costmodel.network.build import image, network
 from costmodel.network.graph import Network
-from costmodel.network.published import Published
 from costmodel.network.registry import architectures, find
+from costmodel.network.registry.printed_figures import Published
 from tests.zoo import timm
 
 

@@ -10,7 +10,7 @@ import costmodel as cm
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import add, conv, image, network, relu, scope
 from costmodel.network.graph import Network
-from costmodel.network.outline import outline, summary, table
+from costmodel.network.table import outline, summary, table
 from costmodel.testing import networks
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from torch import nn
 
 from costmodel.bridge.compile import compile as compile_
-from costmodel.bridge.overwriting import ACTIVATIONS, overwrite
+from costmodel.bridge.oracles.in_place import ACTIVATIONS, overwrite
 from costmodel.network import build
 from costmodel.network.graph import Network
 from tests.drawn import bound_networks, input_size

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from costmodel.algebra.extent import Extent
-from costmodel.analysis import saved
 from costmodel.analysis.conventions import CONVENTIONS, Convention
-from costmodel.bridge.functions import pointwise_modules
-from costmodel.bridge.leaves import FUNCTIONS, LEAVES, SIZED
+from costmodel.analysis.memory import autograd_saved
+from costmodel.bridge.compile.functions import pointwise_modules
+from costmodel.bridge.compile.leaf_table import FUNCTIONS, LEAVES, SIZED
 from costmodel.network import operators as op
 from costmodel.network.operators import Operator
 from costmodel.network.operators.registering import unfit
 from costmodel.network.shape import Shape
-from costmodel.runtime import demands
-from costmodel.runtime.kinds import KINDS
+from costmodel.runtime.kernels import kernel_rules
+from costmodel.runtime.kernels.classes import KINDS
 from tests.test_operators import CASES, FRACTIONAL, Case
 
 
@@ -50,7 +50,7 @@ def test_its_facts_are_known(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KNOWN)
 def test_what_it_saves_is_known(kind: str) -> None:
-    assert op.rule_for(saved.RULES, op.OPERATORS[kind]) is not None
+    assert op.rule_for(autograd_saved.RULES, op.OPERATORS[kind]) is not None
 
 
 @pytest.mark.parametrize("kind", KNOWN)
@@ -65,12 +65,12 @@ def test_every_tool_counts_it_or_is_said_not_to(
 @pytest.mark.parametrize("kind", KNOWN)
 def test_it_has_kernels_or_is_said_to_be_guessed(kind: str) -> None:
     of = op.OPERATORS[kind]
-    has_none = of.view or issubclass(of, demands.NONE)
-    has_rule = of in demands.RULES or of in demands.KIND_OF
+    has_none = of.view or issubclass(of, kernel_rules.NONE)
+    has_rule = of in kernel_rules.RULES or of in kernel_rules.KIND_OF
     assert [has_none, has_rule, of in UNMODELLED].count(True) == 1 or (
         has_none and has_rule
     )
-    assert set(demands.KIND_OF.values()) <= set(KINDS)
+    assert set(kernel_rules.KIND_OF.values()) <= set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KNOWN)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel.algebra.periodic_set import PeriodicSet, dividing
+from costmodel.algebra.integer_sets.periodic_set import PeriodicSet, dividing
 
 
 BY_REMAINDER = st.builds(

@@ -10,15 +10,22 @@ import pytest
 import costmodel as cm
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, W
-from costmodel.analysis.places import GONE, UNKNOWN, Place, Places, Routes, home
-from costmodel.analysis.support import support
-from costmodel.bridge.gradients import gradient_support
+from costmodel.analysis.receptive_field.exact_support import support
+from costmodel.analysis.receptive_field.spatial_axes import (
+    GONE,
+    UNKNOWN,
+    Place,
+    Places,
+    Routes,
+    home,
+)
+from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import Value, add, concat, conv, depthwise, image, network
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
-from costmodel.testing_tensors import put
+from costmodel.testing.tensors import put
 
 
 def axes(*sizes: int) -> Shape:

@@ -25,7 +25,7 @@ from costmodel.network import operators as op
 from costmodel.network.build import conv, image, network, relu
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
-from costmodel.runtime.lowering import lowered
+from costmodel.runtime.kernels.lowering import lowered
 from costmodel.runtime.predict import Prediction, predict
 from costmodel.runtime.profile import Coefficients, Profile
 from costmodel.testing import input_sizes, networks, operators

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
+from costmodel.algebra.code.source_code import FORMATS
 from costmodel.algebra.parse import parse
-from costmodel.algebra.printing import FORMATS
 from costmodel.algebra.rounding import common_divisor, make_divisible
 from costmodel.algebra.symbols import H, N, W, alpha
 from costmodel.testing import networks

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from costmodel.cli import write
+from costmodel.cli.commands import report
 from tests.test_cli import run
 
 
@@ -24,7 +24,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
     folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(write, "_part", lambda *_, **__: pytest.fail("too late"))
+    monkeypatch.setattr(report, "_part", lambda *_, **__: pytest.fail("too late"))
     (tmp_path / "file").touch()
     result = run("report", "lenet5", "-o", folder)
     assert result.exit_code == 4
@@ -49,12 +49,12 @@ def test_an_interrupted_report_leaves_the_earlier_one(
 ) -> None:
     arguments = ("report", "lenet5", "--no-oracles", "-o", str(tmp_path / "a" / "site"))
     with monkeypatch.context() as patch:
-        patch.setattr(write, "progress", interrupting)
+        patch.setattr(report, "progress", interrupting)
         assert run(*arguments).exit_code == 130
         assert not list(tmp_path.iterdir())
     assert run(*arguments).exit_code == 0
     before = {path: path.stat() for path in tmp_path.rglob("*")}
-    monkeypatch.setattr(write, "progress", interrupting)
+    monkeypatch.setattr(report, "progress", interrupting)
     result = run(*arguments)
     assert result.exit_code == 130
     assert result.stderr.strip() == (

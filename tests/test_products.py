@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 import costmodel as cm
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, N, W
-from costmodel.analysis.support import support
+from costmodel.analysis.receptive_field.exact_support import support
 from costmodel.bridge import oracles
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import conv, conv_transpose, image, network, upsample
 from costmodel.network.graph import Network, parameters_by_name
-from costmodel.network.operators.resampling import modes_of
+from costmodel.network.operators.resizing import modes_of
 from costmodel.network.shape import Shape
-from costmodel.testing_products import enlarging_networks, product_networks
+from costmodel.testing.products import enlarging_networks, product_networks
 from tests.drawn import input_size
 from tests.test_lifetimes import LAYERS, check, check_saved
 
@@ -190,7 +190,7 @@ def test_products_train_at_the_cost_of_both_gradients() -> None:
     net = tokens(*layers).bind(N=2)
     costs = cm.training_cost(net)
     module = cm.compile(net)
-    from costmodel.bridge.backward import flop_counter_training_macs
+    from costmodel.bridge.oracles.training_products import flop_counter_training_macs
 
     counted = sum(flop_counter_training_macs(module, (2, 6, 4)).values())
     assert costs.macs == counted

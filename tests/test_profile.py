@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
-from costmodel.runtime.kinds import KINDS
+from costmodel.runtime.kernels.classes import KINDS
 from costmodel.runtime.profile import (
     FEATURES,
     TERMS,

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 import costmodel as cm
-from costmodel.analysis.published import verify
+from costmodel.analysis.evidence.printed import verify
 from costmodel.errors import CostModelError
-from costmodel.network.published import Published, read_table
 from costmodel.network.registry import find
+from costmodel.network.registry.printed_figures import Published, read_table
 
 
 def check(outcome: str, printed: str, departure: str | None) -> None:

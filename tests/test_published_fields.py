@@ -6,8 +6,8 @@ import pytest
 
 import costmodel as cm
 from costmodel.algebra.symbols import Dim, M
-from costmodel.analysis.field import Field
 from costmodel.analysis.receptive_field import receptive_field
+from costmodel.analysis.receptive_field.field import Field
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network

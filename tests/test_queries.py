@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
-from costmodel.algebra.evaluation import lambdify
+from costmodel.algebra.code.numpy_code import lambdify
 from costmodel.algebra.parse import parse
-from costmodel.algebra.queries import elasticity, leading, relax, smooth
+from costmodel.algebra.questions.asymptotics import elasticity, leading, relax, smooth
 from costmodel.algebra.rounding import common_divisor, make_divisible
 from costmodel.algebra.symbols import Dim, H, M, N, W, alpha, as_dim, is_equal, symbol
 from costmodel.errors import CostModelError

@@ -7,11 +7,11 @@ from itertools import combinations
 import pytest
 
 from costmodel.network.graph import Network
-from costmodel.runtime.drawing import drawn
-from costmodel.runtime.measure import Plan, measure_all, setting_of
-from costmodel.runtime.measure_subject import Job
+from costmodel.runtime.measure.measure import Plan, measure_all, setting_of
+from costmodel.runtime.measure.prepare import Job
 from costmodel.runtime.predict import predict
 from costmodel.runtime.profile import Profile, profiles
+from costmodel.runtime.random_networks import drawn
 
 
 APART = 1.5

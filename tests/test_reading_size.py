@@ -15,7 +15,7 @@ def root(tmp_path: Path) -> Path:
     write(tmp_path, "costmodel/errors.py", "class CostModelError(Exception): ...\n")
     write(tmp_path, "costmodel/analysis/later.py", "\n" * 7)
     write(tmp_path, "costmodel/analysis/typed.py", "\n" * 100)
-    write(tmp_path, "costmodel/analysis/cost.py", """\
+    write(tmp_path, "costmodel/analysis/cost/__init__.py", """\
         from typing import TYPE_CHECKING
         from costmodel.errors import CostModelError
         from costmodel.network import operators as op

@@ -16,12 +16,12 @@ import costmodel as cm
 from costmodel.algebra.symbols import Dim, H, W, alpha
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window, sliding
-from costmodel.analysis.field import Field
-from costmodel.analysis.links import blocks, looked_at, size_of
-from costmodel.analysis.paths import Windows
 from costmodel.analysis.receptive_field import ReceptiveField, receptive_field
-from costmodel.analysis.support import _views, support
-from costmodel.bridge.gradients import gradient_support
+from costmodel.analysis.receptive_field.connectivity import blocks, looked_at, size_of
+from costmodel.analysis.receptive_field.exact_support import _views, support
+from costmodel.analysis.receptive_field.field import Field
+from costmodel.analysis.receptive_field.windows import Windows
+from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import (

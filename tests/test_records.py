@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.errors import CostModelError
-from costmodel.runtime.records import append, done, read, write_whole
+from costmodel.runtime.measure.jsonl import append, done, read, write_whole
 
 
 VALUES: st.SearchStrategy[Any] = st.one_of(

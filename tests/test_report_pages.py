@@ -18,13 +18,13 @@ import sympy
 import costmodel as cm
 import reports
 from costmodel.algebra.symbols import H, W, alpha
-from costmodel.analysis.claims import Claim, Evidence, Ruling, claims, judge
 from costmodel.analysis.conventions import CONVENTIONS
-from costmodel.network.lineage import lineage
-from reports import insight
-from reports.formula import QUANTITIES
-from reports.judged import claims_finding, number
-from reports.timeline import timeline
+from costmodel.analysis.evidence.claims import Claim, Evidence, Ruling, claims, judge
+from costmodel.network.registry.lineage import lineage
+from reports.data.memory_timeline import timeline
+from reports.formulas.mathml import QUANTITIES
+from reports.pages import highlights
+from reports.pages.claims import claims_finding, number
 from tests.test_reports import SUBJECTS, Page, html_of, make
 
 
@@ -218,7 +218,7 @@ def test_conventions_are_those_of_reconcile_and_add_up(site: Path) -> None:
 def test_doublings_are_those_of_networks_that_are_twice_as_large() -> None:
     subject = make("mobilenet_v1")
     wide = replace(subject, symbolic=cm.load("mobilenet_v1", width=alpha))
-    told = {row.what: row.factors for row in insight.doublings(wide)}
+    told = {row.what: row.factors for row in highlights.doublings(wide)}
     larger = {
         "width": {"width": 2, "resolution": 224, "batch": 1},
         "height and width of the input": {"resolution": 448, "batch": 1},
@@ -236,7 +236,7 @@ def test_doublings_are_those_of_networks_that_are_twice_as_large() -> None:
 
 def test_shares_are_of_the_whole() -> None:
     for subject in MORE:
-        found = insight.shares(subject)
+        found = highlights.shares(subject)
         assert [s.name for s in found] == [
             name
             for name, sums in subject.cost.by_scope(1).items()
@@ -261,12 +261,12 @@ def test_memory_is_that_of_the_analysis() -> None:
 
 
 def test_the_field_ends_with_that_of_the_network(site: Path) -> None:
-    resnet = insight.fields(SUBJECTS[1])
+    resnet = highlights.fields(SUBJECTS[1])
     field = cm.receptive_field(SUBJECTS[1].symbolic)
     assert resnet.rows[-1].size == f"{field.size[0]}×{field.size[1]}"
     assert len(set(resnet.rows)) == len(resnet.rows)
     assert not resnet.leaves_out_gates
-    gated = insight.fields(MORE[-1])
+    gated = highlights.fields(MORE[-1])
     assert gated.leaves_out_gates
     without = cm.receptive_field(MORE[-1].symbolic, ignore_gates=True)
     assert gated.rows[-1].size == f"{without.size[0]}×{without.size[1]}"

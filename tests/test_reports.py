@@ -18,14 +18,18 @@ import sympy
 import reports
 from costmodel.algebra.symbols import H, N, W, alpha, rho, symbol
 from costmodel.analysis.cost import cost
-from costmodel.analysis.published import Check, Verdict, verify
+from costmodel.analysis.evidence.printed import Check, Verdict, verify
 from costmodel.errors import CostModelError, MissingDependencyError
-from costmodel.network.published import Published
 from costmodel.network.registry import find, load
-from reports import Subject, chart, drawing, formula, labels, layout, templating
-from reports.libraries import library
-from reports.manifest import MARKER
-from reports.record import Record
+from costmodel.network.registry.printed_figures import Published
+from reports import Subject
+from reports.charts import accuracy_cost, label_placement
+from reports.data.network_record import Record
+from reports.drawings import layout, network
+from reports.formulas import mathml
+from reports.optional import library
+from reports.pages import templating
+from reports.site.manifest import MARKER
 
 
 NAMES = ("lenet5", "resnet18", "mobilenet_v1")
@@ -158,20 +162,20 @@ def test_every_layer_that_costs_is_a_row_of_its_page_and_all_are_in_the_csv(
         with (site / "data" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             lines = list(csv.DictReader(file))
         assert [line["name"] for line in lines] == [n.name for n in subject.bound.nodes]
-        for quantity in formula.QUANTITIES:
+        for quantity in mathml.QUANTITIES:
             total = sum(int(line[quantity]) for line in lines)
             assert total == subject.cost.metric(quantity)
         costly = {
             line["name"]
             for line in lines
-            if any(line[q] != "0" for q in formula.QUANTITIES)
+            if any(line[q] != "0" for q in mathml.QUANTITIES)
         }
         text = page_of(site, name)
         table = text[text.index('<table class="layers">') :]
         rows = re.findall(r'<tr><th scope="row">([^<]*)', table)
         listed = [
             node.name
-            for block in drawing.outline(subject.bound)
+            for block in network.outline(subject.bound)
             for node in block.nodes
             if node.name in costly
         ]
@@ -186,14 +190,14 @@ def test_drawings_fold_repeats_and_lead_to_details(site: Path) -> None:
     assert not re.search(r"<!DOCTYPE svg|<\?xml", text)
     # The outline, a drawing of each kind of block, and the memory.
     assert len(re.findall("<svg", text)) == 2 + len(linked)
-    assert 0 < len(linked) < len(drawing.outline(SUBJECTS[2].bound))
+    assert 0 < len(linked) < len(network.outline(SUBJECTS[2].bound))
 
 
 def test_what_skips_a_block_is_drawn_as_an_edge() -> None:
     network = make("resnet18").bound
-    single = drawing.outline(network, 0)
-    assert len(drawing._edges(single)) == network.graph.number_of_edges()
-    assert any(target - source > 1 for source, target in drawing._edges(single))
+    single = network.outline(network, 0)
+    assert len(network._edges(single)) == network.graph.number_of_edges()
+    assert any(target - source > 1 for source, target in network._edges(single))
 
 
 def test_without_a_layout_engine_the_page_says_so(
@@ -225,8 +229,8 @@ def test_a_layout_that_takes_too_long_is_given_up_and_the_next_one_is_made() -> 
 def test_a_network_that_does_not_fold_is_not_drawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(drawing, "MOST_BLOCKS", 5)
-    drawn = drawing.draw(SUBJECTS[0])
+    monkeypatch.setattr(network, "MOST_BLOCKS", 5)
+    drawn = network.draw(SUBJECTS[0])
     assert not drawn.svg
     assert "13 blocks that do not fold" in drawn.reason
 
@@ -332,26 +336,26 @@ def test_top1_is_that_of_the_network_on_the_page_where_there_is_one() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_total_that_is_shown_is_the_law(name: str) -> None:
     law = cost(load(name))
-    for quantity in formula.QUANTITIES:
-        known = formula.sizes(law)
-        shown = sympy.sympify(formula.total(law, quantity, known))
+    for quantity in mathml.QUANTITIES:
+        known = mathml.sizes(law)
+        shown = sympy.sympify(mathml.total(law, quantity, known))
         whole = shown.xreplace({size.symbol: size.extent for size in known})
         assert sympy.expand(whole - law.metric(quantity)) == 0
         assert not shown.has(sympy.floor)
 
 
 def text_of(expression: sympy.Expr) -> str:
-    return re.sub(r"<[^>]*>", "", formula.mathml(expression)).replace("&#183;", "·")
+    return re.sub(r"<[^>]*>", "", mathml.mathml(expression)).replace("&#183;", "·")
 
 
 def test_extents_are_printed_as_quotients_between_fences() -> None:
     half, odd = sympy.floor((H + 1) / 2), sympy.floor((W - 7) / 4)
-    shown = minidom.parseString(formula.mathml(1234 * N * half * odd))  # noqa: S318
+    shown = minidom.parseString(mathml.mathml(1234 * N * half * odd))  # noqa: S318
     leaves = [part for part in shown.getElementsByTagName("*") if part.firstChild]
     text = "".join(x.firstChild.data for x in leaves if x.firstChild.nodeType == 3)
     assert text == "1\N{THIN SPACE}234·N·⌈H/2⌉·⌊(W−7)/4⌋"
-    assert "<mi>α</mi>" in formula.mathml(alpha**2)
-    assert "<msup>" in formula.mathml(alpha**2)
+    assert "<mi>α</mi>" in mathml.mathml(alpha**2)
+    assert "<msup>" in mathml.mathml(alpha**2)
 
 
 @pytest.mark.parametrize(
@@ -374,21 +378,24 @@ def test_a_short_minus_is_a_minus_sign() -> None:
 
 
 def test_names_on_the_chart_do_not_overlap() -> None:
-    spots = [labels.Spot(f"name{i}", 10.0 * (i % 7), 6.0 * (i % 5)) for i in range(35)]
-    boxes = [labels._box(label) for label in labels.place(spots)]
+    spots = [
+        label_placement.Spot(f"name{i}", 10.0 * (i % 7), 6.0 * (i % 5))
+        for i in range(35)
+    ]
+    boxes = [label_placement._box(label) for label in label_placement.place(spots)]
     pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
     assert boxes
-    assert not any(labels._overlap(a, b) for a, b in pairs)
+    assert not any(label_placement._overlap(a, b) for a, b in pairs)
 
 
 def test_charts_have_every_network_whose_accuracy_is_known(site: Path) -> None:
     records = [Record.read(site / "data" / f"{name}.json") for name in NAMES]
-    found = chart.charts(records)
+    found = accuracy_cost.charts(records)
     assert [c.quantity for c in found][:3] == ["macs", "parameters", "activations"]
     for one in found:
         named = re.findall(r'<path aria-label="(\w+): top-1 ([\d.]+) %', one.svg)
         assert dict(named) == {"resnet18": "69.758", "mobilenet_v1": "70.6"}
-    assert chart.charts(records[:1]) == ()
+    assert accuracy_cost.charts(records[:1]) == ()
 
 
 def test_a_date_stands_only_where_the_environment_gives_one(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import costmodel as cm
 from costmodel.algebra.symbols import H, N, W
 from costmodel.network.graph import Network
-from costmodel.runtime.roofline import BOUNDS, explain
+from costmodel.runtime.predict.roofline import BOUNDS, explain
 from costmodel.runtime.setting import Setting
 from tests.devices import made_up, truth
 from tests.drawn import bound_networks

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
-from costmodel.algebra.evaluation import exactly
-from costmodel.algebra.growth import direction
+from costmodel.algebra.code.numpy_code import exactly
+from costmodel.algebra.code.source_code import FORMATS, javascript_function
 from costmodel.algebra.parse import parse
-from costmodel.algebra.printing import FORMATS, javascript_function
+from costmodel.algebra.questions.monotone import direction
 from costmodel.algebra.rounding import (
     FUNCTIONS,
     Rounded,

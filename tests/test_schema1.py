@@ -12,8 +12,8 @@ import pytest
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.operators import OPERATORS
-from costmodel.network.schema1 import UPGRADES, Document
-from costmodel.network.serialize import digest
+from costmodel.network.serialization.json import digest
+from costmodel.network.serialization.schema1 import UPGRADES, Document
 
 
 PLAIN = """{

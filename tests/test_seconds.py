@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
-from costmodel.algebra.evaluation import exactly
+from costmodel.algebra.code.numpy_code import exactly
 from costmodel.algebra.parse import parse
 from costmodel.algebra.symbols import Dim, H, N, W, alpha, as_dim
 

@@ -19,8 +19,8 @@ from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
-from costmodel.network.published import Published
 from costmodel.network.registry import find
+from costmodel.network.registry.printed_figures import Published
 
 
 C, d, r = (cm.symbol(letter) for letter in "Cdr")

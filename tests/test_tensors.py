@@ -14,7 +14,7 @@ from costmodel.algebra.tally import KINDS
 from costmodel.bridge import oracles
 from costmodel.network.graph import Network, parameters_by_name
 from costmodel.testing import ROOMY
-from costmodel.testing_tensors import tensor_networks
+from costmodel.testing.tensors import tensor_networks
 
 
 SIDES = st.integers(ROOMY, ROOMY + 24)

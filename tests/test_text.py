@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from hypothesis import given
 
 import costmodel as cm
+from costmodel.algebra.code.source_code import javascript, latex, python
 from costmodel.algebra.parse import exact, parse
-from costmodel.algebra.printing import javascript, latex, python
 from costmodel.algebra.rounding import FUNCTIONS, common_divisor, make_divisible
 from costmodel.algebra.symbols import (
     H,

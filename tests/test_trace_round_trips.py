@@ -24,8 +24,8 @@ from costmodel.network import operators as op
 from costmodel.network.graph import Network, parameters_by_name
 from costmodel.network.registry import architectures, find, load
 from costmodel.testing import networks
-from costmodel.testing_products import enlarging_networks, product_networks
-from costmodel.testing_tensors import tensor_networks
+from costmodel.testing.products import enlarging_networks, product_networks
+from costmodel.testing.tensors import tensor_networks
 from tests.test_timm import PAIRS
 from tests.test_timm import theirs as timms
 from tests.test_torchvision import NAMES

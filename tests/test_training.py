@@ -14,8 +14,8 @@ import costmodel as cm
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, N, W, alpha, is_equal
 from costmodel.algebra.tally import Tally
-from costmodel.analysis.training import PARTS
-from costmodel.bridge import backward as oracle
+from costmodel.analysis.cost.training import PARTS
+from costmodel.bridge.oracles import training_products as oracle
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import (

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 import costmodel as cm
 from costmodel.cli import main
 from costmodel.errors import CostModelError
-from costmodel.runtime.baselines import BASELINES, Case, Model
 from costmodel.runtime.calibrate import identity
-from costmodel.runtime.cases import estimate, label, place
-from costmodel.runtime.drawing import drawn
-from costmodel.runtime.measurement import Measurement
+from costmodel.runtime.measure.jsonl import append
+from costmodel.runtime.measure.result import Measurement
 from costmodel.runtime.profile import Coefficients, Profile
-from costmodel.runtime.records import append
+from costmodel.runtime.random_networks import drawn
 from costmodel.runtime.setting import Setting
-from costmodel.runtime.totals import Totals
 from costmodel.runtime.validate import Estimate, Known, numbered, validate
+from costmodel.runtime.validate.baselines import BASELINES, Case, Model
+from costmodel.runtime.validate.cases import estimate, label, place
+from costmodel.runtime.validate.features import Totals
 
 
 FLOPS = BASELINES[0]

@@ -17,13 +17,13 @@ from costmodel.errors import CostModelError
 from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, image
+from costmodel.network.build.builder import sample
+from costmodel.network.build.verb import verb
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.value import sample
-from costmodel.network.verbs import verb
 from costmodel.testing import networks
-from costmodel.testing_products import enlarging_networks, product_networks
-from costmodel.testing_tensors import tensor_networks
+from costmodel.testing.products import enlarging_networks, product_networks
+from costmodel.testing.tensors import tensor_networks
 
 
 SOURCES = (op.Input, op.Opaque, op.Derived)

@@ -37,13 +37,13 @@ from costmodel.network.build import (
     network,
     split,
 )
+from costmodel.network.build.builder import apply, sample
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
-from costmodel.network.value import apply, sample
 from costmodel.network.widen import widen
 from costmodel.testing import ROOMY, networks
-from costmodel.testing_products import product_networks
-from costmodel.testing_tensors import STEPS
+from costmodel.testing.products import product_networks
+from costmodel.testing.tensors import STEPS
 from tests.test_operators import CASES
 from tests.zoo import torchvision_models, torchvision_network
 

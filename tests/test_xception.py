@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
-from costmodel.analysis.depth import depth
+from costmodel.analysis.cost.depth import depth
 from costmodel.bridge import oracles
 from costmodel.network.build import (
     Value,

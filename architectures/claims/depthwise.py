@@ -9,10 +9,10 @@ import sympy
 
 from architectures.claims.counted import built, costs, costs_of, count, ratio
 from architectures.claims.early import CS231N
-from costmodel.algebra.queries import leading, relax
+from costmodel.algebra.questions.asymptotics import leading, relax
 from costmodel.algebra.symbols import Dim, H, Rational, W, alpha, symbol
-from costmodel.analysis.claims import Evidence, claim
 from costmodel.analysis.cost import cost
+from costmodel.analysis.evidence.claims import Evidence, claim
 from costmodel.network.build import Value, conv, depthwise
 from costmodel.network.registry import load
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 from architectures.claims.counted import built, costs, costs_of, count, members, ratio
 from costmodel.algebra.symbols import Rational, symbol
 from costmodel.algebra.window import Window
-from costmodel.analysis.claims import Evidence, claim
-from costmodel.analysis.depth import depth
+from costmodel.analysis.cost.depth import depth
+from costmodel.analysis.evidence.claims import Evidence, claim
 from costmodel.network.build import Value, conv, relu
 
 

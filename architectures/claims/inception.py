@@ -8,8 +8,8 @@ from architectures import googlenet
 from architectures.claims.counted import built, costs, costs_of, count, ratio
 from architectures.claims.early import CS231N
 from costmodel.algebra.symbols import Dim, Rational, symbol
-from costmodel.analysis.claims import Evidence, claim
-from costmodel.analysis.depth import depth
+from costmodel.analysis.cost.depth import depth
+from costmodel.analysis.evidence.claims import Evidence, claim
 from costmodel.network.build import Value, avg_pool, conv
 
 

@@ -12,11 +12,11 @@ from architectures.claims.counted import built, costs, costs_of, count, members,
 from architectures.claims.early import CS231N
 from architectures.resnet import basic, bottleneck
 from architectures.resnext import grouped
-from costmodel.algebra.queries import relax
+from costmodel.algebra.questions.asymptotics import relax
 from costmodel.algebra.symbols import Dim, symbol
-from costmodel.analysis.claims import Evidence, claim
 from costmodel.analysis.cost import cost
-from costmodel.analysis.depth import depth
+from costmodel.analysis.cost.depth import depth
+from costmodel.analysis.evidence.claims import Evidence, claim
 from costmodel.network.graph import Network
 from costmodel.network.registry import load
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from architectures.claims.counted import built, costs, ratio
 from costmodel.algebra.symbols import Rational
-from costmodel.analysis.claims import Evidence, claim
+from costmodel.analysis.evidence.claims import Evidence, claim
 from costmodel.network.graph import Network
 
 

@@ -2,7 +2,7 @@
 
 What a network's own code does to the sizes of its tensors (halve them, multiply them,
 add a padding) is done here to their formulas; counts are added in
-:mod:`costmodel.algebra.count`, and compared in :mod:`costmodel.algebra.envelope`.
+:mod:`costmodel.algebra.count`, and compared in :mod:`costmodel.algebra.questions.upper_envelope`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costmodel.bridge.packages import register_module
+from costmodel.bridge.registering import register_module
 
 
 __all__ = ["register_module"]

@@ -7,16 +7,16 @@ cannot be written, 130 interrupted or told to end.
 
 from __future__ import annotations
 
-from costmodel.cli import analyze as analyze
-from costmodel.cli import ask as ask
-from costmodel.cli import beside as beside
-from costmodel.cli import calibrate as calibrate
-from costmodel.cli import field as field
-from costmodel.cli import look as look
-from costmodel.cli import measure as measure
-from costmodel.cli import memory as memory
-from costmodel.cli import predict as predict
-from costmodel.cli import validate as validate
-from costmodel.cli import verify as verify
-from costmodel.cli import write as write
+from costmodel.cli.commands import analyze as analyze
+from costmodel.cli.commands import ask as ask
+from costmodel.cli.commands import calibrate as calibrate
+from costmodel.cli.commands import compare as beside
+from costmodel.cli.commands import geometry as field
+from costmodel.cli.commands import list_show as look
+from costmodel.cli.commands import measure as measure
+from costmodel.cli.commands import memory as memory
+from costmodel.cli.commands import predict as predict
+from costmodel.cli.commands import report as write
+from costmodel.cli.commands import validate as validate
+from costmodel.cli.commands import verify as verify
 from costmodel.cli.program import main as main

@@ -23,7 +23,7 @@ def restart_quietly(context: Any) -> None:
     measures replaces its own process. Where it is not the program's own process, as in
     a test or a notebook, nothing happens: a measurement that is spoiled then says so.
     """
-    from costmodel.runtime.stamp import ALLOCATOR, is_quiet
+    from costmodel.runtime.measure.environment import ALLOCATOR, is_quiet
 
     if is_quiet() or not (context.obj or {}).get(OWN_PROCESS):
         return

@@ -27,9 +27,9 @@ from costmodel.terminal import note
 if TYPE_CHECKING:
     from costmodel.analysis.cost import Cost
     from costmodel.network.graph import Network
-    from costmodel.network.options import Option
     from costmodel.network.registry import Architecture
-    from costmodel.network.unregistered import Unregistered
+    from costmodel.network.registry.options import Option
+    from costmodel.network.registry.own_network import Unregistered
 
 
 class Program(click.Group):
@@ -116,8 +116,8 @@ def _open_registered(
     kept: Sequence[str],
 ) -> tuple[Architecture, Network, dict[str, Any]]:  # fmt: skip
     """Load a registered network, at its paper's size where no other is given."""
-    from costmodel.network.options import INPUT_CHANNELS
     from costmodel.network.registry import load
+    from costmodel.network.registry.options import INPUT_CHANNELS
 
     chosen = registered(name)
     options = _read_settings(chosen, settings)
@@ -156,7 +156,7 @@ def _open_target(
     kept: Sequence[str],
 ) -> tuple[Unregistered, Network, dict[str, Any]]:  # fmt: skip
     """Open a user's network at a size, or in symbols where no size is given."""
-    from costmodel.network.unregistered import Unregistered
+    from costmodel.network.registry.own_network import Unregistered
 
     for key in kept:
         if key not in ("batch", "resolution"):

@@ -176,7 +176,7 @@ def _build(make: Callable[[], Any]) -> Any:
     """Build without memory, unless the code has imported no PyTorch to build with."""
     if "torch" not in sys.modules:
         return make()
-    from costmodel.bridge.building import build
+    from costmodel.bridge.user_module import build
 
     return build(make)
 
@@ -185,7 +185,7 @@ def _is_module(value: object) -> bool:
     """Say whether a value is a module of PyTorch; there is none before its import."""
     if "torch" not in sys.modules:
         return False
-    from costmodel.bridge.building import is_module
+    from costmodel.bridge.user_module import is_module
 
     return is_module(value)
 
@@ -211,7 +211,7 @@ def _traced(
 ) -> Network:
     """Trace in symbols, or where only that works at the very sizes that are given."""
     from costmodel.algebra.symbols import H, W
-    from costmodel.bridge.building import traced
+    from costmodel.bridge.user_module import traced
 
     def run(shape: Sequence[Any]) -> Network:
         on_unknown = "mark" if marks else "raise"

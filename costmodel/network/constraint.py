@@ -14,9 +14,9 @@ from typing import Any
 import sympy
 from sympy.logic.boolalg import Boolean
 
-from costmodel.algebra.conditions import Undecided, decided
+from costmodel.algebra.integer_sets.periodic_set import PeriodicSet
+from costmodel.algebra.integer_sets.solve import Undecided, decided
 from costmodel.algebra.parse import parse
-from costmodel.algebra.periodic_set import PeriodicSet
 from costmodel.errors import CostModelError
 from costmodel.network.requirement import Requirement
 

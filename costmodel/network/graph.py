@@ -14,10 +14,10 @@ import sympy
 from costmodel.algebra.extent import resolve, substitute
 from costmodel.algebra.symbols import Dim, N
 from costmodel.errors import CostModelError
-from costmodel.network.binding import bound, check_batch, check_symbols, chosen_values
+from costmodel.network.bind import bound, check_batch, check_symbols, chosen_values
+from costmodel.network.from_networkx import layers_in_order
 from costmodel.network.node import Inference, Node, check_names, check_shared, make_node
 from costmodel.network.operator import Operator, Weights
-from costmodel.network.ordering import layers_in_order
 from costmodel.network.requirement import Requirement, settled
 from costmodel.network.shape import Shape
 
@@ -273,20 +273,20 @@ class Network:
 
     def to_json(self) -> str:
         """Return the network as text; :meth:`from_json` gives it back."""
-        from costmodel.network.serialize import to_json
+        from costmodel.network.serialization.json import to_json
 
         return to_json(self)
 
     @staticmethod
     def from_json(text: str) -> Network:
         """Return the network of a JSON text."""
-        from costmodel.network.serialize import from_json
+        from costmodel.network.serialization.json import from_json
 
         return from_json(text)
 
     def __str__(self) -> str:
         """Write the network as its paper's table."""
-        from costmodel.network.outline import table
+        from costmodel.network.table import table
 
         return table(self)
 

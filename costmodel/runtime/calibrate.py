@@ -15,21 +15,16 @@ import numpy as np
 
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.network.serialize import digest
-from costmodel.runtime import records
-from costmodel.runtime.drawing import BATCHES, calibration_networks
-from costmodel.runtime.fitting import Timed, fit
+from costmodel.network.serialization.json import digest
 from costmodel.runtime.kernels import Kernel, kernels
-from costmodel.runtime.kinds import KINDS
-from costmodel.runtime.measurement import (
-    Measurement,
-    at_one_speed,
-    combined,
-    key_of,
-)
+from costmodel.runtime.kernels.classes import KINDS
+from costmodel.runtime.measure import jsonl
+from costmodel.runtime.measure.environment import machine
+from costmodel.runtime.measure.result import Measurement, at_one_speed, combined, key_of
 from costmodel.runtime.profile import Profile
+from costmodel.runtime.profile.fit import Timed, fit
+from costmodel.runtime.random_networks import BATCHES, calibration_networks
 from costmodel.runtime.setting import Setting
-from costmodel.runtime.stamp import machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +67,15 @@ def calibrate(
 
 def measured(setting: Setting, path: Path | str, draw: Draw) -> Iterator[Measurement]:
     """Measure every network and operator that the file lacks, and append them."""
-    from costmodel.runtime.measure import Plan, measure_all
-    from costmodel.runtime.measure_subject import Job
+    from costmodel.runtime.measure.measure import Plan, measure_all
+    from costmodel.runtime.measure.prepare import Job
 
     jobs = [Job(net.name, net, int(net.batch), options=identity(net))
             for net in draw.all()]  # fmt: skip
     plan = Plan(draw.rounds, per_operator=True, seed=draw.seed, sittings=draw.sittings)
-    known = records.done(records.read(path), key_of)
+    known = jsonl.done(jsonl.read(path), key_of)
     for one in measure_all(jobs, setting, plan, done=known):
-        records.append(path, one.to_row())
+        jsonl.append(path, one.to_row())
         yield one
 
 
@@ -96,7 +91,7 @@ def refit(
     draw = Draw() if draw is None else draw
     known = {(net.name, identity(net)["network"]): net for net in draw.all()}
     rows = []
-    for row in records.read(path):
+    for row in jsonl.read(path):
         one = Measurement.from_row(row)
         if (one.name, one.options.get("network")) in known and one.setting == setting:
             rows.append(one)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from costmodel.analysis.stored import DTYPES
+from costmodel.analysis.memory.weights import DTYPES
 from costmodel.errors import CostModelError
 
 

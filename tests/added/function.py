@@ -14,9 +14,9 @@ from torch import nn
 
 import costmodel as cm
 from costmodel.analysis.conventions import CONVENTIONS
-from costmodel.analysis.support import support
-from costmodel.bridge.gradients import gradient_support
+from costmodel.analysis.receptive_field.exact_support import support
 from costmodel.bridge.oracles import executed_shapes
+from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.cli import main
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op

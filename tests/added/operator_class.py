@@ -21,9 +21,9 @@ from torch import nn
 
 import costmodel as cm
 from costmodel.analysis.conventions import CONVENTIONS
-from costmodel.analysis.support import support
-from costmodel.bridge.gradients import gradient_support
+from costmodel.analysis.receptive_field.exact_support import support
 from costmodel.bridge.oracles import executed_shapes, flop_counter_macs
+from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.cli import main
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
@@ -38,9 +38,9 @@ from costmodel.network.build import (
     relu,
     volume,
 )
+from costmodel.network.build.builder import Value, apply, sample
 from costmodel.network.graph import Network
 from costmodel.network.shape import Extent, Shape
-from costmodel.network.value import Value, apply, sample
 from tests.test_lifetimes import check, check_saved
 
 

@@ -138,8 +138,8 @@ def generated(job: Mapping[str, Any]) -> Iterator[Named]:
 def strategies() -> dict[str, Any]:
     """Return the strategies of networks that the engine comes with, by name."""
     from costmodel.testing import networks
-    from costmodel.testing_products import enlarging_networks, product_networks
-    from costmodel.testing_tensors import tensor_networks
+    from costmodel.testing.products import enlarging_networks, product_networks
+    from costmodel.testing.tensors import tensor_networks
 
     return {
         "networks": networks(),

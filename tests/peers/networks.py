@@ -9,7 +9,7 @@ from costmodel.network import operators as op
 from costmodel.network.build import Value, image, network, scope
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
-from costmodel.testing_tensors import put
+from costmodel.testing.tensors import put
 
 
 KNOWN = ("resnet50", "mobilenet_v2", "efficientnet_b0", "googlenet", "inception_v3",

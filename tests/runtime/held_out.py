@@ -24,7 +24,7 @@ from typing import Any
 
 import click
 
-from costmodel.runtime.stamp import ALLOCATOR, is_quiet
+from costmodel.runtime.measure.environment import ALLOCATOR, is_quiet
 from tests import zoo
 
 
@@ -71,7 +71,7 @@ def timm_module(name: str) -> Any:
 def together() -> list[Any]:
     """Return every set and a calibration's networks, shuffled."""
     from costmodel.runtime.calibrate import Draw, identity
-    from costmodel.runtime.measure_subject import Job
+    from costmodel.runtime.measure.prepare import Job
 
     found = [
         Job(net.name, net, int(net.batch), options=identity(net))
@@ -86,7 +86,7 @@ def together() -> list[Any]:
 def jobs(which: str) -> Iterator[Any]:
     """Give what a set consists of: batch, size and who makes the network."""
     import costmodel as cm
-    from costmodel.runtime.measure_subject import Job
+    from costmodel.runtime.measure.prepare import Job
 
     if which == "torchvision":
         for name in names("torchvision_development"):
@@ -113,8 +113,8 @@ def jobs(which: str) -> Iterator[Any]:
 @click.option("--sittings", default=3)
 def main(which: str, output: Path, rounds: int, sittings: int) -> None:
     """Measure a set of held-out networks, and append them to a file."""
-    from costmodel.cli.measure import measured
-    from costmodel.runtime.measure import Plan, setting_of
+    from costmodel.cli.commands.measure import measured
+    from costmodel.runtime.measure.measure import Plan, setting_of
 
     setting = setting_of("cpu", "float32", "nchw", "eager", 1)
     is_all = which == "together"

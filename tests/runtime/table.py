@@ -17,14 +17,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from costmodel.cli.validate import _ours, _read, _roofs
-from costmodel.runtime.baselines import BASELINES, Case
-from costmodel.runtime.cases import measurements
-from costmodel.runtime.measurement import Measurement
+from costmodel.cli.commands.validate import _ours, _read, _roofs
+from costmodel.runtime.measure.jsonl import write_whole
+from costmodel.runtime.measure.result import Measurement
 from costmodel.runtime.profile import load_profile
-from costmodel.runtime.records import write_whole
-from costmodel.runtime.shipped import SCHEMA, validations
+from costmodel.runtime.profile.shipped import SCHEMA, validations
 from costmodel.runtime.validate import Estimate, validate
+from costmodel.runtime.validate.baselines import BASELINES, Case
+from costmodel.runtime.validate.cases import measurements
 from tests import zoo
 
 

@@ -3,7 +3,7 @@
     python -m tests.runtime.timm_features FOLDER [PART/PARTS -o OUTPUT]
 
 FOLDER holds the ``benchmark-infer-*.csv``. A network is counted if it is convolutional
-by :func:`costmodel.runtime.foreign.is_convolutional`, and traced within two minutes.
+by :func:`costmodel.runtime.validate.timm_results.is_convolutional`, and traced within two minutes.
 Families of transformers and mixers are not tried, which saves most of the time.
 """
 
@@ -18,9 +18,9 @@ from typing import Any
 
 import click
 
-from costmodel.bridge.by_name import timm_network_and_scalars
+from costmodel.bridge.model_zoo import timm_network_and_scalars
 from costmodel.errors import CostModelError
-from costmodel.runtime import foreign
+from costmodel.runtime.validate import timm_results
 from tests import zoo
 
 
@@ -43,19 +43,22 @@ def sizes(folder: Path) -> dict[str, list[int]]:
     """Return the sizes at which each network was timed, in any table."""
     found: dict[str, set[int]] = {}
     for path in sorted(folder.glob("benchmark-infer-*.csv")):
-        for timing in foreign.read_timings(path)[0]:
+        for timing in timm_results.read_timings(path)[0]:
             if not timing.model.startswith(NOT_TRIED):
                 found.setdefault(timing.model, set()).add(timing.resolution)
     return {model: sorted(found[model]) for model in sorted(found)}
 
 
-def counted(model: str, resolutions: list[int]) -> dict[foreign.Key, foreign.Entry]:
+def counted(
+    model: str, resolutions: list[int]
+) -> dict[timm_results.Key, timm_results.Entry]:
     """Return the totals of one network, at all sizes that it takes."""
     net, family, scalars = timm_network_and_scalars(model)
-    if not foreign.is_convolutional(net):
+    if not timm_results.is_convolutional(net):
         raise CostModelError(f"{model} is not convolutional")
     return {
-        (model, size): foreign.entry(net, family, size, scalars) for size in resolutions
+        (model, size): timm_results.entry(net, family, size, scalars)
+        for size in resolutions
     }
 
 
@@ -82,14 +85,14 @@ def main(folder: Path, part: str, output: Path) -> None:
     """Write the table, or every so many-th network of it."""
     zoo.timm()
     first, step = map(int, part.split("/"))
-    entries: dict[foreign.Key, foreign.Entry] = {}
+    entries: dict[timm_results.Key, timm_results.Entry] = {}
     for model, resolutions in list(sizes(folder).items())[first - 1 :: step]:
         try:
             with patience(PATIENCE):
                 entries |= counted(model, resolutions)
         except (CostModelError, TimeoutError, RuntimeError) as error:
             sys.stderr.write(f"{model}: {type(error).__name__}: {error!s:.200}\n")
-    foreign.write_totals(output, entries)
+    timm_results.write_totals(output, entries)
     click.echo(f"{output}: {len(entries)} networks and sizes")
 
 

@@ -15,9 +15,8 @@ from typing import Any
 import click
 import numpy as np
 
-from costmodel.runtime import foreign
-from costmodel.runtime.metrics import Summary, errors
-from costmodel.runtime.validate import Validation, validate
+from costmodel.runtime.validate import Validation, timm_results, validate
+from costmodel.runtime.validate.metrics import Summary, errors
 from tests.runtime.timm_features import TABLE
 
 
@@ -34,20 +33,22 @@ HEADER = "| predictor | MAPE | 95 % | median | p90 | max | ≤ 10 % | bias | τ 
 
 
 @cache
-def entries() -> dict[foreign.Key, foreign.Entry]:
+def entries() -> dict[timm_results.Key, timm_results.Entry]:
     """Return the committed totals."""
-    return foreign.read_totals(TABLE)
+    return timm_results.read_totals(TABLE)
 
 
 @cache
 def validated(folder: Path, device: str, split: Any = "family") -> Validation:
     """Predict every network that was timed on both devices."""
     here, there = (folder / FILES[name] for name in (device, OTHER[device]))
-    cases = foreign.cases(
-        foreign.read_timings(here)[0], entries(), foreign.read_timings(there)[0]
+    cases = timm_results.cases(
+        timm_results.read_timings(here)[0],
+        entries(),
+        timm_results.read_timings(there)[0],
     )
     both = [case for case in cases if case.elsewhere is not None]
-    ways = foreign.predictors(here.name, is_elsewhere=True)
+    ways = timm_results.predictors(here.name, is_elsewhere=True)
     return validate(both, ways, split=split)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from costmodel.algebra.count import Count, added
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally, total
-from costmodel.analysis.conventions.layer import Layer, evaluate
+from costmodel.analysis.conventions.quantities import Layer, evaluate
 from costmodel.analysis.conventions.rule import FORMS, Convention, Rule
 from costmodel.analysis.conventions.tables import CONVENTIONS
 from costmodel.errors import CostModelError

@@ -36,7 +36,7 @@ class Rule:
     """So many operations for each operator of some kinds.
 
     ``amount`` is a sum of products of whole numbers and of the quantities in
-    :mod:`costmodel.analysis.conventions.layer`.
+    :mod:`costmodel.analysis.conventions.quantities`.
     """
 
     kinds: str

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import sympy
 
-from costmodel.algebra.conditions import decided
-from costmodel.algebra.periodic_set import PeriodicSet
+from costmodel.algebra.integer_sets.periodic_set import PeriodicSet
+from costmodel.algebra.integer_sets.solve import decided
 from costmodel.algebra.polynomial import Size
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.network.constraint import Constraint

@@ -13,6 +13,7 @@ from costmodel.bridge.importing.batch_axis import Sizes
 from costmodel.bridge.importing.symbolic_int import SizeInt, formula_of, whole
 from costmodel.bridge.onnx.call import NodeCall
 from costmodel.bridge.onnx.file import LARGE
+from costmodel.bridge.onnx.small_arrays import VALUES, Arguments, LostError
 from costmodel.bridge.onnx.tensors import (
     Constant,
     Tensor,
@@ -22,7 +23,6 @@ from costmodel.bridge.onnx.tensors import (
     plain,
     plain_number,
 )
-from costmodel.bridge.onnx.values import VALUES, Arguments, LostError
 
 
 VIEWS = {

@@ -12,8 +12,8 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt, whole
-from costmodel.bridge.trace.constants import sizes_of
-from costmodel.bridge.trace.names import (
+from costmodel.bridge.trace.constant_sizes import sizes_of
+from costmodel.bridge.trace.function_names import (
     FILLED,
     MADE_ANEW,
     OF_TWO,
@@ -24,12 +24,12 @@ from costmodel.bridge.trace.names import (
     is_question,
     keeps_sizes,
 )
-from costmodel.bridge.trace.notes import Notes
+from costmodel.bridge.trace.trace_graph import Notes
 from costmodel.errors import CostModelError
 
 
 if TYPE_CHECKING:
-    from costmodel.bridge.trace.kernels import Readers
+    from costmodel.bridge.trace.decompose import Readers
 
 
 class DependsOnDataError(CostModelError):

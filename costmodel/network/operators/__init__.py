@@ -10,13 +10,6 @@ from costmodel.network.operators.arithmetic import (
     PReLU,
     is_gated,
 )
-from costmodel.network.operators.arranging import (
-    Copy,
-    Expand,
-    Permute,
-    Repeat,
-    Reshape,
-)
 from costmodel.network.operators.base import (
     Elementwise,
     Normalization,
@@ -30,27 +23,18 @@ from costmodel.network.operators.base import (
     by,
     rule_for,
 )
-from costmodel.network.operators.convolutions import ConvTranspose
-from costmodel.network.operators.folding import PixelShuffle, PixelUnshuffle, Unfold
 from costmodel.network.operators.functions import (
     FUNCTIONS,
     Function,
     functions,
 )
-from costmodel.network.operators.joining import (
-    ChannelShuffle,
-    Concat,
-    Flatten,
-    Zeros,
-)
-from costmodel.network.operators.normalizing import (
+from costmodel.network.operators.layers import Conv, Linear, RadialBasis, TableConv2d
+from costmodel.network.operators.normalization import (
     GroupNorm,
     InstanceNorm,
     LayerNorm,
     RMSNorm,
 )
-from costmodel.network.operators.padding import Pad
-from costmodel.network.operators.parts import Crop, PadTo, Slice
 from costmodel.network.operators.pointwise import (
     BatchNorm,
     Dropout,
@@ -72,21 +56,36 @@ from costmodel.network.operators.products import (
     Einsum,
     MatMul,
 )
-from costmodel.network.operators.reducing import Cumulate, Reduce
+from costmodel.network.operators.rearrangement.folding import (
+    PixelShuffle,
+    PixelUnshuffle,
+    Unfold,
+)
+from costmodel.network.operators.rearrangement.joining import (
+    ChannelShuffle,
+    Concat,
+    Flatten,
+    Zeros,
+)
+from costmodel.network.operators.rearrangement.padding import Pad
+from costmodel.network.operators.rearrangement.slices import Crop, PadTo, Slice
+from costmodel.network.operators.rearrangement.views import (
+    Copy,
+    Expand,
+    Permute,
+    Repeat,
+    Reshape,
+)
+from costmodel.network.operators.reduction import Cumulate, Reduce
 from costmodel.network.operators.registering import (
     OPERATORS,
     operators,
     register_function,
     register_operator,
 )
-from costmodel.network.operators.resampling import Resize
+from costmodel.network.operators.resizing import Resize
 from costmodel.network.operators.sources import Derived, Input, Opaque, Parameter
-from costmodel.network.operators.weighted import (
-    Conv,
-    Linear,
-    RadialBasis,
-    TableConv2d,
-)
+from costmodel.network.operators.transposed_convolution import ConvTranspose
 
 
 __all__ = [

@@ -8,10 +8,10 @@ from dataclasses import fields
 from itertools import chain
 from typing import Any, TypeVar
 
+from costmodel.entry_points import discover
 from costmodel.errors import CostModelError
 from costmodel.network.operator import OR_NONE, Operator
 from costmodel.network.operators.functions import FUNCTIONS, SAVED, Function, by_word
-from costmodel.network.operators.packages import discover
 
 
 OPERATORS: dict[str, type[Operator]] = {}

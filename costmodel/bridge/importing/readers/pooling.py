@@ -16,7 +16,7 @@ from costmodel.bridge.importing.readers.layers import padded
 from costmodel.bridge.importing.symbolic_int import formula_of
 from costmodel.network import operators as op
 from costmodel.network.operators import Operator
-from costmodel.network.operators.resampling import MODES
+from costmodel.network.operators.resizing import MODES
 from costmodel.network.shape import AXES
 
 

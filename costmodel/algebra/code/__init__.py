@@ -1,0 +1,1 @@
+"""Formulas as code: numpy, exact fractions, Python, JavaScript, LaTeX."""

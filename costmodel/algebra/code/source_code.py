@@ -1,0 +1,155 @@
+"""A formula as text, LaTeX, Python or JavaScript that runs as it stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sympy
+from sympy.printing.jscode import JavascriptCodePrinter
+from sympy.printing.pycode import PythonCodePrinter
+
+from costmodel.algebra.checks import formula_of
+from costmodel.algebra.code.integer_division import whole
+from costmodel.algebra.rounding import named_functions
+from costmodel.algebra.symbols import Dim
+
+
+def text(expression: Dim, name: str) -> str:
+    """Return ``name = formula`` in the notation that :func:`parse` reads."""
+    return f"{name} = {expression}"
+
+
+def latex(expression: Dim, name: str) -> str:
+    r"""Return an equation in LaTeX.
+
+    >>> latex(sympy.Symbol("H") ** 2, "macs")
+    '\\mathrm{macs} = H^{2}'
+    """
+    formula = sympy.latex(formula_of("latex", expression), mul_symbol=r" \, ")
+    word = name.replace("_", r"\_")
+    return rf"\mathrm{{{word}}} = {formula}"
+
+
+def python(expression: Dim, name: str) -> str:
+    """Return a Python function of the formula's symbols; integers stay exact.
+
+    >>> print(python(sympy.floor(sympy.Symbol("H") / 2), "macs"))
+    def macs(H):
+        return ((H)//(2))
+    """
+    formula, arguments = _program(expression)
+    definitions = [function.python for function in named_functions([formula])]
+    body = PythonCodePrinter().doprint(formula)
+    return f"{_lines(definitions)}def {name}({arguments}):\n    return {body}"
+
+
+def javascript(expression: Dim, name: str) -> str:
+    """Return a JavaScript function of the formula's symbols, exact below 2⁵³.
+
+    >>> print(javascript(sympy.floor(sympy.Symbol("H") / 2), "macs"))
+    const macs = (H) => Math.floor((H)/(2));
+    """
+    formula, arguments = _program(expression)
+    definitions = [function.javascript for function in named_functions([formula])]
+    body = JavascriptCodePrinter().doprint(formula)
+    return f"{_lines(definitions)}const {name} = ({arguments}) => {body};"
+
+
+def javascript_function(formulas: Mapping[Any, Dim], arguments: Sequence[str]) -> str:
+    """Return a JavaScript function of named arguments, to an object of all formulas.
+
+    Common parts are computed once. Counts are exact below 2⁵³; keys that are numbers,
+    in their order, give an array.
+
+    >>> H = sympy.Symbol("H")
+    >>> print(javascript_function({"a": H**2 + 1, "b": 2 * H**2}, ["H"]))
+    (H) => {
+    const x0 = Math.pow(H, 2);
+    return {"a": x0 + 1, "b": 2*x0};
+    }
+    """
+    wanted = [formula_of("printing", formula) for formula in formulas.values()]
+    printer = _Sharing(wanted)
+    values = [printer.doprint(formula) for formula in wanted]
+    definitions = [function.javascript for function in named_functions(wanted)]
+    lines = [*(text.rstrip() for text in definitions if text), *printer.lines]
+    if all(type(key) is int for key in formulas):
+        result = f"[{', '.join(values)}]"
+    else:
+        pairs = zip(map(json.dumps, formulas), values)
+        result = "{" + ", ".join(f"{key}: {value}" for key, value in pairs) + "}"
+    body = "\n".join([*lines, f"return {result};"])
+    return f"({', '.join(arguments)}) => {{\n{body}\n}}"
+
+
+FORMATS: dict[str, Callable[[Dim, str], str]] = {
+    "text": text,
+    "latex": latex,
+    "python": python,
+    "js": javascript,
+}
+"""How a formula is written, by the format's name."""
+
+
+def _program(expression: Dim) -> tuple[sympy.Expr, str]:
+    """Return a formula in integer division, and its symbols as arguments."""
+    formula = whole(formula_of("printing", expression))
+    return formula, ", ".join(sorted(map(str, formula.free_symbols)))
+
+
+def _lines(definitions: Iterable[str]) -> str:
+    return "".join(f"{text}\n" for text in definitions if text)
+
+
+class _Sharing(JavascriptCodePrinter):
+    """Give each part that occurs more than once a name, and print it once.
+
+    sympy's own search for common parts makes them anew, and compares the arguments of
+    every Max and Min again; nothing is made here.
+    """
+
+    def __init__(self, formulas: Iterable[sympy.Expr]) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._names: dict[sympy.Expr, str] = {}
+        self._shared = set(_repeated(formulas))
+
+    def _print(self, expr: Any, **options: Any) -> str:
+        if expr not in self._shared:
+            return str(super()._print(expr, **options))
+        if expr not in self._names:
+            body = super()._print(expr, **options)
+            self._names[expr] = f"x{len(self._names)}"
+            self.lines.append(f"const {self._names[expr]} = {body};")
+        return self._names[expr]
+
+    def _print_floor(self, expr: sympy.Expr) -> str:
+        return self._rounded("floor", expr)
+
+    def _print_ceiling(self, expr: sympy.Expr) -> str:
+        return self._rounded("ceil", expr)
+
+    def _rounded(self, way: str, expr: sympy.Expr) -> str:
+        """Divide once, and last: then a quotient of whole numbers rounds right."""
+        top, bottom = sympy.fraction(sympy.together(expr.args[0]))
+        inside = self._print(top)
+        if bottom != 1:
+            inside = f"({inside})/({self._print(bottom)})"
+        return f"Math.{way}({inside})"
+
+
+def _repeated(formulas: Iterable[sympy.Expr]) -> Iterator[sympy.Expr]:
+    """Give the parts that occur more than once; numbers and symbols are no parts."""
+    seen: set[sympy.Expr] = set()
+    waiting = list(formulas)
+    while waiting:
+        part = waiting.pop()
+        if not part.args:
+            continue
+        if part in seen:
+            yield part
+            continue
+        seen.add(part)
+        waiting.extend(part.args)

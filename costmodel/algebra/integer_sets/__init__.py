@@ -1,0 +1,1 @@
+"""Sets of sizes, exactly: bounds and remainders, solved, combined and printed."""

@@ -1,0 +1,194 @@
+"""What a training step costs: the products forward, and those of both gradients.
+
+y = Σ w·x has one product for each pair of a weight and an element that it meets. The
+gradients ∂L/∂x = Σ w·∂y and ∂L/∂w = Σ x·∂y have one for each such pair as well: by
+definition each costs what the forward pass costs, whatever groups, stride and dilation
+are. Padded taps count, forward and backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.analysis.cost import Cost, Row, cost
+from costmodel.analysis.memory.autograd_saved import needs_gradient
+from costmodel.errors import CostModelError, at
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+
+
+PARTS = {
+    "forward": "multiply–accumulates of the forward pass, a batch",
+    "backward_input": "multiply–accumulates of the gradients of activations",
+    "backward_weight": "multiply–accumulates of the gradients of weights",
+    "bias_additions": "additions into the gradients of biases",
+}
+"""The quantities of a row and of the totals, with their units."""
+
+
+class Learns(NamedTuple):
+    """Of an operator with multiply–accumulates: what is learned of its factors."""
+
+    weights: bool = True
+    bias: bool = True
+    factors: bool = False
+    """True where both factors are operands, so that each may get a gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """What one node costs, and for how many factors its backward multiplies.
+
+    ``inputs`` are operands that get a gradient and are made of the sample; ``weights``
+    are what is learned, stored here or given as an operand.
+    """
+
+    row: Row
+    inputs: int
+    weights: int
+    has_bias: bool
+
+    @property
+    def name(self) -> str:
+        """The node's name, scopes first."""
+        return self.row.name
+
+    @property
+    def forward(self) -> Dim:
+        """Multiply–accumulates of the forward pass."""
+        return self.row.macs
+
+    @property
+    def backward_input(self) -> Dim:
+        """Those of the operand's gradient: none where nothing before it learns."""
+        return as_dim(self.inputs * self.row.macs)
+
+    @property
+    def backward_weight(self) -> Dim:
+        """Those of the gradient of the weights."""
+        return as_dim(self.weights * self.row.macs)
+
+    @property
+    def bias_additions(self) -> Dim:
+        """Additions into the bias's gradient: one for each output."""
+        return self.row.tally.add if self.has_bias else 0
+
+
+class TrainingCost:
+    """The totals of a training step, and a row a node in network order."""
+
+    def __init__(self, costs: Cost, network: Network) -> None:
+        """Keep the rows; each total is added when first asked for."""
+        self._costs = costs
+        needs = needs_gradient(network)
+        self.rows = tuple(_training_row(row, needs, network) for row in costs.rows)
+
+    @property
+    def forward(self) -> Dim:
+        """Multiply–accumulates of the forward pass."""
+        return self._costs.macs
+
+    @cached_property
+    def backward_input(self) -> Dim:
+        """Those of the gradients of activations; none for the first layer."""
+        return self._macs(lambda row: row.inputs)
+
+    @cached_property
+    def backward_weight(self) -> Dim:
+        """Those of the gradients of weights."""
+        return self._macs(lambda row: row.weights)
+
+    @cached_property
+    def bias_additions(self) -> Dim:
+        """Additions into the gradients of biases."""
+        names = [row.name for row in self.rows if row.has_bias]
+        return self._costs.of_nodes(names).tally.add
+
+    @property
+    def backward(self) -> Dim:
+        """Multiply–accumulates of the backward pass."""
+        return as_dim(self.backward_input + self.backward_weight)
+
+    @property
+    def macs(self) -> Dim:
+        """Multiply–accumulates of the whole step."""
+        return as_dim(self.forward + self.backward)
+
+    def _macs(self, times: Callable[[TrainingRow], int]) -> Dim:
+        """Return the sum of the forward products of all rows, each so many times."""
+        total: Dim = 0
+        for most in (1, 2):
+            names = [row.name for row in self.rows if times(row) >= most]
+            total = total + self._costs.of_nodes(names).macs
+        return as_dim(total)
+
+
+def training_cost(network: Network) -> TrainingCost:
+    """Return what one training step of a network costs, forward and backward.
+
+    Work an element (normalization, activations, the update of weights) is none of
+    multiply–accumulates, and not part of it.
+
+    **Units**: multiply–accumulates, and additions for biases, of a batch.
+    **Errors**: an operator that multiplies, and is neither weighted nor a product.
+
+    >>> from costmodel.network.build import conv, image, network
+    >>> costs = training_cost(network(conv(conv(image(), 8, kernel=3), 8, kernel=1)))
+    >>> costs.forward, costs.backward_input, costs.backward_weight
+    (280*H*N*W, 64*H*N*W, 280*H*N*W)
+    """
+    return TrainingCost(cost(network), network)
+
+
+def _training_row(row: Row, needs: Mapping[str, bool], network: Network) -> TrainingRow:
+    learns = _learns(row, network)
+    factors = _factors(row, learns, needs, network.unbatched)
+    return TrainingRow(row, *factors, has_bias=learns.bias)
+
+
+def _factors(
+    row: Row, learns: Learns, needs: Mapping[str, bool], stored: Container[str]
+) -> tuple[int, int]:
+    """Return of how many operands and weights the gradient is that multiplies.
+
+    Each gradient of a product of operands costs what the product does. Of attention's
+    products softmax(q·kᵀ)·v each has two gradients: all four cost it twice.
+    """
+    sources = row.node.inputs
+    if not learns.factors:
+        return int(any(needs[source] for source in sources)), int(learns.weights)
+    wanted = [source for source in sources if needs[source]]
+    weights = sum(source in stored for source in wanted)
+    if not isinstance(row.node.operator, op.Attention):
+        return len(wanted) - weights, weights
+    if not all(needs[source] and source not in stored for source in sources[:3]):
+        if not wanted:
+            return 0, 0
+        raise at(row.kind, row.name, "only some of query, key and value get a gradient")
+    return 2, 0
+
+
+def _learns(row: Row, network: Network) -> Learns:
+    """Return what an operator's backward multiplies, read off its facts.
+
+    What it multiplies by is a product's other operand, or what it stores; codes that
+    are fixed, as LeNet-5's, get no gradient. An addition for the bias is one backward.
+    """
+    operator = row.node.operator
+    if isinstance(operator, op.Product):
+        return Learns(weights=False, bias=False, factors=True)
+    if isinstance(operator, op.Weighted):
+        stored = operator.weights(*network.shapes_into(row.node))
+        learned = [name for name, weight in stored.items() if weight.learnable]
+        biases = [name for name in learned if name.endswith("bias")]
+        return Learns(weights=bool(learned), bias=bool(biases))
+    if row.sample.is_unknown or row.macs != 0:
+        raise CostModelError(
+            f"{row.kind}: what its backward multiplies is not known; an operator that "
+            "multiplies and accumulates is a Weighted one or a Product"
+        )
+    return Learns(weights=False, bias=False)

@@ -1,0 +1,1 @@
+"""Printed figures and textbook claims, against what is computed."""

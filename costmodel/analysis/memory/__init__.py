@@ -1,0 +1,227 @@
+"""How much memory a network takes: weights, and activations step by step.
+
+Counts are exact: ``int`` once every symbol is bound, else plain sympy expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import sympy
+
+from costmodel.algebra.count import polynomial
+from costmodel.algebra.monomial import Monomial
+from costmodel.algebra.polynomial import Polynomial
+from costmodel.algebra.questions.largest_where import leader_intervals
+from costmodel.algebra.questions.upper_envelope import undominated
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.analysis.memory.schedule import Schedule, Step, lifetimes
+from costmodel.analysis.memory.tensors import Tensor
+from costmodel.analysis.memory.weights import DTYPES, Stored, bytes_of
+from costmodel.errors import CostModelError
+from costmodel.network.graph import Network
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The bytes of all activations that are alive while one node runs."""
+
+    index: int
+    step: Step
+    alive: Polynomial = field(repr=False)
+
+    @property
+    def node(self) -> str:
+        """The node that runs."""
+        return self.step.node
+
+    @cached_property
+    def bytes(self) -> Dim:
+        """Bytes alive: a number, or a sum with floors put in."""
+        return self.alive.value
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Where the most bytes are alive for given sizes, and the formula that holds there.
+
+    ``formula`` is the bytes at this step for any sizes.
+    """
+
+    node: str
+    stage: str
+    bytes: int
+    formula: Dim
+
+
+@dataclass(frozen=True, slots=True)
+class PeakRange:
+    """From ``first`` to ``last`` (None: for ever) the peak is at one of the moments.
+
+    There are several only where, in a long stretch, they take turns.
+    """
+
+    first: int
+    last: int | None
+    moments: tuple[Moment, ...]
+
+
+class Memory(Stored):
+    """Bytes of weights and of activations; made by :func:`memory`."""
+
+    def __init__(
+        self, network: Network, *, training: bool, dtype: str, in_place: bool
+    ) -> None:
+        """Find every tensor's lifetime; bytes are added up when asked for."""
+        super().__init__(network, DTYPES[dtype])
+        self.training = training
+        self.dtype = dtype
+        self.in_place = in_place
+        self.schedule: Schedule = lifetimes(
+            network, training=training, element_bytes=self.width, in_place=in_place
+        )
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Every block of memory, in the order in which they are made."""
+        return self.schedule.tensors
+
+    @cached_property
+    def timeline(self) -> tuple[Moment, ...]:
+        """What is alive while each node runs: its operands and its result, at least."""
+        made: list[list[tuple[Polynomial, int]]] = [[] for _ in self.schedule.steps]
+        made.append([])
+        sizes = {size: polynomial(size) for size in {t.size for t in self.tensors}}
+        for tensor in self.tensors:
+            made[tensor.first].append((sizes[tensor.size], 1))
+            made[tensor.last + 1].append((sizes[tensor.size], -1))
+        alive: dict[Monomial, Any] = {}
+        moments = []
+        for index, step in enumerate(self.schedule.steps):
+            for size, sign in made[index]:
+                for monomial, count in size.terms.items():
+                    alive[monomial] = alive.get(monomial, 0) + sign * count
+            left = {monomial: count for monomial, count in alive.items() if count}
+            moments.append(Moment(index, step, Polynomial(left)))
+        return tuple(moments)
+
+    @cached_property
+    def peaks(self) -> tuple[Moment, ...]:
+        """The moments that may be the peak; all others are proved to be below one."""
+        symbols = self.network.free_symbols
+        least = {s: self.network.smallest(s)[0] for s in symbols if s.is_integer}
+        formulas = [moment.alive for moment in self.timeline]
+        return tuple(self.timeline[i] for i in undominated(formulas, least))
+
+    @cached_property
+    def peak_activation_bytes(self) -> Dim:
+        """The most bytes alive at once, weights apart: a number, or a Max of sums."""
+        found = [sympy.sympify(moment.bytes) for moment in self.peaks]
+        if len(found) == 1:
+            return as_dim(found[0])
+        # Nothing is left to simplify; comparing them again takes sympy seconds.
+        return as_dim(sympy.Max(*found, evaluate=False))
+
+    @property
+    def all_activation_bytes(self) -> Dim:
+        """Bytes of all tensors of the forward pass together, as if none ever went."""
+        return self._bytes(t for t in self.tensors if t.role != "gradient")
+
+    @property
+    def saved_bytes(self) -> Dim:
+        """Bytes that the forward pass leaves for the backward pass."""
+        return self._bytes(t for t in self.tensors if t.is_saved)
+
+    def alive(self, moment: Moment) -> tuple[Tensor, ...]:
+        """Return the tensors that are there at a moment, in the order of making."""
+        return tuple(t for t in self.tensors if t.first <= moment.index <= t.last)
+
+    @property
+    def gradient_bytes(self) -> Dim:
+        """Bytes of the gradients of weights; 0 in inference."""
+        return self.weight_bytes if self.training else 0
+
+    def peak(self, values: Mapping[Any, Any] | None = None, **named: object) -> Peak:
+        """Return where the peak is for given sizes: ``peak(N=1, H=224, W=224)``."""
+        there = self._bound(values, named)
+        if names := ", ".join(sorted(map(str, there.network.free_symbols))):
+            raise CostModelError(
+                f"peak: {names} {'has' if len(names) == 1 else 'have'} no value; give "
+                "every symbol one"
+            )
+        (moment,) = there.peaks
+        formula = self.timeline[moment.index].bytes
+        count: Any = moment.bytes
+        return Peak(moment.node, moment.step.stage, count, formula)
+
+    def crossovers(
+        self, symbol: Any, values: Mapping[Any, Any] | None = None, **named: object
+    ) -> tuple[PeakRange, ...]:
+        """Return at which node the peak is, as one symbol grows: exact bounds.
+
+        The other symbols need values: ``crossovers("H", {W: H}, N=1)`` for squares.
+        """
+        there = self._bound(values, named)
+        free = {found.name: found for found in there.network.free_symbols}
+        if set(free) != {str(symbol)}:
+            left = ", ".join(sorted(free)) or "none"
+            raise CostModelError(
+                f'crossovers: "{symbol}" has to be the one symbol without a value; '
+                f"those without are {left}"
+            )
+        chosen = free[str(symbol)]
+        if not chosen.is_integer:
+            raise CostModelError(f"crossovers: {symbol} is no whole number")
+        formulas = [moment.alive for moment in there.peaks]
+        least = there.network.smallest(chosen)[0]
+        return tuple(
+            PeakRange(
+                part.first, part.last, tuple(there.peaks[i] for i in part.largest)
+            )
+            for part in leader_intervals(formulas, chosen, least)
+        )
+
+    def _bytes(self, tensors: Any) -> Dim:
+        return bytes_of(tensor.size for tensor in tensors)
+
+    def _bound(self, values: Mapping[Any, Any] | None, named: Any) -> Memory:
+        if not values and not named:
+            return self
+        return Memory(
+            self.network.bind(values, **named),
+            training=self.training,
+            dtype=self.dtype,
+            in_place=self.in_place,
+        )
+
+
+def memory(
+    network: Network,
+    *,
+    training: bool = False,
+    dtype: str = "float32",
+    in_place: bool = False,
+) -> Memory:
+    """Return how much memory a network takes, in inference or in a training step.
+
+    The peak is max_i Σ_t bytes(t), over the steps i and the tensors t alive in step i
+    (see :func:`costmodel.analysis.memory.schedule.lifetimes` for what counts). ``in_place``
+    lets ReLUs overwrite their operand where nothing else needs it.
+
+    **Units**: bytes.
+    **Errors**: an unknown ``dtype``.
+
+    >>> from costmodel.network.build import conv, image, network, relu
+    >>> net = network(relu(conv(image(3), 8, kernel=3)))
+    >>> memory(net).peak_activation_bytes, memory(net).weight_bytes
+    (64*H*N*W, 896)
+    >>> memory(net, training=True).peak(N=1, H=8, W=8).node
+    'relu1'
+    """
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        known = ", ".join(DTYPES)
+        raise CostModelError(f"memory: dtype {dtype!r}; known are {known}")
+    return Memory(network, training=training, dtype=dtype, in_place=in_place)

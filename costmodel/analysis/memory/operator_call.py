@@ -1,0 +1,60 @@
+"""An operator at work, and what autograd keeps of it: the words of a table.
+
+The table itself is :mod:`costmodel.analysis.memory.autograd_saved`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from costmodel.algebra.symbols import Dim
+from costmodel.network.operators import Operator
+from costmodel.network.shape import Shape
+
+
+Role = Literal["result", "intermediate", "indices", "mask", "statistics", "gradient"]
+"""What a tensor is to the operator that makes it."""
+
+
+def element_width(role: Role, element_bytes: int) -> int:
+    """Return the bytes an element of a tensor, in a network of so many bytes each.
+
+    Indices are 64-bit, a mask is Boolean; statistics of half-precision batches are
+    float32. **Source**: PyTorch, ``max_pool2d_with_indices``, ``native_dropout`` and
+    ``native_batch_norm``.
+    """
+    fixed = {"indices": 8, "mask": 1, "statistics": max(4, element_bytes)}
+    return fixed.get(role, element_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operator on its operands: which need a gradient, and whether it learns."""
+
+    operator: Operator
+    inputs: tuple[Shape, ...]
+    output: Shape
+    needs: tuple[bool, ...]
+    learns: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A tensor that is neither operand nor result, and is kept.
+
+    ``elements`` are those of one sample, or of the whole batch unless ``a_sample``.
+    """
+
+    role: Role
+    elements: Dim
+    a_sample: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What one operator keeps: operands by number, its result, and extra tensors."""
+
+    operands: tuple[int, ...] = ()
+    result: bool = False
+    extras: tuple[Extra, ...] = ()

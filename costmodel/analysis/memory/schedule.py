@@ -1,0 +1,60 @@
+"""When each tensor of a network is made and when it goes, under network order."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from costmodel.analysis.memory.backward import Backward
+from costmodel.analysis.memory.tensors import Run, Tensor
+from costmodel.network.graph import Network
+
+
+class Step(NamedTuple):
+    """One node at work, in the forward or the backward pass."""
+
+    node: str
+    stage: Literal["forward", "backward"]
+
+
+class Schedule(NamedTuple):
+    """Every step, and every tensor with the steps that it is there."""
+
+    steps: tuple[Step, ...]
+    tensors: tuple[Tensor, ...]
+
+
+def lifetimes(
+    network: Network,
+    *,
+    training: bool = False,
+    element_bytes: int = 4,
+    in_place: bool = False,
+) -> Schedule:
+    """Return the steps of an inference, or of a training step, and all tensors.
+
+    Nodes run in network order. What counts: the input, from the first step to its last
+    reader; every result, while it is made and until its last reader; the network's
+    results to the end. While training also what autograd saves, until the backward of
+    the node that saved it, and the gradient of each result, from the first node that
+    adds to it until that result's own node has run backward. What does not: weights,
+    buffers and their gradients, and what an operator needs only while it runs.
+
+    ``in_place`` lets a ReLU overwrite its operand where nothing else needs that.
+
+    **Units**: bytes; steps are places in ``steps``.
+
+    >>> from costmodel.network.build import conv, image, network, relu
+    >>> steps, tensors = lifetimes(network(relu(conv(image(3, 4, 4), 8, kernel=3))))
+    >>> [(tensor.node, tensor.first, tensor.last) for tensor in tensors]
+    [('input', 0, 1), ('conv1', 1, 2), ('relu1', 2, 2)]
+    """
+    run = Run(network, training, element_bytes, in_place)
+    run.forward()
+    steps = [Step(node.name, "forward") for node in network.nodes]
+    if training:
+        backward = Backward(run)
+        steps += [Step(name, "backward") for name in backward.steps()]
+        run.release(backward.reached)
+    for name in network.outputs:
+        run.home[name].last = len(steps) - 1
+    return Schedule(tuple(steps), tuple(run.tensors))

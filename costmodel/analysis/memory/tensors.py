@@ -1,0 +1,208 @@
+"""Tensors of the forward pass: who makes them, and who reads them last.
+
+A node's operands and its result are both there while it runs. Views are names of one
+and the same block of memory; a block goes when none of its names is read any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from costmodel.algebra.extent import resolve
+from costmodel.algebra.symbols import Dim
+from costmodel.analysis.memory.autograd_saved import (
+    Call,
+    Role,
+    Saved,
+    element_width,
+    is_idle,
+    is_view,
+    needs_gradient,
+    saved_by,
+    stored_elements,
+)
+from costmodel.analysis.memory.memory_layout import Layouts
+from costmodel.errors import at
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
+from costmodel.network.operators import Operator
+
+
+@dataclass(eq=False, slots=True)
+class Tensor:
+    """A block of memory: who makes it, its bytes, the first and last step it is there.
+
+    ``size`` is in opaque extents. ``is_saved``: autograd keeps it for backward.
+    """
+
+    node: str
+    role: Role
+    size: Dim
+    first: int
+    last: int
+    is_saved: bool = False
+
+    @property
+    def bytes(self) -> Dim:
+        """Bytes of the block, floors put in."""
+        return resolve(self.size)
+
+
+@dataclass
+class Run:
+    """A network on its way through a forward pass, and what is known of each node."""
+
+    network: Network
+    training: bool
+    element_bytes: int
+    in_place: bool
+    tensors: list[Tensor] = field(default_factory=list)
+    home: dict[str, Tensor] = field(default_factory=dict)
+    """The block that each result lies in."""
+    root: dict[str, str] = field(default_factory=dict)
+    """The node that made a tensor which idle nodes only hand on."""
+    needs: dict[str, bool] = field(default_factory=dict)
+    """Whether a result depends on any weight, so that it gets a gradient."""
+    saved: dict[str, list[Tensor]] = field(default_factory=dict)
+    last_reader: dict[str, int] = field(default_factory=dict)
+    _readers: dict[int, int] = field(default_factory=dict)
+    """By block: the last node that reads any of its names so far."""
+    _repeated: set[str] = field(default_factory=set)
+    """Results of ``zeros``: one channel that stands for all."""
+    _layouts: Layouts = field(init=False)
+    _calls: dict[tuple[object, ...], tuple[Call, Saved]] = field(default_factory=dict)
+    _sizes: dict[tuple[Dim, int, bool], Dim] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find the last reader of each result; the caller keeps the network's."""
+        self._layouts = Layouts(self.network)
+        if self.training:
+            self.needs = needs_gradient(self.network)
+        nodes = self.network.nodes
+        for index, node in enumerate(nodes):
+            self.last_reader |= dict.fromkeys((*node.inputs, node.name), index)
+        self.last_reader |= dict.fromkeys(self.network.outputs, len(nodes))
+
+    def make(
+        self, node: str, role: Role, elements: Dim, at: int, *, a_sample: bool = True
+    ) -> Tensor:
+        """Make a tensor at a step."""
+        width = element_width(role, self.element_bytes)
+        a_sample = a_sample and node not in self.network.unbatched
+        key = (elements, width, a_sample)
+        if key not in self._sizes:
+            batch = self.network.batch if a_sample else 1
+            self._sizes[key] = batch * (width * elements)
+        tensor = Tensor(node, role, self._sizes[key], at, at)
+        self.tensors.append(tensor)
+        return tensor
+
+    def outside(self, node: str, at: int) -> Tensor:
+        """Return a stored tensor, or its gradient: there anyway, and no activation."""
+        return Tensor(node, "result", 0, at, at)
+
+    def call(self, node: Node) -> tuple[Call, Saved]:
+        """Return a node as a call, and what it saves; equal layers are one call."""
+        inputs = self.network.shapes_into(node)
+        needs = tuple(self.needs.get(source, False) for source in node.inputs)
+        key = (node.operator, inputs, needs)
+        if key not in self._calls:
+            learns = any(w.learnable for w in self.network.weights_of(node).values())
+            call = Call(node.operator, inputs, node.output, needs, learns)
+            self._calls[key] = call, saved_by(call) if self.training else Saved()
+        return self._calls[key]
+
+    def forward(self) -> None:
+        """Run every node in network order."""
+        for index, node in enumerate(self.network.nodes):
+            for source in node.inputs:
+                self.home[source].last = index
+            self._place(index, node)
+            self._save(index, node, self.call(node)[1])
+
+    def _place(self, index: int, node: Node) -> None:
+        """Give a result a block of its own, or another name to its operand's."""
+        layer, name = node.operator, node.name
+        if layer.is_unknown:
+            raise at(layer.kind, name, "which memory it takes is not known")
+        first = node.inputs[0] if node.inputs else name
+        idle = first != name and is_idle(layer, training=self.training)
+        self.root[name] = self.root[first] if idle else name
+        if layer.is_unbatched:
+            self.home[name] = self.outside(name, index)
+        elif self._is_view(node) or self._overwrites(index, node):
+            self.home[name] = self.home[first]
+            self._repeated |= {name} if first in self._repeated else set()
+        else:
+            elements = stored_elements(layer, node.output)
+            self.home[name] = self.make(name, "result", elements, index)
+            self._repeated |= {name} if elements != node.output.numel else set()
+        block = id(self.home[name])
+        self._readers[block] = max(self._readers.get(block, 0), self.last_reader[name])
+
+    def _is_view(self, node: Node) -> bool:
+        if not node.inputs or self._layouts.place(node):
+            return False
+        return is_view(
+            node.operator,
+            self.network.shapes_into(node)[0],
+            training=self.training,
+            repeated=node.inputs[0] in self._repeated,
+        )
+
+    def _overwrites(self, index: int, node: Node) -> bool:
+        """Say whether a function may write over its operand: nothing else needs that.
+
+        Its derivative has to be a formula of its result, as a ReLU's is.
+
+        No later reader, no backward, no caller; and the operand is no part or view of
+        a block, since autograd treats writing into those in its own way.
+        """
+        if not (self.in_place and _may_overwrite(node.operator)):
+            return False
+        source = self.root[node.inputs[0]]
+        block, maker = self.home[source], self.network.by_name[source].operator
+        is_all_of_it = block.node == source or _may_overwrite(maker)
+        return (
+            is_all_of_it
+            and not isinstance(maker, (op.Input, op.Zeros, op.Parameter, op.Derived))
+            and self._readers[id(block)] == index
+            and not block.is_saved
+        )
+
+    def _save(self, index: int, node: Node, saved: Saved) -> None:
+        """Keep what the node's backward will need."""
+        kept = [self.home[node.inputs[place]] for place in saved.operands]
+        kept += [self.home[node.name]] if saved.result else []
+        kept += [
+            self.make(node.name, e.role, e.elements, index, a_sample=e.a_sample)
+            for e in saved.extras
+        ]
+        for tensor in kept:
+            tensor.is_saved = True
+        self.saved[node.name] = kept
+
+    def release(self, reached: Iterable[str]) -> None:
+        """Let go of what was saved by nodes that no gradient reaches.
+
+        Their part of autograd's graph goes with the last tensor that leads to it.
+        """
+        gone: dict[str, int] = {}
+        for node in reversed(self.network.nodes):
+            name = node.name
+            if not self.needs[name] or name in reached:
+                continue
+            gone[name] = max(gone.get(name, 0), self.last_reader[name])
+            for tensor in self.saved[name]:
+                tensor.last = max(tensor.last, gone[name])
+            for source in node.inputs:
+                gone[source] = max(gone.get(source, 0), gone[name])
+
+
+def _may_overwrite(operator: Operator) -> bool:
+    """Say whether code runs a function in place whose backward needs its result."""
+    if not isinstance(operator, op.Pointwise):
+        return False
+    return operator.row.in_place and operator.row.saved == "result"

@@ -1,0 +1,237 @@
+"""Exactly which elements of the input a position depends on: gaps, borders, channels.
+
+A receptive field's window is what a position sees far from every border. Near one,
+layers see padding and rows that no window reaches are lost; dilation and stride leave
+gaps; the union of two paths need not be a rectangle. Here the elements themselves are
+followed back, from one position of one node.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from costmodel.algebra.symbols import as_int
+from costmodel.analysis.receptive_field.connectivity import (
+    Flags,
+    flow_of,
+    looked_at,
+    of_operand,
+    size_of,
+)
+from costmodel.errors import CostModelError, at
+from costmodel.network import operators as op
+from costmodel.network.flow import Flow, From, Joined, Split, parts_of
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
+
+
+def support(
+    network: Network, layer: str, position: tuple[int, ...] | None = None
+) -> Flags:
+    """Return which elements ``channels × height × width`` of the input are looked at.
+
+    ``position`` is (row, column) of the map of ``layer``, all its channels, or as many
+    numbers as it has spatial axes; without one it is the whole map, or the vector. The
+    network has to be bound. A product with what is always zero is zero, and looks at
+    nothing.
+
+    >>> from costmodel.network.build import conv, image, network
+    >>> net = network(conv(image(1, 4, 4), 1, 3, stride=2), batch=1)
+    >>> support(net, "conv1", (0, 1)).astype(int)[0]
+    array([[0, 1, 1, 1],
+           [0, 1, 1, 1],
+           [0, 0, 0, 0],
+           [0, 0, 0, 0]])
+    """
+    node = _found(network, layer, position)
+    alive: dict[str, Flags] = {}
+    views: dict[str, list[_View]] = {}
+    for each in network.nodes:
+        views[each.name] = _views(network, each)
+        operands = [alive[source] for source in each.inputs]
+        alive[each.name] = _alive(each, views[each.name], operands)
+    wanted = {name: np.zeros_like(flags) for name, flags in alive.items()}
+    chosen: Any = (..., *(position or ()))
+    wanted[node.name][chosen] = True
+    for each in reversed(network.nodes):
+        asked = wanted[each.name] & alive[each.name]
+        if asked.any():
+            for source, flags in zip(each.inputs, _asked_of(views[each.name], asked)):
+                wanted[source] |= flags
+    return wanted[network.inputs[0].name]
+
+
+def _found(network: Network, layer: str, position: tuple[int, ...] | None) -> Node:
+    """Return the node, or say what there is no answer to."""
+    if len(network.inputs) != 1 or network.free_symbols - {network.batch}:
+        raise CostModelError(
+            f'support: "{network.name}" needs one input, and every size but the batch '
+            "bound"
+        )
+    node = network[layer]
+    inside = position is None or (
+        len(node.output.spatial) == len(position)
+        and all(0 <= at < n for at, n in zip(position, _sizes(node)[1:], strict=True))
+    )
+    if not inside:
+        raise CostModelError(
+            f'support: no position {position} in {node.output} of "{layer}"'
+        )
+    return node
+
+
+def _sizes(node: Node) -> tuple[int, ...]:
+    return tuple(map(as_int, node.output.sizes))
+
+
+def _views(network: Network, node: Node) -> list[_View]:
+    """Return what a node looks at of each operand."""
+    if isinstance(node.operator, op.Source):
+        return []
+    flow = flow_of(network, node)
+    shapes = enumerate(network[source] for source in node.inputs)
+    try:
+        return [_view(flow, n, _sizes(x), _sizes(node)) for n, x in shapes]
+    except CostModelError as error:
+        raise at(node.operator.kind, node.name, str(error)) from None
+
+
+def _alive(node: Node, views: Sequence[_View], operands: list[Flags]) -> Flags:
+    """Return which elements depend on the input, or are no zeros at least."""
+    if isinstance(node.operator, op.Source):
+        return np.full(_sizes(node), not isinstance(node.operator, op.Zeros))
+    seen = [view.forth(flags) for view, flags in zip(views, operands, strict=True)]
+    if views[0].joined is not None:
+        return np.concatenate(seen, axis=views[0].joined)
+    is_product = node.operator == op.Arithmetic("multiply")
+    if is_product or isinstance(node.operator, op.Product):
+        return functools.reduce(np.logical_and, seen)
+    return functools.reduce(np.logical_or, seen)
+
+
+def _asked_of(views: Sequence[_View], asked: Flags) -> Iterator[Flags]:
+    """Yield which elements of each operand the asked elements of a node look at."""
+    start = 0
+    for view in views:
+        mine = asked
+        if view.joined is not None:
+            count = view.before[view.joined]
+            mine = np.take(asked, range(start, start + count), axis=view.joined)
+            start += count
+        yield view.back(mine)
+
+
+Key: TypeAlias = tuple[int, int] | None
+"""An axis of an operand and a part of it; None comes from no operand."""
+
+
+@dataclass(frozen=True)
+class _View:
+    """What a node looks at of one operand: a product of relations, one an axis.
+
+    Merged axes of the output and split ones of the operand are taken apart first, so
+    that each part of the one looks at one part of the other.
+    """
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    read: tuple[tuple[Key, int], ...]
+    """The operand's parts in their order, and their sizes."""
+    made: tuple[tuple[Key, int], ...]
+    """The output's parts."""
+    seen: Mapping[Key, Flags | None]
+    """Positions of each part that is read (columns) by those that are made (rows)."""
+    joined: int | None = None
+    """Along which axis, from 0, operands stand behind each other."""
+
+    def back(self, asked: Flags) -> Flags:
+        """Return which elements of the operand those of the output look at."""
+        return self._carried(asked, self.made, self.read, is_back=True)
+
+    def forth(self, alive: Flags) -> Flags:
+        """Return which elements of the output look at those of the operand."""
+        return self._carried(alive, self.read, self.made, is_back=False)
+
+    def _carried(
+        self,
+        flags: Flags,
+        ours: tuple[tuple[Key, int], ...],
+        theirs: tuple[tuple[Key, int], ...],
+        *,
+        is_back: bool,
+    ) -> Flags:
+        flags = flags.reshape([size for _, size in ours])
+        keys = [key for key, _ in ours]
+        there = {key for key, _ in theirs if key is not None}
+        lost = tuple(n for n, key in enumerate(keys) if key not in there)
+        flags = np.any(flags, axis=lost, keepdims=True)
+        order = [n for key, _ in theirs if key in keys for n in [keys.index(key)]]
+        kept = [n for n in order if keys[n] is not None]
+        flags = flags.transpose([*kept, *lost]).reshape([ours[n][1] for n in kept])
+        for axis, n in enumerate(kept):
+            relation = self.seen[keys[n]]
+            if relation is not None:
+                flags = _any(flags, relation.T if is_back else relation, axis)
+        known = [key if key in keys else None for key, _ in theirs]
+        sizes = iter(flags.shape)
+        flags = flags.reshape([1 if key is None else next(sizes) for key in known])
+        whole = np.broadcast_to(flags, [size for _, size in theirs])
+        return whole.reshape(self.before if is_back else self.after)
+
+
+def _view(
+    flow: Flow, operand: int, before: tuple[int, ...], after: tuple[int, ...]
+) -> _View:
+    """Return what a flow looks at of one operand."""
+    joined = next((n for n, a in enumerate(flow.axes) if isinstance(a, Joined)), None)
+    if joined is not None:
+        after = (*after[:joined], before[joined], *after[joined + 1 :])
+    made: list[tuple[Key, int]] = []
+    sources: dict[Key, From | Split] = {}
+    for axis, size in zip(flow.axes, after, strict=True):
+        mine = axis.parts[operand] if isinstance(axis, Joined) else axis
+        parts = parts_of(of_operand(mine, operand))
+        for part in parts:
+            key: Key = None
+            if isinstance(part, From):
+                key = part.axis, 0
+            elif isinstance(part, Split):
+                key = part.axes[0], part.number
+            if isinstance(part, From | Split):
+                sources[key] = part
+            made.append((key, size if len(parts) == 1 else size_of(part, before)))
+    read = list(_read(sources.values(), before))
+    known = dict(read)
+    seen: dict[Key, Flags | None] = {
+        key: None
+        if isinstance(sources[key], Split)
+        else looked_at(sources[key], known[key], size)
+        for key, size in made
+        if key is not None
+    }
+    return _View(before, after, tuple(read), tuple(made), seen, joined)
+
+
+def _read(
+    sources: Iterable[From | Split], before: tuple[int, ...]
+) -> Iterator[tuple[Key, int]]:
+    """Yield an operand's axes, those that are split as their parts."""
+    split = {s.axes[0]: s for s in sources if isinstance(s, Split)}
+    taken = {axis for source in split.values() for axis in source.axes}
+    for axis, size in enumerate(before, start=1):
+        if axis in split:
+            sizes = map(as_int, split[axis].sizes)
+            yield from (((axis, number), part) for number, part in enumerate(sizes))
+        elif axis not in taken:
+            yield (axis, 0), size
+
+
+def _any(flags: Flags, seen: Flags, axis: int) -> Flags:
+    """Return where, along an axis, some seen element is set: a product of truths."""
+    counts = np.tensordot(seen.astype(np.float32), flags.astype(np.float32), (1, axis))
+    return np.moveaxis(counts > 0, 0, axis)

@@ -1,0 +1,183 @@
+"""What a position of one node sees of the input, over all paths to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import sympy
+
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.analysis.receptive_field.windows import (
+    Axis,
+    Bundle,
+    Paths,
+    larger,
+    smaller,
+)
+from costmodel.errors import CostModelError
+from costmodel.network.operator import sizes_of
+from costmodel.network.operators import Sizes
+
+
+Span: TypeAlias = tuple[Dim, Dim]
+"""The first and the last pixel along an axis; both may lie outside of the input."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a position of one node sees of the input, over all paths to it.
+
+    Quantities are (height, width) pairs; of a volume (depth, height, width) triples,
+    of a row of one axis tuples of one. Where a path sees the whole input, sizes and
+    padding are ∞ (``sympy.oo``); what has no single value is an error that says why.
+
+    **Units**: pixels of the input.
+    """
+
+    name: str
+    paths: Paths
+
+    @property
+    def size(self) -> Sizes:
+        """How many pixels the union of all paths spans, R."""
+        return self._each(self._size)
+
+    @property
+    def stride(self) -> Sizes:
+        """How far the field moves from one position to the next, S."""
+        return self._each(lambda axis: self._only(axis).stride)
+
+    @property
+    def padding(self) -> Sizes:
+        """How many pixels position 0 sees in front of the input, P."""
+        return self._each(lambda axis: self._unless_all(axis, lambda b: b.before))
+
+    @property
+    def padding_after(self) -> Sizes:
+        """The padding at the end: ⌊(n + P + P_after − R)/S⌋ + 1 positions there are."""
+        return self._each(lambda axis: self._unless_all(axis, lambda b: b.after))
+
+    @property
+    def offset(self) -> Sizes:
+        """The centre of what position 0 sees, (R − 1)/2 − P; pixel 0 is at 0."""
+        return self._each(self._centre)
+
+    @property
+    def smallest(self) -> Sizes:
+        """The size of the smallest window of a path."""
+        return self._each(lambda axis: self._extreme(axis, "smallest", smaller))
+
+    @property
+    def largest(self) -> Sizes:
+        """The size of the largest window of one path; paths aside of it add to it."""
+        return self._each(
+            lambda axis: (
+                sympy.oo if axis.cause else self._extreme(axis, "largest", larger)
+            )
+        )
+
+    @property
+    def unbounded(self) -> str | None:
+        """The node through which the whole input is seen, however large; or None."""
+        return next((axis.cause for axis in self.paths.axes if axis.cause), None)
+
+    @property
+    def is_aligned(self) -> bool:
+        """Say whether all paths have one stride and one centre, along each axis."""
+        return all(
+            len(axis.bundles) < 2 and all(bundle.is_aligned for bundle in axis.bundles)
+            for axis in self.paths.axes
+        )
+
+    def region(self, *position: Dim) -> tuple[Span, ...]:
+        """Return the first and last row, and column, that a position sees.
+
+        The position is (row, column), as many numbers as there are spatial axes. Rows
+        are those of an input without borders: negative ones are padding.
+        """
+        axes = self.paths.axes
+        if len(position) != len(axes):
+            raise CostModelError(f"region: {position} is not {sizes_of(len(axes))}")
+        return tuple(self._span(axis, at) for axis, at in zip(axes, position))
+
+    def _each(self, quantity: Callable[[Axis], Dim]) -> Sizes:
+        return tuple(map(quantity, self.paths.axes))
+
+    def _size(self, axis: Axis) -> Dim:
+        is_empty = not axis.bundles and axis.cause is None
+        return 0 if is_empty else self._unless_all(axis, lambda bundle: bundle.size)
+
+    def _centre(self, axis: Axis) -> Dim:
+        if axis.cause is not None:
+            raise CostModelError(_everything(self.name, axis.cause, "centre"))
+        bundle = self._only(axis)
+        return as_dim(sympy.expand((sympy.sympify(bundle.beyond) - bundle.before) / 2))
+
+    def _unless_all(self, axis: Axis, quantity: Callable[[Bundle], Dim]) -> Dim:
+        return sympy.oo if axis.cause else quantity(self._only(axis))
+
+    def _extreme(self, axis: Axis, name: str, choose: Callable[[Dim, Dim], Dim]) -> Dim:
+        found: Dim | None = None
+        for bundle in axis.bundles:
+            value: Dim = getattr(bundle, name)
+            found = value if found is None else choose(found, value)
+        return (sympy.oo if axis.cause else 0) if found is None else found
+
+    def _only(self, axis: Axis) -> Bundle:
+        """Return the one bundle of an axis, or say why there is none, or several."""
+        if len(axis.bundles) == 1:
+            return axis.bundles[0]
+        if axis.bundles:
+            strides = " and ".join(str(bundle.stride) for bundle in axis.bundles)
+            raise CostModelError(
+                f'"{self.name}": paths of the strides {strides} meet, so that no '
+                "single window says what it sees; ask region(row, column)"
+            )
+        if axis.cause is not None:
+            raise CostModelError(_everything(self.name, axis.cause, "stride"))
+        raise CostModelError(f'"{self.name}" sees nothing of the input')
+
+    def _span(self, axis: Axis, at: Dim) -> Span:
+        if axis.cause is not None:
+            return -sympy.oo, sympy.oo
+        if not axis.bundles:
+            raise CostModelError(f'"{self.name}" sees nothing of the input')
+        first, *others = (
+            (as_dim(at * b.stride - b.before), as_dim(at * b.stride + b.beyond))
+            for b in axis.bundles
+        )
+        start, end = first
+        for other_start, other_end in others:
+            start, end = smaller(start, other_start), larger(end, other_end)
+        return start, end
+
+
+@dataclass(frozen=True)
+class Misalignment:
+    """A node where paths meet that are each aligned, but not with each other."""
+
+    name: str
+    kind: str
+    axis: str
+    operands: tuple[tuple[str, Dim, Dim], ...]
+    """Of each operand: its name, its stride, and the centre of its position 0."""
+
+    def __str__(self) -> str:
+        """Write the node, and where its operands' paths are centred."""
+        known = ", ".join(
+            f'those of "{name}" at {centre} (stride {stride})'
+            for name, stride, centre in self.operands
+        )
+        return (
+            f'{self.kind} "{self.name}": paths are not centred alike in {self.axis}: '
+            f"{known}"
+        )
+
+
+def _everything(name: str, cause: str, quantity: str) -> str:
+    return (
+        f'"{name}" sees the whole input, through "{cause}", and has no {quantity}; '
+        "ignore_gates leaves gates out"
+    )

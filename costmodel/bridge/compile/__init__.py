@@ -1,0 +1,194 @@
+"""Compile a network to a real PyTorch module."""
+
+from __future__ import annotations
+
+from keyword import iskeyword
+from typing import Any
+
+import sympy
+
+from costmodel.algebra.extent import resolve
+from costmodel.algebra.symbols import as_int
+from costmodel.errors import CostModelError, MissingDependencyError, at
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
+from costmodel.network.shape import Shape
+
+
+try:
+    import torch
+    from torch import fx, nn
+except ImportError as error:  # pragma: no cover - depends on the installation
+    raise MissingDependencyError(
+        'this needs PyTorch; install it with: pip install "costmodel[torch]"'
+    ) from error
+
+from costmodel.bridge import registering as packages
+from costmodel.bridge.compile import leaf_table as leaf_table
+from costmodel.bridge.compile import products
+from costmodel.bridge.compile.arrangements import Sized
+
+
+def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa: A001
+    """Return the network as a ``torch.fx.GraphModule`` with real ``torch.nn`` leaves.
+
+    Submodules bear the nodes' names, so ``state_dict`` follows the scopes; the module
+    takes ``batch × channels × height × width`` at any legal size and batch.
+    ``device="meta"`` makes shapes without memory. Every channel count has to be bound;
+    N, H and W may stay free unless a layer's weights depend on them.
+
+    >>> from costmodel.network.build import conv, image, network, relu
+    >>> module = compile(network(relu(conv(image(), 8, kernel=3))))
+    >>> print(module.code.strip().splitlines()[1].strip())
+    conv1 = self.conv1(x);  x = None
+    """
+    graph = fx.Graph()
+    leaves: dict[str, nn.Module | torch.Tensor] = {}
+    values: dict[str, fx.Node] = {}
+    for node in network.nodes:
+        _check_name(node)
+        arguments = _operands(graph, network, node, values)
+        value = _emit(graph, network, node, arguments, leaves, device)
+        value.meta["node"] = node.name
+        values[node.name] = value
+    outputs = [values[name] for name in network.outputs]
+    graph.output(outputs[0] if len(outputs) == 1 else tuple(outputs))
+    module = fx.GraphModule(leaves, graph, class_name=_class_name(network.name))
+    module.graph.lint()
+    return module.eval()
+
+
+def _emit(
+    graph: fx.Graph,
+    network: Network,
+    node: Node,
+    arguments: tuple[fx.Node, ...],
+    leaves: dict[str, nn.Module | torch.Tensor],
+    device: str,
+) -> fx.Node:
+    """Append one node: a placeholder, a function, or a call of a leaf module."""
+    layer, name = node.operator, node.name.replace(".", "_")
+    if isinstance(layer, op.Input):
+        return graph.placeholder("x" if len(network.inputs) == 1 else f"x_{name}")
+    if isinstance(layer, op.Parameter):
+        _require_numbers(network, node)
+        shape, target = tuple(map(as_int, layer.shape.sizes)), f"{node.name}.data"
+        with torch.device(device):
+            leaves[target] = products.stored(shape, learnable=layer.learnable)
+        data = (graph.get_attr(target), 0)
+        return graph.create_node("call_function", torch.unsqueeze, data, name=name)
+    if (called := leaf_table.joined(layer, arguments)) is not None:
+        return graph.create_node("call_function", *called, name=name)
+    if layer in leaf_table.FUNCTIONS:
+        function, result = leaf_table.FUNCTIONS[layer], arguments[0]
+        for other in arguments[1:]:
+            pair = (result, other)
+            result = graph.create_node("call_function", function, pair, name=name)
+        return result
+    return _called(graph, network, node, arguments, leaves, device)
+
+
+def _called(
+    graph: fx.Graph,
+    network: Network,
+    node: Node,
+    arguments: tuple[fx.Node, ...],
+    leaves: dict[str, nn.Module | torch.Tensor],
+    device: str,
+) -> fx.Node:
+    """Append a call of a leaf: one of its own, or of the node that it is shared with.
+
+    What takes sizes reads them off the network's input, as far as they are open.
+    """
+    layer = node.operator
+    if type(layer) in leaf_table.SIZED:
+        given = graph.find_nodes(op="placeholder")
+        known = {value.meta["node"]: value for value in given}
+        sizes = leaf_table.sizes(network, node, known)
+        leaves[node.name] = Sized(leaf_table.SIZED[type(layer)], sizes)
+        images = [known[source.name] for source in network.inputs if sizes.places]
+        return graph.call_module(node.name, (*arguments, *images))
+    owner = network.shared.get(node.name)
+    if owner is not None and isinstance(leaves.get(owner), nn.Module):
+        return graph.call_module(owner, arguments)
+    leaves[node.name] = _leaf(network, node, device)
+    return graph.call_module(node.name, arguments)
+
+
+def _leaf(network: Network, node: Node, device: str) -> nn.Module:
+    """Return the module of a node, or say why PyTorch has none."""
+    layer = node.operator
+    if type(layer) not in leaf_table.LEAVES:
+        packages.discover()
+    if type(layer) not in leaf_table.LEAVES:
+        raise at(
+            layer.kind, node.name, "has no PyTorch module; register_module gives it one"
+        )
+    _require_numbers(network, node)
+    try:
+        with torch.device(device):
+            return leaf_table.LEAVES[type(layer)](layer, *network.shapes_into(node))
+    except (RuntimeError, ValueError, MemoryError) as error:
+        reason = str(error).splitlines()[0]
+        raise at(layer.kind, node.name, f"PyTorch refuses it: {reason}") from None
+    except CostModelError as error:
+        raise at(layer.kind, node.name, str(error)) from None
+
+
+def _operands(
+    graph: fx.Graph, network: Network, node: Node, values: dict[str, fx.Node]
+) -> tuple[fx.Node, ...]:
+    """Return what a node reads; stored operands as it needs them beside a batch."""
+    arguments = [values[source] for source in node.inputs]
+    stored = [source in network.unbatched for source in node.inputs]
+    if all(stored) or not any(stored):
+        return tuple(arguments)
+    like = arguments[stored.index(False)]
+    for place, is_stored in enumerate(stored):
+        if is_stored and type(node.operator) in leaf_table.ALIGNING:
+            given = (arguments[place],)
+            arguments[place] = graph.call_function(products.without_batch, given)
+        elif is_stored and place < leaf_table.REPEATING.get(type(node.operator), 0):
+            pair = (arguments[place], like)
+            arguments[place] = graph.call_function(products.for_every_sample, pair)
+    return tuple(arguments)
+
+
+def _check_name(node: Node) -> None:
+    """Refuse names that a module keeps for itself, or that Python does."""
+    for part in node.name.split("."):
+        if iskeyword(part) or hasattr(fx.GraphModule, part) or part in _TAKEN:
+            raise at(
+                node.operator.kind,
+                node.name,
+                f'PyTorch modules cannot have a part called "{part}"; rename it',
+            )
+
+
+_TAKEN = {"self", "graph", *vars(fx.GraphModule(nn.Module(), fx.Graph()))}
+"""What instances of modules have, and what their code calls them."""
+
+
+def _require_numbers(network: Network, node: Node) -> None:
+    """Refuse symbols in what a module stores; its input's size may stay open."""
+    sizes: list[Any] = list(node.operator.attributes.values())
+    sizes += [size for w in network.weights_of(node).values() for size in w.shape]
+    while sizes:
+        size = sizes.pop()
+        if isinstance(size, (tuple, Shape)):
+            sizes.extend(size.sizes if isinstance(size, Shape) else size)
+        elif isinstance(size, sympy.Expr):
+            formula = sympy.sympify(resolve(size))
+            names = ", ".join(sorted(map(str, formula.free_symbols)))
+            raise at(
+                node.operator.kind,
+                node.name,
+                f"a module needs numbers, but {formula} is symbolic; "
+                f"bind {names} first",
+            )
+
+
+def _class_name(name: str) -> str:
+    words = "".join(part.capitalize() for part in name.split("_"))
+    return words if words.isidentifier() else "Network"

@@ -1,0 +1,146 @@
+"""Modules that arrange, reduce and combine elements, as ``torch.nn`` has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import sympy
+import torch
+from torch import nn
+
+from costmodel.algebra.code.integer_division import Quotient, whole
+from costmodel.algebra.symbols import Dim
+from costmodel.errors import CostModelError
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of axes: numbers, or formulas of an image's sides.
+
+    ``places`` says where each symbol is read: the number of the image, and its axis.
+    """
+
+    formulas: tuple[Dim, ...]
+    places: Mapping[sympy.Symbol, tuple[int, int]]
+
+    def of(self, images: tuple[torch.Tensor, ...]) -> list[int]:
+        """Return the sizes for images of that size, in integers all the way."""
+        values = {s: images[n].shape[a] for s, (n, a) in self.places.items()}
+        return [
+            size if isinstance(size, int) else evaluated(whole(size), values)
+            for size in self.formulas
+        ]
+
+
+def evaluated(formula: sympy.Basic, values: Mapping[sympy.Symbol, int]) -> int:
+    """Return a formula of floors in integers; sizes may be PyTorch's own kind."""
+    if formula.is_Integer:
+        return int(formula)
+    if isinstance(formula, sympy.Symbol):
+        return values[formula]
+    if formula.func not in _ARITHMETIC:
+        raise CostModelError(f"the size {formula} cannot be computed by a module")
+    parts = [evaluated(part, values) for part in formula.args]
+    return _ARITHMETIC[formula.func](parts)
+
+
+_ARITHMETIC: dict[type, Callable[[list[int]], int]] = {
+    sympy.Add: sum,
+    sympy.Mul: prod,
+    sympy.Pow: lambda parts: pow(*parts),
+    sympy.Max: max,
+    sympy.Min: min,
+    Quotient: lambda parts: parts[0] // parts[1],
+}
+
+
+class Function(nn.Module):
+    """A function of one tensor, or of several."""
+
+    def __init__(self, function: Callable[..., torch.Tensor], **fixed: Any) -> None:
+        """Keep the function, and what else it is called with."""
+        super().__init__()
+        self.function, self.fixed = function, fixed
+
+    def forward(self, *operands: torch.Tensor) -> torch.Tensor:
+        """Call the function."""
+        return self.function(*operands, **self.fixed)
+
+
+class Sized(nn.Module):
+    """What needs sizes: given, or computed from those of the network's input."""
+
+    def __init__(
+        self, arrange: Callable[[torch.Tensor, list[int]], torch.Tensor], sizes: Sizes
+    ) -> None:
+        """Keep the function, and the sizes of the axes behind the batch."""
+        super().__init__()
+        self.arrange, self.sizes = arrange, sizes
+
+    def forward(self, x: torch.Tensor, *images: torch.Tensor) -> torch.Tensor:
+        """Arrange a tensor by the sizes that the images give."""
+        return self.arrange(x, self.sizes.of(images))
+
+
+def reshape(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
+    """Return the elements under another shape."""
+    return x.reshape(x.shape[0], *sizes)
+
+
+def expand(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
+    """Return sizes of 1 repeated; axes that are missing stand behind the batch."""
+    return _with_axes(x, len(sizes)).expand(x.shape[0], *sizes)
+
+
+def repeat(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
+    """Return the tensor again and again along its axes."""
+    x = _with_axes(x, len(sizes))
+    times = (size // own for size, own in zip(sizes, x.shape[1:], strict=True))
+    return x.repeat(1, *times)
+
+
+def crop(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
+    """Return the first elements of every axis."""
+    return x[(slice(None), *(slice(size) for size in sizes))]
+
+
+def pad_to(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
+    """Return the tensor with zeros at the end of every axis."""
+    ends = zip(reversed(sizes), reversed(x.shape[1:]), strict=True)
+    return nn.functional.pad(x, [n for new, old in ends for n in (0, new - old)])
+
+
+def part(x: torch.Tensor, axis: int, chosen: slice) -> torch.Tensor:
+    """Return a part of one axis."""
+    return x[(slice(None),) * axis + (chosen,)]
+
+
+def without_ends(
+    x: torch.Tensor, axis: int, start: int, end: int, step: int
+) -> torch.Tensor:
+    """Return an axis without its first and last elements."""
+    return part(x, axis, slice(start, x.shape[axis] - end, step))
+
+
+def pad(
+    x: torch.Tensor, before: tuple[int, ...], after: tuple[int, ...]
+) -> torch.Tensor:
+    """Return the tensor with zeros around its first axes behind the batch."""
+    behind = (0, 0) * (x.dim() - 1 - len(before))
+    ends = zip(reversed(before), reversed(after), strict=True)
+    return nn.functional.pad(x, (*behind, *(n for both in ends for n in both)))
+
+
+def product(x: torch.Tensor, dim: tuple[int, ...], *, keepdim: bool) -> torch.Tensor:
+    """Return the product along axes, the last one first."""
+    for axis in sorted(dim, reverse=True):
+        x = x.prod(axis, keepdim=keepdim)
+    return x
+
+
+def _with_axes(x: torch.Tensor, axes: int) -> torch.Tensor:
+    missing = (1,) * (axes + 1 - x.dim())
+    return x.reshape(x.shape[0], *missing, *x.shape[1:])

@@ -1,0 +1,223 @@
+"""When memory is really there: PyTorch runs a compiled module, and every block is seen.
+
+Nothing here uses our formulas. A dispatch mode meets each tensor that any operator
+makes, below autograd, and a finalizer tells when its memory goes.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from costmodel.bridge.oracles.memory_trackers import samples, stored_storages
+
+
+@dataclass(eq=False)
+class Block:
+    """A storage: its bytes, the first and last step that it was seen to live in."""
+
+    bytes: int
+    first: int
+    last: int | None = None
+    is_result: bool = False
+
+
+@dataclass
+class Executed:
+    """What a run did: nodes whose backward ran, in order, and bytes a step."""
+
+    backward: list[str]
+    timeline: list[int]
+    blocks: list[Block]
+
+
+def executed_lifetimes(
+    module: fx.GraphModule, size: tuple[int, ...], dtype: str = "float32"
+) -> Executed:
+    """Run a prepared module forward, and backward while it trains; see every block.
+
+    A block that comes and goes within one node is workspace, and not counted. The
+    module may be on ``meta``: blocks are sized, but hold nothing.
+    """
+    watch = _Watch(module)
+    if not module.training:
+        with torch.no_grad(), watch:
+            results = _forward(watch, size, dtype)
+        del results
+        return watch.report([])
+    with watch:
+        results = _forward(watch, size, dtype)
+        watch.now = watch.forward_steps
+        loss = _Loss.apply(*results)
+        if loss.requires_grad:
+            watch.is_backward = True
+            loss.backward()
+    return watch.report(watch.order)
+
+
+class _Loss(torch.autograd.Function):
+    """A loss whose gradients are tensors of their own, held by nobody else."""
+
+    @staticmethod
+    def forward(ctx: Any, *results: torch.Tensor) -> torch.Tensor:
+        """Return a single number."""
+        ctx.sizes = [(result.shape, result.dtype, result.device) for result in results]
+        return results[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, _gradient: torch.Tensor) -> Any:
+        """Return a gradient for each result."""
+        return tuple(
+            torch.ones(shape, dtype=dtype, device=device)
+            for shape, dtype, device in ctx.sizes
+        )
+
+
+@dataclass(eq=False)
+class _Sum:
+    """A sum of two gradients that autograd took: the blocks of terms and result."""
+
+    first: Block
+    second: Block
+    result: Block
+    is_whole: bool
+
+
+class _Watch(TorchDispatchMode):
+    """Sees every block that is made, and the step in which it is made and goes."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__()
+        self.module = module
+        self.stored = stored_storages(module)
+        self.forward_steps = sum("node" in n.meta for n in module.graph.nodes)
+        self.now = 0
+        self.is_backward = False
+        self.inside = False
+        self.order: list[str] = []
+        self.sums: list[_Sum] = []
+        self.blocks: list[Block] = []
+        self.living: dict[int, Block] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Run an operator, and look at what it takes and makes."""
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves((args, result)):
+            if isinstance(tensor, torch.Tensor) and tensor.dim():
+                self.see(tensor)
+        is_sum = func is torch.ops.aten.add.Tensor and isinstance(args[1], torch.Tensor)
+        if self.is_backward and not self.inside and is_sum:
+            one, other = map(self.see, args)
+            if one is not other:
+                whole = args[0].untyped_storage().nbytes() == args[0].nbytes
+                self.sums.append(_Sum(one, other, self.see(result), whole))
+        return result
+
+    def see(self, tensor: torch.Tensor) -> Block:
+        """Return the block of a tensor; a new one is watched until it goes."""
+        storage = tensor.untyped_storage()
+        key = id(storage)
+        if key not in self.living:
+            # What the loss hands over counts; it comes before any node's backward.
+            is_loss = self.is_backward and not self.order
+            block = Block(storage.nbytes(), self.now, is_result=is_loss)
+            self.living[key] = block
+            if key not in self.stored:
+                self.blocks.append(block)
+            weakref.finalize(storage, self.gone, key).atexit = False
+        return self.living[key]
+
+    def gone(self, key: int) -> None:
+        """Note that a block is no more."""
+        self.living.pop(key).last = self.now
+
+    def name(self, function: Any, node: str) -> None:
+        """Have the functions behind a result tell when they run backward."""
+        waiting = [function] if function is not None else []
+        while waiting:
+            found = waiting.pop()
+            if "node" in found.metadata or not found.next_functions:
+                continue
+            found.metadata["node"] = node
+            found.register_prehook(lambda _gradients: self.enter(node))
+            found.register_hook(lambda _inputs, _outputs: self.leave())
+            waiting += [f for f, _ in found.next_functions if f is not None]
+
+    def enter(self, node: str) -> None:
+        """Begin a function that belongs to a node; a new node is a new step."""
+        self.inside = True
+        if self.order[-1:] != [node]:
+            self.now += bool(self.order)
+            self.order.append(node)
+
+    def leave(self) -> None:
+        """End a function; what follows is autograd adding gradients up."""
+        self.inside = False
+
+    def report(self, order: list[str]) -> Executed:
+        """Return what lived when; gradients of parameters are not part of it."""
+        steps = self.forward_steps + len(order)
+        for parameter in self.module.parameters():
+            if parameter.grad is not None:
+                learned = self.see(parameter.grad)
+                self.blocks = [b for b in self.blocks if b is not learned]
+        for block in self.blocks:
+            block.last = steps - 1 if block.last is None else block.last
+        self._add_in_place()
+        counted = [b for b in self.blocks if b.is_result or b.last != b.first]
+        timeline = [
+            sum(b.bytes for b in counted if b.first <= step <= (b.last or 0))
+            for step in range(steps)
+        ]
+        return Executed(order, timeline, counted)
+
+    def _add_in_place(self) -> None:
+        """Join blocks that would be one if nobody watched.
+
+        Autograd adds a gradient into the first one where it alone holds that, which is
+        then gone right after the sum. With a dispatch mode it never does.
+        **Source**: PyTorch, ``torch/csrc/autograd/input_buffer.cpp``.
+        """
+        joined: dict[int, Block] = {}
+        for total in self.sums:
+            first = joined.get(id(total.first), total.first)
+            other = total.second
+            is_alone = total.first.last == total.result.first
+            is_fresh = other.first == other.last == total.result.first
+            if total.is_whole and is_alone and not is_fresh:
+                first.last = total.result.last
+                joined[id(total.result)] = first
+                self.blocks = [b for b in self.blocks if b is not total.result]
+
+
+def _forward(
+    watch: _Watch, size: tuple[int, ...], dtype: str
+) -> tuple[torch.Tensor, ...]:
+    """Run node by node, let go of values after their last reader; return results."""
+    module = watch.module
+    nodes = list(module.graph.nodes)
+    last = {node: node for node in nodes}
+    last |= {source: node for node in nodes for source in node.all_input_nodes}
+    runner = fx.Interpreter(module, garbage_collect_values=False)
+    for node in nodes[:-1]:
+        if node.op == "placeholder":
+            value = samples(module, size, dtype)[0]
+        else:
+            value = runner.run_node(node)
+        runner.env[node] = value
+        if "node" in node.meta:  # a sum of three is two additions: the last counts
+            watch.see(value).is_result = True
+            watch.name(value.grad_fn, node.meta["node"])
+        del value
+        for done in [key for key in runner.env if last[key] is node]:
+            del runner.env[done]
+        watch.now += "node" in node.meta
+    return tuple(runner.env[node] for node in nodes[-1].all_input_nodes)

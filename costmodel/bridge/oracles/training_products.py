@@ -1,0 +1,103 @@
+"""Products that autograd really takes, counted by running layers on ones.
+
+Nothing here uses our formulas. With every element, weight and incoming gradient 1,
+each product is 1, so a sum of results is a number of products.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import fx, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from costmodel.bridge.compile import modules, spatial_ranks
+
+
+class ExecutedProducts(NamedTuple):
+    """Products of one layer: forward, for the operand's gradient, for the weights'."""
+
+    forward: int
+    backward_input: int
+    backward_weight: int
+
+
+class _Operand(NamedTuple):
+    """What a layer was given: its shape, and whether it needs a gradient."""
+
+    shape: torch.Size
+    needs_gradient: bool
+
+
+LAYERS = (*spatial_ranks.CONV.values(), nn.Linear, modules.TableConv2d)
+"""Modules that multiply by what they learn."""
+
+
+def executed_products(
+    module: fx.GraphModule, size: tuple[int, ...]
+) -> Mapping[str, ExecutedProducts]:
+    """Return the products of every layer of a compiled module, by its node's name.
+
+    The module runs once, to see which operands autograd needs a gradient of. Then each
+    layer runs by itself: grouped, strided and dilated as it is, on ones in the place of
+    padding too, since padded taps count.
+    """
+    seen: dict[str, _Operand] = {}
+    layers = {n: m for n, m in module.named_modules() if isinstance(m, LAYERS)}
+    inner = {f"{name}.maps.{index}" for name, layer in layers.items()
+             if isinstance(layer, modules.TableConv2d)
+             for index in range(len(layer.maps))}  # fmt: skip
+    layers = {name: layer for name, layer in layers.items() if name not in inner}
+
+    def note(name: str) -> Any:
+        def hook(_layer: nn.Module, inputs: Any) -> None:
+            seen[name] = _Operand(inputs[0].shape, inputs[0].requires_grad)
+
+        return hook
+
+    hooks = [layer.register_forward_pre_hook(note(n)) for n, layer in layers.items()]
+    try:
+        module(torch.zeros(size, device=next(module.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: _on_ones(layers[name], seen[name]) for name in seen}
+
+
+def _on_ones(layer: nn.Module, operand: _Operand) -> ExecutedProducts:
+    """Run a layer forward and backward with nothing but ones."""
+    twin: Any = copy.deepcopy(layer).to_empty(device="cpu").double()
+    with torch.no_grad():
+        for name, parameter in twin.named_parameters():
+            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+    x = torch.ones(operand.shape, dtype=torch.float64)
+    if isinstance(layer, tuple(spatial_ranks.CONV.values())):
+        ends = [padding for padding in reversed(twin.padding) for _ in range(2)]
+        x = nn.functional.pad(x, ends, value=1.0)
+        twin.padding = (0,) * len(twin.padding)
+    x.requires_grad_(operand.needs_gradient)
+    result = twin(x).sum()
+    result.backward()
+    weights = [p.grad for n, p in twin.named_parameters() if n.endswith("weight")]
+    return ExecutedProducts(
+        int(result),
+        int(x.grad.sum()) if operand.needs_gradient else 0,
+        sum(int(gradient.sum()) for gradient in weights),
+    )
+
+
+def flop_counter_training_macs(
+    module: fx.GraphModule, size: tuple[int, ...]
+) -> Mapping[str, int]:
+    """Return half of what ``FlopCounterMode`` counts forward and backward, by operator.
+
+    It forgets the groups of a convolution's backward: ask it of ungrouped ones only.
+    """
+    with FlopCounterMode(display=False) as counter:
+        result = module(torch.zeros(size, device=next(module.parameters()).device))
+        result.sum().backward()
+    counts = counter.get_flop_counts().get("Global", {})
+    return {str(name): count // 2 for name, count in counts.items()}

@@ -1,0 +1,35 @@
+"""Sizes of tensors that no input reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from costmodel.algebra.polynomial import Size
+from costmodel.bridge.importing.symbolic_int import SizeInt
+from costmodel.bridge.trace.trace_graph import Notes
+
+
+def sizes_of(
+    notes: Notes,
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+    result: torch.Tensor,
+) -> tuple[Size, ...]:
+    """Return the sizes of a result: formulas where the arguments have them.
+
+    Every length that equals that of a formula among the arguments, or of an operand's
+    axis, is taken to be that; a trace at another size tells where that was chance.
+    """
+    given: list[Size] = []
+    operands: list[tuple[Size, ...]] = []
+    for value in (*args, *options.values()):
+        for one in value if isinstance(value, Sequence) else (value,):
+            if isinstance(one, SizeInt):
+                given.append(one.formula)
+            known = notes.tensor(one) if isinstance(one, torch.Tensor) else None
+            if known is not None:
+                operands.append(known.sizes)
+    return notes.guessed(tuple(result.shape), operands, given, from_end=True)

@@ -1,0 +1,131 @@
+"""How a call is read: by its name's reader, by its kernels, or as unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch._decomp import decomposition_table
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+
+from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.graph import Constant, Traced
+from costmodel.bridge.trace.calls import Reader, TorchCall
+from costmodel.bridge.trace.function_names import canonical
+from costmodel.bridge.trace.tracer import Tracer
+from costmodel.errors import CostModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Reads calls by readers, which it is given by name.
+
+    Those of ``of_sizes`` ask for the formulas of sizes, which kernels are not given.
+    """
+
+    find: Callable[[str, Any], Reader | None]
+    of_sizes: Collection[str]
+
+    def keeps_sizes(self, name: str, func: Any) -> bool:
+        """Say whether a function normalizes its operand, and keeps its sizes."""
+        found = self.find(name, func)
+        return found is not None and found.keeps_sizes
+
+    def read(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
+        """Read one call by its name's reader, or by what it is made of."""
+        name = canonical(func)
+        reader = self.find(name, func)
+        if reader is None:
+            return self.by_kernels(tracer, func, args, options)
+        result = tracer.run(func, args, options)
+        try:
+            reader(TorchCall(tracer, name, args, options, result))
+        except Undone:
+            return self.by_kernels(tracer, func, args, options)
+        return result
+
+    def by_kernels(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
+        """Read a function by its kernels; if one is unknown, so is the function."""
+        before = dict(tracer.nodes)
+        try:
+            with Kernels(tracer, self):
+                result = tracer.run(func, args, options)
+            results = filter(torch.is_tensor, tree_flatten(result)[0])
+            if all(map(tracer.tensor, results)):
+                return result
+        except (_MissingError, Undone, CostModelError):
+            pass
+        tracer.nodes = before
+        result = tracer.run(func, args, options)
+        unknown(TorchCall(tracer, canonical(func), args, options, result))
+        return result
+
+
+class Kernels(TorchDispatchMode):
+    """Reads the kernels that one function calls.
+
+    A kernel without a reader is taken apart by PyTorch's own decomposition of it.
+    """
+
+    def __init__(self, tracer: Tracer, readers: Readers) -> None:
+        """Keep whose nodes they become, and who reads them."""
+        super().__init__()
+        self.tracer, self.readers = tracer, readers
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: Any = (),
+        kwargs: Any = None,
+    ) -> Any:
+        """Read one kernel."""
+        options = dict(kwargs or {})
+        name = canonical(func)
+        if not self._is_reached(args, options):
+            return func(*args, **options)
+        # Kernels get plain numbers: a view's sizes have lost their formulas.
+        is_known = name not in self.readers.of_sizes
+        reader = self.readers.find(name, func) if is_known else None
+        if reader is None:
+            if func not in decomposition_table:
+                raise _MissingError(name)
+            with self:
+                return decomposition_table[func](*args, **options)
+        result = func(*args, **options)
+        reader(TorchCall(self.tracer, name, tuple(args), options, result))
+        return result
+
+    def _is_reached(self, args: Any, options: Any) -> bool:
+        """Say whether the input reaches a kernel, directly or by a stored tensor."""
+        values = tree_flatten((args, options))[0]
+        return any(
+            isinstance(v, torch.Tensor) and isinstance(self.tracer.tensor(v), Traced)
+            for v in values
+        )
+
+
+class _MissingError(Exception):
+    """A kernel has no reader and no decomposition either."""
+
+
+def unknown(call: TorchCall) -> None:
+    """Write down an operator without a rule; its outputs go on as they are."""
+    tracer = call.graph
+    values = tree_flatten((call.args, call.options))[0]
+    known = [tracer.tensor(v) for v in values if isinstance(v, torch.Tensor)]
+    call.made = [v for v in tree_flatten(call.made)[0] if isinstance(v, torch.Tensor)]
+    outputs = {place: tuple(made.shape) for place, made in enumerate(call.made)}
+    inputs = [found for found in known if isinstance(found, Traced)]
+    call.unknown(inputs, outputs, _word(call.kind))
+    for found in known:
+        # What it stores is known, whatever it does with that.
+        if isinstance(found, Constant):
+            _ = [tracer.store(path) for path in found.sources]
+
+
+def _word(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name) or "opaque"

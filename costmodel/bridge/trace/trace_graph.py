@@ -1,0 +1,178 @@
+"""What a trace writes down: nodes and their names, tensors, and who stores what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from costmodel.bridge.importing.batch_axis import shaped, split
+from costmodel.bridge.importing.graph import Constant, Graph, Traced
+from costmodel.bridge.importing.symbolic_int import formula_of
+from costmodel.network.shape import Shape
+
+
+@dataclass(kw_only=True)
+class Notes(Graph):
+    """The nodes so far, what each tensor is, and which node stores which weight."""
+
+    by_path: dict[str, tuple[torch.Tensor, bool]]
+    """Every parameter (true) and buffer (false) by its path, shared ones once."""
+    keeps_identities: bool = False
+    used: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Start with nothing known."""
+        super().__post_init__()
+        self.modules: list[tuple[str, nn.Module]] = []
+        self._known: dict[int, tuple[torch.Tensor, Traced | Constant]] = {}
+        self._twins: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._parameters: dict[int, str] = {}
+        self._owners: dict[str, str] = {}
+        self.stored = {id(value): path for path, (value, _) in self.by_path.items()}
+        self._taken: dict[str, int] = {}
+        self.record.where = lambda: self.path
+
+    # The module that runs, and what its nodes are called.
+
+    @property
+    def path(self) -> str:
+        """The path of the module that runs."""
+        return self.modules[-1][0] if self.modules else ""
+
+    @contextmanager
+    def inside(self, path: str, module: nn.Module) -> Iterator[None]:
+        """Say which module runs."""
+        self.modules.append((path, module))
+        try:
+            yield
+        finally:
+            self.modules.pop()
+
+    def name(self, kind: str, *, is_step: bool = False) -> str:
+        """Return the next node's name: its module's path where that is all of it.
+
+        A step on the way to what a module is stands beside it.
+        """
+        path = ".".join(re.sub(r"\W", "_", part) for part in self.path.split("."))
+        module = self.modules[-1][1] if self.modules else None
+        if path and is_leaf(module):
+            return self._unique(f"{path}_{kind}" if is_step else path)
+        base = f"{path}.{kind}".lstrip(".")
+        return self._unique(base)
+
+    def _unique(self, base: str) -> str:
+        self._taken[base] = count = self._taken.get(base, 0) + 1
+        name = base if count == 1 else f"{base}_{count}"
+        return name if name not in self.nodes else self._unique(base)
+
+    # Tensors.
+
+    def tensor(self, value: torch.Tensor) -> Traced | Constant | None:
+        """Return what is known of a tensor."""
+        found = self._known.get(id(value))
+        if found is not None:
+            return found[1]
+        if id(value) in self.stored:
+            path = self.stored[id(value)]
+            sizes = tuple(formula_of(s) for s in value.shape)
+            self.know(value, Constant(sizes, (path,), is_itself=True))
+            return self._known[id(value)][1]
+        return None
+
+    def know(self, value: torch.Tensor, what: Traced | Constant) -> None:
+        """Write down what a tensor is."""
+        self._known[id(value)] = value, what
+
+    def twin(self, value: Any) -> Any:
+        """Return a tensor without memory in the place of a real one."""
+        if not isinstance(value, torch.Tensor) or value.device.type == "meta":
+            return value
+        if id(value) not in self._twins:
+            made = torch.empty_strided(
+                value.shape, value.stride(), dtype=value.dtype, device="meta"
+            )
+            self._twins[id(value)] = value, made
+            found = self.tensor(value)
+            if found is not None:
+                self.know(made, found)
+        return self._twins[id(value)][1]
+
+    def operand(self, value: torch.Tensor) -> Traced:
+        """Return a tensor as an operand: a stored one becomes a node of its own."""
+        found = self.tensor(value)
+        if isinstance(found, Traced):
+            return found
+        if found is None:
+            found = Constant(tuple(formula_of(s) for s in value.shape))
+        return self._parameter(value, found)
+
+    def _parameter(self, value: torch.Tensor, constant: Constant) -> Traced:
+        name = self._parameters.get(id(value))
+        sizes = constant.sizes
+        layout, shape = split(sizes, self.batch)
+        if name is None:
+            name = self._emit_constant(shape, constant, has_batch=layout.has_batch)
+            self._parameters[id(value)] = name
+            self._known.setdefault(id(value), (value, constant))
+        return Traced(name, shape, sizes, layout)
+
+    def _emit_constant(
+        self, shape: Shape, constant: Constant, *, has_batch: bool
+    ) -> str:
+        if constant.is_itself and constant.sources[0] not in self._owners:
+            return self._store(constant.sources[0], shape)
+        made_of = tuple(map(self.store, constant.sources))
+        if has_batch:
+            # One for every sample: how many there are, the input says.
+            made_of = (next(iter(self.nodes)), *made_of)
+        return self.emit_derived(shape, made_of, self.name("derived"))
+
+    def store(self, path: str) -> str:
+        """Return the node of a stored tensor, or of the layer that it belongs to."""
+        if path not in self._owners:
+            value, _ = self.by_path[path]
+            self._store(path, shaped([formula_of(s) for s in value.shape]))
+        return self._owners[path]
+
+    def _store(self, path: str, shape: Shape) -> str:
+        self.used.add(path)
+        learnable = self.by_path[path][1]
+        # Under its node's name if that is how we compile one, as the scale of a block.
+        name = self._free(path.removesuffix(".data"))
+        self.emit_stored(shape, name, learnable=learnable)
+        self._owners[path] = name
+        return name
+
+    def owner(self, path: str) -> str | None:
+        """Return the node that stores a tensor already."""
+        return self._owners.get(path)
+
+    def own(self, path: str, name: str) -> None:
+        """Say which layer stores a tensor."""
+        self.used.add(path)
+        self._owners[path] = name
+
+    def _free(self, path: str) -> str:
+        """Return a node's name for a stored tensor, beside the module's own node."""
+        parts = [re.sub(r"\W", "_", part) for part in path.split(".")]
+        scope = ".".join(parts[:-1])
+        base = (
+            ".".join(parts)
+            if scope not in self._taken
+            else "_".join([scope, parts[-1]])
+        )
+        return self._unique(base)
+
+
+def is_leaf(module: nn.Module | None) -> bool:
+    """Say whether a module is one layer of PyTorch's or of ours."""
+    home = type(module).__module__
+    if module is None or home == "costmodel.bridge.compile.modules":
+        return module is not None
+    return home.startswith("torch.nn.modules") and not any(module.children())

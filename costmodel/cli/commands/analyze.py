@@ -1,0 +1,233 @@
+"""The command that says everything at once of a network, anybody's own included."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from costmodel.cli import target
+from costmodel.cli.commands.geometry import known_of, print_sides
+from costmodel.cli.commands.list_show import SHOWN
+from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.program import (
+    UNITS,
+    counted,
+    heading,
+    main,
+    open_network,
+    partial,
+    plain,
+)
+from costmodel.errors import CostModelError
+from costmodel.terminal import exact_number, human, note, print_json, print_table
+
+
+if TYPE_CHECKING:
+    from costmodel.analysis.cost import Cost
+    from costmodel.analysis.input_sizes import Side
+    from costmodel.network.graph import Network
+    from costmodel.network.requirement import Requirement
+
+MEMORY = {
+    "weight_bytes": "weights",
+    "buffer_bytes": "buffers",
+    "peak_activation_bytes": "activations, peak",
+}
+"""What is said of memory, in bytes of float32."""
+
+NAMES = {"macs": "MACs"}
+"""Quantities that tables write otherwise."""
+
+SHOWN_CONSTRAINTS = 8
+"""Conditions on the size of the input that the terminal lists."""
+
+
+@main.command()
+@TARGET
+@SET
+@RESOLUTION
+@BATCH
+@click.option("--depth", default=1, show_default=True, type=click.IntRange(1),
+              help="Levels of scope to show; totals do not depend on it.")  # fmt: skip
+@click.option("--symbolic", is_flag=True, help="Print the formulas in N, H and W.")
+@JSON
+def analyze(
+    name: str, settings: tuple[str, ...], resolution: Any, batch: str | None,
+    depth: int, *, symbolic: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Say what a network costs, which inputs fit it, and what is unknown of it.
+
+    TARGET is a registered name, package.module:attribute, path/to/file.py:attribute,
+    model.onnx or net.json. What it names is imported; if it can be called, it is.
+    Without --input there are formulas only.
+    """
+    free = ("resolution", "batch")
+    kept = free if resolution is None else ()
+    chosen, net, used = open_network(name, settings, resolution, batch, kept)
+    _, law, _ = open_network(name, settings, None, None, free)
+    totals, sizes = counted(net), _sides(law)
+    memory, formulas = _memory(net), {}
+    if symbolic or resolution is None:
+        formulas = _formulas(net if resolution is None else law, memory)
+    if as_json:
+        print_json(
+            "costmodel.analyze/1", UNITS | dict.fromkeys(MEMORY, "bytes of float32"),
+            name=name, title=chosen.summary, options=used,
+            input=plain(net.inputs[0].output.sizes), batch=plain(net.batch),
+            totals={metric: plain(totals.metric(metric)) for metric in SHOWN},
+            memory={key: plain(value) for key, value in memory.items()},
+            formulas={key: plain(value) for key, value in formulas.items()},
+            rows=_rows(net, totals, depth),
+            sides={axis: known_of(side) for axis, side in sizes.items()},
+            constraints=list(map(_written, law.constraints)),
+            warnings=list(getattr(chosen, "warnings", ())), **partial(totals),
+        )  # fmt: skip
+        return
+    click.echo(heading(chosen))
+    click.echo(f"input {net.inputs[0].output}, batch {net.batch}\n")
+    rows = _rows(net, totals, depth)
+    if resolution is None:
+        _print_rows(rows, ("parameters", "macs"))
+    else:
+        whole = {metric: totals.metric(metric) for metric in SHOWN}
+        _print_rows(rows, SHOWN, ["total", totals.partial, "", *whole.values()])
+        _print_memory(memory)
+    if totals.unknown:
+        click.echo(f"\nunknown: {', '.join(totals.unknown)}")
+    _print_formulas(formulas, totals.partial)
+    _print_sizes(sizes, law.constraints)
+
+
+def _rows(net: Network, totals: Cost, depth: int) -> list[dict[str, Any]]:
+    """Return the blocks of a network with what each costs."""
+    from costmodel.network.table import outline
+
+    rows = []
+    for block in outline(net, depth):
+        sums = totals.of_nodes(n.name for nodes in block.repeats for n in nodes)
+        rows.append({
+            "layer": block.title, "output": str(block.output),
+            "kinds": dict(Counter(n.operator.kind for n in block.nodes)),
+            **{metric: plain(sums.metric(metric)) for metric in SHOWN},
+        })  # fmt: skip
+    return rows
+
+
+def _formulas(law: Network, known: dict[str, Any]) -> dict[str, Any]:
+    """Return every quantity as a formula in what the input leaves open."""
+    from costmodel.analysis.cost import cost
+
+    totals = cost(law)
+    formulas = {metric: totals.metric(metric) for metric in SHOWN}
+    return {**formulas, **(_memory(law) if known else {})}
+
+
+def _memory(net: Network) -> dict[str, Any]:
+    """Return bytes of weights and activations; those of a step, of a trained network.
+
+    Where an operator is unknown, nothing is known of activations.
+    """
+    from costmodel.analysis.memory import memory
+
+    training = bool(click.get_current_context().meta.get(target.TRAIN))
+    try:
+        found = memory(net, training=training)
+        return {key: getattr(found, key) for key in MEMORY}
+    except CostModelError as error:
+        note(f"memory: {error}")
+        return {}
+
+
+def _sides(law: Network) -> dict[str, Side]:
+    """Return what is known of height and width, where the input is an open image."""
+    from costmodel.analysis.input_sizes import sides_by_name
+
+    if not law.free_symbols - {law.batch}:
+        return {}
+    try:
+        return sides_by_name(law)
+    except CostModelError as error:
+        note(str(error))
+        return {}
+
+
+def _written(constraint: Requirement) -> dict[str, str]:
+    return {
+        "node": constraint.node, "needs": constraint.needs, "why": constraint.why
+    }  # fmt: skip
+
+
+def _print_rows(
+    rows: list[dict[str, Any]], shown: Sequence[str], total: Sequence[Any] = ()
+) -> None:
+    """Print the blocks, and the totals where they are numbers."""
+    header = ("layer", "operators", "output", *(NAMES.get(m, m) for m in shown))
+    cells = [
+        [row["layer"], _operators(row["kinds"]), row["output"],
+         *(exact_number(row[metric]) for metric in shown)]
+        for row in rows
+    ]  # fmt: skip
+    cells += [list(map(exact_number, total))] if total else []
+    print_table(header, cells, right=range(3, 3 + len(shown)))
+
+
+def _operators(kinds: dict[str, int]) -> str:
+    """Return how many operators of each kind there are."""
+    return ", ".join(f"{kind} ×{n}" if n > 1 else kind for kind, n in kinds.items())
+
+
+def _print_formulas(formulas: dict[str, Any], partial: str) -> None:
+    """Print formulas, one a line; a peak that may be in many places is only named."""
+    import sympy
+
+    if formulas:
+        click.echo("")
+    for key, value in formulas.items():
+        text = str(value)
+        if isinstance(value, sympy.Max):
+            text = f"the largest of {len(value.args)} formulas; `memory` shows them"
+        click.echo(f"{key} = {text}" + (f" ({partial})" if partial else ""))
+
+
+def _print_memory(memory: dict[str, Any]) -> None:
+    """Print bytes of float32."""
+    if not memory:
+        return
+    click.echo("")
+    cells = [[MEMORY[key], exact_number(value), human(value)]
+             for key, value in memory.items()]  # fmt: skip
+    print_table(("memory", "bytes", ""), cells, right=(1, 2))
+
+
+def _print_sizes(sizes: dict[str, Side], constraints: Sequence[Requirement]) -> None:
+    """Print which inputs fit, and who asks for it."""
+    if sizes:
+        click.echo("")
+        print_sides(sizes)
+    told = list(_telling(constraints))
+    if told:
+        click.echo("")
+    for constraint in told[:SHOWN_CONSTRAINTS]:
+        click.echo(str(constraint))
+    if (more := len(told) - SHOWN_CONSTRAINTS) > 0:
+        click.echo(f"and {more} more conditions, with --json")
+
+
+def _telling(constraints: Iterable[Requirement]) -> Iterable[Requirement]:
+    """Return the constraints that no other one implies."""
+    from costmodel.algebra.integer_sets.periodic_set import PeriodicSet
+    from costmodel.algebra.integer_sets.solve import decided
+
+    constraints = tuple(constraints)
+    known = [(c.symbols, decided(c.relation)) for c in constraints]
+    for constraint, (symbols, sides) in zip(constraints, known):
+        is_implied = isinstance(sides, PeriodicSet) and any(
+            other != sides and other & sides == other
+            for about, other in known
+            if about == symbols and isinstance(other, PeriodicSet)
+        )
+        if not is_implied:
+            yield constraint

@@ -1,0 +1,245 @@
+"""Commands that ask a formula: largest, smallest, elasticity, share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.program import counted, main, open_network, plain
+from costmodel.errors import CostModelError
+from costmodel.terminal import exact_number, print_json, print_table
+
+
+if TYPE_CHECKING:
+    import sympy
+
+    from costmodel.algebra.questions.budget import Limit
+    from costmodel.network.graph import Network
+
+METRIC = click.option(
+    "--metric", default="macs", show_default=True,
+    help="The quantity, such as macs, parameters or activations.",
+)  # fmt: skip
+SYMBOL = click.option(
+    "--symbol", "knob", metavar="NAME", required=True,
+    help="What is varied: an option such as width, or resolution, or batch.",
+)  # fmt: skip
+STEP = click.option(
+    "--step", metavar="X", help="Only multiples of this, e.g. 0.05 (the rest is legal)."
+)
+UPTO = click.option(
+    "--upto", metavar="X", help="Try every legal value up to this one, one by one."
+)
+BY = click.option(
+    "--by", default="scope", show_default=True,
+    type=click.Choice(["scope", "operator"]), help="What the parts of a network are.",
+)  # fmt: skip
+DEPTH = click.option(
+    "--depth", default=2, show_default=True, type=click.IntRange(1),
+    help="Levels of scope that make a part.",
+)  # fmt: skip
+
+
+def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what both limits take: a network, a symbol, a quantity, and its settings."""
+    for decorate in (JSON, BATCH, RESOLUTION, SET, UPTO, STEP, METRIC, SYMBOL,
+                     TARGET):  # fmt: skip
+        command = decorate(command)
+    return command
+
+
+@main.command()
+@click.option("--budget", required=True, help="The most it may cost: 300M, 4200000.")
+@limit_options
+def largest(budget: str, **asked: Any) -> None:
+    """Find the largest legal width, size or option within a budget, exactly."""
+    from costmodel.algebra.questions.budget import largest as find
+
+    _limit(find, "largest", "budget", budget, **asked)
+
+
+@main.command()
+@click.option("--goal", required=True, help="The least it has to be: 300M, 4200000.")
+@limit_options
+def smallest(goal: str, **asked: Any) -> None:
+    """Find the smallest legal width, size or option that reaches a goal, exactly."""
+    from costmodel.algebra.questions.budget import smallest as find
+
+    _limit(find, "smallest", "goal", goal, **asked)
+
+
+def _limit(
+    find: Callable[..., Limit], word: str, bound: str, text: str, *,
+    name: str, knob: str, metric: str, step: str | None, upto: str | None,
+    settings: tuple[str, ...], resolution: str | None, batch: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Ask a network for a limit; every size of its tensors has to be whole there."""
+    from costmodel.analysis.input_sizes.tensor_sizes import tensor_sizes
+
+    net, symbol = open_for(name, settings, resolution, batch, knob)
+    asked = {bound: _read_count(bound, text)}
+    law, whole = counted(net).metric(metric), tensor_sizes(net)
+    found = find(law, symbol, asked[bound], whole=whole, step=step, upto=upto)
+    _check_fits(net, symbol, found)
+    _print_limit(word, name, knob, metric, asked, found, as_json=as_json)
+
+
+def _check_fits(net: Network, symbol: sympy.Symbol | None, found: Limit) -> None:
+    """Refuse a limit at which the network's own conditions do not hold."""
+    values = [value for value in (found.value, found.beyond) if value is not None]
+    for value in values if net.constraints else ():
+        try:
+            net.bind({symbol: value})
+        except CostModelError as error:
+            raise CostModelError(f"{error}; --step gives the values to try") from None
+
+
+def _print_limit(
+    word: str, name: str, knob: str, metric: str, asked: dict[str, int], found: Limit,
+    *, as_json: bool,
+) -> None:  # fmt: skip
+    """Print a limit, and the next legal value on the other side of the budget."""
+    from costmodel.analysis.cost import METRICS
+
+    same, beyond = found.interval, found.beyond
+    if as_json:
+        print_json(
+            f"costmodel.{word}/1", {metric: METRICS[metric]}, name=name, metric=metric,
+            symbol=knob, **asked, value=plain(found.value), cost=plain(found.cost),
+            same_between=None if same is None else plain(same),
+            beyond=None if beyond is None else plain(beyond),
+            beyond_cost=None if beyond is None else plain(found.beyond_cost),
+        )  # fmt: skip
+        return
+    rows = [[str(found.value), exact_number(found.cost), word]]
+    if same is not None:
+        rows[0][2] += f"; the same between {same[0]} and {same[1]}"
+    if beyond is not None:
+        side = "above" if word == "largest" else "below"
+        rows.append([str(beyond), exact_number(found.beyond_cost), f"next {side}"])
+    print_table((knob, metric, ""), rows, right=(0, 1))
+
+
+@main.command()
+@TARGET
+@SYMBOL
+@METRIC
+@SET
+@RESOLUTION
+@BATCH
+@JSON
+def elasticity(
+    name: str, knob: str, metric: str, settings: tuple[str, ...],
+    resolution: str | None, batch: str | None, *, as_json: bool,
+) -> None:  # fmt: skip
+    """Say by how many percent a cost grows where an option grows by one percent."""
+    from costmodel.algebra.questions.asymptotics import elasticity as slope
+    from costmodel.analysis.cost import METRICS
+
+    net, symbol = open_for(name, settings, resolution, batch, knob)
+    found = slope(counted(net).metric(metric), symbol)
+    if as_json:
+        print_json("costmodel.elasticity/1", {metric: METRICS[metric]}, name=name,
+                   metric=metric, symbol=knob, elasticity=plain(found))  # fmt: skip
+        return
+    click.echo(f"elasticity of {metric} in {knob} = {found}")
+
+
+@main.command()
+@TARGET
+@METRIC
+@BY
+@DEPTH
+@click.option(
+    "--symbol", "knob", metavar="NAME",
+    help="Say instead which part is the largest where, as this grows.",
+)  # fmt: skip
+@SET
+@RESOLUTION
+@BATCH
+@JSON
+def share(
+    name: str, metric: str, by: Any, depth: int, knob: str | None,
+    settings: tuple[str, ...], resolution: str | None, batch: str | None,
+    *, as_json: bool,
+) -> None:  # fmt: skip
+    """Say which part of a network costs how much of the whole."""
+    from costmodel.algebra.questions import compare
+    from costmodel.analysis.cost import METRICS
+    from costmodel.analysis.cost.difference import parts
+
+    net, symbol = open_for(name, settings, resolution, batch, knob)
+    counted(net)
+    found = parts(net, metric, by=by, depth=depth)
+    found = {part: value for part, value in found.items() if value != 0}
+    if symbol is None:
+        header = ("part", metric, "share")
+        shares = compare.share(found)
+        rows = [(part, found[part], shares[part]) for part in found]
+        cells = [[p, exact_number(v), percent(s)] for p, v, s in rows]
+    else:
+        header = ("part", f"from {knob}", f"to {knob}")
+        regions = compare.dominant(found, symbol)
+        rows = [(region.part, region.low, region.high) for region in regions]
+        cells = [[p, str(low), str(high)] for p, low, high in rows]
+    if as_json:
+        table = [(part, plain(one), plain(other)) for part, one, other in rows]
+        print_json("costmodel.share/1", {metric: METRICS[metric]}, name=name,
+                   metric=metric, columns=header, rows=table)  # fmt: skip
+        return
+    print_table(header, cells, right=(1, 2))
+
+
+def open_for(
+    name: str, settings: Sequence[str], resolution: str | None, batch: str | None,
+    knob: str | None,
+) -> tuple[Network, sympy.Symbol | None]:  # fmt: skip
+    """Load a network with one option, size or batch as a symbol; return both.
+
+    A resolution is one number for height and width.
+    """
+    from costmodel.algebra.symbols import H, W
+
+    if knob is None:
+        return open_network(name, settings, resolution, batch)[1], None
+    given = {"resolution": resolution, "batch": batch}
+    if given.get(knob) is not None:
+        raise click.UsageError(f"--symbol {knob} and --{knob} do not go together")
+    for setting in settings:
+        if setting.partition("=")[0].strip() == knob:
+            raise click.UsageError(
+                f"--symbol {knob} and --set {setting} do not go together"
+            )
+    chosen, net, _ = open_network(name, settings, resolution, batch, [knob])
+    if knob == "resolution":
+        return net.bind({W: H}), H
+    if knob == "batch":
+        return net, net.batch
+    symbols = chosen.options[knob].symbols
+    if len(symbols) > 1:
+        names = ", ".join(map(str, symbols))
+        raise CostModelError(f'{name}: "{knob}" is several numbers, {names}')
+    return net, symbols[0]
+
+
+def _read_count(what: str, text: str) -> int:
+    """Read 300M, 4.2e6 or 4200000 as a whole number."""
+    from costmodel.algebra.checks import whole_number
+    from costmodel.algebra.parse import exact
+
+    scaled = re.fullmatch(r"\s*([\d._]+)\s*([KMGT])\s*", text)
+    if scaled is None:
+        return whole_number(what, text)
+    power = 3 * (1 + "KMGT".index(scaled[2]))
+    return whole_number(what, exact(scaled[1], what) * 10**power)
+
+
+def percent(value: Any) -> str:
+    """Return a fraction of 1 as a percentage, a formula as it is."""
+    if getattr(value, "free_symbols", None):
+        return str(value)
+    return f"{100 * float(value):.4g} %"

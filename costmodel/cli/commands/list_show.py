@@ -1,0 +1,250 @@
+"""Commands that look: list, show, formula."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from costmodel.cli.commands.conventions import print_conventions
+from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.program import (
+    UNITS,
+    counted,
+    heading,
+    main,
+    open_network,
+    options_of,
+    partial,
+    plain,
+)
+from costmodel.errors import CostModelError
+from costmodel.terminal import exact_number, human, note, print_json, print_table
+
+
+if TYPE_CHECKING:
+    from costmodel.network.graph import Network
+
+SHOWN = ("parameters", "macs", "activations")
+"""The quantities that tables of layers and networks have columns for."""
+
+
+@main.command("list")
+@click.option("--family", help="Only architectures of this family, e.g. resnet.")
+@JSON
+def list_(family: str | None, *, as_json: bool) -> None:
+    """List the architectures, with their costs at the published resolution.
+
+    --json names the options of each. All have input_channels: 1 for grey images.
+    """
+    from costmodel.analysis.cost import cost
+    from costmodel.analysis.cost.depth import depth
+    from costmodel.network.registry import architectures, load
+
+    chosen = [a for a in architectures().values() if family in (None, a.family)]
+    if not chosen:
+        known = sorted({a.family for a in architectures().values()})
+        raise CostModelError(f'no family "{family}"; families are {", ".join(known)}')
+    rows = []
+    for a in chosen:
+        net = load(a.name, resolution=a.resolution, batch=1)
+        sums = cost(net)
+        rows.append({
+            "name": a.name, "family": a.family, "year": a.year, "paper": a.paper,
+            "resolution": a.resolution, "layers": depth(net),
+            "parameters": sums.parameters, "macs": sums.macs,
+            "activations": sums.activations, "options": list(a.options),
+            "summary": a.summary,
+        })  # fmt: skip
+    if as_json:
+        print_json("costmodel.list/1", UNITS, architectures=rows)
+        return
+    header = ("name", "year", "input", "layers", "parameters", "MACs", "paper")
+    keys = ("name", "year", "resolution", "layers", "parameters", "macs", "paper")
+    cells = [[_cell(key, row[key]) for key in keys] for row in rows]
+    print_table(header, cells, right=(1, 2, 3, 4, 5))
+
+
+@main.command()
+@TARGET
+@SET
+@RESOLUTION
+@BATCH
+@click.option("--depth", default=2, show_default=True, type=click.IntRange(1),
+              help="Levels of scope to show; totals do not depend on it.")  # fmt: skip
+@click.option("--conventions", is_flag=True,
+              help="Show what each tool counts, and why, instead.")  # fmt: skip
+@JSON
+def show(
+    name: str, settings: tuple[str, ...], resolution: str | None, batch: str | None,
+    depth: int, *, conventions: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Show a network layer by layer, with its costs."""
+    from costmodel.network.table import outline, summary
+
+    chosen, net, used = open_network(name, settings, resolution, batch)
+    if conventions:
+        print_conventions(chosen, net, used, as_json=as_json)
+        return
+    totals = counted(net)
+    rows = []
+    for block in outline(net, depth):
+        sums = totals.of_nodes(n.name for nodes in block.repeats for n in nodes)
+        rows.append({
+            "layer": block.title, "operators": summary(block.nodes),
+            "output": plain(block.output.sizes),
+            **{metric: plain(sums.metric(metric)) for metric in SHOWN},
+        })  # fmt: skip
+    whole = {metric: plain(totals.metric(metric)) for metric in SHOWN}
+    if as_json:
+        print_json("costmodel.show/1", UNITS, name=name, options=used,
+                   batch=plain(net.batch), rows=rows, totals=whole,
+                   **partial(totals))  # fmt: skip
+        return
+    size, options = net.inputs[0].output, ", ".join(map(_setting, used.items()))
+    click.echo(heading(chosen))
+    told = f"; options: {options}" if options else ""
+    click.echo(f"input {size}, batch {net.batch}{told}\n")
+    _print_show(rows, whole, totals.partial)
+
+
+def _setting(option: tuple[str, Any]) -> str:
+    """Return an option as --set takes it."""
+    name, value = option
+    return f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+
+
+def _print_show(
+    rows: list[dict[str, Any]], whole: dict[str, Any], partial: str
+) -> None:
+    header = ("layer", "operators", "output", "parameters", "MACs", "activations")
+    cells = [
+        [row["layer"], "; ".join(row["operators"]), "×".join(map(str, row["output"])),
+         *(exact_number(row[metric]) for metric in SHOWN)]
+        for row in rows
+    ]  # fmt: skip
+    cells.append(["total", partial, "", *map(exact_number, whole.values())])
+    print_table(header, cells, right=(3, 4, 5))
+
+
+@main.command()
+@TARGET
+@click.option(
+    "--metric",
+    default="macs",
+    show_default=True,
+    help=(
+        "macs, parameters, activations, connections, buffers, bytes_read or "
+        "bytes_written."
+    ),
+)
+@click.option(
+    "--symbols",
+    metavar="NAMES",
+    default="batch,resolution",
+    show_default=True,
+    help="What stays a symbol, e.g. width,batch; the rest takes its default.",
+)
+@SET
+@RESOLUTION
+@BATCH
+@click.option("--relax", is_flag=True, help="Drop floors and channel rounding.")
+@click.option("--by-stage", is_flag=True, help="One formula a stage, then the total.")
+@click.option(
+    "--format",
+    "style",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "latex", "mathml", "python", "js", "json"]),
+)
+@JSON
+def formula(
+    name: str, metric: str, symbols: str, settings: tuple[str, ...],
+    resolution: str | None, batch: str | None, style: str,
+    *, relax: bool, by_stage: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Derive a cost formula of a network."""
+    from costmodel.algebra.questions import asymptotics
+    from costmodel.analysis.cost import METRICS
+
+    kept = list(dict.fromkeys(word.strip() for word in symbols.split(",")))
+
+    def derive(*more: str, kept: Sequence[str] = kept) -> tuple[dict[str, Any], Any]:
+        """Return the formulas with further settings, and the symbols they have."""
+        _, net, _ = open_network(name, [*settings, *more], resolution, batch, kept)
+        found = _formulas(net, metric, by_stage=by_stage)
+        if relax:
+            found = {key: asymptotics.relax(value) for key, value in found.items()}
+        return found, net.free_symbols
+
+    formulas, free = _by_repetitions(name, kept, derive)
+    if as_json or style == "json":
+        written = {key: plain(value) for key, value in formulas.items()}
+        free = sorted(map(str, free))
+        print_json("costmodel.formula/1", {metric: METRICS[metric]}, name=name,
+                   metric=metric, symbols=free, formulas=written)  # fmt: skip
+        return
+    for key, value in formulas.items():
+        click.echo(_written(value, key, style))
+
+
+def _formulas(net: Network, metric: str, *, by_stage: bool) -> dict[str, Any]:
+    """Return the formula of each stage that has any, if asked for, and the total."""
+    totals = counted(net)
+    sums = totals.by_scope(1) if by_stage else {}
+    formulas = {stage: part.metric(metric) for stage, part in sums.items()}
+    formulas = {stage: value for stage, value in formulas.items() if value != 0}
+    return {**formulas, metric: totals.metric(metric)}
+
+
+def _by_repetitions(
+    name: str, kept: list[str], derive: Callable[..., tuple[dict[str, Any], Any]]
+) -> tuple[dict[str, Any], Any]:
+    """Derive formulas; find those in numbers of repetitions by interpolation."""
+    from costmodel.algebra.questions.interpolation import interpolate
+
+    options = options_of(name)
+    counted = [key for key in kept if key in options and options[key].is_repetition]
+    if not counted:
+        return derive()
+    others = [key for key in kept if key not in counted]
+    lengths = [len(options[key].symbols) for key in counted]
+    symbols = [symbol for key in counted for symbol in options[key].symbols]
+
+    @cache
+    def at(*numbers: int) -> tuple[dict[str, Any], Any]:
+        rest = iter(map(str, numbers))
+        more = [f"{key}={','.join(islice(rest, length))}"
+                for key, length in zip(counted, lengths)]  # fmt: skip
+        return derive(*more, kept=others)
+
+    def law(key: str) -> Any:
+        """Return one formula; the first repetition may differ from all later ones."""
+        try:
+            return interpolate(lambda *numbers: at(*numbers)[0][key], symbols)
+        except CostModelError:
+            found = interpolate(lambda *numbers: at(*numbers)[0][key], symbols, start=2)
+            names = ", ".join(map(str, symbols))
+            note(f"{key}: holds where {names} are 2 or more")
+            return found
+
+    formulas, free = at(*(2,) * len(symbols))
+    return {key: law(key) for key in formulas}, {*free, *symbols}
+
+
+def _written(value: Any, name: str, style: str) -> str:
+    from costmodel.algebra.code.source_code import FORMATS
+
+    if style == "mathml":
+        from reports.formulas.mathml import mathml
+
+        return mathml(value)
+    return FORMATS[style](value, re.sub(r"\W", "_", name))
+
+
+def _cell(key: str, value: Any) -> str:
+    return human(value) if key in SHOWN else str(value)

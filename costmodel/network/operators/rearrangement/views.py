@@ -1,0 +1,223 @@
+"""Operators that give a tensor another shape or order, or take a part of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from costmodel.algebra.extent import Extent, resolve
+from costmodel.errors import CostModelError
+from costmodel.network.axes import (
+    extents,
+    rank,
+    shaped,
+)
+from costmodel.network.axis_groups import regrouped
+from costmodel.network.flow import AxisFlow, Flow, New, Repeated, Same, Tiled, Turned
+from costmodel.network.operator import Windows
+from costmodel.network.operators.base import POINT, Rearrangement
+from costmodel.network.shape import Shape
+
+
+def is_known(extent: Extent) -> bool:
+    """Say whether an extent is a number."""
+    return type(extent.base) is int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reshape(Rearrangement):
+    """The same elements, in the same order, under another shape: a view.
+
+    >>> x = Shape(64, (Extent(7), Extent(7)))
+    >>> print(Reshape(Shape(64, (Extent(49),))).output(x))
+    64×49
+    """
+
+    kind: ClassVar[str] = "reshape"
+    view: ClassVar[bool] = True
+    shape: Shape
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the given shape; it has as many elements, where both are known."""
+        before, after = (resolve(s.numel) for s in (inputs[0], self.shape))
+        known = type(before) is int and type(after) is int
+        if known and before != after:
+            raise CostModelError(
+                f"{inputs[0]} has {before} elements, {self.shape} has {after}"
+            )
+        return self.shape
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis kept, merged with others or taken apart."""
+        return regrouped(inputs[0], self.shape)
+
+    def __str__(self) -> str:
+        """Write reshape to 64×49."""
+        return f"reshape to {self.shape}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Permute(Rearrangement):
+    """The axes in another order, the batch staying in front: a view.
+
+    Output axis i is input axis order[i−1]; (2, 3, 1) puts channels last.
+
+    >>> print(Permute((2, 3, 1)).output(Shape(64, (Extent(7), Extent(5)))))
+    7×5×64
+    """
+
+    kind: ClassVar[str] = "permute"
+    view: ClassVar[bool] = True
+    order: tuple[int, ...]
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the extents in that order, which names every axis once."""
+        sides = extents(inputs[0])
+        if sorted(self.order) != list(range(1, len(sides) + 1)):
+            raise CostModelError(
+                f"order {self.order} does not name each axis of {inputs[0]} once"
+            )
+        return shaped(sides[axis - 1] for axis in self.order)
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return the axes in their order."""
+        return Flow(tuple(map(Same, self.order)))
+
+    def __str__(self) -> str:
+        """Write permute to axes 2, 3, 1."""
+        return f"permute to axes {', '.join(map(str, self.order))}"
+
+
+def _repeats(x: Shape, shape: Shape) -> bool:
+    """Say whether each axis stays, or was 1, axes being aligned at the last one."""
+    pairs = zip(reversed(extents(x)), reversed(extents(shape)), strict=False)
+    return rank(x) <= rank(shape) and all(a in (b, Extent(1)) for a, b in pairs)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Expand(Rearrangement):
+    """Sizes of 1 repeated, without a copy: a view that reads its elements again.
+
+    >>> x = Shape(64, (Extent(1), Extent(1)))
+    >>> print(Expand(Shape(64, (Extent(7), Extent(7)))).output(x))
+    64×7×7
+    """
+
+    kind: ClassVar[str] = "expand"
+    view: ClassVar[bool] = True
+    shape: Shape
+
+    @property
+    def window(self) -> Windows | None:
+        """See what the single position sees."""
+        return None
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the given shape; what was not 1 stays."""
+        if not _repeats(inputs[0], self.shape):
+            raise CostModelError(f"{inputs[0]} cannot be expanded to {self.shape}")
+        return self.shape
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return sizes of 1 repeated; missing axes are added in front."""
+        return _repeated(inputs[0], self.shape)
+
+    def __str__(self) -> str:
+        """Write expand to 64×7×7."""
+        return f"expand to {self.shape}"
+
+
+def _repeated(x: Shape, shape: Shape) -> Flow:
+    """Return axes again and again, aligned at the last one."""
+    sides, missing = extents(x), rank(shape) - rank(x)
+    found: list[AxisFlow] = [New()] * missing
+    for axis, (before, after) in enumerate(
+        zip(sides, extents(shape)[missing:], strict=True), start=1
+    ):
+        again = Repeated(axis) if before == Extent(1) else Tiled(axis)
+        found.append(Same(axis) if before == after else again)
+    return Flow(tuple(found))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Repeat(Rearrangement):
+    """The tensor again and again along some axes: a copy.
+
+    >>> x = Shape(64, (Extent(7), Extent(7)))
+    >>> print(Repeat(Shape(128, (Extent(7), Extent(7)))).output(x))
+    128×7×7
+    """
+
+    kind: ClassVar[str] = "repeat"
+    shape: Shape
+
+    @property
+    def window(self) -> Windows | None:
+        """See positions that lie elsewhere."""
+        return None
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Return the given shape; known sizes are multiples of the input's."""
+        x = inputs[0]
+        if rank(x) > rank(self.shape):
+            raise CostModelError(f"{x} cannot be repeated to {self.shape}")
+        pairs = zip(reversed(extents(x)), reversed(extents(self.shape)), strict=False)
+        for a, b in pairs:
+            if is_known(a) and is_known(b) and b.base % a.base:
+                raise CostModelError(f"{x} cannot be repeated to {self.shape}")
+        return self.shape
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as often as it fits; missing ones are added in front."""
+        return _repeated(inputs[0], self.shape)
+
+    def __str__(self) -> str:
+        """Write repeat to 128×7×7."""
+        return f"repeat to {self.shape}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Copy(Rearrangement):
+    """The same elements in new memory: clone, contiguous, another number format.
+
+    Their order may be another one along some axes: ``rolled`` has the last ones in
+    front, ``flipped`` is in reverse. Which axes and how far is not kept.
+
+    **Source**: Liu et al. 2021, arXiv:2103.14030, section 3.2 (cyclic shift).
+    """
+
+    kind: ClassVar[str] = "copy"
+    order: str = "same"
+
+    def __post_init__(self) -> None:
+        """Check the order."""
+        super(Copy, self).__post_init__()
+        if self.order not in COPIES:
+            raise CostModelError(
+                f'order "{self.order}" is unknown; known are {", ".join(COPIES)}'
+            )
+
+    @property
+    def window(self) -> Windows | None:
+        """See one position, or positions that lie elsewhere."""
+        return POINT if self.order == "same" else None
+
+    def flow(self, *inputs: Shape) -> Flow:
+        """Return each axis as it is, or in an order that is not kept."""
+        axes = range(1, rank(inputs[0]) + 1)
+        if self.order == "same":
+            return super(Copy, self).flow(*inputs)
+        return Flow(tuple(map(Turned, axes)))
+
+    def __str__(self) -> str:
+        """Write copy, roll or flip."""
+        return COPIES[self.order]
+
+
+COPIES = {"same": "copy", "rolled": "roll", "flipped": "flip"}
+"""Orders of a copy, and what making one is called."""

@@ -1,0 +1,1 @@
+"""Networks as JSON and back, of this schema and of the first."""

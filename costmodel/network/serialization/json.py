@@ -1,0 +1,227 @@
+"""A network as JSON, and back: what was written is what is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import MISSING, fields
+from typing import Any
+
+import sympy
+
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.parse import parse
+from costmodel.errors import CostModelError, at
+from costmodel.network.constraint import Constraint, read_relation, write_relation
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
+from costmodel.network.operator import OR_NONE
+from costmodel.network.operators import OPERATORS, Input, Operator, operators
+from costmodel.network.serialization.schema1 import (
+    SCHEMA_1,
+    Document,
+    downgraded,
+    upgraded,
+)
+from costmodel.network.shape import Shape
+
+
+SCHEMA = "costmodel.network/2"
+_ASSUMPTIONS = ("positive", "integer", "real", "nonnegative")
+
+
+def to_json(network: Network) -> str:
+    """Return the network as JSON: integers as numbers, formulas as strings."""
+    text = _text(network, SCHEMA)
+    _check_readable(text, network)
+    return text
+
+
+def digest(network: Network) -> str:
+    """Return what tells a network from one that is defined otherwise.
+
+    It is taken of what the first schema writes: a network that was measured or counted
+    under it is still the same.
+    """
+    to_json(network)  # refuses what cannot be told apart by what is written
+    return hashlib.sha256(_text(network, SCHEMA_1).encode()).hexdigest()[:16]
+
+
+def _text(network: Network, schema: str) -> str:
+    symbols = sorted(network.free_symbols, key=str)
+    document = {
+        "schema": schema,
+        "name": network.name,
+        "batch": _write(network.batch),
+        "symbols": {str(s): _assumptions(s) for s in symbols},
+        "nodes": [
+            {
+                "name": node.name,
+                "operator": _document(network, node, schema),
+                "inputs": list(node.inputs),
+            }
+            for node in network.nodes
+        ],
+        "outputs": list(network.outputs),
+    }
+    if network.shared:
+        document["shared"] = dict(network.shared)
+    if network.constraints:
+        document["constraints"] = [
+            {"relation": write_relation(c.relation), "node": c.node, "why": c.why}
+            for c in network.constraints
+        ]
+    return json.dumps(document, indent=1, ensure_ascii=False)
+
+
+def _document(network: Network, node: Node, schema: str) -> Document:
+    written = {"kind": type(node.operator).kind} | _fields(node.operator)
+    if schema != SCHEMA_1:
+        return written
+    shapes = network.shapes_into(node)
+    return downgraded(written, is_vector=bool(shapes) and not shapes[0].spatial)
+
+
+def _check_readable(text: str, network: Network) -> None:
+    """Refuse to write what could not be read back: other functions, other symbols."""
+    try:
+        lost = network.free_symbols - from_json(text).free_symbols
+    except CostModelError as error:
+        raise CostModelError(
+            f'network "{network.name}" cannot be written: {error}'
+        ) from None
+    if lost:
+        names = ", ".join(sorted(map(str, lost)))
+        raise CostModelError(
+            f'network "{network.name}" cannot be written: the assumptions on {names} '
+            "would be lost; use symbols of costmodel.symbol"
+        )
+
+
+def from_json(text: str) -> Network:
+    """Return the network of a JSON text, validated like any other.
+
+    What the first schema wrote is read as well.
+    """
+    if not isinstance(text, (str, bytes)):
+        raise CostModelError(f"network JSON: {text!r} is no text")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CostModelError(f"network JSON: not JSON: {error}") from None
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema not in (SCHEMA, SCHEMA_1):
+        raise CostModelError(f"network JSON: schema is {schema!r}, not {SCHEMA!r}")
+    try:
+        names = {
+            name: _symbol(name, known) for name, known in document["symbols"].items()
+        }
+        layers = [
+            (node["name"], _operator(node, names, schema), _inputs(node))
+            for node in document["nodes"]
+        ]
+        outputs, name = document["outputs"], document["name"]
+        batch = _read(document["batch"], names)
+        constraints = [
+            Constraint(read_relation(c["relation"], names), c["node"], c["why"])
+            for c in document.get("constraints", [])
+        ]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise CostModelError(f"network JSON: malformed ({what})") from None
+    if not (isinstance(name, str) and isinstance(outputs, list)):
+        raise CostModelError("network JSON: name is no text or outputs is no list")
+    shared = document.get("shared", {})
+    if not isinstance(shared, dict):
+        raise CostModelError(f"network JSON: shared {shared!r} is no object")
+    outputs = map(str, outputs)
+    return Network.assemble(layers, outputs, name, batch, constraints, shared)
+
+
+def _symbol(name: str, known: dict[str, bool]) -> sympy.Symbol:
+    for key, value in known.items():
+        if key not in _ASSUMPTIONS or type(value) is not bool:
+            raise CostModelError(f'symbol "{name}": assumption {key!r}: {value!r}')
+    return sympy.Symbol(name, **known)
+
+
+def _fields(operator: Operator) -> dict[str, Any]:
+    if isinstance(operator, Input):
+        sides = [_write(extent.value) for extent in operator.shape.spatial]
+        return {"channels": _write(operator.shape.channels), "spatial": sides}
+    return {name: _write(value) for name, value in operator.attributes.items()}
+
+
+def _write(value: Any) -> Any:
+    if isinstance(value, Shape):
+        return [_write(size) for size in value.sizes]
+    if isinstance(value, tuple):
+        return [_write(part) for part in value]
+    return str(value) if isinstance(value, sympy.Expr) else value
+
+
+def _operator(
+    node: dict[str, Any], names: dict[str, sympy.Symbol], schema: str
+) -> Operator:
+    given = dict(node["operator"])
+    if schema == SCHEMA_1:
+        given = upgraded(given)
+    kind, name = given.pop("kind"), node["name"]
+    if kind not in OPERATORS and kind not in operators():
+        raise CostModelError(f'node "{name}": unknown operator kind {kind!r}')
+    known = _SAMPLE if kind == Input.kind else _fields_of(OPERATORS[kind])
+    for key in sorted(given.keys() - known.keys()):
+        raise at(kind, name, f"unknown attribute {key!r}")
+    for key in sorted(known.keys() - given.keys()):
+        if known[key]:
+            raise at(kind, name, f"attribute {key!r} is missing")
+    try:
+        types = {f.name: f.type for f in fields(OPERATORS[kind])}  # type: ignore[arg-type]
+        values = {
+            key: _read_field(types.get(key), value, names)
+            for key, value in given.items()
+        }
+        if kind != Input.kind:
+            return OPERATORS[kind](**values)
+        sides = tuple(Extent(side) for side in values["spatial"])
+        return Input(Shape(values["channels"], sides))
+    except CostModelError as error:
+        raise at(kind, name, str(error)) from None
+
+
+_SAMPLE = {"channels": True, "spatial": True}
+
+
+def _fields_of(operator: type[Operator]) -> dict[str, bool]:
+    """Return the names of an operator's attributes, and whether each is required."""
+    return {f.name: f.default is MISSING for f in fields(operator)}  # type: ignore[arg-type]
+
+
+def _inputs(node: dict[str, Any]) -> tuple[Any, ...]:
+    if not isinstance(node["inputs"], list):
+        raise CostModelError(f'node "{node["name"]}": inputs are no list of names')
+    return tuple(node["inputs"])
+
+
+def _read_field(kind: Any, value: Any, names: dict[str, sympy.Symbol]) -> Any:
+    """Return an attribute of that type: text stays text, a shape is its sizes."""
+    kind = str(kind).removesuffix(OR_NONE)
+    if kind == "str" or value is None:
+        return value
+    read = _read(value, names)
+    if kind != "Shape":
+        return read
+    if not (isinstance(read, tuple) and read):
+        raise CostModelError(f"a shape is a list of sizes, got {value!r}")
+    return Shape(read[0], tuple(Extent(size) for size in read[1:]))
+
+
+def _read(value: Any, names: dict[str, sympy.Symbol]) -> Any:
+    if isinstance(value, list):
+        return tuple(_read(part, names) for part in value)
+    return parse(value, names=names) if isinstance(value, str) else value
+
+
+def _assumptions(symbol: sympy.Symbol) -> dict[str, bool]:
+    given = symbol.assumptions0
+    return {key: given[key] for key in _ASSUMPTIONS if given.get(key) is not None}

@@ -1,1 +1,0 @@
-"""Which channels of a network grow together, axis by axis, operator by operator."""

@@ -1,0 +1,283 @@
+"""The graph that runs: a network's operators as kernels, folded or fused on the way.
+
+Each lowering is a rewrite of a networkx graph, whose nodes are launches: the network's
+nodes that run at once, and the kernels that they take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import networkx as nx
+
+from costmodel.algebra.count import Count
+from costmodel.analysis.cost import cost
+from costmodel.analysis.memory.memory_layout import Layouts
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
+from costmodel.network.shape import Shape, counted
+from costmodel.runtime.kernels.kernel_rules import Demand, Site, copied, demands
+from costmodel.runtime.setting import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Nodes of a network that run together, and the kernels that they take."""
+
+    nodes: tuple[str, ...]
+    demands: tuple[Demand, ...]
+
+
+def lowered(network: Network, setting: Setting) -> tuple[Launch, ...]:
+    """Return a network's launches in the order in which they run."""
+    graph = LOWERINGS[setting.mode](eager(network, setting), network, setting)
+    return tuple(graph.nodes[name]["launch"] for name in graph)
+
+
+def eager(network: Network, setting: Setting) -> nx.DiGraph:
+    """Return the graph in which every operator runs by itself.
+
+    The same operator on the same shapes asks for the same, and is asked once.
+    """
+    known: dict[tuple[int, ...], tuple[Demand, ...]] = {}
+    layouts = Layouts(network)
+    uniform: set[str] = set()
+    graph = nx.DiGraph()
+    rows = cost(network, bytes_per_element=setting.element_bytes).rows
+    for row in rows:
+        node, shapes = row.node, network.shapes_into(row.node)
+        is_copy = layouts.place(node)
+        key = (id(node.operator), id(row.sample), *map(id, shapes), is_copy)
+        if key not in known:
+            site = Site(node.operator, shapes, node.output, row.sample, network.batch,
+                        setting)  # fmt: skip
+            known[key] = copied(site) if is_copy else demands(site)
+        runs = known[key]
+        if _is_uniform(node, uniform):
+            uniform.add(node.name)
+            runs = () if isinstance(node.operator, op.ChannelShuffle) else runs
+        graph.add_node(node.name, launch=Launch((node.name,), runs))
+        graph.add_edges_from((source, node.name) for source in node.inputs)
+    return graph
+
+
+def _is_uniform(node: Node, uniform: set[str]) -> bool:
+    """Say whether all channels of a result are one map in memory: zeros, renamed.
+
+    Such channels are in any order without a copy.
+    """
+    operator = node.operator
+    is_renamed = isinstance(operator, (op.ChannelShuffle, op.Identity, op.Dropout)) or (
+        isinstance(operator, op.Slice) and operator.axis == 1
+    )
+    return isinstance(node.operator, op.Zeros) or (
+        is_renamed and uniform.issuperset(node.inputs)
+    )
+
+
+def folded(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGraph:
+    """Put each batch norm into the convolution that alone feeds it, and it alone.
+
+    The convolution's weights take the scale, its bias the shift: a bias more to read
+    where there was none.
+
+    **Source**: Ioffe & Szegedy 2015, section 3.2; PyTorch, ``torch.fx.experimental``.
+    """
+    result = graph.copy()
+    for node in network.nodes:
+        if not _folds(network, graph, node.name):
+            continue
+        source = node.inputs[0]
+        conv: Launch = graph.nodes[source]["launch"]
+        layer = network[source].operator
+        has_bias = bool(layer.attributes["bias"])
+        more = 0 if has_bias else setting.element_bytes * node.output.channels
+        changed = tuple(
+            replace(demand, weight_bytes=demand.weight_bytes + more)
+            if "conv" in demand.kind
+            else demand
+            for demand in conv.demands
+        )
+        launch = Launch((source, node.name), changed)
+        result.nodes[source]["launch"] = launch
+        _contract(result, source, node.name)
+    return result
+
+
+def _folds(network: Network, graph: nx.DiGraph, name: str) -> bool:
+    """Say whether a node is a batch norm that its convolution can take in."""
+    node = network[name]
+    norm = node.operator
+    if not (isinstance(norm, op.BatchNorm) and norm.running):
+        return False
+    source = network[node.inputs[0]]
+    is_stored_once = not {source.name, name} & (
+        network.shared.keys() | set(network.shared.values())
+    )
+    return (
+        isinstance(source.operator, op.Conv)
+        and graph.out_degree(source.name) == 1
+        and source.name not in network.outputs
+        and is_stored_once
+    )
+
+
+def _contract(graph: nx.DiGraph, kept: str, gone: str) -> None:
+    """Let one node stand for another behind it: what read that reads this."""
+    graph.add_edges_from((kept, reader) for reader in graph.successors(gone))
+    graph.remove_node(gone)
+
+
+def compiled(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGraph:
+    """Make one kernel of each chain of pointwise operators that can run as one loop.
+
+    An operator joins the loop that made one of its operands if both go over elements
+    of one shape, and nothing in between has to be finished first. A mean over positions
+    ends the loop that makes its operand; a gate that its product alone reads is made
+    within the product. What is read and used within a loop alone is never written:
+    traffic is what comes in and goes out.
+
+    **Source**: PyTorch, ``torch/_inductor/scheduler.py``; where it does otherwise is
+    said in the page on seconds.
+    """
+    loops = _Loops(network)
+    for node in network.nodes:
+        has_kernel = bool(graph.nodes[node.name]["launch"].demands)
+        loops.place(node, is_kernel=has_kernel)
+    members: dict[str, list[str]] = {}
+    for name, first in loops.first.items():
+        members.setdefault(first, []).append(name)
+    number = {name: count for count, name in enumerate(graph)}
+    result = nx.DiGraph()
+    for first in nx.lexicographical_topological_sort(loops.merged, key=number.get):
+        names = members[first]
+        result.add_node(first, launch=_fused(network, graph, names, setting))
+    result.add_edges_from(loops.merged.edges)
+    return result
+
+
+POINTWISE = (
+    op.Pointwise, op.Arithmetic, op.PReLU,
+    op.BatchNorm,
+)  # fmt: skip
+"""Operators whose every result takes one element of each operand."""
+
+
+def is_mean(operator: op.Operator) -> bool:
+    """Say whether it is the mean over all positions: it takes elements as made."""
+    return isinstance(operator, op.AdaptiveAvgPool) and operator.is_global
+
+
+class _Loops:
+    """Which loop each operator runs in, named after its first; others run alone."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.first: dict[str, str] = {}
+        self.over: dict[str, Shape] = {}
+        """What each loop goes over."""
+        self.merged = nx.DiGraph()
+        """The graph so far, with every loop as its first node."""
+
+    def place(self, node: Node, *, is_kernel: bool) -> None:
+        """Put an operator into the loops before it, made one, or let it begin one."""
+        sources = {self.first[source]: None for source in node.inputs}
+        operators = {source: self.network[source].operator for source in node.inputs}
+        ended = {self.first[s] for s, layer in operators.items() if is_mean(layer)}
+        ends = is_kernel and is_mean(node.operator)
+        is_loop = is_kernel and isinstance(node.operator, POINTWISE)
+        self.first[node.name] = node.name
+        self.over[node.name] = self.network[node.inputs[0]].output if ends else (
+            node.output
+        )  # fmt: skip
+        self.merged.add_node(node.name, is_loop=is_loop)
+        self.merged.add_edges_from((source, node.name) for source in sources)
+        for source in sources if is_loop or ends else ():
+            loop = self.first[node.name]
+            if source not in ended and self._can_be_one(source, loop, node):
+                self._make_one(source, loop)
+
+    def _can_be_one(self, one: str, other: str, reader: Node) -> bool:
+        """Say whether a loop and one that reads it can be a single one.
+
+        They go over elements of one shape, or the first makes a gate that nothing else
+        reads; and nothing that has to run after the first is needed by the second, or
+        the other way round.
+        """
+        if one == other or not self.merged.nodes[one]["is_loop"]:
+            return False
+        if not (self.over[one].same_as(self.over[other]) or self._gates(one, reader)):
+            return False
+        between = set(self.merged.successors(one)) - {other}
+        pairs = [*((step, other) for step in between), (other, one)]
+        return not any(nx.has_path(self.merged, *pair) for pair in pairs)
+
+    def _gates(self, loop: str, reader: Node) -> bool:
+        """Say whether a loop makes but the factor of one position of a product."""
+        read = self.network.shapes_into(reader)
+        if not op.is_gated(reader.operator, read):
+            return False
+        members = [name for name, first in self.first.items() if first == loop]
+        made = self.network[reader.inputs[1]]
+        readers = [n for n in self.network.nodes if members[-1] in n.inputs]
+        return members == [made.name] and readers == [reader]
+
+    def _make_one(self, kept: str, gone: str) -> None:
+        """Let the first loop do what the second did as well."""
+        for name, first in self.first.items():
+            if first == gone:
+                self.first[name] = kept
+        before = set(self.merged.predecessors(gone)) - {kept}
+        after = set(self.merged.successors(gone))
+        if not self.over[kept].same_as(self.over[gone]):
+            self.over[kept] = self.over[gone]
+        self.merged.remove_node(gone)
+        self.merged.add_edges_from((source, kept) for source in before)
+        self.merged.add_edges_from((kept, reader) for reader in after)
+
+
+def _fused(
+    network: Network, graph: nx.DiGraph, names: list[str], setting: Setting
+) -> Launch:
+    """Return one loop's launch: its external operands and results, and its steps."""
+    if len(names) == 1:
+        launch: Launch = graph.nodes[names[0]]["launch"]
+        return launch
+    inside, width = set(names), setting.element_bytes
+    parts = [demand for name in names for demand in graph.nodes[name]["launch"].demands]
+    read = {s for name in names for s in network[name].inputs} - inside
+    sample_read = [s for s in read if s not in network.unbatched]
+    made = [
+        name
+        for name in names
+        if name in network.outputs or set(graph.successors(name)) - inside
+    ]
+    moved = sum(
+        (_bytes(network[name].output, width) for name in (*sample_read, *made)), start=0
+    )
+    demand = Demand(
+        "fused",
+        sum((part.work for part in parts), start=0),
+        moved,
+        sum((part.weight_bytes for part in parts), start=0),
+    )
+    return Launch(tuple(names), (demand,))
+
+
+def _bytes(shape: Shape, width: int) -> Count:
+    return width * counted(shape).numel
+
+
+def _as_it_is(graph: nx.DiGraph, _network: Network, _setting: Setting) -> nx.DiGraph:
+    return graph
+
+
+LOWERINGS: dict[str, Callable[[nx.DiGraph, Network, Setting], nx.DiGraph]] = {
+    "eager": _as_it_is,
+    "graph": _as_it_is,
+    "folded": folded,
+    "compile": compiled,
+}
+"""How each mode rewrites the eager graph. A CUDA graph replays eager's kernels."""

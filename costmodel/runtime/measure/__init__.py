@@ -1,0 +1,1 @@
+"""Measure seconds: clocks, rounds, operators in place, results and where they hold."""

@@ -1,0 +1,255 @@
+"""What was measured: a network's seconds, how far they spread, and where it was.
+
+Nothing here needs PyTorch: rows of a file are read on any machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from costmodel.errors import CostModelError
+from costmodel.runtime.measure import jsonl
+from costmodel.runtime.measure.environment import machine
+from costmodel.runtime.setting import Setting
+
+
+SCHEMA = "costmodel.measurement/1"
+
+MANY_FAULTS = 100
+"""Page faults a run from which the allocator spoils what is measured."""
+
+WIDE_SPLIT = 0.05
+"""Spread between halves of the rounds from which a measurement is too noisy to use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """How long one network takes for one batch, in one setting on one machine.
+
+    **Units**: seconds a batch; ``split_half`` is a share of them, ``faults`` are minor
+    page faults a run.
+    """
+
+    name: str
+    setting: Setting
+    batch: int
+    shape: tuple[int, ...]
+    """Of a sample, channels first."""
+    seconds: float
+    """The median of all samples, by ``clock``."""
+    iqr: float
+    """Between the quartiles of the samples."""
+    split_half: float
+    """|median of odd rounds − median of even rounds| / median of all."""
+    least: float
+    rounds: int
+    samples: int
+    clock: str
+    """``thread``: processor time of the one thread that ran; ``wall``; ``events``: the
+    GPU's own time."""
+    wall_seconds: float
+    """The median by the clock on the wall, whatever ``clock`` is."""
+    faults: float
+    stamp: Mapping[str, Any]
+    operators: Mapping[str, float] = field(default_factory=dict)
+    """Median seconds of every node, run inside the network; empty if not asked for."""
+    anchor: float | None = None
+    """Seconds of a small fixed network in the same rounds: how fast the machine was."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sitting: int = 0
+    """Which time that all networks were measured, one group after the other."""
+
+    @property
+    def key(self) -> str:
+        """What tells measurements apart: a second one of a key need not be taken."""
+        return key_of(self.to_row())
+
+    @property
+    def overhead(self) -> float | None:
+        """Seconds of the whole over those of its operators together."""
+        total = sum(self.operators.values())
+        return self.seconds / total if total else None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What spoils this measurement, one sentence each."""
+        said = []
+        if self.faults > MANY_FAULTS:
+            said.append(
+                f"{self.name}: {self.faults:.0f} page faults a run; the allocator "
+                "gives memory back between operators. The command measure sets it"
+            )
+        if self.split_half > WIDE_SPLIT:
+            said.append(
+                f"{self.name}: halves of the rounds differ by {self.split_half:.1%}; "
+                "is the machine busy with something else?"
+            )
+        return tuple(said)
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the measurement as plain values: one line of a file."""
+        row = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            "schema": SCHEMA, **row, "setting": self.setting.to_json(),
+            "shape": list(self.shape), "operators": dict(self.operators),
+            "stamp": dict(self.stamp), "options": dict(self.options),
+        }  # fmt: skip
+
+    @staticmethod
+    def from_row(row: Mapping[str, Any]) -> Measurement:
+        """Return the measurement of such a line."""
+        if row.get("schema") != SCHEMA:
+            raise CostModelError(f"measurement: schema {row.get('schema')!r}: {SCHEMA}")
+        values = {name: value for name, value in row.items() if name != "schema"}
+        try:
+            values["setting"] = Setting.from_json(values["setting"])
+            values["shape"] = tuple(values["shape"])
+            return Measurement(**values)
+        except (KeyError, TypeError) as error:
+            raise CostModelError(
+                f"measurement: a row of other fields: {error}"
+            ) from None
+
+
+def key_of(row: Mapping[str, Any]) -> str:
+    """Return what tells a row apart: network, options, size, batch, setting, where.
+
+    Of one network there may be several rows, one a sitting.
+    """
+    parts = {name: row[name] for name in _TELLING}
+    where = machine(row["stamp"])
+    torch = row["stamp"].get("versions", {}).get("torch")
+    return json.dumps([parts, where, torch], sort_keys=True)
+
+
+_TELLING = ("name", "options", "shape", "batch", "setting", "sitting")
+
+
+def combined(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """Return one measurement a network from those of several sittings.
+
+    Seconds are medians over sittings, each at the same speed of the machine. What
+    differs between odd and even sittings then is the noise.
+    """
+    groups: dict[str, list[Measurement]] = {}
+    for one in measurements:
+        groups.setdefault(replace(one, sitting=0).key, []).append(one)
+    return [
+        _combined(at_one_speed(group)) if group[1:] else group[0]
+        for group in groups.values()
+    ]
+
+
+def at_one_speed(rows: Sequence[Measurement]) -> list[Measurement]:
+    """Return measurements as they were had the machine been as fast all the time.
+
+    A machine is faster in one minute than in another, and the anchor, a small network
+    that took turns with every group, tells by how much: times are multiplied by the
+    median anchor over their own. Without anchors they stay as they are.
+    """
+    anchors = [one.anchor for one in rows if one.anchor]
+    if len(anchors) < len(rows):
+        return list(rows)
+    usual = float(np.median(anchors))
+    return [_times(one, usual / anchor) for one, anchor in zip(rows, anchors)]
+
+
+def _times(one: Measurement, factor: float) -> Measurement:
+    operators = {node: factor * seconds for node, seconds in one.operators.items()}
+    return replace(
+        one,
+        seconds=factor * one.seconds,
+        wall_seconds=factor * one.wall_seconds,
+        iqr=factor * one.iqr,
+        least=factor * one.least,
+        anchor=factor * one.anchor if one.anchor else None,
+        operators=operators,
+    )
+
+
+def _combined(group: Sequence[Measurement]) -> Measurement:
+    def middle(name: str) -> float:
+        return float(np.median([getattr(one, name) for one in group]))
+
+    seconds = middle("seconds")
+    odd, even = (
+        float(np.median([one.seconds for one in group[start::2]])) for start in (0, 1)
+    )
+    anchors = [one.anchor for one in group if one.anchor]
+    return replace(
+        group[0],
+        seconds=seconds,
+        iqr=middle("iqr"),
+        split_half=abs(odd - even) / seconds,
+        least=min(one.least for one in group),
+        rounds=sum(one.rounds for one in group),
+        samples=sum(one.samples for one in group),
+        wall_seconds=middle("wall_seconds"),
+        faults=middle("faults"),
+        operators=medians([one.operators for one in group]),
+        anchor=float(np.median(anchors)) if anchors else None,
+        sitting=0,
+    )
+
+
+def load(path: Path | str) -> list[Measurement]:
+    """Return the measurements of a file, those of several sittings combined."""
+    rows = jsonl.read(path)
+    return combined(Measurement.from_row(row) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One timed run. **Units**: seconds, minor page faults."""
+
+    seconds: float
+    wall: float
+    faults: float = 0.0
+
+
+def summarized(rounds: Sequence[Sequence[Sample]]) -> dict[str, Any]:
+    """Return the figures of a measurement from samples by rounds.
+
+    Rounds are split odd against even, so that a drift of the machine is in both halves.
+
+    >>> even, odd = [Sample(2.0, 3.0)], [Sample(4.0, 5.0)]
+    >>> found = summarized([even, odd])
+    >>> found["seconds"], found["least"], round(found["split_half"], 3)
+    (3.0, 2.0, 0.667)
+    """
+    samples = [sample for one in rounds for sample in one]
+    seconds = np.array([sample.seconds for sample in samples])
+    middle = float(np.median(seconds))
+    halves = [[s.seconds for one in rounds[start::2] for s in one] for start in (0, 1)]
+    apart = (
+        abs(float(np.median(halves[0]) - np.median(halves[1]))) if halves[1] else 0.0
+    )
+    low, high = np.percentile(seconds, [25, 75])
+    return {
+        "seconds": middle,
+        "iqr": float(high - low),
+        "split_half": apart / middle,
+        "least": float(seconds.min()),
+        "rounds": len(rounds),
+        "samples": len(samples),
+        "wall_seconds": float(np.median([sample.wall for sample in samples])),
+        "faults": float(np.median([sample.faults for sample in samples])),
+    }
+
+
+def medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return each name's median over dictionaries of the same names."""
+    if not rows:
+        return {}
+    return {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
+
+
+__all__ = [
+    "Measurement", "Sample", "combined", "key_of", "load", "medians", "summarized",
+]  # fmt: skip

@@ -1,0 +1,271 @@
+"""Hypothesis strategies for networks of tensors of any rank: tokens, parts, products.
+
+Networks start from an image, tokens or a vector, and go through operators that put
+axes where they like. Each is legal wherever both sides are ``ROOMY`` or more.
+
+    @given(tensor_networks())
+    def test_an_analysis(net): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from hypothesis import strategies as st
+
+from costmodel.algebra.extent import Extent
+from costmodel.algebra.symbols import H, W
+from costmodel.algebra.window import Window
+from costmodel.network import operators as op
+from costmodel.network.axes import (
+    along,
+    enlarged,
+    extents,
+    rank,
+    replaced,
+    shaped,
+)
+from costmodel.network.build.builder import Value, apply, network, sample
+from costmodel.network.graph import Network
+from costmodel.network.operators.rearrangement.views import COPIES
+from costmodel.network.operators.reduction import REDUCTIONS
+from costmodel.network.shape import Shape
+from costmodel.testing import ROOMY
+
+
+Draw = st.DrawFn
+TRUTHS = {"comparison", "equal", "not_equal", "less", "less_equal", "greater",
+          "greater_equal"}  # fmt: skip
+"""Operations whose results are no numbers, so that few operators take them."""
+PAIRS = sorted(
+    name
+    for name, row in op.ARITHMETIC.items()
+    if not (row.needs_number or name in TRUTHS)
+)
+"""Operations on two tensors whose results are numbers."""
+COMPILED = sorted(name for name, row in op.FUNCTIONS.items() if row.torch)
+"""Functions that PyTorch has without constants of their own."""
+Step: TypeAlias = Callable[[Draw, Value], Value]
+
+
+@st.composite
+def tensor_networks(draw: Draw, *, least: int = 1, most: int = 8) -> Network:
+    """Draw a network of so many steps, each an operator that fits what there is."""
+    image = Shape(draw(st.integers(1, 8)), (Extent(H), Extent(W)))
+    tokens = Shape(draw(st.integers(2, 6)), (Extent(draw(st.integers(2, 8))),))
+    vector = Shape(draw(st.integers(2, 12)))
+    x = sample(draw(st.sampled_from([image, image, tokens, vector])))
+    for _ in range(draw(st.integers(least, most))):
+        fitting = [step for step, fits in STEPS.items() if fits(x.shape)]
+        x = draw(st.sampled_from(fitting))(draw, x)
+    return network(x)
+
+
+def put(x: Value, operator: op.Operator, *others: Value) -> Value:
+    """Append a drawn operator behind a value, or several."""
+    fields = operator.attributes.values()
+    return apply(type(operator), [x, *others], None, *fields)
+
+
+def known(extent: Extent) -> int | None:
+    """Return how many positions there are, where it is known."""
+    return extent.base if type(extent.base) is int else None
+
+
+def _axis(draw: Draw, x: Value) -> int:
+    return draw(st.integers(1, rank(x.shape)))
+
+
+def _positions(extent: Extent) -> int:
+    """Return the positions at sides of ``ROOMY``."""
+    size = extent.bind({H: ROOMY, W: ROOMY}).base
+    return size if type(size) is int else ROOMY
+
+
+def _pointwise(draw: Draw, x: Value) -> Value:
+    kinds: list[st.SearchStrategy[op.Operator]] = [
+        st.builds(op.Pointwise, st.sampled_from(COMPILED)),
+        st.builds(
+            op.Arithmetic,
+            st.sampled_from(sorted(op.ARITHMETIC.keys() - {"clamp"} - TRUTHS)),
+            st.sampled_from(["2", "0.5", "3"]),
+        ),
+        st.just(op.Arithmetic("clamp", "0, 6")),
+        st.sampled_from([*map(op.Copy, COPIES), op.PReLU(1)]),
+    ]
+    return put(x, draw(st.one_of(kinds)))
+
+
+def _binary(draw: Draw, x: Value) -> Value:
+    """Combine a tensor with itself, or with its mean along an axis."""
+    operation = draw(st.sampled_from(PAIRS))
+    if draw(st.booleans()):
+        return put(x, op.Arithmetic(operation), x)
+    mean = put(x, op.Reduce("mean", (_axis(draw, x),), keep=True, everywhere=True))
+    pair = (x, mean) if draw(st.booleans()) else (mean, x)
+    return put(pair[0], op.Arithmetic(operation), pair[1])
+
+
+def _along_an_axis(draw: Draw, x: Value) -> Value:
+    axis, log = _axis(draw, x), draw(st.booleans())
+    layer = draw(st.sampled_from([op.Softmax(axis, log), op.Cumulate(axis)]))
+    return put(x, layer)
+
+
+def _last_norm(draw: Draw, x: Value) -> Value:
+    """Normalize over some last axes, which have known sizes."""
+    sides = extents(x.shape)
+    most = next((n for n, e in enumerate(reversed(sides)) if known(e) is None), None)
+    axes = draw(st.integers(1, len(sides) if most is None else most))
+    affine, bias = draw(st.booleans()), draw(st.booleans())
+    layers = [op.LayerNorm(axes, affine, bias), op.RMSNorm(axes, affine)]
+    return put(x, draw(st.sampled_from(layers)))
+
+
+def _channel_norm(draw: Draw, x: Value) -> Value:
+    channels, affine = int(x.shape.channels), draw(st.booleans())
+    divisors = [g for g in range(1, channels + 1) if channels % g == 0]
+    layers: list[op.Operator] = [op.PReLU(channels), op.BatchNorm(affine)]
+    layers.append(op.GroupNorm(draw(st.sampled_from(divisors)), affine))
+    if len(x.shape.spatial) == 2 and any(_positions(e) > 1 for e in x.shape.spatial):
+        layers.append(op.InstanceNorm(affine))
+    return put(x, draw(st.sampled_from(layers)))
+
+
+def _reduce(draw: Draw, x: Value) -> Value:
+    axes = draw(st.lists(st.integers(1, rank(x.shape)), min_size=1, unique=True))
+    keep = len(axes) == rank(x.shape) or draw(st.booleans())
+    operation = draw(st.sampled_from(sorted(REDUCTIONS)))
+    return put(x, op.Reduce(operation, tuple(axes), keep, max(axes) > 1))
+
+
+def _merge(draw: Draw, x: Value) -> Value:
+    """Make one axis of two neighbours: a product of extents."""
+    sides, first = list(extents(x.shape)), draw(st.integers(0, rank(x.shape) - 2))
+    one, other = sides[first : first + 2]
+    sides[first : first + 2] = [enlarged(other, one.value)]
+    return put(x, op.Reshape(shaped(sides)))
+
+
+def _split(draw: Draw, x: Value) -> Value:
+    """Make two axes of one of known size."""
+    sides = list(extents(x.shape))
+    axes = [a for a, e in enumerate(sides) if known(e) is not None]
+    axis = draw(st.sampled_from(axes))
+    size = sides[axis].base
+    part = draw(st.sampled_from([d for d in range(1, size + 1) if size % d == 0]))
+    sides[axis : axis + 1] = [Extent(part), Extent(size // part)]
+    return put(x, op.Reshape(shaped(sides)))
+
+
+def _permute(draw: Draw, x: Value) -> Value:
+    order = draw(st.permutations(range(1, rank(x.shape) + 1)))
+    return put(x, op.Permute(tuple(order)))
+
+
+def _repeat(draw: Draw, x: Value) -> Value:
+    axis, times = _axis(draw, x), draw(st.integers(1, 3))
+    longer = enlarged(along(x.shape, axis), times)
+    return put(x, op.Repeat(replaced(x.shape, axis, longer)))
+
+
+def _expand(draw: Draw, x: Value) -> Value:
+    """Spread the mean along an axis over that axis again."""
+    mean = put(x, op.Reduce("mean", (_axis(draw, x),), keep=True, everywhere=True))
+    return put(mean, op.Expand(x.shape))
+
+
+def _part(draw: Draw, x: Value) -> Value:
+    """Take a part of an axis, or its first elements."""
+    axis = _axis(draw, x)
+    extent = along(x.shape, axis)
+    count = _positions(extent)
+    start = draw(st.integers(0, min(3, count - 1)))
+    end = draw(st.integers(0, min(3, count - 1 - start)))
+    step = draw(st.integers(1, 3))
+    length = 1 + draw(st.integers(0, (count - 1 - start) // step))
+    shorter = extent.through(Window(after=-end))
+    return put(x, draw(st.sampled_from([
+        op.Slice(axis, start, length=length, step=step),
+        op.Slice(axis, start, end, step=step),
+        op.Crop(replaced(x.shape, axis, shorter)),
+    ])))  # fmt: skip
+
+
+def _longer(draw: Draw, x: Value) -> Value:
+    axis, before = _axis(draw, x), draw(st.integers(0, 2))
+    after = draw(st.integers(0, 3))
+    longer = along(x.shape, axis).through(Window(after=after))
+    in_front = (0,) * (axis - 1)
+    return put(x, draw(st.sampled_from([
+        op.Pad((*in_front, before), (*in_front, after)),
+        op.PadTo(replaced(x.shape, axis, longer)),
+    ])))  # fmt: skip
+
+
+def _concat(draw: Draw, x: Value) -> Value:
+    """Stack a tensor behind itself, or a part of it, along any axis."""
+    axis = _axis(draw, x)
+    part = put(x, op.Slice(axis, step=draw(st.integers(1, 2))))
+    return put(x, op.Concat(axis), part)
+
+
+def _pad(draw: Draw, x: Value) -> Value:
+    mode = draw(st.sampled_from(["constant", "reflect", "replicate", "circular"]))
+    most = min(2, *(_positions(e) - 1 for e in x.shape.spatial))
+    sides = st.tuples(st.integers(0, most), st.integers(0, most))
+    return put(x, op.Pad((0, *draw(sides)), (0, *draw(sides)), mode))
+
+
+def _unfold(draw: Draw, x: Value) -> Value:
+    kernel = tuple(draw(st.integers(1, min(3, _positions(e)))) for e in x.shape.spatial)
+    strides = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    return put(x, op.Unfold(kernel, strides))
+
+
+def _shuffle(draw: Draw, x: Value) -> Value:  # noqa: ARG001 - nothing is drawn
+    """Stack the map four times, and make positions of that."""
+    four = put(x, op.Concat(1), x, x, x)
+    return put(four, op.PixelShuffle(2))
+
+
+def _unshuffle(draw: Draw, x: Value) -> Value:  # noqa: ARG001
+    """Stack a map behind itself, both ways, and make channels of that."""
+    wide = put(x, op.Concat(3), x)
+    return put(put(wide, op.Concat(2), wide), op.PixelUnshuffle(2))
+
+
+def _always(shape: Shape) -> bool:  # noqa: ARG001
+    return True
+
+
+def _counted(shape: Shape) -> bool:
+    return type(shape.channels) is int and len(shape.spatial) <= 3
+
+
+def _map(shape: Shape) -> bool:
+    return len(shape.spatial) == 2
+
+
+STEPS: dict[Step, Callable[[Shape], bool]] = {
+    _pointwise: _always,
+    _binary: _always,
+    _along_an_axis: _always,
+    _last_norm: lambda shape: known(extents(shape)[-1]) is not None,
+    _channel_norm: _counted,
+    _reduce: _always,
+    _merge: lambda shape: rank(shape) > 1,
+    _split: lambda shape: any(known(e) is not None for e in extents(shape)),
+    _permute: _always,
+    _repeat: _always,
+    _expand: _always,
+    _part: _always,
+    _longer: _always,
+    _concat: _always,
+    _pad: _map,
+    _unfold: _map,
+    _shuffle: _map,
+    _unshuffle: _map,
+}
+"""Steps of a network, and the shapes that they take."""

@@ -1,0 +1,1 @@
+"""Charts: accuracy against cost, seconds, widths, as SVG without scripts."""

@@ -1,0 +1,78 @@
+"""The devices that seconds are predicted for: how they were found, and how wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from costmodel.runtime.kernels.classes import KINDS
+from costmodel.runtime.profile import Coefficients, Profile, profiles
+from costmodel.runtime.profile.shipped import validation
+from reports.charts.runtime import roofline, scatter
+from reports.data.network_record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """A class of kernels: what was fitted to how many of them, and how they scatter."""
+
+    kind: str
+    unit: str
+    fitted: Coefficients
+
+    @property
+    def settled(self) -> str:
+        """The terms that the measurements do not settle, in words."""
+        return ", ".join(self.fitted.unidentified).replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSet:
+    """A set of networks that were left out of calibration, and every way's errors."""
+
+    title: str
+    summaries: Mapping[str, Mapping[str, Any]]
+    rows: Sequence[Mapping[str, Any]]
+    noise_floor: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A shipped profile, what it was validated on, and two charts."""
+
+    profile: Profile
+    classes: tuple[ClassRow, ...]
+    sets: tuple[JudgedSet, ...]
+    scatter: str
+    roofline: str
+
+    @property
+    def setting(self) -> str:
+        """How networks run there."""
+        return str(self.profile.setting)
+
+    @property
+    def ridge(self) -> float:
+        """FLOP per byte from which on computing is what takes the time."""
+        if not self.profile.peak_byte_per_s:
+            return 0.0
+        return self.profile.peak_flop_per_s / self.profile.peak_byte_per_s
+
+
+def devices(records: Sequence[Record]) -> tuple[Device, ...]:
+    """Return every profile that comes with the package."""
+    return tuple(_device(profile, records) for profile in profiles().values())
+
+
+def _device(profile: Profile, records: Sequence[Record]) -> Device:
+    classes = tuple(
+        ClassRow(kind, KINDS[kind], fitted)
+        for kind, fitted in sorted(profile.coefficients.items())
+    )
+    found = validation(profile.name) or {"sets": {}}
+    sets = tuple(
+        JudgedSet(title, one["summaries"], one["rows"], one["noise_floor"])
+        for title, one in found["sets"].items()
+    )
+    return Device(profile, classes, sets, scatter(sets), roofline(profile, records))

@@ -1,0 +1,1 @@
+"""Drawings of networks: boxes and arrows, as DOT and SVG."""

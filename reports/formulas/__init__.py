@@ -1,0 +1,1 @@
+"""Formulas as MathML, and numbers as people read them."""
