@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from costmodel.cli.report_registered import RECORDED, run_checks, versions
+from costmodel.cli.report_subjects import RECORDED, run_checks, versions
 from costmodel.network.registry import architectures, find, load
 from costmodel.network.serialization.json import digest
 from costmodel.runtime.measure.jsonl import write_whole

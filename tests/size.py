@@ -4,13 +4,13 @@
 the source alone and imports none of it.
 
 **Closure**: lines, docstrings included, of every file of ``costmodel`` that
-``analysis/cost/__init__.py`` imports, and that these import, and so on. Those for type checkers
-alone (``if TYPE_CHECKING``) do not count, and neither does a package's ``__init__.py``,
-unless it is what is imported. **Deferred** is the same with the imports inside of
-functions, so that no line leaves the closure by moving its import into a function.
-**Pages**: lines of ``network/operators/``, which the closure is without: a cost is
-added up knowing the interface alone, and to trust it of a network one reads, besides,
-the page of each operator that the network has.
+``analysis/cost/__init__.py`` imports, and that these import, and so on. Those for type
+checkers alone (``if TYPE_CHECKING``) do not count, and neither does a package's
+``__init__.py``, unless it is what is imported. **Deferred** is the same with the
+imports inside of functions, so that no line leaves the closure by moving its import
+into a function. **Pages**: lines of ``network/operators/``, which the closure is
+without: a cost is added up knowing the interface alone, and to trust it of a network
+one reads, besides, the page of each operator that the network has.
 
 **Floors**: lines of ``algebra/``, ``network/`` and ``analysis/``.
 

@@ -22,7 +22,7 @@ import pytest
 import reports
 from costmodel.algebra.code.numpy_code import lambdify
 from costmodel.analysis.evidence.claims import claims, judge
-from costmodel.cli.report_registered import registered_subject
+from costmodel.cli.report_subjects import registered_subject
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.registry import architectures

@@ -11,7 +11,7 @@ import sympy
 import costmodel as cm
 from costmodel.algebra.code.numpy_code import lambdify
 from costmodel.algebra.symbols import H, N, W
-from costmodel.cli.report_registered import registered_subject
+from costmodel.cli.report_subjects import registered_subject
 from costmodel.network.registry import architectures
 from costmodel.runtime.profile import profiles
 from reports import Subject

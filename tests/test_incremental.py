@@ -18,9 +18,9 @@ from click.testing import CliRunner
 
 import reports
 from costmodel.cli import main
-from costmodel.cli.report_registered import registered_subject
+from costmodel.cli.report_subjects import registered_subject
 from costmodel.network.registry import architectures, load
-from costmodel.network.serialization.json import digest
+from costmodel.network.serialization.json import digest as network_digest
 from reports import digest
 from reports.site import build
 from reports.site.atomic_folder import exchanged
@@ -179,13 +179,13 @@ def test_killed_at_any_moment_the_earlier_report_is_whole(
 
 
 def test_every_network_has_its_recorded_counts() -> None:
-    from costmodel.cli.report_registered import _recorded
+    from costmodel.cli.report_subjects import _recorded
 
     found = _recorded()["networks"]
     assert found.keys() == architectures().keys()
     for name, chosen in architectures().items():
         bound = load(name, resolution=chosen.resolution, batch=1)
-        assert found[name]["network"] == digest(bound), name
+        assert found[name]["network"] == network_digest(bound), name
         assert all(c["ours"] == c["theirs"] for c in found[name]["checks"]), name
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import costmodel as cm
 from costmodel.algebra.parse import parse
 from costmodel.algebra.symbols import Dim, H, N, W, alpha
-from costmodel.analysis.memory import Memory, autograd_saved
+from costmodel.analysis.memory import Memory
+from costmodel.analysis.memory.autograd_saved import stored_elements
 from costmodel.analysis.memory.weights import DTYPES, OPTIMIZERS
 from costmodel.cli import main
 from costmodel.errors import CostModelError
@@ -75,7 +76,7 @@ def test_a_peak_is_between_one_operators_tensors_and_all_of_them(net: Network) -
     training = cm.memory(net, training=True)
     by_name = {n.name: n for n in net.nodes}
     operands = [
-        4 * int(net.batch) * sum(autograd_saved.stored_elements(s.operator, s.output) for s in
+        4 * int(net.batch) * sum(stored_elements(s.operator, s.output) for s in
                                  {by_name[source] for source in node.inputs})
         for node in net.nodes
         if node.inputs

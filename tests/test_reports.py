@@ -25,7 +25,8 @@ from costmodel.network.registry.printed_figures import Published
 from reports import Subject
 from reports.charts import accuracy_cost, label_placement
 from reports.data.network_record import Record
-from reports.drawings import layout, network
+from reports.drawings import layout
+from reports.drawings import network as drawing
 from reports.formulas import mathml
 from reports.optional import library
 from reports.pages import templating
@@ -175,7 +176,7 @@ def test_every_layer_that_costs_is_a_row_of_its_page_and_all_are_in_the_csv(
         rows = re.findall(r'<tr><th scope="row">([^<]*)', table)
         listed = [
             node.name
-            for block in network.outline(subject.bound)
+            for block in drawing.outline(subject.bound)
             for node in block.nodes
             if node.name in costly
         ]
@@ -190,14 +191,14 @@ def test_drawings_fold_repeats_and_lead_to_details(site: Path) -> None:
     assert not re.search(r"<!DOCTYPE svg|<\?xml", text)
     # The outline, a drawing of each kind of block, and the memory.
     assert len(re.findall("<svg", text)) == 2 + len(linked)
-    assert 0 < len(linked) < len(network.outline(SUBJECTS[2].bound))
+    assert 0 < len(linked) < len(drawing.outline(SUBJECTS[2].bound))
 
 
 def test_what_skips_a_block_is_drawn_as_an_edge() -> None:
     network = make("resnet18").bound
-    single = network.outline(network, 0)
-    assert len(network._edges(single)) == network.graph.number_of_edges()
-    assert any(target - source > 1 for source, target in network._edges(single))
+    single = drawing.outline(network, 0)
+    assert len(drawing._edges(single)) == network.graph.number_of_edges()
+    assert any(target - source > 1 for source, target in drawing._edges(single))
 
 
 def test_without_a_layout_engine_the_page_says_so(
@@ -229,8 +230,8 @@ def test_a_layout_that_takes_too_long_is_given_up_and_the_next_one_is_made() -> 
 def test_a_network_that_does_not_fold_is_not_drawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(network, "MOST_BLOCKS", 5)
-    drawn = network.draw(SUBJECTS[0])
+    monkeypatch.setattr(drawing, "MOST_BLOCKS", 5)
+    drawn = drawing.draw(SUBJECTS[0])
     assert not drawn.svg
     assert "13 blocks that do not fold" in drawn.reason
 

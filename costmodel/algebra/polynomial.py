@@ -1,8 +1,8 @@
 """Polynomials of extents: sizes, counts and formulas of memory are computed in them.
 
 What a network's own code does to the sizes of its tensors (halve them, multiply them,
-add a padding) is done here to their formulas; counts are added in
-:mod:`costmodel.algebra.count`, and compared in :mod:`costmodel.algebra.questions.upper_envelope`.
+add a padding) is done here to their formulas; counts are added in ``algebra/count.py``
+and compared in ``algebra/questions/upper_envelope.py``.
 """
 
 from __future__ import annotations

@@ -1,24 +1,12 @@
-"""Modules for operators of other packages: found by their entry points, once."""
+"""Modules for operators of other packages, registered by their owners."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
-from costmodel.entry_points import import_all
 from costmodel.errors import CostModelError
 from costmodel.network.operators import OPERATORS, Operator
-
-
-GROUP = "costmodel.torch"
-"""The entry-point group under which packages name what registers their modules."""
-
-
-@lru_cache(maxsize=1)
-def discover() -> None:
-    """Import what registers modules, when PyTorch is at work and not before."""
-    import_all(GROUP)
 
 
 def register_module(
@@ -52,6 +40,3 @@ def register_module(
     LEAVES[operator], MODULES[module] = factory, read
     if positive is not None:
         POSITIVE[module] = positive
-
-
-__all__ = ["GROUP", "discover", "register_module"]

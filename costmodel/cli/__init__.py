@@ -10,13 +10,13 @@ from __future__ import annotations
 from costmodel.cli.commands import analyze as analyze
 from costmodel.cli.commands import ask as ask
 from costmodel.cli.commands import calibrate as calibrate
-from costmodel.cli.commands import compare as beside
-from costmodel.cli.commands import geometry as field
-from costmodel.cli.commands import list_show as look
+from costmodel.cli.commands import compare as compare
+from costmodel.cli.commands import geometry as geometry
+from costmodel.cli.commands import list_show as list_show
 from costmodel.cli.commands import measure as measure
 from costmodel.cli.commands import memory as memory
 from costmodel.cli.commands import predict as predict
-from costmodel.cli.commands import report as write
+from costmodel.cli.commands import report as report
 from costmodel.cli.commands import validate as validate
 from costmodel.cli.commands import verify as verify
 from costmodel.cli.program import main as main

@@ -280,9 +280,9 @@ class Network:
     @staticmethod
     def from_json(text: str) -> Network:
         """Return the network of a JSON text."""
-        from costmodel.network.serialization.json import from_json
+        from costmodel.network.serialization.json import read
 
-        return from_json(text)
+        return read(text, Network.assemble)
 
     def __str__(self) -> str:
         """Write the network as its paper's table."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from costmodel.algebra.extent import resolve
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import total
-from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.shape import Shape
+
+
+if TYPE_CHECKING:
+    from costmodel.network.graph import Network
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from costmodel.runtime.profile import Profile
 from reports.charts.svg import named
+from reports.data.devices import JudgedSet
 from reports.data.network_record import Record
 from reports.optional import library
 
-
-if TYPE_CHECKING:
-    from reports.data.devices import JudgedSet
 
 BAND = 0.25
 """How far the outer band lies from equality."""

@@ -9,8 +9,6 @@ from typing import Any
 from costmodel.runtime.kernels.classes import KINDS
 from costmodel.runtime.profile import Coefficients, Profile, profiles
 from costmodel.runtime.profile.shipped import validation
-from reports.charts.runtime import roofline, scatter
-from reports.data.network_record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +37,11 @@ class JudgedSet:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A shipped profile, what it was validated on, and two charts."""
+    """A shipped profile, and what it was validated on."""
 
     profile: Profile
     classes: tuple[ClassRow, ...]
     sets: tuple[JudgedSet, ...]
-    scatter: str
-    roofline: str
 
     @property
     def setting(self) -> str:
@@ -60,12 +56,12 @@ class Device:
         return self.profile.peak_flop_per_s / self.profile.peak_byte_per_s
 
 
-def devices(records: Sequence[Record]) -> tuple[Device, ...]:
+def devices() -> tuple[Device, ...]:
     """Return every profile that comes with the package."""
-    return tuple(_device(profile, records) for profile in profiles().values())
+    return tuple(_device(profile) for profile in profiles().values())
 
 
-def _device(profile: Profile, records: Sequence[Record]) -> Device:
+def _device(profile: Profile) -> Device:
     classes = tuple(
         ClassRow(kind, KINDS[kind], fitted)
         for kind, fitted in sorted(profile.coefficients.items())
@@ -75,4 +71,4 @@ def _device(profile: Profile, records: Sequence[Record]) -> Device:
         JudgedSet(title, one["summaries"], one["rows"], one["noise_floor"])
         for title, one in found["sets"].items()
     )
-    return Device(profile, classes, sets, scatter(sets), roofline(profile, records))
+    return Device(profile, classes, sets)

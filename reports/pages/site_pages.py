@@ -10,6 +10,7 @@ import networkx as nx
 from costmodel.analysis.conventions import CONVENTIONS
 from costmodel.analysis.evidence.claims import Ruling
 from reports.charts.accuracy_cost import charts
+from reports.charts.runtime import roofline, scatter
 from reports.charts.width_steps import staircase
 from reports.data.devices import Device, devices
 from reports.data.machine_readable import (
@@ -41,7 +42,7 @@ def site_files(
     """Give every file that is no single network's: its name and its text."""
     for name in SHARED:
         yield name, shared(name)
-    known = devices(records)
+    known = devices()
     yield from _index(frame, records, known)
     yield from _explorer(frame, records)
     yield from _compare(frame, records)
@@ -49,7 +50,7 @@ def site_files(
         yield from _claims(frame, rulings)
     if lineage is not None:
         yield from _lineage(frame, lineage)
-    yield from _runtime(frame, known)
+    yield from _runtime(frame, records, known)
     yield from _conventions(frame, records)
     yield "method.html", filled("method.html", frame)
 
@@ -95,8 +96,12 @@ def _lineage(frame: Frame, graph: nx.DiGraph) -> Files:
     yield "data/lineage.json", lineage_twin(graph)
 
 
-def _runtime(frame: Frame, known: Sequence[Device]) -> Files:
-    yield "runtime.html", filled("runtime.html", frame, devices=known)
+def _runtime(frame: Frame, records: Sequence[Record], known: Sequence[Device]) -> Files:
+    yield "runtime.html", filled(
+        "runtime.html", frame, devices=known,
+        scatters={d.profile.name: scatter(d.sets) for d in known},
+        rooflines={d.profile.name: roofline(d.profile, records) for d in known},
+    )  # fmt: skip
     yield "data/runtime.json", runtime_twin(known)
 
 

@@ -3,7 +3,7 @@
     python -m tests.runtime.timm_features FOLDER [PART/PARTS -o OUTPUT]
 
 FOLDER holds the ``benchmark-infer-*.csv``. A network is counted if it is convolutional
-by :func:`costmodel.runtime.validate.timm_results.is_convolutional`, and traced within two minutes.
+by ``is_convolutional`` of ``timm_results.py``, and traced within two minutes.
 Families of transformers and mixers are not tried, which saves most of the time.
 """
 

@@ -208,8 +208,8 @@ def memory(
     """Return how much memory a network takes, in inference or in a training step.
 
     The peak is max_i Σ_t bytes(t), over the steps i and the tensors t alive in step i
-    (see :func:`costmodel.analysis.memory.schedule.lifetimes` for what counts). ``in_place``
-    lets ReLUs overwrite their operand where nothing else needs it.
+    (``lifetimes`` in ``schedule.py`` says what counts). ``in_place`` lets ReLUs
+    overwrite their operand where nothing else needs it.
 
     **Units**: bytes.
     **Errors**: an unknown ``dtype``.

@@ -86,7 +86,7 @@ def is_view(operator: Operator, x: Shape, *, training: bool, repeated: bool) -> 
 VIEWS = (op.Reshape, op.Permute, op.Expand, op.Slice, op.Crop)
 """Operators that only rename elements of their operand.
 
-A reshape behind a permutation has to copy; see :mod:`costmodel.analysis.memory.memory_layout`.
+A reshape behind a permutation has to copy; see ``memory_layout.py``.
 """
 
 _PASSING = (op.Concat, op.Flatten, op.Reshape, op.Permute)

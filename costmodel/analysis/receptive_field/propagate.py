@@ -1,8 +1,8 @@
 """How what is seen of the input spreads through a graph, node by node.
 
-One fold serves every kind of :class:`costmodel.analysis.receptive_field.windows.Seen`. Where a network
-drops channels (a split, a table of maps), channels are followed apart, since what the
-dropped ones saw is lost; everywhere else one answer for all channels is exact.
+One fold serves every kind of :class:`~costmodel.analysis.receptive_field.windows.Seen`.
+Where a network drops channels (a split, a table of maps), channels are followed apart:
+what the dropped ones saw is lost. Everywhere else one answer for all is exact.
 """
 
 from __future__ import annotations

@@ -24,9 +24,7 @@ except ImportError as error:  # pragma: no cover - depends on the installation
         'this needs PyTorch; install it with: pip install "costmodel[torch]"'
     ) from error
 
-from costmodel.bridge import registering as packages
-from costmodel.bridge.compile import leaf_table as leaf_table
-from costmodel.bridge.compile import products
+from costmodel.bridge.compile import leaf_table, products
 from costmodel.bridge.compile.arrangements import Sized
 
 
@@ -120,7 +118,7 @@ def _leaf(network: Network, node: Node, device: str) -> nn.Module:
     """Return the module of a node, or say why PyTorch has none."""
     layer = node.operator
     if type(layer) not in leaf_table.LEAVES:
-        packages.discover()
+        leaf_table.discover()
     if type(layer) not in leaf_table.LEAVES:
         raise at(
             layer.kind, node.name, "has no PyTorch module; register_module gives it one"

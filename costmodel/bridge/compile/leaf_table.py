@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Collection
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import sympy
@@ -13,15 +13,10 @@ import torch
 from torch import nn
 
 from costmodel.algebra.symbols import as_int
-from costmodel.bridge import registering as packages
 from costmodel.bridge.compile import arrangements as arrange
-from costmodel.bridge.compile import (
-    functions,
-    modules,
-    products,
-    spatial_ranks,
-)
+from costmodel.bridge.compile import functions, modules, products, spatial_ranks
 from costmodel.bridge.compile.arrangements import Function, Sizes
+from costmodel.entry_points import import_all
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
@@ -255,12 +250,18 @@ MODULES: dict[type[nn.Module], Callable[[Any], op.Operator]] = {
 """By their exact type: a subclass may do something else."""
 
 
+@lru_cache(maxsize=1)
+def discover() -> None:
+    """Import what registers modules for operators of other packages, once."""
+    import_all("costmodel.torch")
+
+
 def operator_of(module: nn.Module) -> op.Operator | None:
     """Return what a module is, if it is one operator; functions of PyTorch's own run.
 
     Functions of each element may be modules of ours, or of another package.
     """
-    packages.discover()
+    discover()
     if type(module) in MODULES:
         return MODULES[type(module)](module)
     layer = functions.pointwise_modules().get(type(module))

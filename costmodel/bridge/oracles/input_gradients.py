@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from costmodel.bridge import registering as packages
 from costmodel.bridge.compile import (
     arrangements,
     compile,  # noqa: A004
@@ -25,6 +24,7 @@ from costmodel.bridge.compile import (
     spatial_ranks,
 )
 from costmodel.bridge.compile.arrangements import Function, Sized
+from costmodel.bridge.compile.leaf_table import discover
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
@@ -110,7 +110,7 @@ class AllChannels(nn.Module):
 
 def _positive(module: nn.Module) -> nn.Module:
     """Return a compiled module with every leaf replaced by a positive linear one."""
-    packages.discover()
+    discover()
     positive = dict.fromkeys(functions.pointwise_modules(), _identity) | POSITIVE
     for name, child in module.named_children():
         if type(child) is nn.Module or isinstance(child, nn.ModuleList):
@@ -206,9 +206,9 @@ POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
         *spatial_ranks.BATCH_NORM.values(), nn.Dropout, nn.PReLU,
     ), _identity),
     **dict.fromkeys((
-        *spatial_ranks.AVG_POOL.values(), *spatial_ranks.ADAPTIVE_AVG_POOL.values(), nn.Identity,
-        nn.Flatten, *(pad for kind in spatial_ranks.PAD.values() for pad in kind.values()),
-        modules.Subsample2d, modules.Zeros,
+        *spatial_ranks.AVG_POOL.values(), *spatial_ranks.ADAPTIVE_AVG_POOL.values(),
+        *(pad for kind in spatial_ranks.PAD.values() for pad in kind.values()),
+        nn.Identity, nn.Flatten, modules.Subsample2d, modules.Zeros,
         modules.PadChannels, modules.SelectChannels, modules.ChannelShuffle,
         nn.PixelShuffle, nn.PixelUnshuffle, nn.Unfold, Sized,
     ), _itself),

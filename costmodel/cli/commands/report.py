@@ -11,14 +11,14 @@ import click
 
 from costmodel.cli.options import JSON, RESOLUTION, SET, how_traced
 from costmodel.cli.program import chosen_architectures, main
-from costmodel.cli.report_own import own_subject, with_files
+from costmodel.cli.report_subjects import own_subject, with_files
 from costmodel.cli.target import is_target
 from costmodel.terminal import note, print_json, print_table, progress
 
 
 if TYPE_CHECKING:
     from costmodel.analysis.evidence.claims import Ruling
-    from costmodel.cli.report_registered import Oracles
+    from costmodel.cli.report_subjects import Oracles
     from costmodel.network.registry import Architecture
     from reports import Part, Subject, Written
 
@@ -113,7 +113,7 @@ def _report(
 
 def _part(a: Architecture, oracles: Oracles) -> Part:
     """Return an architecture as a part of a report that any process can make."""
-    from costmodel.cli.report_registered import registered_subject
+    from costmodel.cli.report_subjects import registered_subject
     from reports import Part
 
     make = partial(registered_subject, a.name, oracles)

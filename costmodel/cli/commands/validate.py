@@ -200,6 +200,7 @@ def _opened(one: Measurement) -> tuple[Network, str]:
     timm/NAME and torchvision/NAME are theirs, those of a calibration are drawn again;
     every other name is what commands take.
     """
+    from costmodel.bridge import model_zoo
     from costmodel.runtime.validate.cases import drawn_network
 
     if found := drawn_network(one):
@@ -207,7 +208,7 @@ def _opened(one: Measurement) -> tuple[Network, str]:
     library, _, name = one.name.partition("/")
     sample = read_sample("x".join(map(str, one.shape)))
     if library in ("timm", "torchvision"):
-        net, family = getattr(by_name, f"{library}_network")(name)
+        net, family = getattr(model_zoo, f"{library}_network")(name)
         net = at_sample(net, sample)
         return net.bind({net.batch: one.batch}), family
     settings = tuple(f"{key}={value}" for key, value in one.options.items())

@@ -102,7 +102,8 @@ FUNCTIONS: dict[str, Function] = {
     # 1998, section II.B and appendix A. The tangent is kept before it is scaled.
     "scaled_tanh": Function(
         tally=Tally(exp=1, add=2, mul=3, div=1), saved="intermediate",
-        torch="costmodel.bridge.compile.modules.ScaledTanh", runtime="multiply tanh multiply"),
+        torch="costmodel.bridge.compile.modules.ScaledTanh",
+        runtime="multiply tanh multiply"),
     "hardsigmoid": Function(  # min(max(x + 3, 0), 6)/6. Howard et al. 2019
         tally=Tally(add=1, compare=2, div=1), torch="torch.nn.Hardsigmoid",
         onnx="HardSigmoid", runtime="hardsigmoid", in_place=True),

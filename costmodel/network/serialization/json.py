@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sympy
 
@@ -13,7 +14,6 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.parse import parse
 from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint, read_relation, write_relation
-from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operator import OR_NONE
 from costmodel.network.operators import OPERATORS, Input, Operator, operators
@@ -25,6 +25,9 @@ from costmodel.network.serialization.schema1 import (
 )
 from costmodel.network.shape import Shape
 
+
+if TYPE_CHECKING:
+    from costmodel.network.graph import Network
 
 SCHEMA = "costmodel.network/2"
 _ASSUMPTIONS = ("positive", "integer", "real", "nonnegative")
@@ -85,7 +88,8 @@ def _document(network: Network, node: Node, schema: str) -> Document:
 def _check_readable(text: str, network: Network) -> None:
     """Refuse to write what could not be read back: other functions, other symbols."""
     try:
-        lost = network.free_symbols - from_json(text).free_symbols
+        again = read(text, network.assemble)
+        lost = network.free_symbols - again.free_symbols
     except CostModelError as error:
         raise CostModelError(
             f'network "{network.name}" cannot be written: {error}'
@@ -98,7 +102,7 @@ def _check_readable(text: str, network: Network) -> None:
         )
 
 
-def from_json(text: str) -> Network:
+def read(text: str, assemble: Callable[..., Network]) -> Network:
     """Return the network of a JSON text, validated like any other.
 
     What the first schema wrote is read as well.
@@ -135,7 +139,7 @@ def from_json(text: str) -> Network:
     if not isinstance(shared, dict):
         raise CostModelError(f"network JSON: shared {shared!r} is no object")
     outputs = map(str, outputs)
-    return Network.assemble(layers, outputs, name, batch, constraints, shared)
+    return assemble(layers, outputs, name, batch, constraints, shared)
 
 
 def _symbol(name: str, known: dict[str, bool]) -> sympy.Symbol:

@@ -20,7 +20,7 @@ from costmodel.runtime.setting import Setting
 class Kernel:
     """What one kernel computes and moves, for a whole batch. Numbers are exact.
 
-    **Units**: ``work`` in those of its kind (:data:`costmodel.runtime.kernels.classes.KINDS`),
+    **Units**: ``work`` in those of its kind (``KINDS`` in ``classes.py``),
     bytes read and written.
     """
 

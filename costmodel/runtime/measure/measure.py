@@ -129,9 +129,9 @@ def measure_all(
     """Measure many networks; groups of ``plan.together`` take turns.
 
     The measurements of a group are given when it is through, one a network and
-    sitting; :func:`costmodel.runtime.measure.result.combined` makes one of them. A group's
-    modules are all in memory together, and let go before the next one's. What is
-    ``done``, by :func:`costmodel.runtime.measure.result.key_of`, is passed over.
+    sitting; ``combined`` in ``result.py`` makes one of them. A group's modules are all
+    in memory together, and let go before the next one's. What is ``done``, by
+    ``key_of`` in ``result.py``, is passed over.
     """
     plan = Plan() if plan is None else plan
     waiting = list(jobs)

@@ -189,7 +189,7 @@ def load_profile(name: str | Path | Profile) -> Profile:
 
 @cache
 def _shipped() -> dict[str, Profile]:
-    folder = resources.files("costmodel.runtime") / "profiles"
+    folder = resources.files("costmodel.runtime.profile") / "data"
     files = [file for file in folder.iterdir() if file.name.endswith(".json")]
     found = (
         Profile.from_json(file.read_text(encoding="utf-8"), file.name)

@@ -59,7 +59,7 @@ def fit(
 
     Each class by itself: t ≈ a·work + b·activation bytes + c·weight bytes + d, none
     below 0, with soft-L1 loss on log t and a weak prior
-    (:func:`costmodel.runtime.profile.regression.coefficients_of`). A kernel counts by its share
+    (``coefficients_of`` in ``regression.py``). A kernel counts by its share
     of its network's time, since that is its share in an error of the whole.
     Uncertainties come from networks drawn with replacement, so that kernels of one
     network stay together, and from priors drawn around ours; networks that a draw left

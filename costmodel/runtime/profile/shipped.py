@@ -14,7 +14,7 @@ SCHEMA = "costmodel.validations/1"
 
 def validations() -> Path:
     """Return the folder of the committed validations."""
-    return Path(str(resources.files("costmodel.runtime"))) / "validations"
+    return Path(str(resources.files("costmodel.runtime.validate"))) / "data"
 
 
 @cache

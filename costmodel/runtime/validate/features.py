@@ -97,7 +97,7 @@ def totals(
 
     ``ridges``, MACs a byte at which a device's roofline bends, give ``roofs``; there
     weights are left out, which a large batch reads once. ``mixed`` lowers the classes
-    for automatic mixed precision (:mod:`costmodel.runtime.kernels.autocast`): it holds the stored
+    for automatic mixed precision (``kernels/autocast.py``): it holds the stored
     numbers without an axis.
 
     >>> from costmodel.network.build import conv, image, network

@@ -1,11 +1,20 @@
-"""What a report says of a registered architecture."""
+"""What a report is about: registered architectures, and networks of a user's own."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from costmodel.cli import target
+from costmodel.cli.importing import user_code
+from costmodel.cli.program import open_network
+from costmodel.cli.sample import Sample, at_sample
+from costmodel.errors import CostModelError, MissingDependencyError
 
 
 if TYPE_CHECKING:
@@ -19,6 +28,9 @@ Oracles: TypeAlias = Literal["recorded", "run", "none"]
 
 RECORDED = "recorded_checks.json"
 """What fvcore and PyTorch counted of every registered network, in architectures/."""
+
+USUAL_SIDE = 224
+"""Height and width at which a page shows numbers, where they fit and none are given."""
 
 
 def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
@@ -34,7 +46,7 @@ def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
     # The width of the layers is the knob that every cost law is about.
     if "width" in chosen.options:
         free["width"] = chosen.options["width"].symbol
-    checks, note = _checks(name, bound, oracles)
+    checks, note = _counts(name, bound, oracles)
     return Subject(
         chosen, load(name, **free), bound, tuple(printed.verify([chosen])), checks,
         note, knobs={o.symbol: Setting(o.name, o.default) for o in own},
@@ -52,7 +64,7 @@ def _is_knob(option: Option) -> bool:
     return is_one and option.name not in ("width", "classes", INPUT_CHANNELS)
 
 
-def _checks(
+def _counts(
     name: str, bound: Network, oracles: Oracles
 ) -> tuple[tuple[Check, ...], str]:
     """Return counts beside ours, and by what they were counted, or why not."""
@@ -74,7 +86,6 @@ def _checks(
 def run_checks(bound: Network) -> tuple[tuple[Check, ...], str]:
     """Count a network with every oracle, here and now."""
     from costmodel.bridge.oracles.checks import check
-    from costmodel.errors import MissingDependencyError
 
     try:
         import torch
@@ -100,3 +111,78 @@ def _recorded() -> dict[str, Any]:
         return {"networks": {}, "with": ""}
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
+
+
+def own_subject(
+    name: str, settings: Sequence[str], resolution: Any, *, checked: bool
+) -> Subject:
+    """Return what a page of a user's network is about.
+
+    Without a size it is 224 × 224, or else the least that the network takes.
+    """
+    from reports import Subject
+
+    free = ("resolution", "batch")
+    chosen, net, _ = open_network(name, settings, resolution, None, free)
+    bound = net.bind({net.batch: 1}) if net.free_symbols & {net.batch} else net
+    if bound.free_symbols and resolution is None:
+        bound = _at_usual(bound)
+    if names := ", ".join(sorted(map(str, bound.free_symbols))):
+        raise CostModelError(f"report: {name} needs a number for {names}; give --input")
+    _, law, _ = open_network(name, settings, None, None, free)
+    found, why = _checks(name, settings, bound) if checked else ((), "skipped")
+    return Subject(chosen, law, bound, (), found, why, _file(name))
+
+
+def with_files(
+    subjects: Sequence[Subject], others: Sequence[str] = ()
+) -> list[Subject]:
+    """Return subjects whose files have different names, letters of any case."""
+    taken = {"index", "networks", *(other.lower() for other in others)}
+    found = []
+    for subject in subjects:
+        file, number = subject.page, 1
+        while file.lower() in taken:
+            number += 1
+            file = f"{subject.page}-{number}"
+        taken.add(file.lower())
+        found.append(replace(subject, file=file))
+    return found
+
+
+def _file(name: str) -> str:
+    """Return the name of a file: letters, digits and a few marks of the target's."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "network"
+
+
+def _at_usual(net: Network) -> Network:
+    """Return a network at the usual size, or else at the least one that it takes."""
+    from costmodel.analysis.input_sizes import input_sizes
+
+    channels = net.inputs[0].output.channels
+    try:
+        return at_sample(net, Sample((channels, *(USUAL_SIDE,) * 2)))
+    except CostModelError:
+        least = tuple(side.smallest for side in input_sizes(net))
+        return at_sample(net, Sample((channels, *least)))
+
+
+def _checks(
+    name: str, settings: Sequence[str], bound: Network
+) -> tuple[tuple[Check, ...], str]:
+    """Return what PyTorch counts of the module itself, or why it counts nothing."""
+    from costmodel.analysis.cost import cost
+
+    opened = target.open_target(name, settings, None)
+    if opened.module is None:
+        return (), "no module was traced"
+    if unknown := cost(bound).partial:
+        return (), unknown
+    from costmodel.bridge.user_module import checks
+
+    try:
+        with user_code(name):
+            uses_all = not any("never used" in said for said in opened.warnings)
+            return checks(opened.module, bound, uses_all=uses_all), ""
+    except CostModelError as error:
+        return (), str(error)
