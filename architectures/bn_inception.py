@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from architectures.inception_blocks import Gate, Row, Unit, head
+from costmodel.zoo.inception_blocks import Gate, Row, Unit, head
+
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import (
     Value,

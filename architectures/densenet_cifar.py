@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from architectures.dense_blocks import dense_blocks
-from architectures.residual import head
+from costmodel.zoo.dense_blocks import dense_blocks
+from costmodel.zoo.residual import head
+
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.network.build import Value, conv, require, scope
 from costmodel.network.registry import architecture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from architectures.mnasnet import conv_bn, mbconv
+from costmodel.zoo.mnasnet import conv_bn, mbconv
+
 from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.symbols import Dim, Rational, floor
 from costmodel.network.build import (

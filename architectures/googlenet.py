@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from architectures.inception_blocks import Row, Unit
+from costmodel.zoo.inception_blocks import Row, Unit
+
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import (
     Value,

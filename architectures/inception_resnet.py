@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from architectures.inception_blocks import (
+from costmodel.zoo.inception_blocks import (
     ACROSS,
     DOWN,
     HALVE,
@@ -15,8 +15,9 @@ from architectures.inception_blocks import (
     head,
     inception,
 )
-from architectures.inception_v3 import STEM as STEM_V3
-from architectures.inception_v4 import AVERAGE, STEM, reduction_a
+from costmodel.zoo.inception_v3 import STEM as STEM_V3
+from costmodel.zoo.inception_v4 import AVERAGE, STEM, reduction_a
+
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, add, conv, relu, scope
 from costmodel.network.registry import architecture

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from architectures.inception_blocks import HALVE, Branch, Module, chain, head, modules
-from architectures.inception_v3 import (
+from costmodel.zoo.inception_blocks import HALVE, Branch, Module, chain, head, modules
+from costmodel.zoo.inception_v3 import (
     EXPANDED,
     REDUCTION_A,
     REDUCTION_B,
     factorized_5,
     factorized_7,
 )
+
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, scope
 from costmodel.network.registry import architecture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
-from architectures.inception_blocks import (
+from costmodel.zoo.inception_blocks import (
     ACROSS,
     DOWN,
     HALVE,
@@ -15,6 +15,7 @@ from architectures.inception_blocks import (
     head,
     inception,
 )
+
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import (
     Value,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from architectures.inception_blocks import (
+from costmodel.zoo.inception_blocks import (
     ACROSS,
     DOWN,
     HALVE,
@@ -14,6 +14,7 @@ from architectures.inception_blocks import (
     head,
     modules,
 )
+
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, avg_pool, scope
 from costmodel.network.registry import architecture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from architectures.blocks import squeeze_excite
+from costmodel.zoo.blocks import squeeze_excite
+
 from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.symbols import Dim, Rational, floor_div, is_equal
 from costmodel.network.build import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from architectures.searched import cifar_stem, head, imagenet_stem, searched
+from costmodel.zoo.searched import cifar_stem, head, imagenet_stem, searched
+
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, scope
 from costmodel.network.build.genotype import Genotype

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
-from architectures.residual import Branch, changes, head, padded, stack, stem
-from architectures.resnet import BASIC, BOTTLENECK, CHANNELS
+from costmodel.zoo.residual import Branch, changes, head, padded, stack, stem
+from costmodel.zoo.resnet import BASIC, BOTTLENECK, CHANNELS
+
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, add, batch_norm, conv, conv_bn_relu, relu
 from costmodel.network.registry import Default, architecture

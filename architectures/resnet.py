@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
-from architectures.residual import head, stages, stem
+from costmodel.zoo.residual import head, stages, stem
+
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, batch_norm, conv, conv_bn_relu
 from costmodel.network.registry import Default, architecture

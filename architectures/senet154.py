@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from architectures.residual import close, doubled, stack
-from architectures.resnet import BOTTLENECK
-from architectures.senet import excited
+from costmodel.zoo.residual import close, doubled, stack
+from costmodel.zoo.resnet import BOTTLENECK
+from costmodel.zoo.senet import excited
+
 from costmodel.algebra.symbols import Dim, exact_div, is_equal
 from costmodel.network.build import (
     Value,

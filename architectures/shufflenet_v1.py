@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from architectures.blocks import squeeze_excite
+from costmodel.zoo.blocks import squeeze_excite
+
 from costmodel.algebra.symbols import Dim, exact_div, floor_div
 from costmodel.network.build import (
     Value,

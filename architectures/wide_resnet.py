@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal
 
-from architectures.preact_resnet import basic as basic_wide
-from architectures.preact_resnet import preactivated
-from architectures.residual import doubled, head, stages, stem
-from architectures.resnet import BASIC, BOTTLENECK, basic
-from architectures.resnext import grouped
+from costmodel.zoo.preact_resnet import basic as basic_wide
+from costmodel.zoo.preact_resnet import preactivated
+from costmodel.zoo.residual import doubled, head, stages, stem
+from costmodel.zoo.resnet import BASIC, BOTTLENECK, basic
+from costmodel.zoo.resnext import grouped
+
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, conv_bn_relu, scope
 from costmodel.network.registry import Default, architecture

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from architectures.inception_blocks import head
+from costmodel.zoo.inception_blocks import head
+
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import (
     Value,

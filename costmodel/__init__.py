@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from costmodel.checkout import find_folders
+
 
 if TYPE_CHECKING:
     from costmodel.algebra.code.numpy_code import lambdify as lambdify
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
     from costmodel.runtime.profile import profiles as profiles
 
 __version__ = "0.1.0.dev0"
+
+find_folders()
 
 _HOME = {
     "costmodel.algebra.questions.compare": ("compare", "dominant", "share"),

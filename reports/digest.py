@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 
-PACKAGES = ("costmodel", "reports")
+PACKAGES = ("costmodel", "costmodel.zoo", "costmodel.reports")
 """Packages of which every file counts; so does each that offers architectures."""
 
 LIBRARIES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reports.data.subject import Subject
+from costmodel.reports.data.subject import Subject
 
 
 @dataclass(frozen=True, slots=True)

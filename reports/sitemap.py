@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.job import Part
+from costmodel.reports.job import Part
 
 
 @dataclass(frozen=True, slots=True)

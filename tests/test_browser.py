@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from costmodel.reports.pages import explorer
 
-import reports
+from costmodel import reports
 from costmodel.algebra.code.numpy_code import lambdify
 from costmodel.analysis.evidence.claims import claims, judge
 from costmodel.cli.report_subjects import registered_subject
@@ -27,7 +28,6 @@ from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.registry import architectures
 from costmodel.network.registry.lineage import lineage
-from reports.pages import explorer
 
 
 sync = pytest.importorskip("playwright.sync_api", reason="needs Playwright")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import sympy
+from costmodel.zoo.claims.inception import example
 
 import costmodel as cm
-from architectures.claims.inception import example
 from costmodel.algebra.symbols import Dim, Rational
 from costmodel.analysis.evidence import claims
 from costmodel.analysis.evidence.claims import Claim, Decision, Evidence, Ruling, judge

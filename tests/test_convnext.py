@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from costmodel.zoo.convnext import TABLE, drawn
 
 import costmodel as cm
-from architectures.convnext import TABLE, drawn
 from costmodel.algebra.symbols import alpha, symbol
 from costmodel.errors import CostModelError
 from costmodel.network import build

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 import sympy
+from costmodel.reports import Subject
+from costmodel.reports.pages import explorer
 
 import costmodel as cm
 from costmodel.algebra.code.numpy_code import lambdify
@@ -14,8 +16,6 @@ from costmodel.algebra.symbols import H, N, W
 from costmodel.cli.report_subjects import registered_subject
 from costmodel.network.registry import architectures
 from costmodel.runtime.profile import profiles
-from reports import Subject
-from reports.pages import explorer
 from tests.test_constraints import EVEN, constrained
 
 

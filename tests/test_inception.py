@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from costmodel.zoo import inception_v3
+from costmodel.zoo.inception_blocks import Branch, Module, chain, inception
 from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
-from architectures import inception_v3
-from architectures.inception_blocks import Branch, Module, chain, inception
 from costmodel.algebra.symbols import Dim
 from costmodel.analysis.cost.depth import depth
 from costmodel.bridge import oracles

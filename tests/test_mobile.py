@@ -7,12 +7,12 @@ from itertools import pairwise
 import pytest
 import sympy
 import torch
+from costmodel.zoo import shufflenet_v1, shufflenet_v2, squeezenet
+from costmodel.zoo.efficientnet import compound_scaling
 from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
-from architectures import shufflenet_v1, shufflenet_v2, squeezenet
-from architectures.efficientnet import compound_scaling
 from costmodel.algebra.symbols import Dim, H, Rational, W, symbol
 from costmodel.bridge import oracles
 from costmodel.errors import CostModelError

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import sympy
 import torch
+from costmodel.zoo.nasnet import nasnet
 from torch import nn
 
 import costmodel as cm
-from architectures.nasnet import nasnet
 from costmodel.network.build import image, network
 from costmodel.network.graph import Network
 from costmodel.network.registry import architectures, find

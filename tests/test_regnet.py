@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sympy
+from costmodel.zoo.design_space import fit, widths
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import costmodel as cm
-from architectures.design_space import fit, widths
 from costmodel.algebra.symbols import Rational
 from costmodel.errors import CostModelError
 from costmodel.network.registry import architectures

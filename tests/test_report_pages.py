@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 import sympy
+from costmodel.reports.data.memory_timeline import timeline
+from costmodel.reports.formulas.mathml import QUANTITIES
+from costmodel.reports.pages import highlights
+from costmodel.reports.pages.claims import claims_finding, number
 
 import costmodel as cm
-import reports
+from costmodel import reports
 from costmodel.algebra.symbols import H, W, alpha
 from costmodel.analysis.conventions import CONVENTIONS
 from costmodel.analysis.evidence.claims import Claim, Evidence, Ruling, claims, judge
 from costmodel.network.registry.lineage import lineage
-from reports.data.memory_timeline import timeline
-from reports.formulas.mathml import QUANTITIES
-from reports.pages import highlights
-from reports.pages.claims import claims_finding, number
 from tests.test_reports import SUBJECTS, Page, html_of, make
 
 

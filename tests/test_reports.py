@@ -14,23 +14,23 @@ from xml.dom import minidom
 
 import pytest
 import sympy
+from costmodel.reports import Subject
+from costmodel.reports.charts import accuracy_cost, label_placement
+from costmodel.reports.data.network_record import Record
+from costmodel.reports.drawings import layout
+from costmodel.reports.drawings import network as drawing
+from costmodel.reports.formulas import mathml
+from costmodel.reports.optional import library
+from costmodel.reports.pages import templating
+from costmodel.reports.site.manifest import MARKER
 
-import reports
+from costmodel import reports
 from costmodel.algebra.symbols import H, N, W, alpha, rho, symbol
 from costmodel.analysis.cost import cost
 from costmodel.analysis.evidence.printed import Check, Verdict, verify
 from costmodel.errors import CostModelError, MissingDependencyError
 from costmodel.network.registry import find, load
 from costmodel.network.registry.printed_figures import Published
-from reports import Subject
-from reports.charts import accuracy_cost, label_placement
-from reports.data.network_record import Record
-from reports.drawings import layout
-from reports.drawings import network as drawing
-from reports.formulas import mathml
-from reports.optional import library
-from reports.pages import templating
-from reports.site.manifest import MARKER
 
 
 NAMES = ("lenet5", "resnet18", "mobilenet_v1")

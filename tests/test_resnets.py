@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import sympy
+from costmodel.zoo import preact_resnet
+from costmodel.zoo.resnet import basic, bottleneck
+from costmodel.zoo.resnext import grouped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
-from architectures import preact_resnet
-from architectures.resnet import basic, bottleneck
-from architectures.resnext import grouped
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, image, network

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import sympy
+from costmodel.zoo import senet154
+from costmodel.zoo.residual import Branch, close, doubled, head, stack
+from costmodel.zoo.resnet import basic, bottleneck
+from costmodel.zoo.resnext import grouped
+from costmodel.zoo.senet import excited, gated
 
 import costmodel as cm
-from architectures import senet154
-from architectures.residual import Branch, close, doubled, head, stack
-from architectures.resnet import basic, bottleneck
-from architectures.resnext import grouped
-from architectures.senet import excited, gated
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, image, network

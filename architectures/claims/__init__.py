@@ -1,6 +1,6 @@
 """What the textbooks say of these networks, as statements that are computed."""
 
-from architectures.claims import depthwise, early, inception, residual, scaling
+from costmodel.zoo.claims import depthwise, early, inception, residual, scaling
 
 
 __all__ = ["depthwise", "early", "inception", "residual", "scaling"]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 
 import sympy
+from costmodel.zoo.claims.counted import built, costs, costs_of, count, ratio
+from costmodel.zoo.claims.early import CS231N
 
-from architectures.claims.counted import built, costs, costs_of, count, ratio
-from architectures.claims.early import CS231N
 from costmodel.algebra.questions.asymptotics import leading, relax
 from costmodel.algebra.symbols import Dim, H, Rational, W, alpha, symbol
 from costmodel.analysis.cost import cost

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 
-from architectures.claims.counted import built, costs, costs_of, count, members, ratio
+from costmodel.zoo.claims.counted import built, costs, costs_of, count, members, ratio
+
 from costmodel.algebra.symbols import Rational, symbol
 from costmodel.algebra.window import Window
 from costmodel.analysis.cost.depth import depth

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from architectures import googlenet
-from architectures.claims.counted import built, costs, costs_of, count, ratio
-from architectures.claims.early import CS231N
+from costmodel.zoo import googlenet
+from costmodel.zoo.claims.counted import built, costs, costs_of, count, ratio
+from costmodel.zoo.claims.early import CS231N
+
 from costmodel.algebra.symbols import Dim, Rational, symbol
 from costmodel.analysis.cost.depth import depth
 from costmodel.analysis.evidence.claims import Evidence, claim

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import networkx as nx
 import sympy
+from costmodel.zoo.claims.counted import built, costs, costs_of, count, members, ratio
+from costmodel.zoo.claims.early import CS231N
+from costmodel.zoo.resnet import basic, bottleneck
+from costmodel.zoo.resnext import grouped
 
-from architectures.claims.counted import built, costs, costs_of, count, members, ratio
-from architectures.claims.early import CS231N
-from architectures.resnet import basic, bottleneck
-from architectures.resnext import grouped
 from costmodel.algebra.questions.asymptotics import relax
 from costmodel.algebra.symbols import Dim, symbol
 from costmodel.analysis.cost import cost

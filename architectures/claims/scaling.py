@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from architectures.claims.counted import built, costs, ratio
+from costmodel.zoo.claims.counted import built, costs, ratio
+
 from costmodel.algebra.symbols import Rational
 from costmodel.analysis.evidence.claims import Evidence, claim
 from costmodel.network.graph import Network

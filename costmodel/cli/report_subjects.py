@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from costmodel.analysis.evidence.printed import Check
     from costmodel.network.graph import Network
     from costmodel.network.registry.options import Option
-    from reports import Subject
+    from costmodel.reports import Subject
 
 Oracles: TypeAlias = Literal["recorded", "run", "none"]
 """Whether other programs' counts are those recorded, are counted now, or left out."""
@@ -37,7 +37,7 @@ def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
     """Return what a page of a registered architecture is about."""
     from costmodel.analysis.evidence import printed
     from costmodel.network.registry import find, load
-    from reports import Setting, Subject
+    from costmodel.reports import Setting, Subject
 
     chosen = find(name)
     bound = load(name, resolution=chosen.resolution, batch=1)
@@ -106,7 +106,7 @@ def versions() -> str:
 
 @cache
 def _recorded() -> dict[str, Any]:
-    file = resources.files("architectures") / RECORDED
+    file = resources.files("costmodel.zoo") / RECORDED
     if not file.is_file():
         return {"networks": {}, "with": ""}
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -120,7 +120,7 @@ def own_subject(
 
     Without a size it is 224 × 224, or else the least that the network takes.
     """
-    from reports import Subject
+    from costmodel.reports import Subject
 
     free = ("resolution", "batch")
     chosen, net, _ = open_network(name, settings, resolution, None, free)

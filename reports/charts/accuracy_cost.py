@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from costmodel.reports.charts.label_placement import Spot, place
+from costmodel.reports.charts.pareto import standings
+from costmodel.reports.charts.svg import named
+from costmodel.reports.data.network_record import COSTS, Record
+from costmodel.reports.formulas.numbers import human, milliseconds
+from costmodel.reports.optional import library
+
 from costmodel.runtime.profile import profiles
-from reports.charts.label_placement import Spot, place
-from reports.charts.pareto import standings
-from reports.charts.svg import named
-from reports.data.network_record import COSTS, Record
-from reports.formulas.numbers import human, milliseconds
-from reports.optional import library
 
 
 PALETTE = (

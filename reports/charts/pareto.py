@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.data.network_record import Record
+from costmodel.reports.data.network_record import Record
 
 
 @dataclass(frozen=True, slots=True)

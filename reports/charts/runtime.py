@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from costmodel.reports.charts.svg import named
+from costmodel.reports.data.devices import JudgedSet
+from costmodel.reports.data.network_record import Record
+from costmodel.reports.optional import library
+
 from costmodel.runtime.profile import Profile
-from reports.charts.svg import named
-from reports.data.devices import JudgedSet
-from reports.data.network_record import Record
-from reports.optional import library
 
 
 BAND = 0.25

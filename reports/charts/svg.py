@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from reports.digest import digest
-from reports.optional import library
+from costmodel.reports.digest import digest
+from costmodel.reports.optional import library
 
 
 _MARK = re.compile(r'<path aria-label="([^"]*)"([^>]*?)/>')

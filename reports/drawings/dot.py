@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from reports.drawings.layout import TIME_LIMIT_S, laid_out
-from reports.optional import library
+from costmodel.reports.drawings.layout import TIME_LIMIT_S, laid_out
+from costmodel.reports.optional import library
 
 
 POINTS = 72

@@ -18,7 +18,7 @@ from threading import Timer
 TIME_LIMIT_S = 20.0
 """Seconds after which a layout is given up."""
 
-_SERVER = Path(__file__).with_name("draughtsman.py")
+_SERVER = Path(__file__).with_name("layout_process.py")
 
 
 @dataclass(frozen=True, slots=True)

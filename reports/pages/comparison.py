@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from costmodel.reports.charts.pareto import Standing, standings
+from costmodel.reports.data.machine_readable import script_text
+from costmodel.reports.data.network_record import Record
+from costmodel.reports.sitemap import Frame
+
 from costmodel.runtime.profile import profiles
-from reports.charts.pareto import Standing, standings
-from reports.data.machine_readable import script_text
-from reports.data.network_record import Record
-from reports.sitemap import Frame
 
 
 LABELS = {

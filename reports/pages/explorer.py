@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 import sympy
+from costmodel.reports.data.machine_readable import script_text
+from costmodel.reports.data.subject import Setting, Subject
 
 from costmodel.algebra.code.source_code import javascript_function
 from costmodel.algebra.questions.legal_step import step_of
@@ -19,8 +21,6 @@ from costmodel.network.graph import Network
 from costmodel.network.operators import Conv
 from costmodel.runtime.predict import predict
 from costmodel.runtime.profile import profiles
-from reports.data.machine_readable import script_text
-from reports.data.subject import Setting, Subject
 
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)

@@ -9,9 +9,8 @@ from itertools import pairwise
 from operator import itemgetter
 
 import networkx as nx
-
-from reports.drawings.dot import HIDDEN, Arrow, Box, Diagram, drawn
-from reports.sitemap import Link
+from costmodel.reports.drawings.dot import HIDDEN, Arrow, Box, Diagram, drawn
+from costmodel.reports.sitemap import Link
 
 
 FACTS = ("title", "year", "paper", "idea")

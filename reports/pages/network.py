@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
+from costmodel.reports.data.memory_timeline import Timeline
+from costmodel.reports.data.seconds import Timing
+from costmodel.reports.data.subject import Subject
+from costmodel.reports.drawings.network import Drawing, Full
+from costmodel.reports.formulas.mathml import QUANTITIES, sizes, stages, total
+from costmodel.reports.formulas.numbers import share
+from costmodel.reports.pages.highlights import doublings, fields, shares
+from costmodel.reports.pages.templating import filled
+from costmodel.reports.sitemap import Frame
 
 from costmodel.algebra.code.source_code import FORMATS
 from costmodel.algebra.rounding import make_divisible
@@ -12,15 +21,6 @@ from costmodel.algebra.symbols import H, W
 from costmodel.analysis.cost import Row, Sums
 from costmodel.analysis.evidence.printed import Verdict
 from costmodel.network.table import outline, table
-from reports.data.memory_timeline import Timeline
-from reports.data.seconds import Timing
-from reports.data.subject import Subject
-from reports.drawings.network import Drawing, Full
-from reports.formulas.mathml import QUANTITIES, sizes, stages, total
-from reports.formulas.numbers import share
-from reports.pages.highlights import doublings, fields, shares
-from reports.pages.templating import filled
-from reports.sitemap import Frame
 
 
 MANY_ROWS = 60

@@ -6,27 +6,27 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import networkx as nx
-
-from costmodel.analysis.conventions import CONVENTIONS
-from costmodel.analysis.evidence.claims import Ruling
-from reports.charts.accuracy_cost import charts
-from reports.charts.runtime import roofline, scatter
-from reports.charts.width_steps import staircase
-from reports.data.devices import Device, devices
-from reports.data.machine_readable import (
+from costmodel.reports.charts.accuracy_cost import charts
+from costmodel.reports.charts.runtime import roofline, scatter
+from costmodel.reports.charts.width_steps import staircase
+from costmodel.reports.data.devices import Device, devices
+from costmodel.reports.data.machine_readable import (
     claims_twin,
     conventions_twin,
     index_twin,
     lineage_twin,
     runtime_twin,
 )
-from reports.data.network_record import Record
-from reports.formulas.numbers import human
-from reports.pages.claims import MEANING, claims_finding
-from reports.pages.comparison import compare_data, comparisons, quantities
-from reports.pages.lineage import families, lineage_drawing, lineage_finding
-from reports.pages.templating import counted, filled, shared
-from reports.sitemap import Frame
+from costmodel.reports.data.network_record import Record
+from costmodel.reports.formulas.numbers import human
+from costmodel.reports.pages.claims import MEANING, claims_finding
+from costmodel.reports.pages.comparison import compare_data, comparisons, quantities
+from costmodel.reports.pages.lineage import families, lineage_drawing, lineage_finding
+from costmodel.reports.pages.templating import counted, filled, shared
+from costmodel.reports.sitemap import Frame
+
+from costmodel.analysis.conventions import CONVENTIONS
+from costmodel.analysis.evidence.claims import Ruling
 
 
 SHARED = ("style.css", "theme.js", "tables.js", "compare.js", "explorer.js")

@@ -10,16 +10,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from costmodel.reports.formulas.mathml import mathml, mathml_sum
+from costmodel.reports.formulas.numbers import digits_of, human, milliseconds
+from costmodel.reports.optional import library
+from costmodel.reports.pages.claims import number
+from costmodel.reports.sitemap import Frame
+
 import costmodel
 from costmodel.errors import CostModelError
-from reports.formulas.mathml import mathml, mathml_sum
-from reports.formulas.numbers import digits_of, human, milliseconds
-from reports.optional import library
-from reports.pages.claims import number
-from reports.sitemap import Frame
 
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent.parent / "templates"
 
 NAMES = {"macs": "MACs", "layers": "depth", "top1": "top-1", "top5": "top-5"}
 """Quantities that pages write otherwise than tables of published figures do."""

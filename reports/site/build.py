@@ -9,21 +9,21 @@ from functools import partial
 from pathlib import Path
 
 import networkx as nx
+from costmodel.reports.data.network_record import Record
+from costmodel.reports.data.subject import Subject
+from costmodel.reports.digest import digest, program
+from costmodel.reports.job import Part
+from costmodel.reports.optional import require_all
+from costmodel.reports.pages.site_pages import site_files
+from costmodel.reports.pages.templating import provenance
+from costmodel.reports.site.atomic_folder import Staging, check, unchanged, whole
+from costmodel.reports.site.manifest import Made
+from costmodel.reports.site.network_files import FOLDERS, write_network
+from costmodel.reports.site.workers import shared_out
+from costmodel.reports.sitemap import SITE_PAGES, Frame
 
 from costmodel.analysis.evidence.claims import Ruling
 from costmodel.errors import CostModelError
-from reports.data.network_record import Record
-from reports.data.subject import Subject
-from reports.digest import digest, program
-from reports.job import Part
-from reports.optional import require_all
-from reports.pages.site_pages import site_files
-from reports.pages.templating import provenance
-from reports.site.atomic_folder import Staging, check, unchanged, whole
-from reports.site.manifest import Made
-from reports.site.network_files import FOLDERS, write_network
-from reports.site.workers import shared_out
-from reports.sitemap import SITE_PAGES, Frame
 
 
 SITE = "the site"

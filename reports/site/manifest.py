@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reports.digest import of_file
+from costmodel.reports.digest import of_file
 
 
 MARKER = ".costmodel-report"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports.data.machine_readable import architecture_twin, layers_csv
-from reports.data.memory_timeline import timeline
-from reports.data.seconds import timings
-from reports.data.subject import Subject
-from reports.drawings.network import draw, full
-from reports.pages.explorer import script
-from reports.pages.network import network_page
-from reports.sitemap import Frame
+from costmodel.reports.data.machine_readable import architecture_twin, layers_csv
+from costmodel.reports.data.memory_timeline import timeline
+from costmodel.reports.data.seconds import timings
+from costmodel.reports.data.subject import Subject
+from costmodel.reports.drawings.network import draw, full
+from costmodel.reports.pages.explorer import script
+from costmodel.reports.pages.network import network_page
+from costmodel.reports.sitemap import Frame
 
 
 FOLDERS = ("architectures", "data", "drawings", "formulas")

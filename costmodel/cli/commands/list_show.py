@@ -240,7 +240,7 @@ def _written(value: Any, name: str, style: str) -> str:
     from costmodel.algebra.code.source_code import FORMATS
 
     if style == "mathml":
-        from reports.formulas.mathml import mathml
+        from costmodel.reports.formulas.mathml import mathml
 
         return mathml(value)
     return FORMATS[style](value, re.sub(r"\W", "_", name))

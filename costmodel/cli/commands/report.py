@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from costmodel.analysis.evidence.claims import Ruling
     from costmodel.cli.report_subjects import Oracles
     from costmodel.network.registry import Architecture
-    from reports import Part, Subject, Written
+    from costmodel.reports import Part, Subject, Written
 
 
 @main.command()
@@ -93,7 +93,7 @@ def _report(
     oracles: Oracles, jobs: int,
 ) -> Written:  # fmt: skip
     """Write the report; return where it is, and what turned out false."""
-    import reports
+    from costmodel import reports
     from costmodel.network.registry.lineage import lineage
 
     reports.check_folder(folder)
@@ -114,7 +114,7 @@ def _report(
 def _part(a: Architecture, oracles: Oracles) -> Part:
     """Return an architecture as a part of a report that any process can make."""
     from costmodel.cli.report_subjects import registered_subject
-    from reports import Part
+    from costmodel.reports import Part
 
     make = partial(registered_subject, a.name, oracles)
     return Part(a.name, a.family, a.name, make, key=f"{a.name} {oracles}")

@@ -232,8 +232,8 @@ def _discover() -> None:
     import_all(GROUP)
     if not _REGISTRY:
         raise CostModelError(
-            "no architectures are found: costmodel is not installed, or a folder named "
-            "architectures in the current directory hides them"
+            "no architectures are found: the package costmodel is here, but it is not "
+            "installed, so that nothing says which packages have some"
         )
 
 
