@@ -74,7 +74,7 @@ def browser(session: nox.Session) -> None:
     session.run(python, "-m", "costmodel", "report", "--all", "-o", folder)
     session.run(python, "-m", "pip", "install", "-q", *CONSTRAINTS, "-e", ".[browser]")
     env = {"COSTMODEL_REPORT": folder}
-    tests = ("-n", "auto", "tests/test_browser.py")
+    tests = ("-n", "auto", "tests/reports/test_browser.py")
     session.run(python, "-m", "pytest", *tests, *session.posargs, env=env)
 
 
@@ -113,7 +113,7 @@ def peers(session: nox.Session) -> None:
         session.run(*pip, *needed, env=env)
     if "record" in session.posargs:
         session.run(python, "-m", "tests.peers.record", env=env)
-    session.run(python, "-m", "pytest", "-n", "0", "tests/test_peers.py", env=env)
+    session.run(python, "-m", "pytest", "-n", "0", "tests/peers/test_peers.py", env=env)
 
 
 @nox.session(venv_backend="none")

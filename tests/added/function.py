@@ -24,7 +24,7 @@ from costmodel.network.build import activation, conv, image, linear, network
 from costmodel.network.build import global_average_pool as pooled
 from costmodel.network.graph import Network
 from costmodel.network.operators import Function, register_function
-from tests.test_lifetimes import check, check_saved
+from tests.bridge.test_memory_snapshot import check, check_saved
 
 
 def built(function: str = "sinc") -> Network:

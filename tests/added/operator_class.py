@@ -41,7 +41,7 @@ from costmodel.network.build import (
 from costmodel.network.build.builder import Value, apply, sample
 from costmodel.network.graph import Network
 from costmodel.network.shape import Extent, Shape
-from tests.test_lifetimes import check, check_saved
+from tests.bridge.test_memory_snapshot import check, check_saved
 
 
 # Looked for examples, this file is imported where nobody has the package.

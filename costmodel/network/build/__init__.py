@@ -12,15 +12,6 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.shape import Shape
-from costmodel.network.build.sizes import Size, axes_of, half, sizes
-from costmodel.network.build.tensors import (
-    attention,
-    last_linear,
-    parameter,
-    reshape,
-    scale,
-)
 from costmodel.network.build.builder import (
     Value,
     apply,
@@ -31,7 +22,16 @@ from costmodel.network.build.builder import (
     sequence,
     volume,
 )
+from costmodel.network.build.sizes import Size, axes_of, half, sizes
+from costmodel.network.build.tensors import (
+    attention,
+    last_linear,
+    parameter,
+    reshape,
+    scale,
+)
 from costmodel.network.build.verb import verb
+from costmodel.network.shape import Shape
 
 
 arithmetic = verb(op.Arithmetic)

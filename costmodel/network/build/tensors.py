@@ -8,9 +8,9 @@ from __future__ import annotations
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.shape import Shape
 from costmodel.network.build.builder import Value, apply, common
 from costmodel.network.build.verb import ShapeLike, shape_from
+from costmodel.network.shape import Shape
 
 
 def parameter(

@@ -14,11 +14,11 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
+from costmodel.network.build.builder import Value, apply
+from costmodel.network.build.sizes import Size, pair, sizes
 from costmodel.network.operator import OR_NONE
 from costmodel.network.operators.base import are_all
 from costmodel.network.shape import Shape
-from costmodel.network.build.sizes import Size, pair, sizes
-from costmodel.network.build.builder import Value, apply
 
 
 ShapeLike: TypeAlias = Shape | Sequence[Dim]

@@ -1,7 +1,7 @@
 """Random networks to calibrate a device with: every kind of layer, no paper's sizes.
 
 Widths, kernels, sizes and batches come from a seed. No published network is among
-them; ``tests/test_calibrate.py`` says what share of those networks' layers occurs here.
+them; the tests of ``costmodel calibrate`` say what share of their layers occurs here.
 """
 
 from __future__ import annotations

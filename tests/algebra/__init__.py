@@ -1,0 +1,1 @@
+"""Symbols, windows, extents and the rest of the mathematics."""

@@ -1,0 +1,1 @@
+"""What is compiled, read and executed."""

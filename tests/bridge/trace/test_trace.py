@@ -1,0 +1,388 @@
+"""Tracing leaves modules as they are, and says what it cannot follow."""
+
+from __future__ import annotations
+
+import copy
+import random
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 - as everyone calls it
+from torch import fx, nn
+from torch.export import Dim, export
+
+import costmodel as cm
+from costmodel.algebra.symbols import H, N, W
+from costmodel.bridge.trace import trace
+from costmodel.errors import CostModelError
+from costmodel.network import operators as op
+from costmodel.network.graph import Network, parameters_by_name
+from tests.bridge.trace.executed import executed
+from tests.bridge.trace.modules import Branching, Caching, Code, conv
+from tests.zoo import torchvision_models
+
+
+def kinds(net: Network) -> list[str]:
+    return [node.operator.kind for node in net.nodes]
+
+
+def names(net: Network) -> list[str]:
+    return [node.name for node in net.nodes]
+
+
+def everything(module: nn.Module) -> Iterator[Any]:
+    """Return what a module is made of: attributes, tensors and their places."""
+    for path, part in module.named_modules(remove_duplicate=False):
+        for name, value in part.__dict__.items():
+            is_open = isinstance(value, (dict, list))
+            yield path, name, id(value), copy.copy(value) if is_open else value
+
+
+def seeds() -> tuple[str, ...]:
+    """Return the states of everyone's random numbers."""
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002 - of others' code
+    return (*map(str, states), str(torch.get_rng_state().tolist()))
+
+
+def plain() -> nn.Sequential:
+    layers = conv(3, 8), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Dropout(0.5)
+    return nn.Sequential(*layers)
+
+
+# The module stays as it is.
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_module_is_left_as_it_was(training: bool) -> None:  # noqa: FBT001
+    module = plain().train(training)
+    seen: list[Any] = []
+    module[0].register_forward_hook(lambda *_: seen.append(1))
+    before, call = list(everything(module)), nn.Module.__call__
+    state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    versions = [t._version for t in module.state_dict().values()]
+    numbers = seeds()
+    assert trace(module)
+    assert before == list(everything(module))
+    assert nn.Module.__call__ is call
+    assert versions == [t._version for t in module.state_dict().values()]
+    for name, tensor in module.state_dict().items():
+        assert torch.equal(state[name], tensor)
+    assert numbers == seeds()
+    assert seen
+    assert module.training is training
+
+
+def test_a_module_is_left_as_it_was_where_tracing_fails() -> None:
+    module = nn.Sequential(plain(), Branching())
+    before, call, extremes = list(everything(module)), nn.Module.__call__, (max, min)
+    with pytest.raises(CostModelError):
+        trace(module)
+    assert before == list(everything(module))
+    assert (nn.Module.__call__, max, min) == (call, *extremes)
+
+
+def test_what_a_module_keeps_for_the_next_call_is_forgotten() -> None:
+    module = Caching()
+    net = trace(module)
+    assert module.kept == {}
+    assert cm.cost(net).parameters == 3
+    assert module(torch.zeros(1, 3, 2, 2)).device.type == "cpu"
+
+
+def test_weights_are_not_copied() -> None:
+    # 2³⁴ numbers that lie on one: a copy would be 64 GiB.
+    wide = torch.zeros(1).expand(1 << 17, 1 << 17)
+    weight = nn.Parameter(wide, requires_grad=False)
+    module = Code(
+        lambda m, x: F.linear(F.pad(x.mean((2, 3)), (0, (1 << 17) - 3)), m.weight),
+        weight=weight,
+    )
+    assert cm.cost(trace(module)).parameters == 1 << 34
+    with torch.device("meta"):
+        module = nn.Sequential(nn.Conv2d(3, 1 << 16, 1), nn.Conv2d(1 << 16, 1 << 18, 1))
+    assert cm.cost(trace(module)).parameters == 4 * (1 << 16) + ((1 << 16) + 1 << 18)
+
+
+def test_constants_as_large_as_the_map_take_no_memory() -> None:
+    def masked(_: Any, x: torch.Tensor) -> torch.Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        count = x.shape[2] * x.shape[3]
+        mask = torch.zeros(count, count)
+        return F.scaled_dot_product_attention(tokens, tokens, tokens, mask)
+
+    net = trace(Code(masked))  # 81,920 tokens: 27 GB of mask
+    assert cm.cost(net).macs == 6 * H**2 * W**2 * N
+
+
+# What may be traced.
+
+
+def test_graph_modules_are_traced_by_their_own_names() -> None:
+    module = fx.symbolic_trace(nn.Sequential(conv(3, 8), nn.Identity(), nn.ReLU()))
+    net = trace(module)
+    assert names(net) == ["input", "0", "1", "2"]
+    assert kinds(net) == ["input", "conv", "identity", "relu"]
+
+
+def test_exported_programs_have_the_cost_of_their_module() -> None:
+    layers = (*plain(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    module = nn.Sequential(*layers, nn.Linear(8, 5)).eval()
+    sizes = ({0: Dim("n"), 2: Dim("h", min=16), 3: Dim("w", min=16)},)
+    program = export(module, (torch.zeros(2, 3, 32, 40),), dynamic_shapes=sizes)
+    expected = cm.cost(trace(module))
+    for given in (program, program.module()):
+        net = trace(given)
+        assert totals(net) == (expected.macs, expected.parameters, expected.activations)
+        assert cm.cost(net).buffers == expected.buffers
+        assert str(cm.input_sizes(net)[0].admissible) == "H ≥ 16"
+
+
+def test_exported_programs_of_one_size_are_traced_at_that() -> None:
+    program = export(plain().eval(), (torch.zeros(2, 3, 32, 40),))
+    with pytest.raises(CostModelError, match="runs at no size tried"):
+        trace(program)
+    net = trace(program, (3, 32, 40), batch=2)
+    assert cm.cost(net).macs == 2 * 27 * 8 * 32 * 40
+
+
+def test_what_torchscript_compiled_is_refused_with_its_place() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own: it is deprecated
+        scripted = torch.jit.script(nn.Sequential(conv(8, 8), nn.ReLU()))
+        traced = torch.jit.trace(conv(3, 8), torch.zeros(1, 3, 8, 8))
+    with pytest.raises(CostModelError, match=r'"1" is compiled by TorchScript'):
+        trace(nn.Sequential(conv(3, 8), scripted))
+    with pytest.raises(CostModelError, match="is compiled by TorchScript"):
+        trace(traced)
+
+
+def test_only_modules_are_traced_and_options_are_checked() -> None:
+    with pytest.raises(
+        CostModelError, match=r"needs a torch\.nn\.Module, got function"
+    ):
+        trace(lambda x: x)  # type: ignore[arg-type]
+    with pytest.raises(CostModelError, match="on_unknown 'skip' is not \"raise\""):
+        trace(plain(), on_unknown="skip")
+
+
+# Names, modes, and what is shared.
+
+
+def test_train_mode_is_what_the_module_says() -> None:
+    with torch.device("meta"):
+        module = torchvision_models().googlenet(init_weights=False)
+    trained = trace(module.train())
+    assert trained.outputs == ("fc", "aux2.fc2", "aux1.fc2")
+    learnable = sum(p.numel() for p in module.parameters())
+    assert cm.cost(trained).parameters == learnable
+    counts = executed(module, (2, 3, 224, 224))
+    assert cm.cost(trained.bind(N=2, H=224, W=224)).macs == counts.macs
+    unused = sum(p.numel() for n, p in module.named_parameters() if n.startswith("aux"))
+    with pytest.warns(
+        UserWarning, match=r"14 parameters are never used.* in aux1, aux2"
+    ):
+        evaluated = trace(module.eval())
+    assert evaluated.outputs == ("fc",)
+    assert cm.cost(evaluated).parameters == learnable - unused
+
+
+def test_a_module_called_again_counts_its_weights_once() -> None:
+    net = trace(Code(lambda m, x: m.same(m.same(m.same(m.first(x)))),
+                     first=conv(3, 8), same=conv(8, 8)))  # fmt: skip
+    assert names(net) == ["input", "first", "same", "same_2", "same_3"]
+    assert dict(net.shared) == {"same_2": "same", "same_3": "same"}
+    assert totals(net)[:2] == ((27 * 8 + 3 * 72 * 8) * H * N * W, 224 + 584)
+    assert parameters_by_name(net).keys() == {
+        "first.weight", "first.bias", "same.weight", "same.bias",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_tied_weights_count_once_and_what_is_not_tied_beside_them(bias: bool) -> None:  # noqa: FBT001
+    module = nn.Sequential(conv(3, 3, bias=bias), nn.ReLU(), conv(3, 3, bias=bias))
+    module[2].weight = module[0].weight
+    net = trace(module)
+    assert totals(net)[:2] == (2 * 81 * H * N * W, 81 + (6 if bias else 0))
+    assert dict(net.shared) == {"2": "0"}
+
+
+def test_functions_are_named_after_the_module_that_calls_them() -> None:
+    inner = Code(lambda m, x: torch.relu(x + m.conv(x) + m.conv(x)), conv=conv(3, 3))
+    net = trace(nn.Sequential(nn.Sequential(inner)))
+    assert names(net) == [
+        "input", "0.0.conv", "0.0.add", "0.0.conv_2", "0.0.add_2", "0.0.relu",
+    ]  # fmt: skip
+    assert {node.scope for node in net.nodes[1:]} == {("0", "0")}
+
+
+def test_a_layer_keeps_its_name_where_steps_lead_to_it() -> None:
+    net = trace(nn.Sequential(nn.Conv2d(3, 4, 4, padding="same")))
+    assert names(net) == ["input", "0_pad", "0"]
+    assert parameters_by_name(net).keys() == {"0.weight", "0.bias"}
+
+
+def test_every_output_is_an_output_of_the_network() -> None:
+    parts = {"a": conv(3, 4), "b": conv(3, 5)}
+    pair = trace(Code(lambda m, x: (m.a(x), m.b(x)), **parts))
+    assert pair.outputs == ("a", "b")
+    nested = trace(Code(lambda m, x: {"p": m.a(x), "q": [m.b(x), None, 3]}, **parts))
+    assert nested.outputs == ("a", "b")
+    with pytest.raises(CostModelError, match="no output depends on the input"):
+        trace(Code(lambda _, x: torch.zeros(3)))  # noqa: ARG005
+
+
+def test_modules_without_parameters_have_a_cost() -> None:
+    net = trace(nn.Sequential(nn.ReLU(), nn.MaxPool2d(2)))
+    assert totals(net) == (0, 0, 0)
+    assert cm.cost(net).tally.compare != 0
+    assert trace(nn.Identity()).outputs == ("input",)
+
+
+# What cannot be followed is said.
+
+
+@pytest.mark.parametrize(
+    ("branch", "where"),
+    [
+        (nn.Sequential(plain(), nn.Sequential(nn.ReLU(), Branching())), "1.1"),
+        (Code(lambda _, x: x if x.mean() > 0.5 else -x), "forward"),
+        (Code(lambda _, x: x * x.max().item()), "forward"),
+        (Code(lambda _, x: x[0, 0, 0, 0].tolist()), "forward"),
+    ],
+    ids=["in a block", "of a mean", "item", "tolist"],
+)
+def test_control_flow_on_data_is_an_error_with_its_place(
+    branch: nn.Module, where: str
+) -> None:
+    with pytest.raises(
+        CostModelError, match=r"depends on data|along the batch"
+    ) as error:
+        trace(branch)
+    assert where in str(error.value)
+
+
+LOST: dict[str, tuple[Callable[[Any, torch.Tensor], Any], str]] = {
+    "int": (
+        lambda _, x: F.interpolate(x, size=(int(x.shape[2]) * 2, 8)),
+        "resize .* lost their formula: int\\(\\) of H in forward",
+    ),
+    "int of a product": (
+        lambda _, x: F.interpolate(x, size=(int(x.shape[2] * 1.7), 8)),
+        "resize ",
+    ),
+    "float": (
+        lambda _, x: F.interpolate(x, size=(round(float(x.shape[2]) * 1.5), 8)),
+        "resize .* lost their formula: float\\(\\) of H in forward",
+    ),
+    "numpy": (
+        lambda _, x: F.interpolate(x, size=(int(np.ceil(x.shape[2] / 2)), 8)),
+        "resize ",
+    ),
+    "range": (
+        lambda _, x: torch.stack([x[:, :, i] for i in range(x.shape[2])], dim=2),
+        "reshape|select|stack",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_sizes_that_lose_their_formula_are_found_by_the_second_run(name: str) -> None:
+    code, said = LOST[name]
+    with pytest.raises(CostModelError, match=f"runs otherwise at .*{said}"):
+        trace(Code(code))
+
+
+def test_the_check_can_be_left_out() -> None:
+    net = trace(Code(LOST["int"][0]), check=False)
+    assert net.nodes[-1].output.sizes == (3, 512, 8)
+
+
+def unruly(_: Any, x: torch.Tensor) -> torch.Tensor:
+    return torch.fft.fft(torch.sort(x).values + torch.sort(x, dim=2).values).abs()
+
+
+def test_operators_without_a_rule_are_listed_with_their_places() -> None:
+    block = nn.Sequential(conv(3, 3), Code(unruly))
+    with pytest.raises(CostModelError) as error:
+        trace(nn.Sequential(block, conv(3, 3), Code(unruly)))
+    assert str(error.value) == (
+        "trace: Sequential calls operators without a rule: sort (4×) in 0.1, 2; "
+        'fft_fft (2×) in 0.1, 2; on_unknown="mark" keeps them as opaque nodes'
+    )
+
+
+def test_marked_operators_make_totals_partial() -> None:
+    module = nn.Sequential(conv(3, 3), Code(unruly), conv(3, 3))
+    net = trace(module, on_unknown="mark")
+    costs = cm.cost(net)
+    assert costs.unknown == ("1.sort", "1.sort_3", "1.fft_fft")
+    assert costs.partial == "partial: 3 operators unknown"
+    assert totals(net)[:2] == (2 * 81 * H * N * W, 2 * 84)
+    assert net["1.fft_fft"].operator == op.Opaque("fft_fft", net["0"].output)
+
+
+@pytest.mark.parametrize("layer", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_layers_have_no_rule_however_long_they_would_run(layer: Any) -> None:
+    def rows(module: Any, x: torch.Tensor) -> Any:
+        return module.layer(x.flatten(2).transpose(1, 2))[0]
+
+    module = Code(rows, layer=layer(3, 5, batch_first=True, bidirectional=True))
+    with pytest.raises(
+        CostModelError, match=r"rule: (lstm|gru|rnn_tanh) \(1×\) in layer"
+    ):
+        trace(module)
+    net = trace(module, on_unknown="mark")
+    assert str(net["layer"].output) == "H*W×10"
+    assert cm.cost(net).unknown == ("layer",)
+    assert cm.cost(net).parameters == sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (lambda _, x: torch.view_as_real(torch.fft.rfft2(x)), "fft_rfft2 (1×)"),
+        (lambda _, x: torch.complex(x, x).abs(), "complex (1×)"),
+        (lambda _, x: (255 * x).long().float(), "long (1×)"),
+        (lambda m, x: m.table(x.argmax(1)), "argmax (1×) in forward; embedding (1×)"),
+        (lambda _, x: F.grid_sample(x, x.permute(0, 2, 3, 1)[..., :2]), "grid_sample"),
+        (lambda _, x: x.flatten(1).topk(3).values, "topk (1×)"),
+        (lambda _, x: x[x > 0], "no size"),
+        (lambda _, x: x @ x.flatten().unsqueeze(1), "no size"),
+        (lambda _, x: x.flatten(1) @ x.flatten(1).t(), "mixes the samples of a batch"),
+        (lambda _, x: x.cumsum(0), "cumsum at"),
+        (lambda _, x: torch.cat([x, x]), "samples are not apart"),
+    ],
+)  # fmt: skip
+def test_what_has_no_rule_is_said_by_name(code: Any, said: str) -> None:
+    with pytest.raises(CostModelError, match=re.escape(said)):
+        trace(Code(code, table=nn.Embedding(3, 4)))
+
+
+def test_what_fails_behind_an_operator_without_a_rule_does_not_hide_it() -> None:
+    def broken(_: Any, x: torch.Tensor) -> torch.Tensor:
+        rows = torch.sort(x).values
+        return rows.view(1, -1, 7, 3)
+
+    with pytest.raises(CostModelError, match=r"sort \(1×\) in forward"):
+        trace(Code(broken))
+
+
+def test_other_numbers_than_decimals_are_no_images() -> None:
+    with pytest.raises(CostModelError, match=r"runs at no size tried: .*Long, Int"):
+        trace(nn.Embedding(10, 4), (H,))
+
+
+def test_errors_of_the_module_itself_are_told() -> None:
+    with pytest.raises(CostModelError, match=r"tried: H = 256, .*: ZeroDivisionError"):
+        trace(Code(lambda _, x: x / (1 // 0)))
+
+
+def totals(net: Network) -> tuple[Any, Any, Any]:
+    """Return multiply–accumulates, parameters and activations."""
+    costs = cm.cost(net)
+    return costs.macs, costs.parameters, costs.activations

@@ -1,0 +1,1 @@
+"""Networks of torchvision and timm: slow, a session of its own."""

@@ -1,0 +1,1 @@
+"""The verbs and cells that networks are written with."""

@@ -1,0 +1,83 @@
+"""What the explorer reads: formulas that are right at the network's own setting."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import sympy
+from costmodel.reports import Subject
+from costmodel.reports.pages import explorer
+
+import costmodel as cm
+from costmodel.algebra.code.numpy_code import lambdify
+from costmodel.algebra.symbols import H, N, W
+from costmodel.cli.report_subjects import registered_subject
+from costmodel.network.registry import architectures
+from costmodel.runtime.profile import profiles
+from tests.network.test_constraints import EVEN, constrained
+
+
+FIRST = {a.family: name for name, a in reversed(architectures().items())}
+"""A network of each family."""
+
+
+@pytest.mark.parametrize("name", FIRST.values())
+def test_formulas_give_the_networks_own_numbers(name: str) -> None:
+    subject = registered_subject(name, "none")
+    side = subject.bound.inputs[0].output.sizes[-1]
+    own = {N: 1, H: side, W: side, **subject.own}
+    free = sorted(subject.symbolic.free_symbols, key=str)
+    told = {}
+    for key, _, formula in explorer._formulas(subject):
+        value = lambdify(formula, free)(*(_plain(own[symbol]) for symbol in free))
+        told[key] = pytest.approx(float(value), rel=1e-9)
+    assert told["macs"] == subject.cost.macs
+    assert told["parameters"] == subject.cost.parameters
+    assert told["activations"] == subject.cost.activations
+    assert told["peak"] == cm.memory(subject.bound).peak_activation_bytes
+    assert (told.keys() >= profiles().keys()) != explorer._has_unknown_groups(
+        subject.symbolic
+    )
+    for device in profiles().keys() & told.keys():
+        assert told[device] == float(cm.predict(subject.bound, device).seconds)
+
+
+def _plain(value: object) -> float:
+    return value if isinstance(value, int) else float(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", FIRST.values())
+def test_sliders_stand_where_the_network_does(name: str) -> None:
+    subject = registered_subject(name, "none")
+    for knob in explorer.knobs(subject):
+        assert knob.value in knob.steps
+        assert list(knob.steps) == sorted(set(knob.steps))
+        assert 1 < len(knob.steps) <= 2 * explorer.MOST_STEPS
+    text = explorer.script(subject)
+    head = text.partition("costmodel.add(Object.assign(")[2].partition(", {\n")[0]
+    assert json.loads(head)["name"] == name
+    assert "<" not in head
+
+
+def halved(*, high: int, wide: int) -> Subject:
+    """Return a network of a user's own that asks for even sides."""
+    net = constrained(EVEN)
+    bound = net.bind(N=1, H=high, W=wide)
+    return replace(registered_subject("lenet5", "none"), symbolic=net, bound=bound)
+
+
+def test_a_network_that_fits_few_sizes_offers_only_these() -> None:
+    subject = halved(high=32, wide=32)
+    assert subject.symbolic.constraints
+    assert explorer._sizes(subject) == list(range(2, 65, 2))
+
+
+def test_a_network_that_is_not_square_keeps_its_sides() -> None:
+    subject = halved(high=32, wide=64)
+    assert [knob.symbol for knob in explorer.knobs(subject)] == ["N"]
+    for key, _, formula in explorer._formulas(subject):
+        assert set(map(str, sympy.sympify(formula).free_symbols)) <= {"N"}, key
+        if key == "macs":
+            assert sympy.sympify(formula).subs(N, 1) == subject.cost.macs
