@@ -14,8 +14,13 @@ from costmodel.network.build import (
     relu,
     scope,
 )
-from costmodel.network.build.cell import cell, factorized_reduction, relu_conv_bn, share
-from costmodel.network.build.genotype import Genotype
+from costmodel.network.building.cell import (
+    cell,
+    factorized_reduction,
+    relu_conv_bn,
+    share,
+)
+from costmodel.network.building.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
 

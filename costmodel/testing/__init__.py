@@ -20,9 +20,9 @@ from costmodel.algebra.window import Window, sliding
 from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, network, scope
-from costmodel.network.build.builder import sample
-from costmodel.network.build.cell import OPERATIONS
-from costmodel.network.build.genotype import Genotype
+from costmodel.network.building.builder import sample
+from costmodel.network.building.cell import OPERATIONS
+from costmodel.network.building.genotype import Genotype
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
 

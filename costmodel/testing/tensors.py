@@ -26,7 +26,7 @@ from costmodel.network.axes import (
     replaced,
     shaped,
 )
-from costmodel.network.build.builder import Value, apply, network, sample
+from costmodel.network.building.builder import Value, apply, network, sample
 from costmodel.network.graph import Network
 from costmodel.network.operators.rearrangement.views import COPIES
 from costmodel.network.operators.reduction import REDUCTIONS

@@ -38,7 +38,7 @@ from costmodel.network.build import (
     relu,
     volume,
 )
-from costmodel.network.build.builder import Value, apply, sample
+from costmodel.network.building.builder import Value, apply, sample
 from costmodel.network.graph import Network
 from costmodel.network.shape import Extent, Shape
 from tests.bridge.test_memory_snapshot import check, check_saved

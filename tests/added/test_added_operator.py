@@ -17,7 +17,7 @@ from costmodel.entry_points import import_all
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import image, network
-from costmodel.network.build.builder import apply
+from costmodel.network.building.builder import apply
 from costmodel.network.shape import Shape
 
 

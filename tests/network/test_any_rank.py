@@ -43,7 +43,7 @@ from costmodel.network.build import (
     upsample,
     volume,
 )
-from costmodel.network.build.builder import Value, sample
+from costmodel.network.building.builder import Value, sample
 from costmodel.network.graph import parameters_by_name
 from costmodel.network.node import Node
 from costmodel.network.operators.resizing import modes_of

@@ -37,7 +37,7 @@ from costmodel.network.build import (
     network,
     split,
 )
-from costmodel.network.build.builder import apply, sample
+from costmodel.network.building.builder import apply, sample
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
 from costmodel.network.widen import widen

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value
-from costmodel.network.build.builder import apply
+from costmodel.network.building.builder import apply
 from costmodel.network.shape import Shape
 from costmodel.runtime.random_networks.choices import Dice, act, norm
 

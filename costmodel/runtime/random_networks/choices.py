@@ -8,7 +8,7 @@ from random import Random
 from typing import TypeVar
 
 from costmodel.network.build import Value, activation, batch_norm
-from costmodel.network.build.builder import apply
+from costmodel.network.building.builder import apply
 from costmodel.network.operators import GroupNorm, Pointwise, PReLU
 
 

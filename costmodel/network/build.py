@@ -12,7 +12,7 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.build.builder import (
+from costmodel.network.building.builder import (
     Value,
     apply,
     common,
@@ -22,15 +22,15 @@ from costmodel.network.build.builder import (
     sequence,
     volume,
 )
-from costmodel.network.build.sizes import Size, axes_of, half, sizes
-from costmodel.network.build.tensors import (
+from costmodel.network.building.sizes import Size, axes_of, half, sizes
+from costmodel.network.building.tensors import (
     attention,
     last_linear,
     parameter,
     reshape,
     scale,
 )
-from costmodel.network.build.verb import verb
+from costmodel.network.building.verb import verb
 from costmodel.network.shape import Shape
 
 

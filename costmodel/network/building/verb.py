@@ -14,8 +14,8 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.build.builder import Value, apply
-from costmodel.network.build.sizes import Size, pair, sizes
+from costmodel.network.building.builder import Value, apply
+from costmodel.network.building.sizes import Size, pair, sizes
 from costmodel.network.operator import OR_NONE
 from costmodel.network.operators.base import are_all
 from costmodel.network.shape import Shape
@@ -53,7 +53,7 @@ def verb(operator: type[op.Operator], called: str | None = None) -> Verb:
     >>> from costmodel.network.build import image
     >>> group_norm = verb(op.GroupNorm)
     >>> help(group_norm)
-    Help on function group_norm in module costmodel.network.build.verb:
+    Help on function group_norm in module costmodel.network.building.verb:
     <BLANKLINE>
     group_norm(x: 'Value', groups: 'Dim', *, affine: 'bool' = True, \
 name: 'str | None' = None) -> 'Value'

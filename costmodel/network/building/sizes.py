@@ -9,7 +9,7 @@ import sympy
 from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
-from costmodel.network.build.builder import Value, scoped
+from costmodel.network.building.builder import Value, scoped
 from costmodel.network.operator import on_every_axis, sizes_of
 from costmodel.network.shape import AXES
 

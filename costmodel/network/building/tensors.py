@@ -8,8 +8,8 @@ from __future__ import annotations
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.build.builder import Value, apply, common
-from costmodel.network.build.verb import ShapeLike, shape_from
+from costmodel.network.building.builder import Value, apply, common
+from costmodel.network.building.verb import ShapeLike, shape_from
 from costmodel.network.shape import Shape
 
 

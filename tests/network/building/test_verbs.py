@@ -17,8 +17,8 @@ from costmodel.errors import CostModelError
 from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, image
-from costmodel.network.build.builder import sample
-from costmodel.network.build.verb import verb
+from costmodel.network.building.builder import sample
+from costmodel.network.building.verb import verb
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.testing import networks

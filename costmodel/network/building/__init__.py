@@ -1,0 +1,1 @@
+"""What verbs and cells are made of: tensors in the making, sizes, genotypes."""
