@@ -59,6 +59,27 @@ def test_concrete_operators_are_those_that_none_derives_from(root: Path) -> None
     assert size.operators(root) == {"Add": "add", "MaxPool": "max_pool"}
 
 
+def test_a_room_is_a_folder_and_its_files_the_python_files_in_it(root: Path) -> None:
+    assert size.figures(root)["room"] == 2  # later and typed
+    write(root, "reports/a.py", "")
+    write(root, "reports/pages/__init__.py", "")
+    assert {str(room): len(files) for room, files in size.rooms(root).items()} == {
+        "costmodel": 1, "costmodel/analysis": 2, "costmodel/analysis/cost": 1,
+        "costmodel/network/operators": 2, "reports": 1, "reports/pages": 1,
+    }  # fmt: skip
+
+
+def test_circles_are_found_in_functions_and_across_folders(root: Path) -> None:
+    assert size.circles(root) == []
+    write(root, "reports/page.py", "from costmodel.bridge import run\n")
+    write(root, "costmodel/bridge/run.py", """\
+        def ask() -> None:
+            from costmodel.reports.page import page
+        """)  # fmt: skip
+    found = [Path("costmodel/bridge/run.py"), Path("reports/page.py")]
+    assert size.circles(root) == found
+
+
 @pytest.mark.parametrize(("text", "named"), [
     ("from costmodel.network.operators import Add", {"Add"}),
     ("from costmodel.network import operators as op\nop.Add", {"Add"}),
