@@ -43,3 +43,42 @@ def test_links_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
+
+
+def listed() -> dict[Path, set[str]]:
+    """Return the rooms that ARCHITECTURE.md draws, and the files named in each."""
+    page = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    (tree,) = re.findall(r"```\n(costmodel/\n.*?)```", page, re.DOTALL)
+    rooms: dict[Path, set[str]] = {}
+    above: list[Path] = []
+    room = Path()
+    for line in tree.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        first, *rest = re.split(r"\s{2,}", line.strip())
+        if depth > 4:  # more names of the room in the line before
+            rooms[room] |= set(first.strip(",").split(", "))
+            continue
+        room = above[depth - 1] if depth else Path()
+        if first.endswith("/"):
+            room = {"costmodel/reports": Path("reports"), "tests": Path("tests")}.get(
+                (room / first).as_posix(), room / first
+            )
+            above[depth:] = [room]
+            names = rest[1] if len(rest) > 1 else ""
+        elif first == "(on the floor)":
+            names = rest[0]
+        else:
+            names = first.replace(".py", "")
+        known = rooms.setdefault(room, set())
+        known |= {name for name in names.strip(",").split(", ") if name}
+    return rooms
+
+
+def test_the_architecture_page_names_every_file() -> None:
+    there: dict[Path, set[str]] = {}
+    for top in ("costmodel", "reports"):
+        for path in (ROOT / top).rglob("*.py"):
+            names = there.setdefault(path.parent.relative_to(ROOT), set())
+            names |= {path.stem} - {"__init__", "__main__"}
+    drawn = {room: names - {"__init__"} for room, names in listed().items()}
+    assert {room: drawn.get(room) for room in there} == there

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten
 
 from costmodel.bridge.importing.call import Undone
 from costmodel.bridge.importing.graph import Constant, Traced
-from costmodel.bridge.trace.calls import Reader, TorchCall
+from costmodel.bridge.trace.call import Reader, TorchCall
 from costmodel.bridge.trace.function_names import canonical
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError

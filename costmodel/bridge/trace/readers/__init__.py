@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from costmodel.bridge.importing.readers import pointwise
-from costmodel.bridge.trace.calls import Reader, taking
+from costmodel.bridge.trace.call import Reader, taking
 from costmodel.bridge.trace.decompose import Readers
 from costmodel.bridge.trace.readers.axes import AXES
 from costmodel.bridge.trace.readers.elements import ELEMENTS

@@ -21,7 +21,7 @@ from costmodel.bridge.importing.readers.parts import (
 )
 from costmodel.bridge.importing.readers.views import product, reshape
 from costmodel.bridge.importing.symbolic_int import formula_of
-from costmodel.bridge.trace.calls import Reader, TorchCall, taking
+from costmodel.bridge.trace.call import Reader, TorchCall, taking
 
 
 def view(call: TorchCall) -> None:

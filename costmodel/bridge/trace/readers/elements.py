@@ -11,7 +11,7 @@ from costmodel.bridge.importing.call import Undone
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import pointwise, reductions
 from costmodel.bridge.importing.readers.pointwise import binary, by_number, tensors
-from costmodel.bridge.trace.calls import Reader, TorchCall, is_number, taking
+from costmodel.bridge.trace.call import Reader, TorchCall, is_number, taking
 
 
 def hardtanh(call: TorchCall) -> None:

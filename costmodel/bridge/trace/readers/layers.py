@@ -16,7 +16,7 @@ from costmodel.bridge.importing.readers import (
     views,
 )
 from costmodel.bridge.importing.symbolic_int import formula_of
-from costmodel.bridge.trace.calls import Reader, TorchCall, taking
+from costmodel.bridge.trace.call import Reader, TorchCall, taking
 from costmodel.network.shape import AXES
 
 

@@ -11,7 +11,7 @@ from costmodel.bridge.importing.readers import products, views
 from costmodel.bridge.importing.readers.layers import dense
 from costmodel.bridge.importing.readers.parts import part
 from costmodel.bridge.importing.readers.pointwise import applied, by_number, tensors
-from costmodel.bridge.trace.calls import Reader, TorchCall, taking
+from costmodel.bridge.trace.call import Reader, TorchCall, taking
 
 
 def matmul(call: TorchCall) -> None:
