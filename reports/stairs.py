@@ -12,7 +12,7 @@ from reports.marks import named
 
 
 NETWORK = "mobilenet_v2"
-"""Its channels are rounded to multiples of 8, so that every step is seen."""
+"""Its channels are rounded to multiples of 8, so that the steps are large."""
 
 EXACT, LAW = "exact: channels are whole numbers", "law: α²"
 
