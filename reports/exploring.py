@@ -107,7 +107,7 @@ def _formulas(subject: Subject) -> Iterator[tuple[str, Quantity, Dim]]:
 
 
 def _has_unknown_groups(network: Network) -> bool:
-    """Say whether a slider may make groups as many as channels, or no more so."""
+    """Say whether a slider may change which convolutions are depthwise."""
     for node in network.nodes:
         if isinstance(node.operator, Conv):
             groups = sympy.sympify(node.operator.groups)
