@@ -17,7 +17,7 @@ def page(results: dict[str, Any]) -> str:
     cpu = results["machine_info"]["cpu"]
     python = results["machine_info"]["python_version"]
     return "\n".join([
-        "# Benchmarks",
+        "# Benchmarks: how long deriving formulas takes",
         "",
         "Written by `nox -s bench -- record`. Ratios are of times taken in one run.",
         f"Machine: {cpu['brand_raw']}, {cpu['count']} processors; Python {python}.",
@@ -46,12 +46,13 @@ def derivation(times: dict[str, float]) -> list[str]:
     mean = exp(sum(log(ratio) for ratio, _ in ratios) / len(ratios))
     worst, name = min(ratios)
     return [
-        "## From `load` to every symbolic total",
+        "## Registered networks: `load` and every formula",
         "",
-        "Each network for the first time in a running process: built, and parameters, "
-        "MACs, activations, connections, buffers, bytes and every primitive operation "
-        "derived as formulas in N, H and W. Beside it, one count at one input size: "
-        "module built before, better of 2.",
+        "Each network for the first time in a running process: it is built, and "
+        "parameters, MACs, activations, connections, buffers, bytes and every "
+        "primitive operation are derived as formulas in N, H and W. Beside it, one "
+        "count at one input size by fvcore and by FlopCounterMode, of a module that "
+        "was built before: the better of two runs.",
         "",
         f"Formulas are **{mean:.0f}×** as fast as fvcore (geometric mean of "
         f"{len(ratios)} networks; worst {worst:.0f}×, {name}).",
@@ -80,11 +81,12 @@ def tracing(times: dict[str, float]) -> list[str]:
         return []
     worst, name = min(ratios)
     return [
-        "## From any module to every symbolic total",
+        "## PyTorch modules: tracing and every formula",
         "",
-        "Each module for the first time in a running process: traced, checked by a "
-        "second run at another size, and every total derived as a formula in N, H and "
-        "W. Beside it, one count by fvcore at 224 × 224: in memory, better of 2.",
+        "Each module for the first time in a running process: it is traced, checked "
+        "by a second run at another size, and every total is derived as a formula in "
+        "N, H and W. Beside it, one count by fvcore at 224 × 224 of the module in "
+        "memory: the better of two runs.",
         "",
         f"In the median of {len(ratios)} networks that is "
         f"**{median(ratio for ratio, _ in ratios):.1f}×** as fast as fvcore (worst "
@@ -98,7 +100,7 @@ def tracing(times: dict[str, float]) -> list[str]:
 
 
 def evaluation(times: dict[str, float], extra: dict[str, Any]) -> list[str]:
-    """Say how many configurations a second the formula and fvcore manage."""
+    """Say how many configurations per second the formula and fvcore manage."""
     per_second = {
         name: extra[name]["configurations"] / seconds
         for name, seconds in times.items()
@@ -106,7 +108,7 @@ def evaluation(times: dict[str, float], extra: dict[str, Any]) -> list[str]:
     }
     formula, fvcore = per_second.values()
     return [
-        "## Configurations a second",
+        "## Configurations per second",
         "",
         "The lambdified MAC formula of mobilenet_v2 on random widths, resolutions and "
         "batches, one core; one count by fvcore at 224.",
@@ -117,18 +119,18 @@ def evaluation(times: dict[str, float], extra: dict[str, Any]) -> list[str]:
 
 
 def growth(times: dict[str, float], extra: dict[str, Any]) -> list[str]:
-    """Tabulate the time a node against the number of nodes."""
+    """Tabulate the time per node against the number of nodes."""
     rows = [
         f"| {extra[name]['nodes']:,} | {seconds / extra[name]['nodes'] * 1e6:.0f} |"
         for name, seconds in times.items()
         if "nodes" in extra[name]
     ]
     return [
-        "## Time a node",
+        "## Time per node",
         "",
         "Random residual networks, built; MACs, parameters and activations derived.",
         "",
-        "| nodes | µs a node |",
+        "| nodes | µs per node |",
         "|--:|--:|",
         *rows,
         "",

@@ -1,4 +1,4 @@
-"""A small U-Net, as anybody writes one: the example of docs/tracing.md."""
+"""A small U-Net: the example of docs/tracing.md."""
 
 # ruff: noqa: INP001 - a file by itself, as users have them
 from itertools import pairwise

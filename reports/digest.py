@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 PACKAGES = ("costmodel", "costmodel.zoo", "costmodel.reports")
-"""Packages of which every file counts; so does each that offers architectures."""
+"""Packages all of whose files count; so does each package that offers architectures."""
 
 LIBRARIES = (
     "sympy", "networkx", "numpy", "torch", "fvcore", "jinja2", "graphviz",

@@ -1,4 +1,4 @@
-"""A network of a site: how what is known of it is found, and what that depends on."""
+"""A network of a report before it is analysed: how to analyse it, and its key."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from costmodel.reports.data.subject import Subject
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A network whose files are written by whoever is free, in a process of its own.
+    """A network whose files any process may write.
 
     ``make`` has to be picklable, and to give the same for the same ``key``. An empty
-    key says that nobody knows what it depends on: its files are always written anew,
-    and here, in this process.
+    key says that it is not known what the network depends on: its files are always
+    written anew, in this process.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Part:
 
     @classmethod
     def of(cls, subject: Subject) -> Part:
-        """Return a subject that is there already as a part."""
+        """Return a subject that exists already as a part."""
         chosen = subject.architecture
         return cls(chosen.name, chosen.family, subject.page, lambda: subject)
 

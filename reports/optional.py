@@ -14,7 +14,7 @@ REQUIRED = {
     "altair": "altair",
     "vl_convert": "vl-convert-python",
 }
-"""Modules that no report can do without, and the distributions they come in."""
+"""Modules that every report needs, and the distributions they come in."""
 
 
 def library(module: str) -> Any:

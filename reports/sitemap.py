@@ -29,7 +29,7 @@ OPTIONAL = ("claims", "lineage")
 
 @dataclass(frozen=True)
 class Frame:
-    """What every page knows of the others: where they are, and which are kin."""
+    """What every page knows of the others: where they are, and the families."""
 
     pages: tuple[Link, ...]
     networks: Mapping[str, Link]

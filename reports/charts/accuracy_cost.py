@@ -74,7 +74,7 @@ def charts(records: Sequence[Record]) -> tuple[Chart, ...]:
     """Return accuracy against each cost, and against predicted seconds by device.
 
     Every point is named in tooltip and ARIA. Networks without a recorded accuracy, or
-    without any of the cost, have no place; without two of them there is no chart.
+    without the cost, are left out; with fewer than two points there is no chart.
     """
     quantities = {name: TITLES[name] for name in COSTS}
     quantities |= {name: f"Predicted seconds, {name}" for name in profiles()}
@@ -149,7 +149,7 @@ def _front(altair: Any, points: list[_Point]) -> Any:
 def _marks(
     altair: Any, points: list[_Point], title: str, ends: Any, families: list[str]
 ) -> Any:
-    """Return the points: hue and shape a family, area as the parameters."""
+    """Return the points: hue and shape by family, area by parameters."""
     count = len(PALETTE)
     hues = [PALETTE[i % count] for i in range(len(families))]
     # The shapes step on by one each time the hues are used up.
@@ -195,7 +195,7 @@ def _cost_axis(altair: Any, title: str, ends: tuple[float, float]) -> Any:
 
 
 def _names(altair: Any, points: list[_Point], ends: Any) -> list[Any]:
-    """Return names beside the points of the front, one layer a side."""
+    """Return names beside the points of the front, one layer per side."""
     known = {point.name: point for point in points}
     spots = [_spot(point, ends) for point in points]
     on_front = {point.name for point in points if point.is_on_front}

@@ -72,7 +72,7 @@ def _groups(spots: Sequence[Spot]) -> list[list[Spot]]:
 def _candidates(group: list[Spot], *, left_first: bool) -> Iterator[Label]:
     """Offer the places right and left of the group, one after the other.
 
-    Where some are named, it is those on a stair, which goes on to the right.
+    Where only some are named, these are on a staircase that continues to the right.
     """
     text = ", ".join(sorted((spot.name for spot in group), key=lambda n: (len(n), n)))
     right = Label(text, max(group, key=lambda spot: spot.x), "right")

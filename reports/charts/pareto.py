@@ -1,4 +1,4 @@
-"""Networks beside networks: which are worth their cost, and what does as well."""
+"""The Pareto front, and the cheapest network of at least the same accuracy."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def roofline(profile: Profile, records: Sequence[Record]) -> str:
             "intensity": record.arithmetic_intensity,
             "rate": 2 * record.macs / seconds,
             "description": (
-                f"{record.name}: {record.arithmetic_intensity:.3g} FLOP a byte, "
+                f"{record.name}: {record.arithmetic_intensity:.3g} FLOP per byte, "
                 f"{2 * record.macs / seconds / 1e9:.3g} GFLOP/s predicted"
             ),
         }
@@ -88,7 +88,7 @@ def roofline(profile: Profile, records: Sequence[Record]) -> str:
     )
     rates = [*(p["rate"] for p in points), top]
     marks = marks.encode(
-        x=_log(altair.X, altair, "intensity:Q", "FLOP a byte moved", [low, high]),
+        x=_log(altair.X, altair, "intensity:Q", "FLOP per byte moved", [low, high]),
         y=_log(altair.Y, altair, "rate:Q", "FLOP/s", [min(rates) / 2, max(rates) * 2]),
         description="description:N",
     )

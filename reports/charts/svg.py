@@ -1,4 +1,4 @@
-"""From a chart's description to an SVG without scripts, whose marks have names."""
+"""Charts as SVG without scripts, whose marks have their names as tooltips."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def named(figure: Any, size: tuple[int, int]) -> str:
 
 
 def _own_ids(text: str) -> str:
-    """Rename clips: from 1 on, under a name of the chart's own.
+    """Rename clips: numbered from 1 on, after a digest of the chart.
 
-    They are numbered through a process, and a page has several charts.
+    The library numbers them throughout a process, and a page has several charts.
     """
     numbers = dict.fromkeys(_CLIP.findall(text))
     places = {number: place for place, number in enumerate(numbers, 1)}

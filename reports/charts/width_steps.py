@@ -13,7 +13,7 @@ from costmodel.network.registry import find, load
 
 
 NETWORK = "mobilenet_v2"
-"""Its channels are rounded to multiples of 8, so that every step is seen."""
+"""Its channels are rounded to multiples of 8, so that the steps are large."""
 
 EXACT, LAW = "exact: channels are whole numbers", "law: α²"
 

@@ -1,4 +1,4 @@
-"""The devices that seconds are predicted for: how they were found, and how wrong."""
+"""The devices that seconds are predicted for: coefficients, and prediction errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from costmodel.runtime.profile.shipped import validation
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """A class of kernels: what was fitted to how many of them, and how they scatter."""
+    """A class of kernels: its coefficients, number of samples, and scatter."""
 
     kind: str
     unit: str
@@ -21,13 +21,13 @@ class ClassRow:
 
     @property
     def settled(self) -> str:
-        """The terms that the measurements do not settle, in words."""
+        """The terms that the measurements do not determine, in words."""
         return ", ".join(self.fitted.unidentified).replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedSet:
-    """A set of networks that were left out of calibration, and every way's errors."""
+    """Networks that were left out of calibration, and the errors of each predictor."""
 
     title: str
     summaries: Mapping[str, Mapping[str, Any]]
@@ -50,7 +50,7 @@ class Device:
 
     @property
     def ridge(self) -> float:
-        """FLOP per byte from which on computing is what takes the time."""
+        """FLOP per byte from which on computing limits the speed."""
         if not self.profile.peak_byte_per_s:
             return 0.0
         return self.profile.peak_flop_per_s / self.profile.peak_byte_per_s

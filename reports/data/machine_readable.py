@@ -1,4 +1,4 @@
-"""The same facts for machines: a JSON file beside each page."""
+"""The content of each page as data: a JSON file beside it (its twin)."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ CONVENTIONS_SCHEMA = "costmodel.report.conventions/1"
 
 UNITS = {name: METRICS[name] for name in QUANTITIES} | {
     "depth": "layers with weights on the longest path",
-    "resolution": "pixels a side",
+    "resolution": "pixels per side",
     "top1": "percent, as printed",
 }
-"""What the numbers of a twin count."""
+"""What the numbers of a data file count."""
 
 
 HEADLINE = (
@@ -49,7 +49,7 @@ HEADLINE = (
 
 
 def index_twin(records: Sequence[Record]) -> str:
-    """Return the index as JSON: a record a network, every count an exact integer."""
+    """Return the index as JSON: one record per network, counts as exact integers."""
     networks = [{key: record.data[key] for key in HEADLINE} for record in records]
     return _text({"schema": INDEX_SCHEMA, "units": UNITS, "networks": networks})
 
@@ -205,7 +205,7 @@ def _memory(subject: Subject, memory: Timeline) -> dict[str, Any]:
 
 
 def _seconds(timing: Timing) -> dict[str, float]:
-    """Return predicted seconds and their interval: four digits are more than known."""
+    """Return predicted seconds and their interval, to four digits."""
     told = {"seconds": timing.seconds, "low": timing.low, "high": timing.high}
     return {key: float(f"{value:.4g}") for key, value in told.items()}
 
@@ -255,5 +255,5 @@ _compact = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
 
 
 def script_text(value: Any) -> str:
-    """Return JSON that may stand in any script: no end of one can be written in it."""
+    """Return JSON that may stand in any script: it cannot contain ``</script>``."""
     return _compact(value).replace("<", "\\u003c")

@@ -1,4 +1,4 @@
-"""The memory that a network takes, step by step."""
+"""The memory that a network takes over time, step by step."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Timeline:
     def words(self) -> str:
         """The drawing in words."""
         return (
-            f"Bytes alive over {self.steps} steps; the most, {human(self.peak)}B, "
-            f"at {self.at}"
+            f"Bytes in memory over {self.steps} steps; the peak, {human(self.peak)}B, "
+            f"is at {self.at}"
         )
 
 

@@ -1,4 +1,4 @@
-"""What pages about many networks say of one: the data file of its page, read back."""
+"""A network's data file, read back for the pages about many networks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Record:
 
     @property
     def sides(self) -> str:
-        """Height and width of one sample, or what else it is: 224², 32×64 or 784."""
+        """Spatial sizes of one sample, or the length of a vector: 224², 32×64, 784."""
         sides = self.data["input"][1:] or self.data["input"]
         if len(sides) == 2 and sides[0] == sides[1]:
             return f"{sides[0]}²"

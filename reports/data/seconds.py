@@ -14,7 +14,7 @@ from costmodel.runtime.profile import load_profile, profiles
 class Timing:
     """How long a network takes on a device, by stage; or why that is not known.
 
-    **Units**: seconds a batch.
+    **Units**: seconds per batch.
     """
 
     device: str

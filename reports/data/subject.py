@@ -1,4 +1,4 @@
-"""What a page is about: one network, and all that was found out about it."""
+"""The subject of a page: one network, and everything that was found out about it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Subject:
 
     @property
     def sides(self) -> str:
-        """Height and width of one sample, or what else it is: 224², 32×64 or 784."""
+        """Spatial sizes of one sample, or the length of a vector: 224², 32×64, 784."""
         sizes = self.bound.inputs[0].output.sizes
         sides = sizes[1:] or sizes
         if len(sides) == 2 and sides[0] == sides[1]:
@@ -124,7 +124,7 @@ class Subject:
 
     @property
     def wrong(self) -> list[str]:
-        """What turned out false: checks that differ, and figures without a cause."""
+        """Checks that differ, and published figures that differ without a cause."""
         checks = [f"{c.quantity} by {c.oracle}" for c in self.checks if not c.agrees]
         rows = [verdict.row for verdict in self.verdicts if verdict.is_wrong]
         return [*checks, *(f"{row.quantity} {row.printed}" for row in rows)]

@@ -12,7 +12,7 @@ from costmodel.reports.optional import library
 
 
 POINTS = 72
-"""Points an inch: dot's plain format counts in inches."""
+"""Points per inch: dot's plain format counts in inches."""
 
 _FONT, _LINE = 11, 13.2
 """Text size, and distance of lines, in points."""
@@ -47,7 +47,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """An arrow; what weighs more is drawn straighter."""
+    """An arrow; one with a larger weight is drawn straighter."""
 
     source: str
     target: str
@@ -110,7 +110,7 @@ def drawn(
     diagram: Diagram, prefix: str, label: str, *, alone: bool = False,
     limit: float = TIME_LIMIT_S,
 ) -> Drawn:  # fmt: skip
-    """Return the diagram as SVG; ids begin with the prefix, assistants read the label.
+    """Return the diagram as SVG; ids begin with the prefix, the label is for ARIA.
 
     Inside of a page its style sheet draws it; ``alone`` it is a file with its own.
     """
@@ -162,7 +162,7 @@ def _lines(
 
 
 def _path(row: Sequence[str], arrow: Arrow, high: float) -> str:
-    """Return a curve: dot gives its points, the first and then three a piece."""
+    """Return a curve: dot gives its first point, and then three points per piece."""
     count = int(row[3])
     values = [float(value) * POINTS for value in row[4 : 4 + 2 * count]]
     points = [f"{x:.0f},{high - y:.0f}" for x, y in zip(values[::2], values[1::2])]

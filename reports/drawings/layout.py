@@ -1,4 +1,4 @@
-"""From DOT to a layout: in a process of its own that is ended if it takes too long."""
+"""Lay out DOT graphs in a separate process, which is ended if it takes too long."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from threading import Timer
 
 
 TIME_LIMIT_S = 20.0
-"""Seconds after which a layout is given up."""
+"""Seconds after which a layout is stopped."""
 
 _SERVER = Path(__file__).with_name("layout_process.py")
 
@@ -32,7 +32,7 @@ class Layout:
 NO_ENGINE = (
     "neither pygraphviz nor the program dot was found when this page was written"
 )
-TOO_SLOW = "its layout took longer than {limit:g} seconds and was given up"
+TOO_SLOW = "its layout took longer than {limit:g} seconds and was stopped"
 FAILED = "its layout failed"
 
 
@@ -97,7 +97,7 @@ class Engine:
                 [sys.executable, str(_SERVER)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                # What C libraries print about fonts is nobody's business.
+                # C libraries print warnings about fonts here.
                 stderr=subprocess.DEVNULL,
                 encoding="utf-8",
             )

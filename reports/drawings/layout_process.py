@@ -1,7 +1,7 @@
-"""Lay out graphs for another process: a JSON line with DOT comes, one with text goes.
+"""Lay out graphs for another process: read JSON lines with DOT, write lines with text.
 
-Run as a program. A layout cannot be stopped from within, so it has a process of its
-own, which whoever waits for it may end.
+Run as a program. A layout cannot be stopped from within, so it runs in a process of its
+own, which the process that waits for it may end.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 
 def serve() -> None:
-    """Answer until nobody asks any more."""
+    """Answer requests until the input ends."""
     import pygraphviz
 
     for line in sys.stdin:

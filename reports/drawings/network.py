@@ -16,16 +16,16 @@ from costmodel.network.operators.sources import Input
 from costmodel.network.table import Block, outline, summary
 
 
-NO_DRAWING = "There is no drawing: {reason}. The outline as text says the same."
-TOO_LARGE = "the network has {count} blocks that do not fold, too many to read"
+NO_DRAWING = "There is no drawing: {reason}. The text below says the same."
+TOO_LARGE = "the network has {count} blocks that cannot be merged, too many to read"
 NO_FILE = "There is no drawing of every operator as SVG: {reason}. The DOT file has it."
 TOO_MANY = "there are {count} operators, too many to read"
 
 MOST_BLOCKS = 150
-"""More nodes than this are no longer a drawing that one can read."""
+"""With more blocks than this nobody can read the drawing."""
 
 MOST_OPERATORS = 600
-"""More operators than this are not laid out: a file of theirs is for other tools."""
+"""More operators than this are not laid out: their DOT file is for other tools."""
 
 FULL_LIMIT_S = 5.0
 """Seconds that the layout of all operators may take."""
@@ -99,7 +99,7 @@ def full(network: Network) -> Full:
 
 
 def _folded(cost: Cost, blocks: tuple[Block, ...], kinds: dict[int, str]) -> Diagram:
-    """Return the folded network: a box a block, an arrow where one reads another."""
+    """Return the folded network: one box per block, arrows where one reads another."""
     names, boxes = _names(blocks), []
     for place, block in enumerate(blocks):
         lines = (block.title, *_operators(block), f"→ {block.output}")
@@ -114,7 +114,7 @@ def _folded(cost: Cost, blocks: tuple[Block, ...], kinds: dict[int, str]) -> Dia
 
 
 def _names(blocks: tuple[Block, ...]) -> list[str]:
-    """Return a name a block: code may come back to a scope, as to a shared module."""
+    """Return one name per block: code may return to a scope, as to a shared module."""
     names: list[str] = []
     for place, block in enumerate(blocks):
         names.append(f"{block.name} {place}" if block.name in names else block.name)

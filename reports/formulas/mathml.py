@@ -28,16 +28,16 @@ QUANTITIES = ("macs", "parameters", "activations")
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A map's height or width under a short name: h₂ = ⌈H/4⌉."""
+    """The height or width of a feature map under a short name: h₂ = ⌈H/4⌉."""
 
     symbol: sympy.Symbol
     extent: sympy.Expr
 
 
 def sizes(law: Cost) -> tuple[Size, ...]:
-    """Return the extents of a law under names, the largest maps first.
+    """Return the extents of a law under short names, the largest first.
 
-    One long sum of floors is nothing that anyone reads.
+    Without names, formulas would be long sums of floors that nobody reads.
     """
     extents = set().union(
         *(sympy.sympify(law.metric(name)).atoms(sympy.floor) for name in QUANTITIES)
@@ -54,7 +54,7 @@ def sizes(law: Cost) -> tuple[Size, ...]:
 
 
 _LARGE = 10**6
-"""A side at which a map's order of size shows."""
+"""A side that is large enough to order extents by size."""
 
 
 def _renamed(formula: Dim, known: tuple[Size, ...]) -> Dim:

@@ -17,8 +17,8 @@ VERDICTS: tuple[str, ...] = get_args(Decision)
 MEANING = {
     "holds": "every number is as claimed, to the last digit that is printed",
     "approximately": "every number is at most a tenth off",
-    "depends": "some numbers are as claimed, others are not",
-    "does not hold": "no number comes near",
+    "depends": "some numbers are at most a tenth off, others are not",
+    "does not hold": "no number is within a tenth of what is claimed",
 }
 """What each verdict says of the evidence."""
 

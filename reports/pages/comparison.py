@@ -1,4 +1,4 @@
-"""What the page of comparisons shows: every network's numbers, and who does as well."""
+"""The comparison page: every network's numbers, and the cheapest of its accuracy."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def comparisons(records: Sequence[Record]) -> tuple[Compared, ...]:
 
 
 def compare_data(records: Sequence[Record], frame: Frame) -> str:
-    """Return every network's numbers as a script: pages on a disk may load no data."""
+    """Return every network's numbers as a script: pages on a disk cannot load data."""
     by = {quantity: standings(records, quantity) for quantity in quantities()}
     labels = script_text(quantities())
     rows = ",\n".join(script_text(_numbers(record, frame, by)) for record in records)

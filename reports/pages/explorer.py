@@ -1,4 +1,4 @@
-"""What the explorer needs of a network: its formulas as JavaScript, and its knobs."""
+"""What the explorer needs of a network: formulas as JavaScript, and its sliders."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ MOST_STEPS = 500
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """A slider: the symbol that it moves, where it may stand, and where it stands.
+    """A slider for an option: its symbol, the values it may take, and its default.
 
-    ``power`` is how the law has it: MACs go with the square of width and resolution.
+    ``power`` is the exponent in the smooth law: MACs grow with the square of width and
+    resolution.
     """
 
     symbol: str
@@ -73,9 +74,9 @@ def script(subject: Subject) -> str:
 
 
 def _offered(subject: Subject) -> Network:
-    """Return the network that sliders move: one slider has both sides of a square.
+    """Return the network that sliders change: one slider sets both sides of a square.
 
-    An image that is none keeps its sides.
+    The sides of an input that is no square stay fixed.
     """
     sides = subject.bound.inputs[0].output.sizes[1:]
     if len(set(sides)) < 2:
@@ -106,7 +107,7 @@ def _formulas(subject: Subject) -> Iterator[tuple[str, Quantity, Dim]]:
 
 
 def _has_unknown_groups(network: Network) -> bool:
-    """Say whether a slider may make groups as many as channels, or no more so."""
+    """Say whether a slider may change which convolutions are depthwise."""
     for node in network.nodes:
         if isinstance(node.operator, Conv):
             groups = sympy.sympify(node.operator.groups)
@@ -129,7 +130,7 @@ def _counts(network: Network) -> Iterator[Dim]:
 
 
 def _is_asked(size: Dim) -> bool:
-    """Say whether a size hangs on a slider other than those of batch and resolution."""
+    """Say whether a size depends on another slider than batch and resolution."""
     return bool(sympy.sympify(size).free_symbols - {N, H, W})
 
 

@@ -1,4 +1,4 @@
-"""What a network's page says beside its formulas: shares, doublings, fields."""
+"""A network's page beside its formulas: shares, doublings, receptive fields."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class StageShares:
 
 @dataclass(frozen=True, slots=True)
 class Doubling:
-    """Something made twice as large, and what each quantity is times then."""
+    """An option or size that is doubled, and the factor of each quantity."""
 
     what: str
     factors: tuple[str, ...]
@@ -51,15 +51,15 @@ class Doubling:
     def words(self) -> str:
         """The same as a sentence."""
         told = [
-            f"{'as many' if factor == SAME else factor} {noun}"
+            f"{'the same number of' if factor == SAME else factor} {noun}"
             for factor, noun in zip(self.factors, NOUNS)
         ]
-        return f"Twice the {self.what} takes {told[0]}, {told[1]} and {told[2]}."
+        return f"Doubling the {self.what} gives {told[0]}, {told[1]} and {told[2]}."
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """A layer from which on positions see more of the input than before it."""
+    """A layer from which on the receptive field is another than before it."""
 
     name: str
     size: str
@@ -81,7 +81,7 @@ def shares(
 ) -> tuple[StageShares, ...]:
     """Return where each quantity sits, without stages that have none of any.
 
-    Predicted seconds come last, a column a device.
+    Predicted seconds come last, one column per device.
     """
     known = [timing for timing in timings if not timing.reason]
     totals = [int(subject.cost.metric(name)) for name in QUANTITIES]
@@ -98,7 +98,7 @@ def shares(
 
 
 def _part(count: float, whole: float) -> Part:
-    """Return a part of a whole; a bar takes four fifths of an em a percent of ten."""
+    """Return a part of a whole; a bar of 100 percent is eight em long."""
     part = Fraction(count) / Fraction(whole or 1)
     return Part(share(part.numerator, part.denominator), f"{float(8 * part):.3f}em")
 
@@ -106,7 +106,7 @@ def _part(count: float, whole: float) -> Part:
 def doublings(subject: Subject) -> tuple[Doubling, ...]:
     """Return what twice the width, twice both sides and twice the batch cost.
 
-    Sides are left as they are where the network asks something of them.
+    Sides are not doubled where the network restricts them by constraints.
     """
     law, sizes = subject.law, subject.bound.inputs[0].output.sizes
     now = {N: 1, **dict(zip((H, W), sizes[1:])), **subject.own}
@@ -129,7 +129,7 @@ def doublings(subject: Subject) -> tuple[Doubling, ...]:
 def _times(
     formula: Callable[..., int], now: dict[sympy.Symbol, int], doubled: Sequence[object]
 ) -> str:
-    """Return how many times as much a quantity is once some symbols are doubled."""
+    """Return the factor of a quantity when some symbols are doubled."""
     then = [2 * n if symbol in doubled else n for symbol, n in now.items()]
     before, after = int(formula(*now.values())), int(formula(*then))
     factor = Fraction(after, before or 1)
@@ -137,7 +137,7 @@ def _times(
 
 
 def fields(subject: Subject) -> Fields:
-    """Return the field where it changes; gates are left out where they see it all."""
+    """Return the field where it changes, without gates if they see the whole input."""
     try:
         found = receptive_field(subject.symbolic)
         if gated := found.unbounded is not None:
@@ -151,7 +151,7 @@ def fields(subject: Subject) -> Fields:
 
 
 def _changes(found: ReceptiveField) -> Iterator[FieldRow]:
-    """Give the ends of blocks down to the last map, where the field is another."""
+    """Give the ends of blocks up to the last feature map, where the field changes."""
     shown: tuple[str, ...] = ()
     for block in outline(found.network, 1):
         names = [node.name for nodes in block.repeats for node in nodes]

@@ -1,4 +1,4 @@
-"""The page of ideas: families and ideas by year, and who took what from whom."""
+"""The lineage page: families and ideas by year, and what each took from others."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def lineage_finding(found: tuple[Family, ...]) -> str:
             counts[taken.title] += 1
     most = max(counts, key=lambda title: counts[title])
     return (
-        f"{len(found)} families and ideas of {found[0].year}–{found[-1].year}; none "
-        f"was taken up by more of the others than {most}: by {counts[most]}."
+        f"{len(found)} families and ideas of {found[0].year}–{found[-1].year}. The one "
+        f"that most others build on is {most}: {counts[most]} of them do."
     )
 
 
 def lineage_drawing(graph: nx.DiGraph) -> str:
-    """Return the lineage as SVG, a row a year; empty without a layout engine."""
+    """Return the lineage as SVG, one row per year; empty without a layout engine."""
     rows: dict[int, list[str]] = defaultdict(list)
     boxes, arrows = [], []
     for name, facts in graph.nodes.items():
@@ -78,7 +78,7 @@ def lineage_drawing(graph: nx.DiGraph) -> str:
     years = sorted(rows)
     for year in years:
         boxes.append(Box(_of_year(year), (str(year),), "year"))
-        # An arrow along a row puts its end on the right: years stand in front.
+        # An arrow along a row puts its end on the right: years come first.
         arrows += [Arrow(_of_year(year), name, HIDDEN) for name in rows[year]]
     for year, following in pairwise(years):
         arrows.append(Arrow(_of_year(year), _of_year(following), HIDDEN, 20))

@@ -70,8 +70,8 @@ def finding(subject: Subject) -> str:
     macs = _largest(parts, "macs")
     parameters = _largest(parts, "parameters")
     return (
-        f"The largest share of the MACs is in {macs[0]} ({macs[1]}), that of the "
-        f"parameters in {parameters[0]} ({parameters[1]})."
+        f"The largest share of the MACs is in {macs[0]} ({macs[1]}), the largest share "
+        f"of the parameters in {parameters[0]} ({parameters[1]})."
     )
 
 
@@ -97,7 +97,7 @@ def _costs(row: Row) -> bool:
 
 
 def _smallest(subject: Subject) -> dict[str, Any]:
-    """Return the least legal height and width, and the layer that asks for them."""
+    """Return the least legal height and width, and the layer that requires them."""
     height, layer = subject.symbolic.smallest(H)
     width, _ = subject.symbolic.smallest(W)
     return {"height": height, "width": width, "layer": layer if height > 1 else ""}

@@ -1,4 +1,4 @@
-"""Templates: loaded once, everything that goes into one escaped."""
+"""Templates: loaded once; values are escaped when they are filled in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from costmodel.errors import CostModelError
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
 NAMES = {"macs": "MACs", "layers": "depth", "top1": "top-1", "top5": "top-5"}
-"""Quantities that pages write otherwise than tables of published figures do."""
+"""Quantities whose name on pages is not that in tables of published figures."""
 
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 
@@ -41,7 +41,7 @@ def shared(name: str) -> str:
 
 
 def markup(text: str) -> Any:
-    """Return our own HTML or SVG, whose texts are escaped, as such."""
+    """Mark our own HTML or SVG, whose texts are escaped already, as safe."""
     return library("markupsafe").Markup(text)
 
 

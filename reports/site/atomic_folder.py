@@ -49,7 +49,7 @@ class Staging:
 def whole(folder: Path) -> Iterator[Staging]:
     """Give a hidden folder to write into, and put it in place once all is written.
 
-    An earlier report is replaced; whatever stops the writing leaves it as it was.
+    An earlier report is replaced; if writing is interrupted, it stays as it was.
     """
     with _workplace(folder) as (target, work):
         new = work / "new"
@@ -78,9 +78,9 @@ def check(folder: Path) -> None:
 
 @contextmanager
 def _workplace(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Give a report's true place, and a hidden folder beside it that goes away again.
+    """Give a report's real path, and a hidden folder beside it that is removed again.
 
-    So do the folders above, where they were made for the report and it does not come.
+    Parent folders that were made for the report are removed too if it is not written.
     """
     try:
         target = Path(os.path.realpath(folder))
@@ -101,7 +101,7 @@ def _workplace(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 
 _HIDDEN = ".costmodel-"
-"""What the hidden folders begin with; then come the process's number and chance."""
+"""How names of hidden folders begin; the process's number and a random text follow."""
 
 
 def _clear_away(target: Path) -> None:
@@ -163,7 +163,7 @@ def _exists(path: Path) -> bool:
 
 
 def _files(target: Path) -> set[str]:
-    """Return the files of a folder, but those that systems leave behind."""
+    """Return the files of a folder, without those that operating systems leave."""
 
     def refuse(error: OSError) -> None:
         raise error

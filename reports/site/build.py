@@ -50,11 +50,11 @@ def write(
 ) -> Written:  # fmt: skip
     """Write the site into a folder, whole or not at all.
 
-    What would come out as it is there already is taken over: a network's files depend
-    on its part's key, on the program and on the other networks' names. Judged claims
-    and the graph of ideas have a page each where they are given. ``jobs`` networks are
-    written at a time, and ``advance`` is called with each one's name. The same content
-    gives the same bytes.
+    Files that would not change are taken over from the earlier report: a network's
+    files depend on its part's key, on the program and on the other networks' names.
+    Judged claims and the graph of ideas have one page each, where they are given.
+    ``jobs`` networks are written at a time, and ``advance`` is called with the name of
+    each. The same content gives the same bytes.
     """
     parts = [Part.of(net) if isinstance(net, Subject) else net for net in networks]
     _check_names(parts)
@@ -109,7 +109,7 @@ def _networks(
 
 
 def _write_part(part: Part, frame: Frame, folder: Path) -> tuple[str, ...]:
-    """Find out what is known of a network, and write it."""
+    """Analyse a network, and write its files."""
     return write_network(part.make(), frame, folder)
 
 

@@ -1,4 +1,4 @@
-"""What a written report says of itself: its files, and what each part depends on."""
+"""The manifest of a written report: its files, and what each part depends on."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Return what a folder says of itself: nothing where it is no report.
+        """Return the manifest of a folder; an empty one where it is no report.
 
-        A list of names alone, as early versions wrote it, still says whose the files
-        are.
+        A list of names alone, as early versions wrote it, still says which files
+        belong to the report.
         """
         marker = folder / MARKER
         if not marker.is_file():

@@ -1,4 +1,4 @@
-"""Every file of one network: its page, its data, and what one may take along."""
+"""Every file of one network: its page, its data, its drawings and its formulas."""
 
 from __future__ import annotations
 

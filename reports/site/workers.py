@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 def shared_out(
     work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
 ) -> Iterator[tuple[Task, Result]]:
-    """Do so many tasks at a time, each in a process; give each with what came of it.
+    """Do ``jobs`` tasks at a time, each in a process; give each with its result.
 
     One job, or one task, needs no other process. An error in a task ends all.
     """
@@ -39,7 +39,7 @@ def shared_out(
             yield waiting[done], done.result()
     except BrokenProcessPool:
         raise CostModelError(
-            f"one of {jobs} processes was ended, perhaps for want of memory; give "
+            f"one of {jobs} processes was ended, perhaps for lack of memory; try "
             "--jobs 1"
         ) from None
     except BaseException:  # an interruption, an error, or nobody asks for more

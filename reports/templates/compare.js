@@ -1,4 +1,4 @@
-/* Two to six networks side by side, out of data/networks.js. */
+/* Two to six networks side by side, from data/networks.js. */
 "use strict";
 (function () {
   var MOST = 6;
@@ -85,9 +85,9 @@
     })));
     Object.keys(networks.labels).forEach(function (quantity) {
       body.append(row("Pareto front of " + networks.labels[quantity], each(function (n) {
-        if (n.top1 === null) return "no accuracy is recorded";
+        if (n.top1 === null) return "no accuracy recorded";
         if (n.front.indexOf(quantity) >= 0) return "● on it";
-        return n.cheapest[quantity] ? "no: " + n.cheapest[quantity] : "–";
+        return n.cheapest[quantity] ? "no; cheaper: " + n.cheapest[quantity] : "–";
       }), "words"));
     });
     byId("table").replaceChildren(head, body);
@@ -117,7 +117,7 @@
       button.type = "button";
       button.className = "button";
       button.textContent = name + " ✕";
-      button.setAttribute("aria-label", name + " ✕ leave out");
+      button.setAttribute("aria-label", name + " ✕ remove");
       button.addEventListener("click", function () {
         chosen = chosen.filter(function (other) { return other !== name; });
         show();

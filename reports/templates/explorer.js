@@ -19,13 +19,13 @@ var costmodel = (function () {
     if (known[file]) return open(known[file]);
     var script = document.createElement("script");
     script.src = "formulas/" + file + ".js";
-    script.onerror = function () { say("The formulas of " + file + " are not there."); };
+    script.onerror = function () { say("The formulas of " + file + " could not be loaded."); };
     document.head.append(script);
   }
 
   function say(text) { byId("status").textContent = text; }
 
-  /* What the formulas take: height and width are one resolution where both are free. */
+  /* The arguments of the formulas: height and width are one resolution where both are free. */
   function values(at) {
     return net.symbols.map(function (symbol) {
       return symbol === "H" || symbol === "W" ? at.R : at[symbol];
@@ -59,7 +59,7 @@ var costmodel = (function () {
     return (value * 1e3).toPrecision(3) + SPACE + "ms";
   }
 
-  /* 300M, 1.5 G or 10ms: what a budget is written like. */
+  /* Read a budget: 300M, 1.5 G or 10ms. */
   function amount(text, unit) {
     var found = /^\s*([\d.]+(?:e[+-]?\d+)?)\s*([kKMGT]?)(m?s|B)?\s*$/.exec(text);
     if (!found || !isFinite(Number(found[1]))) return null;
@@ -168,8 +168,8 @@ var costmodel = (function () {
       return row;
     });
     byId("results").replaceChildren.apply(byId("results"), rows);
-    say(legal(setting) ? "" : "This setting is not legal: a number of channels, or a "
-      + "map, does not come out whole there.");
+    say(legal(setting) ? "" : "This setting is not legal: a number of channels, or the "
+      + "height or width of a feature map, is not a positive whole number.");
     plot();
     remember();
   }
@@ -200,7 +200,7 @@ var costmodel = (function () {
   function answer(found, points, budget) {
     if (budget === null) {
       byId("answer").textContent = byId("budget").value.trim()
-        ? "The budget is no number; write 300M, or 10ms." : "";
+        ? "The budget is no number; write for instance 300M, or 10ms." : "";
       return;
     }
     var fitting = points.filter(function (p) { return p.legal && p.y <= budget; });
@@ -244,7 +244,7 @@ var costmodel = (function () {
     };
     var y = function (value) { return (high - below) * (1 - value / (top || 1)) + 8; };
     var svg = element("svg", { viewBox: "0 0 " + wide + " " + high, role: "img",
-      "aria-label": found.quantity.label + " along " + found.knob.label });
+      "aria-label": found.quantity.label + " against " + found.knob.label });
     ticks(0, top).forEach(function (level) {
       svg.append(
         element("line", { x1: left, x2: wide - 12, y1: y(level), y2: y(level), "class": "grid" }),
@@ -317,7 +317,7 @@ var costmodel = (function () {
     load(options.indexOf(asked) >= 0 ? asked : first);
   });
 
-  /* Ask something of a network that need not be the one that is shown. */
+  /* Evaluate something for a network that need not be the one that is shown. */
   function asked(what, file, at) {
     var shown = net;
     net = known[file];
@@ -326,7 +326,7 @@ var costmodel = (function () {
     return found;
   }
 
-  /* What the formulas of a network give, and its knobs: for the browser's console. */
+  /* The formulas of a network, and its options (knobs): for the browser's console. */
   return {
     add: add,
     knobs: function (file) { return known[file].knobs; },

@@ -165,7 +165,7 @@ def test_a_claim_that_turned_out_otherwise_is_pointed_out(tmp_path: Path) -> Non
     ruling = Ruling(claim, (Evidence(evil, 1, 2), Evidence("x", alpha, alpha / 2)))
     reports.write(SUBJECTS[:1], tmp_path / "report", claims=lambda: [ruling])
     text = text_of(tmp_path / "report" / "claims.html")
-    assert "The recorded verdict is another: holds." in text
+    assert "The recorded verdict is different: holds." in text
     assert evil not in text
 
 

@@ -233,7 +233,7 @@ def test_a_network_that_does_not_fold_is_not_drawn(
     monkeypatch.setattr(drawing, "MOST_BLOCKS", 5)
     drawn = drawing.draw(SUBJECTS[0])
     assert not drawn.svg
-    assert "13 blocks that do not fold" in drawn.reason
+    assert "13 blocks that cannot be merged" in drawn.reason
 
 
 def hostile() -> None:
