@@ -11,11 +11,14 @@ from pathlib import Path
 import nox
 
 
-nox.options.sessions = ["lint", "types", "floors", "size", "tests", "report", "browser"]
+nox.options.sessions = [
+    "lint", "types", "floors", "size", "tests", "zoo", "report", "browser"
+]  # fmt: skip
 nox.options.reuse_venv = "yes"
 
 CONSTRAINTS = ("-c", "constraints.txt")
 SHARED = Path(".nox") / "everything"
+ZOO = "tests/model_zoo"
 CONFIG = Path(__file__).with_name("pyproject.toml")
 
 
@@ -52,10 +55,17 @@ def size(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """Run every test, and every example in code and prose; say what took longest."""
+    """Run the tests, and every example in code and prose; say what took longest."""
     python = everything(session)
-    pytest = ("-m", "pytest", "-n", "auto", "--durations=30", *session.posargs)
-    session.run(python, *pytest)
+    pytest = ("-m", "pytest", "-n", "auto", "--durations=30", f"--ignore={ZOO}")
+    session.run(python, *pytest, *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def zoo(session: nox.Session) -> None:
+    """Trace and count the networks of torchvision and timm."""
+    python = everything(session)
+    session.run(python, "-m", "pytest", "-n", "auto", ZOO, *session.posargs)
 
 
 @nox.session(venv_backend="none")
