@@ -26,7 +26,8 @@ from costmodel.analysis.cost import Row as CostRow
 from costmodel.analysis.cost import cost
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.runtime.predict import Prediction, Row, decimal, predict
+from costmodel.runtime.demand import Kernel
+from costmodel.runtime.predict import Prediction, decimal, predict
 from costmodel.runtime.profile import Profile
 
 
@@ -149,25 +150,25 @@ def _layers(prediction: Prediction) -> Iterator[Layer]:
     rows = {row.name: row for row in costs.rows}
     peak_flops, peak_bytes = _peaks(prediction.profile)
     known: dict[int, Dim] = {}
-    for nodes, group in groupby(prediction.rows, key=lambda row: row.nodes):
-        kernels = tuple(group)
+    for nodes, group in groupby(prediction.rows, key=lambda row: row.kernel.nodes):
+        run = tuple(group)
         flops = as_dim(sympy.Add(*(_flops(rows[name], known) for name in nodes)))
-        moved = as_dim(sympy.expand(sympy.Add(*map(_moved, kernels))))
+        moved = as_dim(sympy.expand(sympy.Add(*(_moved(row.kernel) for row in run))))
         yield Layer(
             nodes,
-            tuple(dict.fromkeys(kernel.kind for kernel in kernels)),
+            tuple(dict.fromkeys(row.kernel.kind for row in run)),
             flops,
             moved,
             as_dim(flops / peak_flops),
             as_dim(moved / peak_bytes),
-            as_dim(sympy.Add(*(kernel.call for kernel in kernels))),
+            as_dim(sympy.Add(*(row.call for row in run))),
         )
 
 
-def _moved(kernel: Row) -> sympy.Expr:
+def _moved(kernel: Kernel) -> sympy.Expr:
     """Return the bytes of a kernel, where it runs."""
-    asked = kernel.asked
-    return sympy.sympify(asked.when) * (asked.activation_bytes + asked.weight_bytes)
+    moved = kernel.activation_bytes + kernel.weight_bytes
+    return sympy.sympify(kernel.when) * moved
 
 
 def _flops(row: CostRow, known: dict[int, Dim]) -> Dim:
