@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
-from costmodel.runtime.fitting import ENOUGH, Timed, fit
+from costmodel.runtime.fitting import ENOUGH, Timed, coefficients_of, fit, log_errors
 from costmodel.runtime.profile import TERMS, Profile
-from costmodel.runtime.regression import coefficients_of, log_errors
 from costmodel.runtime.setting import Setting
 from tests.devices import timed, truth
 

@@ -12,6 +12,7 @@ import numpy as np
 from costmodel.algebra.symbols import as_int
 from costmodel.errors import CostModelError
 from costmodel.runtime.kernels import Kernel
+from costmodel.runtime.least_squares import Array, Prior, nonnegative
 from costmodel.runtime.peaks import ENOUGH, peaks, rounded
 from costmodel.runtime.profile import (
     FEATURES,
@@ -20,7 +21,6 @@ from costmodel.runtime.profile import (
     Coefficients,
     Profile,
 )
-from costmodel.runtime.regression import Array, coefficients_of, log_errors
 from costmodel.runtime.setting import Setting
 
 
@@ -30,6 +30,13 @@ RESAMPLES = 40
 SETTLED, NEGLIGIBLE = 0.5, 0.05
 """A term is settled where its error is below half of it, or where all that it may
 amount to, a standard error included, is below a twentieth of the time."""
+
+
+SOFT = 0.1
+"""Log errors from about here on count by their size, not by their square."""
+
+PRIOR = 0.1
+"""Weight of the prior: that many kernels, each term a quarter of their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +65,9 @@ def fit(
     """Return the profile that fits kernels timed inside networks.
 
     Each class by itself: t ≈ a·work + b·activation bytes + c·weight bytes + d, none
-    below 0, with soft-L1 loss on log t and a weak prior
-    (:func:`costmodel.runtime.regression.coefficients_of`). A kernel counts by its share
-    of its network's time, since that is its share in an error of the whole.
+    below 0, with soft-L1 loss on log t and a weak prior (:func:`coefficients_of`). A
+    kernel counts by its share of its network's time, since that is its share in an
+    error of the whole.
     Uncertainties come from networks drawn with replacement, so that kernels of one
     network stay together, and from priors drawn around ours; networks that a draw left
     out give the spread of whole sums.
@@ -112,18 +119,10 @@ class _Rows:
         found = []
         for draw in draws:
             drawn = np.array([draw.times.get(n, 0) for n in self.networks], float)
-            chosen, times = drawn > 0, drawn * self.counts
-            if not chosen.any():
-                found.append(start)
-                continue
+            chosen, counts = drawn > 0, drawn * self.counts
+            rows = self.features[chosen], self.seconds[chosen], counts[chosen]
             found.append(
-                coefficients_of(
-                    self.features[chosen],
-                    self.seconds[chosen],
-                    times[chosen],
-                    start,
-                    draw.centre,
-                )
+                coefficients_of(*rows, start, draw.centre) if chosen.any() else start
             )
         return np.array(found)
 
@@ -135,6 +134,41 @@ class _Rows:
             feature: (int(min(column)), int(max(column)))
             for feature, column in zip(FEATURES, columns.T)
         }
+
+
+def coefficients_of(
+    features: Array, seconds: Array, counts: Array | None = None,
+    start: Array | None = None, centre: Array | None = None,
+) -> Array:  # fmt: skip
+    """Return the four coefficients of a class, none below 0.
+
+    Least squares of log errors, soft-L1 (:func:`nonnegative`), and a weak prior that
+    pulls every term to a quarter of the median time: what the data do not tell stays
+    there, what they tell overrides it. ``counts`` is how often each row counts,
+    ``start`` where the search begins, and ``centre`` what the prior pulls to, in
+    quarters of the median time.
+
+    >>> x = np.array([[1.0, 0, 0, 1], [2, 0, 0, 1], [400, 0, 0, 1], [900, 0, 0, 1]])
+    >>> coefficients_of(x, x @ [3.0, 0, 0, 5]).round().tolist()
+    [3.0, 0.0, 0.0, 5.0]
+    """
+    columns = [column[column > 0] for column in features.T]
+    typical = np.array([np.median(c) if len(c) else np.inf for c in columns])
+    scale = np.median(seconds) / typical / 4
+    present = scale > 0  # nothing pulls a term that no kernel has
+    deviation = np.where(present, math.sqrt(SOFT / PRIOR), np.inf)
+    prior = Prior(np.ones(4) if centre is None else centre, deviation)
+    theta = np.ones(4) if start is None else start / np.where(present, scale, 1.0)
+    theta = nonnegative(
+        features * scale, seconds, counts, error="log", scale=SOFT, prior=prior,
+        start=np.where(present, np.maximum(theta, 1e-9), 0.0),
+    )  # fmt: skip
+    return np.asarray(theta * scale)
+
+
+def log_errors(features: Array, seconds: Array, theta: Array) -> Array:
+    """Return log(measured / predicted), row by row."""
+    return np.asarray(np.log(seconds / np.maximum(features @ theta, 1e-300)))
 
 
 def _grouped(timed: Iterable[Timed]) -> dict[str, _Rows]:

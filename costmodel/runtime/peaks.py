@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from costmodel.runtime.least_squares import Array
 from costmodel.runtime.profile import DIGITS
-from costmodel.runtime.regression import Array
 
 
 ENOUGH = 30
