@@ -22,12 +22,12 @@ from costmodel.runtime.setting import Setting
 
 
 def conv(site: Site) -> tuple[Kernel, ...]:
-    """Return the convolution in each backend that it may run in, borders first."""
+    """Return a convolution in each backend that it may run in; padding comes first."""
     layer, moved, weights = site.operator, site.moved, site.sample.weight_bytes
     assert isinstance(layer, op.Conv)  # noqa: S101 - of a table by type
     macs = site.sample.tally.mac
     if len(layer.kernel) == 1:
-        # PyTorch runs it as of a map of height 1.
+        # PyTorch runs it as a 2-D convolution of height 1.
         return site.one("uneven_grouped_conv", macs)
     found: list[Kernel] = []
     if layer.padding_mode != "zeros":
@@ -54,8 +54,8 @@ def conv_classes(
 ) -> list[tuple[str, Count, Dim]]:
     """Return a convolution's classes in oneDNN or cuDNN: work, and 1 where it is it.
 
-    Channels are rounded up to whole vectors where there is a single group, or one for
-    each channel.
+    Channels are rounded up to whole vectors where there is a single group, or one per
+    channel.
     """
     area, lanes, groups = prod(layer.kernel), setting.lanes, layer.groups
     if groups == 1:
@@ -79,7 +79,7 @@ def _dense(
 ) -> list[tuple[str, Count, Dim]]:
     """Return the classes of a convolution of a single group.
 
-    The first one of a network reads its few channels as they lie, not in vectors.
+    The first one of a network reads its few channels unpadded, not in whole vectors.
     """
     area, lanes = prod(layer.kernel), setting.lanes
     out = rounded(layer.channels, lanes) * area * output.positions
@@ -91,7 +91,7 @@ def _dense(
 
 
 def table_conv(site: Site) -> tuple[Kernel, ...]:
-    """Return a gather and a convolution a map, and the maps put together."""
+    """Return a gather and a convolution per feature map, and their concatenation."""
     layer = site.operator
     assert isinstance(layer, op.TableConv2d)  # noqa: S101 - of a table by type
     width, found = site.setting.element_bytes, []

@@ -75,7 +75,7 @@ KIND_OF: dict[type[Operator], str] = {
     op.Copy: "copy",
     op.Zeros: "copy",
 }
-"""Operators that are one kernel, whose work is the elements that it makes."""
+"""Operators that run one kernel, whose work is the elements of the result."""
 
 
 def _products(kind: str) -> Callable[[Site], tuple[Kernel, ...]]:
@@ -83,13 +83,13 @@ def _products(kind: str) -> Callable[[Site], tuple[Kernel, ...]]:
 
 
 def _window(site: Site, kind: str) -> tuple[Kernel, ...]:
-    """Return a pooling: its work is every element under every window."""
+    """Return a pooling: its work is the elements under all windows."""
     kernel = site.operator.attributes["kernel"]
     return site.one(kind, prod(kernel) * site.made)
 
 
 def _shuffle(site: Site) -> tuple[Kernel, ...]:
-    """Return a copy; none where a group is all channels, or each of them is one."""
+    """Return a copy; none with a single group, or with one group per channel."""
     groups, channels = site.operator.attributes["groups"], site.output.channels
     if is_equal(groups, 1) or is_equal(groups, channels):
         return ()
@@ -116,7 +116,7 @@ def _subsample(site: Site) -> tuple[Kernel, ...]:
 
 
 def _radial_basis(site: Site) -> tuple[Kernel, ...]:
-    """Return differences to every code, their squares, and sums of these."""
+    """Return differences to every code, their squares, and the sums of these."""
     pairs, width = site.sample.tally.mac, site.setting.element_bytes
     moved, weights = width * pairs, site.sample.weight_bytes
     return (
@@ -134,7 +134,7 @@ def _pointwise(site: Site) -> tuple[Kernel, ...]:
 
 
 def _arithmetic(site: Site) -> tuple[Kernel, ...]:
-    """Return a kernel for two tensors a time, or for a tensor and a number."""
+    """Return a kernel per pair of tensors, or one for a tensor and a number."""
     operator, count = site.operator, len(site.inputs)
     assert isinstance(operator, op.Arithmetic)  # noqa: S101 - a row of the table
     if count > 2:
@@ -161,7 +161,7 @@ RULES: dict[type[Operator], Callable[[Site], tuple[Kernel, ...]]] = {
     op.Arithmetic: _arithmetic,
     op.Pointwise: _pointwise,
 }
-"""Operators of several kernels, or whose work is not what they make.
+"""Operators of several kernels, or whose work is not the elements of the result.
 
 What stands neither here nor in :data:`KIND_OF` is unmodelled.
 """

@@ -172,7 +172,7 @@ def log_errors(features: Array, seconds: Array, theta: Array) -> Array:
 
 
 def _grouped(timed: Iterable[Timed]) -> dict[str, _Rows]:
-    """Return the kernels by class; an unmodelled one says nothing of copies."""
+    """Return the kernels by class, without unmodelled ones."""
     rows: dict[str, list[Timed]] = {}
     whole: dict[str, float] = {}
     for one in timed:
@@ -284,7 +284,7 @@ def _identified(rows: _Rows, found: Array, errors: Array) -> tuple[str, ...]:
 
 
 def _has_twin(features: Array, number: int) -> bool:
-    """Say whether another column is this one times a number, in four rows of five."""
+    """Say whether another column is proportional to this one, in four rows of five."""
     column = features[:, number]
     for other in np.delete(features, number, axis=1).T:
         if column.all() and other.all():

@@ -70,7 +70,7 @@ def _of(nodes: tuple[str, ...], runs: tuple[Kernel, ...]) -> tuple[Kernel, ...]:
 
 
 def _is_uniform(node: Node, uniform: set[str]) -> bool:
-    """Say whether all channels of a result are one map in memory: zeros, renamed.
+    """Say whether all channels of a result share one feature map in memory: zeros.
 
     Such channels are in any order without a copy.
     """
@@ -126,7 +126,7 @@ def _folds(network: Network, graph: nx.DiGraph, name: str) -> bool:
 
 
 def _contract(graph: nx.DiGraph, kept: str, gone: str) -> None:
-    """Let one node stand for another behind it: what read that reads this."""
+    """Replace a node by the one before it, whose readers then read that one."""
     graph.add_edges_from((kept, reader) for reader in graph.successors(gone))
     graph.remove_node(gone)
 
@@ -162,27 +162,27 @@ POINTWISE = (
     op.Pointwise, op.Arithmetic, op.PReLU,
     op.BatchNorm,
 )  # fmt: skip
-"""Operators whose every result takes one element of each operand."""
+"""Operators whose every result needs one element of each operand."""
 
 
 def is_mean(operator: op.Operator) -> bool:
-    """Say whether it is the mean over all positions: it takes elements as made."""
+    """Say whether it is the mean over all positions, which a loop can end with."""
     return isinstance(operator, op.AdaptiveAvgPool) and operator.is_global
 
 
 class _Loops:
-    """Which loop each operator runs in, named after its first; others run alone."""
+    """The loop that each operator runs in, named after the loop's first operator."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self.first: dict[str, str] = {}
         self.over: dict[str, Shape] = {}
-        """What each loop goes over."""
+        """The shape that each loop iterates over."""
         self.merged = nx.DiGraph()
         """The graph so far, with every loop as its first node."""
 
     def place(self, node: Node, *, is_kernel: bool) -> None:
-        """Put an operator into the loops before it, made one, or let it begin one."""
+        """Add an operator to the loops before it, merged, or start a new loop."""
         sources = {self.first[source]: None for source in node.inputs}
         operators = {source: self.network[source].operator for source in node.inputs}
         ended = {self.first[s] for s, layer in operators.items() if is_mean(layer)}
@@ -215,7 +215,7 @@ class _Loops:
         return not any(nx.has_path(self.merged, *pair) for pair in pairs)
 
     def _gates(self, loop: str, reader: Node) -> bool:
-        """Say whether a loop makes but the factor of one position of a product."""
+        """Say whether a loop only makes a product's gate, one factor per channel."""
         read = self.network.shapes_into(reader)
         if not op.is_gated(reader.operator, read):
             return False
@@ -225,7 +225,7 @@ class _Loops:
         return members == [made.name] and readers == [reader]
 
     def _make_one(self, kept: str, gone: str) -> None:
-        """Let the first loop do what the second did as well."""
+        """Merge the second loop into the first."""
         for name, first in self.first.items():
             if first == gone:
                 self.first[name] = kept
@@ -241,7 +241,7 @@ class _Loops:
 def _fused(
     network: Network, graph: nx.DiGraph, names: list[str], setting: Setting
 ) -> tuple[Kernel, ...]:
-    """Return one loop's kernel: its external operands and results, and its steps."""
+    """Return one loop's kernel, which moves external operands and results alone."""
     parts: list[Kernel] = [k for name in names for k in graph.nodes[name]["kernels"]]
     if len(names) == 1:
         return tuple(parts)

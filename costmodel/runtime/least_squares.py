@@ -1,7 +1,7 @@
 """Non-negative least squares of relative or log errors, robust to outliers.
 
 A coefficient is seconds per operation, per byte or per call: it cannot be negative, and
-what is off by a tenth is off by a tenth whether it takes a microsecond or a second.
+an error of a tenth counts the same for a microsecond as for a second.
 """
 
 from __future__ import annotations

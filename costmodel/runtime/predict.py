@@ -1,4 +1,4 @@
-"""Seconds from the formula: what a network takes on a device that was calibrated."""
+"""Seconds from the formula: how long a network takes on a calibrated device."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WITHIN = sympy.Rational(128155, 100000)
 
 
 class Prediction:
-    """A network's seconds as a plain formula, with an interval and what is behind it.
+    """A network's seconds as a plain formula, with an interval, by kernel.
 
     It may stand wherever a question takes a formula:
     ``costmodel.largest(prediction, alpha, 10e-3, at={"N": 1, "H": 224, "W": 224})``.
@@ -38,7 +38,7 @@ class Prediction:
 
     @cached_property
     def seconds(self) -> sympy.Expr:
-        """Seconds a batch: k·Σ over classes of a·work + b·bytes + c·weights + d·calls.
+        """Seconds per batch: k·Σ a·work + b·bytes + c·weights + d·calls, over classes.
 
         A plain expression whose numbers are decimals as the profile has them, exactly.
         """
@@ -46,7 +46,7 @@ class Prediction:
 
     @cached_property
     def factored(self) -> sympy.Expr:
-        """The same seconds, not multiplied out: shorter, and quicker to make."""
+        """The same seconds, not multiplied out: shorter, and quicker to compute."""
         return self._sum(self._kernels)
 
     @cached_property
@@ -114,7 +114,7 @@ class Prediction:
 
     @property
     def whole(self) -> tuple[Dim, ...]:
-        """What has to come out whole: tells questions which widths are legal."""
+        """Sizes that have to be whole numbers: they decide which widths are legal."""
         from costmodel.analysis.tensor_sizes import tensor_sizes
 
         return tuple(tensor_sizes(self.network))
@@ -218,7 +218,7 @@ def predict(network: Network, device: str | Path | Profile) -> Prediction:
     (:func:`costmodel.runtime.profile.profiles`), a file, or a profile. It says how the
     network runs as well: dtype, layout, mode, threads.
 
-    **Units**: seconds a batch.
+    **Units**: seconds per batch.
     """
     return Prediction(network, load_profile(device))
 

@@ -37,14 +37,14 @@ BOUNDS = ("compute", "memory", "call")
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The nodes of one launch under the roofline.
+    """Nodes that run together, under the roofline.
 
     **Units**: FLOP (a multiply–accumulate is 2), bytes, seconds; exact.
     """
 
     nodes: tuple[str, ...]
     kinds: tuple[str, ...]
-    """Classes of the kernels that it may run as."""
+    """Classes of the kernels that may run it."""
     flops: Dim
     moved_bytes: Dim
     compute: Dim
@@ -61,7 +61,7 @@ class Layer:
 
     @property
     def arithmetic_intensity(self) -> Dim:
-        """FLOP a byte moved."""
+        """FLOP per byte moved."""
         return as_dim(sympy.cancel(sympy.sympify(self.flops) / self.moved_bytes))
 
     @property
@@ -100,7 +100,7 @@ class Roofline:
 
     @property
     def ridge_point(self) -> sympy.Rational:
-        """FLOP a byte at which the roofline bends: above it, computing is the bound."""
+        """FLOP per byte at which the roofline bends; above it, compute is the bound."""
         flops, moved = _peaks(self.prediction.profile)
         return flops / moved
 
@@ -133,10 +133,10 @@ class Roofline:
 def explain(network: Network, device: str | Path | Profile) -> Roofline:
     """Return a network's layers under the roofline of a calibrated device.
 
-    The roofline's sides are the highest rates that lasted while calibrating, not a
-    datasheet's; what a call costs is that of the kernel's class.
+    The roofline's sides are the highest rates sustained while calibrating, not a
+    datasheet's; calls cost what the profile has for the kernel's class.
 
-    **Units**: seconds a batch.
+    **Units**: seconds per batch.
     **Errors**: the profile has no peak rates.
     """
     prediction = predict(network, device)
@@ -144,7 +144,7 @@ def explain(network: Network, device: str | Path | Profile) -> Roofline:
 
 
 def _layers(prediction: Prediction) -> Iterator[Layer]:
-    """Give a layer a launch: its kernels that run in each other's place are one."""
+    """Give a layer per group of kernels that run the same nodes, or may run them."""
     setting = prediction.profile.setting
     costs = cost(prediction.network, bytes_per_element=setting.element_bytes)
     rows = {row.name: row for row in costs.rows}
