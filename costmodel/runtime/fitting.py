@@ -14,13 +14,7 @@ from costmodel.errors import CostModelError
 from costmodel.runtime.kernels import Kernel
 from costmodel.runtime.least_squares import Array, Prior, nonnegative
 from costmodel.runtime.peaks import ENOUGH, peaks, rounded
-from costmodel.runtime.profile import (
-    FEATURES,
-    TERMS,
-    Box,
-    Coefficients,
-    Profile,
-)
+from costmodel.runtime.profile import FEATURES, TERMS, Box, Coefficients, Profile
 from costmodel.runtime.setting import Setting
 
 
@@ -152,9 +146,8 @@ def coefficients_of(
     >>> coefficients_of(x, x @ [3.0, 0, 0, 5]).round().tolist()
     [3.0, 0.0, 0.0, 5.0]
     """
-    columns = [column[column > 0] for column in features.T]
-    typical = np.array([np.median(c) if len(c) else np.inf for c in columns])
-    scale = np.median(seconds) / typical / 4
+    typical = [np.median(x[x > 0]) if x.any() else np.inf for x in features.T]
+    scale = np.median(seconds) / np.array(typical) / 4
     present = scale > 0  # nothing pulls a term that no kernel has
     deviation = np.where(present, math.sqrt(SOFT / PRIOR), np.inf)
     prior = Prior(np.ones(4) if centre is None else centre, deviation)

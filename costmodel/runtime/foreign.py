@@ -246,7 +246,7 @@ def write_totals(path: Path | str, entries: Mapping[Key, Entry]) -> None:
         for (name, size), found in sorted(entries.items())
     ]  # fmt: skip
     document = {
-        "schema": SCHEMA, "units": "one sample; weights and calls once a batch",
+        "schema": SCHEMA, "units": "one sample; weights and calls once per batch",
         "setting": SETTING.to_json(), "networks": rows,
     }  # fmt: skip
     text = json.dumps(document, separators=(",", ":"), sort_keys=True)

@@ -242,9 +242,13 @@ def _fused(
     network: Network, graph: nx.DiGraph, names: list[str], setting: Setting
 ) -> tuple[Kernel, ...]:
     """Return one loop's kernel, which moves external operands and results alone."""
-    parts: list[Kernel] = [k for name in names for k in graph.nodes[name]["kernels"]]
+    steps: list[tuple[Site, Kernel]] = [
+        (graph.nodes[name]["site"], kernel)
+        for name in names
+        for kernel in graph.nodes[name]["kernels"]
+    ]
     if len(names) == 1:
-        return tuple(parts)
+        return tuple(kernel for _, kernel in steps)
     inside = set(names)
     read = {s for name in names for s in network[name].inputs} - inside
     moved = [s for s in read if s not in network.unbatched]
@@ -258,15 +262,19 @@ def _fused(
         Kernel(
             nodes=tuple(names),
             kind="fused",
-            work=_sum(part.work for part in parts),
+            # The loop runs for every sample, and steps on stored tensors with it.
+            work=_sum(
+                network.batch * kernel.work if site.sample.is_stored else kernel.work
+                for site, kernel in steps
+            ),
             activation_bytes=added(sizes, network.batch),
-            weight_bytes=_sum(part.weight_bytes for part in parts),
+            weight_bytes=_sum(kernel.weight_bytes for _, kernel in steps),
         ),
     )
 
 
 def _sum(numbers: Iterable[Dim]) -> Dim:
-    return as_dim(sympy.Add(*numbers))
+    return as_dim(sympy.expand(sympy.Add(*numbers)))
 
 
 def _as_it_is(graph: nx.DiGraph, _network: Network, _setting: Setting) -> nx.DiGraph:
