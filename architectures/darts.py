@@ -14,13 +14,13 @@ from costmodel.network.build import (
     relu,
     scope,
 )
-from costmodel.network.building.cell import (
+from costmodel.network.cells.cell import (
     cell,
     factorized_reduction,
     relu_conv_bn,
     share,
 )
-from costmodel.network.building.genotype import Genotype
+from costmodel.network.cells.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
 

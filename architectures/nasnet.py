@@ -17,7 +17,7 @@ from costmodel.network.build import (
     relu,
     scope,
 )
-from costmodel.network.building.genotype import Genotype
+from costmodel.network.cells.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
 

@@ -8,7 +8,7 @@ from costmodel.zoo.searched import cifar_stem, head, imagenet_stem, searched
 
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, scope
-from costmodel.network.building.genotype import Genotype
+from costmodel.network.cells.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
 

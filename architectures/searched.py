@@ -13,8 +13,8 @@ from costmodel.network.build import (
     relu,
     scope,
 )
-from costmodel.network.building.cell import cell, fit, relu_conv_bn, share
-from costmodel.network.building.genotype import Genotype
+from costmodel.network.cells.cell import cell, fit, relu_conv_bn, share
+from costmodel.network.cells.genotype import Genotype
 
 
 def searched(

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from costmodel.bridge.compile import compile as compile  # noqa: A004
     from costmodel.bridge.trace import trace as trace
     from costmodel.errors import CostModelError as CostModelError
-    from costmodel.network.building.cell import cell as cell
-    from costmodel.network.building.genotype import Genotype as Genotype
+    from costmodel.network.cells.cell import cell as cell
+    from costmodel.network.cells.genotype import Genotype as Genotype
     from costmodel.network.constraint import Constraint as Constraint
     from costmodel.network.graph import Network as Network
     from costmodel.network.registry import architecture as architecture
@@ -91,9 +91,9 @@ _HOME = {
     "costmodel.bridge.compile": ("compile",),
     "costmodel.bridge.trace": ("trace",),
     "costmodel.errors": ("CostModelError",),
-    "costmodel.network.building.cell": ("cell",),
+    "costmodel.network.cells.cell": ("cell",),
     "costmodel.network.constraint": ("Constraint",),
-    "costmodel.network.building.genotype": ("Genotype",),
+    "costmodel.network.cells.genotype": ("Genotype",),
     "costmodel.network.graph": ("Network",),
     "costmodel.network.registry.lineage": ("lineage",),
     "costmodel.network.registry": ("architecture", "architectures", "load"),

@@ -36,7 +36,7 @@ class Setting:
     lanes: int = 16
 
     def __post_init__(self) -> None:
-        """Refuse what no network can be run with."""
+        """Refuse values that no network can be run with."""
         known = {
             "device": DEVICES, "dtype": tuple(DTYPES), "layout": LAYOUTS, "mode": MODES
         }  # fmt: skip
@@ -59,7 +59,7 @@ class Setting:
 
     @property
     def element_bytes(self) -> int:
-        """Bytes an element of its tensors."""
+        """Bytes per element of its tensors."""
         return DTYPES[self.dtype]
 
     def to_json(self) -> dict[str, Any]:

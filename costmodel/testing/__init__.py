@@ -21,8 +21,8 @@ from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, network, scope
 from costmodel.network.building.builder import sample
-from costmodel.network.building.cell import OPERATIONS
-from costmodel.network.building.genotype import Genotype
+from costmodel.network.cells.cell import OPERATIONS
+from costmodel.network.cells.genotype import Genotype
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
 

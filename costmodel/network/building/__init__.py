@@ -1,1 +1,1 @@
-"""What verbs and cells are made of: tensors in the making, sizes, genotypes."""
+"""What verbs are made of: tensors of a network in the making, and their sizes."""

@@ -23,7 +23,7 @@ from costmodel.network.shape import Shape, counted
 
 
 HALF, FLOAT = 2, 4
-"""Bytes of an element."""
+"""Bytes per element."""
 
 _TO_HALF = (
     op.Conv, op.TableConv2d, op.ConvTranspose, op.Linear,
@@ -36,10 +36,10 @@ _SUMS = frozenset({"sum", "norm", "prod"})
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What mixed precision adds to a node in which everything is a half.
+    """What mixed precision adds to a node computed in half precision.
 
     ``extra_bytes`` of its own kernel, for float32 operands and results;
-    ``cast_elements`` that are converted before it, in ``casts`` kernels. A sample's.
+    ``cast_elements`` that are converted before it, in ``casts`` kernels. Per sample.
     """
 
     extra_bytes: int
@@ -76,13 +76,13 @@ def moved(net: Network, scalars: Collection[str] = ()) -> dict[str, Moved]:
 def _width(
     net: Network, name: str, widths: dict[str, int], scalars: Collection[str]
 ) -> int:
-    """Return the width of an operand; a number without an axis has no say."""
+    """Return an operand's bytes per element; a scalar promotes nothing."""
     is_number = name in scalars and isinstance(net[name].operator, op.Parameter)
     return HALF if is_number else widths[name]
 
 
 def _widths(operator: Operator) -> tuple[int | None, int | None]:
-    """Return what autocast makes of operands and result; None is as they are."""
+    """Return bytes per element of operands and result; None where they stay."""
     if isinstance(operator, _TO_HALF):
         return HALF, HALF
     told = operator.attributes
@@ -106,7 +106,7 @@ def _of_node(
     cast = casts = 0
     for source, width in zip(node.inputs, given):
         if source in net.unbatched:
-            continue  # once a batch, and small
+            continue  # once per batch, and small
         size = _elements(net[source].output)
         extra += ((wanted or width) - HALF) * size
         if wanted not in (None, width):

@@ -1,4 +1,4 @@
-"""Classes of kernels: what is alike enough to share four coefficients.
+"""Classes of kernels: kernels similar enough to share four coefficients.
 
 A class is the kernel that the framework really picks, not the layer that was written:
 a convolution is another class where PyTorch runs it by matrix multiplication.
@@ -41,7 +41,7 @@ KINDS: dict[str, str] = {
     "add": "elements",
     "multiply": "elements",
     "pointwise": "elements",
-    "fused": "elements, once for each operator",
+    "fused": "elements, once per operator",
     "concat": "elements",
     "pad": "elements",
     "upsample": "elements",

@@ -1,8 +1,7 @@
-"""What convolutions and linear layers ask of a device, in whatever routine they run."""
+"""The kernels of convolutions and linear layers, in whatever routine they run."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 
 from costmodel.algebra.count import Count
@@ -11,7 +10,7 @@ from costmodel.algebra.symbols import Dim, exact_div, is_equal
 from costmodel.network import operators as op
 from costmodel.network.operators.base import are_all
 from costmodel.network.shape import Shape, counted
-from costmodel.runtime.kernels.demand import Demand, Site
+from costmodel.runtime.kernels.kernel import Kernel, Site
 from costmodel.runtime.kernels.routine_choice import (
     at_least,
     few_channels,
@@ -22,34 +21,32 @@ from costmodel.runtime.kernels.routine_choice import (
 from costmodel.runtime.setting import Setting
 
 
-def conv(site: Site) -> tuple[Demand, ...]:
-    """Return the convolution in each backend that it may run in, borders first."""
+def conv(site: Site) -> tuple[Kernel, ...]:
+    """Return a convolution in each backend that it may run in; padding comes first."""
     layer, moved, weights = site.operator, site.moved, site.sample.weight_bytes
     assert isinstance(layer, op.Conv)  # noqa: S101 - of a table by type
     macs = site.sample.tally.mac
     if len(layer.kernel) == 1:
-        # PyTorch runs it as of a map of height 1.
+        # PyTorch runs it as a 2-D convolution of height 1.
         return site.one("uneven_grouped_conv", macs)
-    border: tuple[Demand, ...] = ()
+    found: list[Kernel] = []
     if layer.padding_mode != "zeros":
-        border = (Demand("pad", site.read, 2 * site.sample.operand_bytes),)
-    classes = conv_classes(layer, site.inputs[0], counted(site.output), site.setting)
-    if site.setting.device == "cuda":
-        return (
-            *border,
-            *(Demand(k, w, moved, weights, part) for k, w, part in classes),
-        )
+        found.append(site.kernel("pad", site.read, 2 * site.sample.operand_bytes))
     fast = in_onednn(layer, site.inputs[0], site.batch, site.setting)
-    is_point = are_all(layer.kernel, 1)
-    kind = "conv" if layer.groups == 1 else "grouped_conv"
-    native = f"{'pointwise_' * (is_point and layer.groups == 1)}{kind}_native"
-    return (
-        *border,
-        *(Demand(k, work, moved, weights, fast * part) for k, work, part in classes),
-        Demand(
-            native, macs, moved, weights, 1 - fast, reads_again=True, calls=layer.groups
-        ),
-    )
+    is_cuda = site.setting.device == "cuda"
+    classes = conv_classes(layer, site.inputs[0], counted(site.output), site.setting)
+    for kind, work, part in classes:
+        when = part if is_cuda else fast * part
+        found.append(site.kernel(kind, work, moved, weights, when=when))
+    if not is_cuda:
+        kind = "conv" if layer.groups == 1 else "grouped_conv"
+        is_point = layer.groups == 1 and are_all(layer.kernel, 1)
+        native = f"{'pointwise_' * is_point}{kind}_native"
+        found.append(
+            site.kernel(native, macs, moved, weights, when=1 - fast,
+                        calls=layer.groups, rereads=True)
+        )  # fmt: skip
+    return tuple(found)
 
 
 def conv_classes(
@@ -57,8 +54,8 @@ def conv_classes(
 ) -> list[tuple[str, Count, Dim]]:
     """Return a convolution's classes in oneDNN or cuDNN: work, and 1 where it is it.
 
-    Channels are rounded up to whole vectors where there is a single group, or one for
-    each channel.
+    Channels are rounded up to whole vectors where there is a single group, or one per
+    channel.
     """
     area, lanes, groups = prod(layer.kernel), setting.lanes, layer.groups
     if groups == 1:
@@ -82,7 +79,7 @@ def _dense(
 ) -> list[tuple[str, Count, Dim]]:
     """Return the classes of a convolution of a single group.
 
-    The first one of a network reads its few channels as they lie, not in vectors.
+    The first one of a network reads its few channels unpadded, not in whole vectors.
     """
     area, lanes = prod(layer.kernel), setting.lanes
     out = rounded(layer.channels, lanes) * area * output.positions
@@ -93,8 +90,8 @@ def _dense(
     return [("stem_conv", x.channels * out, 1 - several), ("conv", vectors, several)]
 
 
-def table_conv(site: Site) -> tuple[Demand, ...]:
-    """Return a gather and a convolution a map, and the maps put together."""
+def table_conv(site: Site) -> tuple[Kernel, ...]:
+    """Return a gather and a convolution per feature map, and their concatenation."""
     layer = site.operator
     assert isinstance(layer, op.TableConv2d)  # noqa: S101 - of a table by type
     width, found = site.setting.element_bytes, []
@@ -102,27 +99,26 @@ def table_conv(site: Site) -> tuple[Demand, ...]:
     one = counted(site.output).positions
     for row in layer.table:
         read = len(row) * x
-        found.append(Demand("copy", read, 2 * width * read))
+        found.append(site.kernel("copy", read, 2 * width * read))
         conv = op.Conv(1, layer.kernel)
         fast = in_onednn(
             conv, Shape(len(row), site.inputs[0].spatial), site.batch, site.setting
         )
         moved, weights = width * (read + one), width * (len(row) * area + 1)
         macs = len(row) * area * one
-        found += [Demand("conv", macs, moved, weights, fast),
-                  Demand("conv_native", macs, moved, weights, 1 - fast)]  # fmt: skip
-    return (*found, Demand("concat", site.made, 2 * width * site.made))
+        for kind, when in (("conv", fast), ("conv_native", 1 - fast)):
+            found.append(site.kernel(kind, macs, moved, weights, when=when))
+    return (*found, *site.chain("concat"))
 
 
-def linear(site: Site) -> tuple[Demand, ...]:
+def linear(site: Site) -> tuple[Kernel, ...]:
     """Return a product of matrices; of a matrix and a vector for a single row."""
     macs = site.sample.tally.mac
     rows = site.inputs[0].spatial
     if any(type(extent.base) is not int or extent.base > 1 for extent in rows):
         return site.one("gemm", macs)
     several = at_least(site.batch, 2)
-    (whole,) = site.one("gemm", macs)
     return (
-        replace(whole, when=several),
-        replace(whole, kind="gemv", when=1 - several),
+        *site.one("gemm", macs, when=several),
+        *site.one("gemv", macs, when=1 - several),
     )

@@ -1,4 +1,4 @@
-"""What each operator asks of a device when it runs by itself: a table of rules."""
+"""Which kernels each operator runs when it runs by itself: a table of rules."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from costmodel.network import operators as op
 from costmodel.network.operators import Operator
 from costmodel.network.shape import counted
 from costmodel.runtime.kernels import convolution_kernels
-from costmodel.runtime.kernels.demand import Demand, Site
+from costmodel.runtime.kernels.kernel import Kernel, Site
 
 
-def demands(site: Site) -> tuple[Demand, ...]:
+def kernels_of(site: Site) -> tuple[Kernel, ...]:
     """Return the kernels of one operator, in eager mode; views run none."""
     operator = site.operator
     if operator.view or isinstance(operator, NONE):
@@ -25,12 +25,10 @@ def demands(site: Site) -> tuple[Demand, ...]:
     elif type(operator) in KIND_OF:
         found = site.one(KIND_OF[type(operator)])
     else:
-        found = unmodelled(site)
+        found = (unmodelled(site),)
     if _is_volume(site):
-        found = tuple(replace(demand, is_modelled=False) for demand in found)
-    if site.sample.is_stored:
-        found = tuple(replace(demand, is_stored=True) for demand in found)
-    return tuple(demand for demand in found if demand.when != 0)
+        found = tuple(replace(kernel, is_modelled=False) for kernel in found)
+    return tuple(kernel for kernel in found if kernel.when != 0)
 
 
 def _is_volume(site: Site) -> bool:
@@ -39,20 +37,19 @@ def _is_volume(site: Site) -> bool:
     return slides and len(site.inputs[0].spatial) > 2
 
 
-def copied(site: Site) -> tuple[Demand, ...]:
+def copied(site: Site) -> tuple[Kernel, ...]:
     """Return the kernel of a reshape that is no view of its operand."""
-    moved = 2 * site.setting.element_bytes * site.made
-    return (Demand("copy", site.made, moved),)
+    return site.chain("copy")
 
 
-def unmodelled(site: Site) -> tuple[Demand, ...]:
+def unmodelled(site: Site) -> Kernel:
     """Return a copy of all that the operator moves: a guess, and counted as one."""
     moved = site.moved
     if site.operator.is_unknown:
         sizes = (counted(shape).numel for shape in (*site.inputs, site.output))
         moved = site.setting.element_bytes * sum(sizes, start=0)
     weights = site.sample.weight_bytes
-    return (Demand("copy", site.made, moved, weights, is_modelled=False),)
+    return site.kernel("copy", site.made, moved, weights, is_modelled=False)
 
 
 NONE = (op.Input, op.Parameter, op.Derived)
@@ -78,31 +75,31 @@ KIND_OF: dict[type[Operator], str] = {
     op.Copy: "copy",
     op.Zeros: "copy",
 }
-"""Operators that are one kernel, whose work is the elements that it makes."""
+"""Operators that run one kernel, whose work is the elements of the result."""
 
 
-def _products(kind: str) -> Callable[[Site], tuple[Demand, ...]]:
+def _products(kind: str) -> Callable[[Site], tuple[Kernel, ...]]:
     return lambda site: site.one(kind, site.sample.tally.mac)
 
 
-def _window(site: Site, kind: str) -> tuple[Demand, ...]:
-    """Return a pooling: its work is every element under every window."""
+def _window(site: Site, kind: str) -> tuple[Kernel, ...]:
+    """Return a pooling: its work is the elements under all windows."""
     kernel = site.operator.attributes["kernel"]
     return site.one(kind, prod(kernel) * site.made)
 
 
-def _shuffle(site: Site) -> tuple[Demand, ...]:
-    """Return a copy; none where a group is all channels, or each of them is one."""
+def _shuffle(site: Site) -> tuple[Kernel, ...]:
+    """Return a copy; none with a single group, or with one group per channel."""
     groups, channels = site.operator.attributes["groups"], site.output.channels
     if is_equal(groups, 1) or is_equal(groups, channels):
         return ()
     return site.one("copy")
 
 
-def _adaptive(kind: str) -> Callable[[Site], tuple[Demand, ...]]:
+def _adaptive(kind: str) -> Callable[[Site], tuple[Kernel, ...]]:
     """Return the rule of a pooling to a fixed size; a mean of all is a reduction."""
 
-    def rule(site: Site) -> tuple[Demand, ...]:
+    def rule(site: Site) -> tuple[Kernel, ...]:
         layer = site.operator
         assert isinstance(layer, (op.AdaptiveAvgPool, op.AdaptiveMaxPool))  # noqa: S101
         if isinstance(layer, op.AdaptiveAvgPool) and layer.is_global:
@@ -112,32 +109,32 @@ def _adaptive(kind: str) -> Callable[[Site], tuple[Demand, ...]]:
     return rule
 
 
-def _subsample(site: Site) -> tuple[Demand, ...]:
+def _subsample(site: Site) -> tuple[Kernel, ...]:
     """Return LeNet-5's: a mean, times the area, times a weight, plus a bias."""
     (pool,) = _window(site, "avg_pool")
     return replace(pool, weight_bytes=0), *site.chain("multiply", "multiply", "add")
 
 
-def _radial_basis(site: Site) -> tuple[Demand, ...]:
-    """Return differences to every code, their squares, and sums of these."""
+def _radial_basis(site: Site) -> tuple[Kernel, ...]:
+    """Return differences to every code, their squares, and the sums of these."""
     pairs, width = site.sample.tally.mac, site.setting.element_bytes
     moved, weights = width * pairs, site.sample.weight_bytes
     return (
-        Demand("add", pairs, moved + site.sample.operand_bytes, weights),
-        Demand("pointwise", pairs, 2 * moved),
-        Demand("global_pool", pairs, moved + site.sample.output_bytes),
+        site.kernel("add", pairs, moved + site.sample.operand_bytes, weights),
+        site.kernel("pointwise", pairs, 2 * moved),
+        site.kernel("global_pool", pairs, moved + site.sample.output_bytes),
     )
 
 
-def _pointwise(site: Site) -> tuple[Demand, ...]:
+def _pointwise(site: Site) -> tuple[Kernel, ...]:
     """Return the kernels that the function's row names, one after the other."""
     assert isinstance(site.operator, op.Pointwise)  # noqa: S101 - a row of the table
     first, *more = site.operator.row.runtime.split()
     return site.chain(first, *more) if more else site.one(first)
 
 
-def _arithmetic(site: Site) -> tuple[Demand, ...]:
-    """Return a kernel for two tensors a time, or for a tensor and a number."""
+def _arithmetic(site: Site) -> tuple[Kernel, ...]:
+    """Return a kernel per pair of tensors, or one for a tensor and a number."""
     operator, count = site.operator, len(site.inputs)
     assert isinstance(operator, op.Arithmetic)  # noqa: S101 - a row of the table
     if count > 2:
@@ -145,7 +142,7 @@ def _arithmetic(site: Site) -> tuple[Demand, ...]:
     return site.one(operator.row.runtime if count == 2 else "pointwise")
 
 
-RULES: dict[type[Operator], Callable[[Site], tuple[Demand, ...]]] = {
+RULES: dict[type[Operator], Callable[[Site], tuple[Kernel, ...]]] = {
     op.Conv: convolution_kernels.conv,
     op.TableConv2d: convolution_kernels.table_conv,
     op.ConvTranspose: _products("transposed_conv"),
@@ -164,10 +161,10 @@ RULES: dict[type[Operator], Callable[[Site], tuple[Demand, ...]]] = {
     op.Arithmetic: _arithmetic,
     op.Pointwise: _pointwise,
 }
-"""Operators of several kernels, or whose work is not what they make.
+"""Operators of several kernels, or whose work is not the elements of the result.
 
 What stands neither here nor in :data:`KIND_OF` is unmodelled.
 """
 
 
-__all__ = ["Demand", "Site", "copied", "demands"]
+__all__ = ["copied", "kernels_of"]

@@ -23,7 +23,7 @@ LARGE_BATCH = 16
 """From here on oneDNN runs even 1×1 convolutions of one thread."""
 
 SMALL_INPUT = 20480
-"""Elements of a batch of one up to which native is taken for small kernels."""
+"""Elements up to which a single sample runs native, for small kernels."""
 
 
 def at_least(value: Dim, least: int) -> Dim:
@@ -51,7 +51,7 @@ def either(*pairs: tuple[Dim, int]) -> Dim:
 
 @lru_cache(maxsize=4096)
 def _either(pairs: tuple[tuple[Dim, int], ...]) -> Dim:
-    """Compare once what many layers ask: sympy takes milliseconds for it."""
+    """Compare once for many layers: sympy takes milliseconds for it."""
     beyond = [value - (least - 1) for value, least in pairs]
     if any(type(more) is int and more > 0 for more in beyond):
         return 1

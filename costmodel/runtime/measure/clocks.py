@@ -16,15 +16,15 @@ from costmodel.runtime.measure.result import Sample
 from costmodel.runtime.setting import Setting
 
 
-if sys.platform != "win32":  # which counts no faults this way
+if sys.platform != "win32":  # which has no such module
     import resource
 
 
 def clock_of(setting: Setting) -> str:
-    """Return whose seconds are the truth.
+    """Return the clock whose seconds are used.
 
-    A single thread's own processor time does not count what other processes took from
-    it; with more threads only the wall tells. A CUDA graph is timed by the GPU.
+    A single thread's own processor time excludes what other processes took from it;
+    with several threads only wall time is meaningful. The GPU times a CUDA graph.
     """
     if setting.device == "cuda":
         return "events" if setting.mode == "graph" else "wall"
@@ -52,10 +52,10 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def still(setting: Setting) -> Iterator[None]:
-    """Keep the process as measuring needs it, and leave it as it was.
+    """Set the process up for measuring, and restore it afterwards.
 
-    So many threads, one core for one thread, no garbage collection, no gradients, and
-    no denormal numbers: random weights make some that trained ones do not.
+    The setting's threads, one core for one thread, no garbage collection, no gradients,
+    and no denormal numbers: random weights produce some that trained ones do not.
     """
     with ExitStack() as state:
         state.enter_context(torch.inference_mode())
@@ -75,7 +75,7 @@ def still(setting: Setting) -> Iterator[None]:
 
 
 def _faults() -> int:
-    """Return minor page faults so far, of this thread where the system tells."""
+    """Return minor page faults so far, of this thread where the system reports them."""
     if sys.platform == "win32":
         return 0
     who = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
@@ -83,7 +83,7 @@ def _faults() -> int:
 
 
 def _flushes() -> bool:
-    """Say whether denormal numbers are taken for zero now."""
+    """Say whether denormal numbers are flushed to zero now."""
     tiny = torch.tensor([1e-310], dtype=torch.float64)
     return not bool((tiny * 1.0).item())
 
@@ -104,7 +104,7 @@ def _one_core() -> Iterator[None]:
 
 @contextmanager
 def _cuda_flags() -> Iterator[None]:
-    """Let cuDNN choose kernels by trying them, and keep float32 whole: no TF32."""
+    """Let cuDNN benchmark its kernels, and disable TF32."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     before = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
     cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = True, False, False

@@ -15,17 +15,17 @@ from costmodel.runtime.measure.result import Sample
 
 
 BLOCK = 20
-"""Runs between two events: one alone is too short beside the events themselves."""
+"""Runs between two events: a single one is too short beside the events themselves."""
 
 WARM_SECONDS, WARM_RUNS = 3.0, 50
-"""A GPU's clock settles in about so much work, whichever comes first."""
+"""Warm-up in which a GPU's clock settles, whichever ends first."""
 
 SAME_CLOCK = 0.02
 """Rounds whose clock differs more than this from the median round's are left out."""
 
 
 def copies_of(bytes_each: int) -> int:
-    """Return how many inputs turn the GPU's cache over, where a few can."""
+    """Return how many inputs are twice as large as the GPU's cache, at most 4."""
     cache = getattr(torch.cuda.get_device_properties(0), "L2_cache_size", 0) or 0
     return max(1, min(4, math.ceil(2 * cache / max(1, bytes_each))))
 
@@ -33,9 +33,9 @@ def copies_of(bytes_each: int) -> int:
 def captured(
     run: Callable[..., Any], inputs: Sequence[torch.Tensor]
 ) -> list[Callable[[], None]]:
-    """Return replays of one run as a CUDA graph, one for each input.
+    """Return replays of one run as a CUDA graph, one per input.
 
-    A few runs on a stream of their own come first, as capturing asks for.
+    A few runs on a side stream come first, as capturing requires.
     """
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -64,7 +64,7 @@ def warm(calls: Sequence[Callable[[], Any]]) -> None:
 
 
 def block(calls: Sequence[Callable[[], Any]], clock: str) -> Sample:
-    """Time a block of runs, inputs in turn; return seconds of one of them."""
+    """Time a block of runs, inputs in turn; return the seconds per run."""
     first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
     start = time.perf_counter_ns()
@@ -79,12 +79,12 @@ def block(calls: Sequence[Callable[[], Any]], clock: str) -> Sample:
 
 
 def clock_now() -> float:
-    """Return the GPU's clock in MHz, not a number where nobody tells."""
+    """Return the GPU's clock in MHz, NaN where it is unknown."""
     return gpu_state().get("sm_mhz", math.nan)
 
 
 def steady(clocks: Sequence[float]) -> list[bool]:
-    """Say which rounds ran at the median clock; all, where too few would be left.
+    """Say which rounds ran at the median clock; all if too few would be left.
 
     >>> steady([1980, 1980, 1500])
     [True, True, False]

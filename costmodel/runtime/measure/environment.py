@@ -1,7 +1,7 @@
-"""Where and with what something was measured: machine, versions, load, allocator.
+"""The environment of a measurement: machine, versions, load, allocator.
 
-A measured second means nothing without it. PyTorch is not imported here: whoever
-measures hands it over, and rows of a file are read without it.
+Measured seconds mean nothing without it. PyTorch is not imported here: the caller
+passes it in, and rows of a file are read without it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
     "MALLOC_TOP_PAD_": str(2**28),
 }
-"""What keeps glibc from giving large blocks back: they would be mapped, and every page
-be touched for the first time, again and again. Read once, when a process starts."""
+"""What keeps glibc from returning large blocks to the system, which would map them and
+fault in every page again and again. Read once, when a process starts."""
 
 _LANES = (("avx512f", 16), ("avx2", 8), ("asimd", 4))
-"""Sign of a vector instruction set among a CPU's flags, and its float32 lanes."""
+"""Flag of a CPU's vector instruction set, and its float32 lanes."""
 
 _SIGNS = ("avx2", "avx512f", "avx512_bf16", "avx_vnni", "amx_tile", "asimd", "sve")
-"""Instruction sets that PyTorch's kernels are chosen by."""
+"""Instruction sets by which PyTorch chooses its kernels."""
 
 _WATCHED = "clocks.sm,power.draw,temperature.gpu"
 
@@ -65,7 +65,7 @@ def stamp(
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a measurement depends on, where it is installed."""
+    """Return the versions of installed packages that a measurement depends on."""
     found = {"python": platform.python_version()}
     for name in ("costmodel", "torch", "numpy", "sympy", "torchvision", "timm"):
         with suppress(PackageNotFoundError):
@@ -74,7 +74,7 @@ def versions() -> dict[str, str]:
 
 
 def machine(values: Mapping[str, Any]) -> str:
-    """Return what tells machines apart in a stamp: rows of another one are not ours.
+    """Return what identifies the machine of a stamp.
 
     >>> machine({"cpu": "A CPU", "cores": 2, "isa": ["avx2"]})
     'A CPU, 2 cores, avx2'
@@ -99,7 +99,7 @@ def lanes(flags: frozenset[str] | None = None) -> int:
 
 
 def is_quiet(environment: Mapping[str, str] | None = None) -> bool:
-    """Say whether the allocator keeps large blocks: set so, or not glibc's."""
+    """Say whether the allocator keeps large blocks: set to, or not glibc's."""
     given = os.environ if environment is None else environment
     if platform.libc_ver()[0] != "glibc":
         return True
@@ -117,7 +117,7 @@ def cpu_flags() -> frozenset[str]:
 
 
 def gpu_state() -> dict[str, float]:
-    """Return clock, power and temperature of the first GPU; nothing without its tool.
+    """Return clock, power and temperature of the first GPU; nothing without nvidia-smi.
 
     **Units**: MHz, watts, degrees Celsius.
     """
@@ -140,7 +140,7 @@ def gpu_state() -> dict[str, float]:
 
 
 def _cpuinfo(key: str) -> str:
-    """Return a line of /proc/cpuinfo, of the first core; nothing where it is not."""
+    """Return a value of /proc/cpuinfo, of the first core; empty where there is none."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             name, _, value = line.partition(":")

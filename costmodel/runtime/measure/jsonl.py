@@ -1,7 +1,7 @@
-"""A file of results: one JSON object a line, appended when it is ready.
+"""A file of results: one JSON object per line, appended when it is ready.
 
-A run that is killed loses nothing that it has finished. What it was writing then is a
-torn last line: readers pass over it, and the next writer cuts it off.
+A run that is killed loses nothing that it has finished. An incomplete last line is
+skipped by readers, and cut off by the next writer.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def read(path: Path | str) -> list[Row]:
 
 
 def done(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, Row]:
-    """Return the rows by what tells them apart; the last of several wins.
+    """Return the rows by their key; of several with one key, the last.
 
     >>> done([{"n": 1, "t": 3}, {"n": 1, "t": 2}], lambda row: row["n"])
     {1: {'n': 1, 't': 2}}

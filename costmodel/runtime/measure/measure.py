@@ -1,4 +1,4 @@
-"""Measure how long networks take: interleaved rounds, medians, and where it was.
+"""Measure how long networks take: interleaved rounds, medians, and the machine's stamp.
 
 Networks of a group take turns, a few runs each, round after round in one process: what
 drifts while that goes on, drifts for all of them. The runs before the first round, and
@@ -55,18 +55,18 @@ TOGETHER = 8
 """Networks that take turns in one group."""
 
 TURN_SECONDS = 0.06
-"""A turn is two runs at least, and more of a network that takes less than this."""
+"""A turn is at least two runs, and more for a network that takes less than this."""
 
 MOST_RUNS = 12
-"""Runs a turn at most."""
+"""Most runs per turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How much is measured: rounds, networks in a group, operators or not, the seed.
 
-    In each of several ``sittings`` all networks are measured, in other groups: what a
-    machine is slower in one minute than in another is then in one sitting alone.
+    In each of several ``sittings`` all networks are measured, in other groups: a
+    machine that is slow for a minute then affects one sitting alone.
     """
 
     rounds: int = ROUNDS
@@ -101,7 +101,7 @@ def measure(
     seed: int = 0,
     name: str | None = None,
 ) -> Measurement:
-    """Measure how long a network, or any module, takes for a batch. **Units**: s.
+    """Measure how long a network or any module takes per batch. **Units**: s.
 
     With ``per_operator`` every node is timed in its place. A module of your own is
     traced for that, and the nodes are those of its trace; the whole is the module's
@@ -128,10 +128,10 @@ def measure_all(
 ) -> Iterator[Measurement]:  # fmt: skip
     """Measure many networks; groups of ``plan.together`` take turns.
 
-    The measurements of a group are given when it is through, one a network and
-    sitting; ``combined`` in ``result.py`` makes one of them. A group's modules are all
-    in memory together, and let go before the next one's. What is ``done``, by
-    ``key_of`` in ``result.py``, is passed over.
+    The measurements of a group are given when it is finished, one per network and
+    sitting; :func:`costmodel.runtime.measure.result.combined` merges the sittings. A
+    group's modules are in memory together, and freed before the next group's. What is
+    ``done``, by :func:`costmodel.runtime.measure.result.key_of`, is skipped.
     """
     plan = Plan() if plan is None else plan
     waiting = list(jobs)
@@ -148,7 +148,7 @@ def measure_all(
 def setting_of(
     device: str, dtype: str, layout: str, mode: str, threads: int
 ) -> Setting:
-    """Return the setting, with what this machine's registers hold, if it can be run."""
+    """Return the setting with this machine's lanes, if it can be run."""
     return check_setting(Setting(device, dtype, layout, mode, threads, lanes()))
 
 
@@ -164,13 +164,13 @@ def signature(job: Job, setting: Setting, sitting: int = 0) -> str:
 
 @cache
 def _here(device: str, threads: int) -> dict[str, Any]:
-    """Return a stamp for what of it stays: asking a GPU's driver takes a while."""
+    """Return a stamp, kept for its fixed fields: asking a GPU's driver is slow."""
     return stamp(torch, device=device, threads=threads)
 
 
 @dataclass(slots=True)
 class _Turns:
-    """A subject, and what its turns gave."""
+    """A subject and the results of its turns."""
 
     subject: Subject
     calls: list[Callable[[], Any]]
@@ -218,7 +218,7 @@ def _subject(job: Job, setting: Setting, plan: Plan) -> Subject:
 
 
 def _warmed(subject: Subject, setting: Setting) -> _Turns:
-    """Run a subject until it is settled, and choose how many runs a turn has."""
+    """Warm a subject up, and choose the number of runs per turn."""
     calls: list[Callable[[], Any]] = [partial(subject.run, x) for x in subject.inputs]
     if setting.device == "cuda":
         if setting.mode == "graph":
@@ -233,7 +233,7 @@ def _warmed(subject: Subject, setting: Setting) -> _Turns:
 
 
 def _turn(one: _Turns, setting: Setting) -> None:
-    """Let a subject run: once uncounted, then timed as a whole, then by operators."""
+    """Run a subject once untimed, then timed as a whole, then by operator."""
     clock = clock_of(setting)
     one.calls[0]()
     if setting.device == "cuda":

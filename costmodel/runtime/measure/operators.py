@@ -1,8 +1,8 @@
 """Every node of a compiled network timed in its place, while the network runs.
 
 A loop over the graph calls each node as the module's own code would, reads a clock
-before and after, and lets values go after their last reader. An operator's operands
-are then where they are in the network: in the caches, or not.
+before and after, and frees values after their last reader. An operator's operands are
+then cached, or not, as they are in the network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import fx
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call: of what, with which earlier values, for which node of the network."""
+    """One call: the function, its arguments, and the network's node it belongs to."""
 
     call: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -27,14 +27,14 @@ class Step:
     owner: str
     """The network's node that this call is part of."""
     last: tuple[str, ...]
-    """Values that nobody reads any more."""
+    """Values that no later call reads."""
 
 
 def steps(module: fx.GraphModule) -> list[Step]:
     """Return the calls of a compiled module, in order.
 
-    Some nodes of a network are several calls: those before the last one, which bears
-    the node's name, belong to it.
+    Some nodes of a network are several calls; the last one has the node's name, and
+    those before it belong to the same node.
     """
     waiting: list[tuple[fx.Node, Callable[..., Any]]] = []
     found: list[Step] = []

@@ -1,4 +1,4 @@
-"""Networks made ready to be timed: real modules with real numbers, and their inputs."""
+"""Networks prepared for timing: modules with real weights, and their inputs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from costmodel.runtime.setting import Setting
 Target: TypeAlias = "Network | nn.Module"
 
 RESOLUTION = 224
-"""Height and width of an input where nobody says another size."""
+"""Height and width of an input by default."""
 
 _FLOATS = ("float64", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A network to measure, how large its input is, and how many samples a batch has.
+    """A network to measure, the size of its input, and the samples per batch.
 
     ``target`` is a network, a module, or a function without arguments that makes one:
-    then it is made when its turn comes, and let go afterwards.
+    then it is made when its turn comes, and freed afterwards.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Job:
     input: tuple[int, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     is_whole: bool = False
-    """Never timed operator by operator, whatever is asked for of the others."""
+    """Never timed operator by operator, even if the others are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A job made ready: what to call, and with what."""
+    """A prepared job: what to call, and its inputs."""
 
     job: Job
     shape: tuple[int, ...]
@@ -59,7 +59,7 @@ class Subject:
 def prepared(
     job: Job, setting: Setting, *, per_operator: bool, copies: int = 1
 ) -> Subject:
-    """Build a job's module on the device, with so many different inputs."""
+    """Build a job's module on the device, with ``copies`` different inputs."""
     made = job.target
     if not isinstance(made, (Network, nn.Module)):
         made = made()
@@ -110,7 +110,7 @@ def _check(job: Job, setting: Setting, *, per_operator: bool) -> None:
 def shape_of(job: Job, made: Target | None = None) -> tuple[int, ...]:
     """Return the shape of a sample, in numbers.
 
-    A job whose target is made later has to say it, unless it is a square image.
+    A job whose target is made later has to give ``input``, unless it is an RGB image.
     """
     if job.input is not None:
         return tuple(job.input)
@@ -140,7 +140,7 @@ def shape_of(job: Job, made: Target | None = None) -> tuple[int, ...]:
 
 
 def _channels(module: Any) -> int:
-    """Return what the first convolution takes: images have 3 channels, some have 1."""
+    """Return the input channels of the first convolution, 3 if there is none."""
     for layer in module.modules() if isinstance(module, nn.Module) else ():
         if isinstance(layer, nn.Conv2d):
             return int(layer.in_channels)
@@ -180,7 +180,7 @@ def _placed(module: nn.Module, setting: Setting) -> Any:
 
 
 def _input(job: Job, shape: tuple[int, ...], setting: Setting) -> torch.Tensor:
-    """Return random numbers: zeros take less power, and so less time, on a GPU."""
+    """Return random numbers: a GPU takes less power, and so less time, for zeros."""
     dtype = getattr(torch, setting.dtype)
     x = torch.randn(job.batch, *shape, device=setting.device).to(dtype)
     if setting.layout == "channels_last" and x.dim() == 4:
@@ -189,7 +189,7 @@ def _input(job: Job, shape: tuple[int, ...], setting: Setting) -> torch.Tensor:
 
 
 def _compiled(job: Job, module: nn.Module) -> Callable[..., Any]:
-    """Return what torch.compile makes; it compiles at the first run."""
+    """Return the module under torch.compile, which compiles it at the first run."""
     compiled = torch.compile(module)
 
     def run(x: torch.Tensor) -> Any:
@@ -205,9 +205,9 @@ def _compiled(job: Job, module: nn.Module) -> Callable[..., Any]:
 
 
 def fold(module: fx.GraphModule) -> fx.GraphModule:
-    """Put each batch normalization into the convolution before it, if alone there.
+    """Fold each batch normalization into the convolution that it alone reads.
 
-    Nodes keep their names; those of the folded normalizations are gone.
+    Nodes keep their names; those of folded normalizations are removed.
     """
     for node in list(module.graph.nodes):
         source = node.args[0] if node.args else None

@@ -1,6 +1,6 @@
-"""What was measured: a network's seconds, how far they spread, and where it was.
+"""A measurement: a network's seconds, their spread, and the machine.
 
-Nothing here needs PyTorch: rows of a file are read on any machine.
+Nothing here needs PyTorch: a file's rows can be read on any machine.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from costmodel.runtime.setting import Setting
 SCHEMA = "costmodel.measurement/1"
 
 MANY_FAULTS = 100
-"""Page faults a run from which the allocator spoils what is measured."""
+"""Page faults per run above which the allocator distorts the measurement."""
 
 WIDE_SPLIT = 0.05
-"""Spread between halves of the rounds from which a measurement is too noisy to use."""
+"""Difference between halves of the rounds above which a measurement is too noisy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """How long one network takes for one batch, in one setting on one machine.
+    """How long one network takes per batch, in one setting on one machine.
 
-    **Units**: seconds a batch; ``split_half`` is a share of them, ``faults`` are minor
-    page faults a run.
+    **Units**: seconds per batch; ``split_half`` is a share of them, ``faults`` are
+    minor page faults per run.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Measurement:
     """``thread``: processor time of the one thread that ran; ``wall``; ``events``: the
     GPU's own time."""
     wall_seconds: float
-    """The median by the clock on the wall, whatever ``clock`` is."""
+    """The median wall time, whatever ``clock`` is."""
     faults: float
     stamp: Mapping[str, Any]
     operators: Mapping[str, float] = field(default_factory=dict)
@@ -63,11 +63,11 @@ class Measurement:
     """Seconds of a small fixed network in the same rounds: how fast the machine was."""
     options: Mapping[str, Any] = field(default_factory=dict)
     sitting: int = 0
-    """Which time that all networks were measured, one group after the other."""
+    """Which pass over all networks this measurement is from, counted from 0."""
 
     @property
     def key(self) -> str:
-        """What tells measurements apart: a second one of a key need not be taken."""
+        """What identifies a measurement: a known key need not be measured again."""
         return key_of(self.to_row())
 
     @property
@@ -78,11 +78,11 @@ class Measurement:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What spoils this measurement, one sentence each."""
+        """What distorts this measurement, one sentence each."""
         said = []
         if self.faults > MANY_FAULTS:
             said.append(
-                f"{self.name}: {self.faults:.0f} page faults a run; the allocator "
+                f"{self.name}: {self.faults:.0f} page faults per run; the allocator "
                 "gives memory back between operators. The command measure sets it"
             )
         if self.split_half > WIDE_SPLIT:
@@ -118,9 +118,9 @@ class Measurement:
 
 
 def key_of(row: Mapping[str, Any]) -> str:
-    """Return what tells a row apart: network, options, size, batch, setting, where.
+    """Return what identifies a row: network, options, size, batch, setting, machine.
 
-    Of one network there may be several rows, one a sitting.
+    A network may have several rows, one per sitting.
     """
     parts = {name: row[name] for name in _TELLING}
     where = machine(row["stamp"])
@@ -132,7 +132,7 @@ _TELLING = ("name", "options", "shape", "batch", "setting", "sitting")
 
 
 def combined(measurements: Iterable[Measurement]) -> list[Measurement]:
-    """Return one measurement a network from those of several sittings.
+    """Return one measurement per network from those of several sittings.
 
     Seconds are medians over sittings, each at the same speed of the machine. What
     differs between odd and even sittings then is the noise.
@@ -147,7 +147,7 @@ def combined(measurements: Iterable[Measurement]) -> list[Measurement]:
 
 
 def at_one_speed(rows: Sequence[Measurement]) -> list[Measurement]:
-    """Return measurements as they were had the machine been as fast all the time.
+    """Return measurements as if the machine had been equally fast all the time.
 
     A machine is faster in one minute than in another, and the anchor, a small network
     that took turns with every group, tells by how much: times are multiplied by the

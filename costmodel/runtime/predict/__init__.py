@@ -1,62 +1,31 @@
-"""Seconds from the formula: what a network takes on a device that was calibrated."""
+"""Seconds from the formula: how long a network takes on a calibrated device."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import sympy
 
-from costmodel.algebra.count import Count, added
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
+from costmodel.runtime.kernels import Kernel, kernels
 from costmodel.runtime.kernels.classes import SUBSTITUTES
-from costmodel.runtime.kernels.kernel_rules import Demand
-from costmodel.runtime.kernels.lowering import Launch, lowered
-from costmodel.runtime.predict.warnings import Asked, warnings_of
-from costmodel.runtime.profile import Profile, load_profile
+from costmodel.runtime.predict.warnings import Row, warnings_of
+from costmodel.runtime.profile import FEATURES, Profile, load_profile
 
 
 WITHIN = sympy.Rational(128155, 100000)
 """Standard deviations to either side that hold 80 % of a normal distribution."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One kernel: the nodes that it runs, its class, and its seconds.
-
-    ``seconds`` is the sum of what computing, moving and calling take, with the
-    network's overhead; each is 0 wherever another kernel runs in its place.
-
-    **Units**: seconds; ``asked`` in work, bytes and bytes.
-    """
-
-    nodes: tuple[str, ...]
-    kind: str
-    compute: Dim
-    memory: Dim
-    call: Dim
-    asked: Asked
-    is_modelled: bool
-
-    @property
-    def name(self) -> str:
-        """The node that the kernel is named after."""
-        return self.nodes[0]
-
-    @property
-    def seconds(self) -> Dim:
-        """What the kernel takes."""
-        return as_dim(sympy.Add(self.compute, self.memory, self.call))
-
-
 class Prediction:
-    """A network's seconds as a plain formula, with an interval and what is behind it.
+    """A network's seconds as a plain formula, with an interval, by kernel.
 
     It may stand wherever a question takes a formula:
     ``costmodel.largest(prediction, alpha, 10e-3, at={"N": 1, "H": 224, "W": 224})``.
@@ -65,15 +34,11 @@ class Prediction:
     def __init__(self, network: Network, profile: Profile) -> None:
         """Keep both, and find the kernels."""
         self.network, self.profile = network, profile
-        self._launches = lowered(network, profile.setting)
-        every = [demand for launch in self._launches for demand in launch.demands]
-        repeats = Counter(map(id, every))
-        self._demands = {id(demand): demand for demand in every}
-        self._repeats = [(repeats[key], d) for key, d in self._demands.items()]
+        self._kernels = kernels(network, profile.setting)
 
     @cached_property
     def seconds(self) -> sympy.Expr:
-        """Seconds a batch: k·Σ over classes of a·work + b·bytes + c·weights + d·calls.
+        """Seconds per batch: k·Σ a·work + b·bytes + c·weights + d·calls, over classes.
 
         A plain expression whose numbers are decimals as the profile has them, exactly.
         """
@@ -81,8 +46,8 @@ class Prediction:
 
     @cached_property
     def factored(self) -> sympy.Expr:
-        """The same seconds, not multiplied out: shorter, and quicker to make."""
-        return self._sum(self._repeats)
+        """The same seconds, not multiplied out: shorter, and quicker to compute."""
+        return self._sum(self._kernels)
 
     @cached_property
     def low(self) -> sympy.Expr:
@@ -104,27 +69,26 @@ class Prediction:
         anything between nothing and twice what they are taken for.
         """
         k = decimal(self.profile.overhead)
-        parts, kernels = [decimal(self.profile.spread) * self.seconds], []
-        for kind, totals in self._totals.items():
-            for row in self.profile.coefficients[kind].factor:
-                pairs = [(decimal(x), t) for x, t in zip(row, totals) if x]
+        parts = [decimal(self.profile.spread) * self.seconds]
+        for kind, totals in self._totals(self._kernels).items():
+            for factors in self.profile.coefficients[kind].factor:
+                pairs = [(decimal(x), t) for x, t in zip(factors, totals) if x]
                 parts.append(k * sympy.Add(*(x * total for x, total in pairs)))
-        for count, demand in self._repeats:
-            kind, is_modelled = self._class(demand)
+        apart = []
+        for kernel, count in Counter(map(_anywhere, self._kernels)).items():
+            kind, is_modelled = self._class(kernel)
             residual = self.profile.coefficients[kind].residual
-            each = self._sum([(1, demand)])
+            each = self._sum([kernel])
             if not is_modelled:
                 parts.append(count * each)
-            kernels.append(count * (decimal(residual) * each) ** 2)
+            apart.append(count * (decimal(residual) * each) ** 2)
         # A sum of squares, so that no set of symbols makes it negative.
-        return sympy.Add(*(part**2 for part in parts), *kernels)
+        return sympy.Add(*(part**2 for part in parts), *apart)
 
     @cached_property
     def unmodelled_seconds(self) -> sympy.Expr:
         """Seconds of kernels without a class of their own in the profile."""
-        return self._sum(
-            (count, d) for count, d in self._repeats if not self._class(d)[1]
-        )
+        return self._sum(k for k in self._kernels if not self._class(k)[1])
 
     @property
     def unmodelled_share(self) -> sympy.Expr:
@@ -134,21 +98,23 @@ class Prediction:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Why the prediction is less sure than its profile: each with its reason."""
-        return tuple(warnings_of(self))
+        return tuple(warnings_of(self.rows, self.profile))
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
-        """A row a kernel, in the order in which they run."""
-        known = {key: self._row(demand) for key, demand in self._demands.items()}
-        return tuple(
-            Row(launch.nodes, *known[id(demand)])
-            for launch in self._launches
-            for demand in launch.demands
-        )
+        """Each kernel with its seconds, in the order in which they run."""
+        known: dict[Kernel, tuple[Dim, Dim, Dim, bool]] = {}
+        found = []
+        for kernel in self._kernels:
+            key = _anywhere(kernel)
+            if key not in known:
+                known[key] = self._priced(kernel)
+            found.append(Row(kernel, *known[key]))
+        return tuple(found)
 
     @property
     def whole(self) -> tuple[Dim, ...]:
-        """What has to come out whole: tells questions which widths are legal."""
+        """Sizes that have to be whole numbers: they decide which widths are legal."""
         from costmodel.analysis.input_sizes.tensor_sizes import tensor_sizes
 
         return tuple(tensor_sizes(self.network))
@@ -163,91 +129,63 @@ class Prediction:
         """Return seconds by the first ``depth`` levels of scope, in network order."""
         if type(depth) is not int or depth < 1:
             raise CostModelError(f"by_scope: depth {depth!r} is no whole number from 1")
-        return self._grouped(
-            lambda launch, _: ".".join(launch.nodes[0].split(".")[:depth])
-        )
+        return self._grouped(lambda kernel: ".".join(kernel.name.split(".")[:depth]))
 
     def by_kind(self) -> dict[str, sympy.Expr]:
         """Return seconds by class of kernel, in order of first use."""
-        return self._grouped(lambda _, demand: demand.kind)
+        return self._grouped(lambda kernel: kernel.kind)
 
     def by_node(self) -> dict[str, sympy.Expr]:
         """Return seconds by the node that each kernel is named after."""
-        return self._grouped(lambda launch, _: launch.nodes[0])
+        return self._grouped(lambda kernel: kernel.name)
 
-    def _grouped(self, key: Callable[[Launch, Demand], str]) -> dict[str, sympy.Expr]:
-        groups: dict[str, list[tuple[int, Demand]]] = {}
-        for launch in self._launches:
-            for demand in launch.demands:
-                groups.setdefault(key(launch, demand), []).append((1, demand))
+    def _grouped(self, key: Callable[[Kernel], str]) -> dict[str, sympy.Expr]:
+        groups: dict[str, list[Kernel]] = {}
+        for kernel in self._kernels:
+            groups.setdefault(key(kernel), []).append(kernel)
         return {name: self._sum(some) for name, some in groups.items()}
 
-    @cached_property
-    def _totals(self) -> dict[str, tuple[sympy.Expr, ...]]:
-        return self._totals_of(self._repeats)
-
-    def _totals_of(
-        self, some: Iterable[tuple[int, Demand]]
-    ) -> dict[str, tuple[sympy.Expr, ...]]:
+    def _totals(self, some: Iterable[Kernel]) -> dict[str, tuple[sympy.Expr, ...]]:
         """Return each class's four totals: work, bytes, weights, calls."""
-        groups: dict[tuple[str, Dim, Dim, Dim], list[tuple[int, Demand]]] = {}
-        for count, demand in some:
-            times = 1 if demand.is_stored else self.network.batch
-            again = self._again(demand)
-            key = (self._class(demand)[0], demand.when, times, again)
-            groups.setdefault(key, []).append((count, demand))
+        groups: dict[tuple[str, Dim], list[Kernel]] = {}
+        for kernel in some:
+            key = self._class(kernel)[0], kernel.when
+            groups.setdefault(key, []).append(kernel)
         parts: dict[str, list[tuple[sympy.Expr, ...]]] = {}
-        for (kind, when, times, again), group in groups.items():
-            sums = (
-                added(((n, d.work) for n, d in group), times),
-                added(((n, d.activation_bytes) for n, d in group), times),
-                added(((n, d.weight_bytes) for n, d in group), again),
-                sum(n * d.calls for n, d in group),
-            )
-            parts.setdefault(kind, []).append(
-                tuple(sympy.sympify(when) * total for total in sums)
-            )
+        for (kind, when), group in groups.items():
+            terms = ([getattr(k, name) for k in group] for name in (*FEATURES, "calls"))
+            sums = (sympy.sympify(when) * sympy.Add(*numbers) for numbers in terms)
+            parts.setdefault(kind, []).append(tuple(sums))
         return {
-            kind: tuple(sympy.Add(*column) for column in zip(*rows))
-            for kind, rows in parts.items()
+            kind: tuple(sympy.Add(*column) for column in zip(*sums))
+            for kind, sums in parts.items()
         }
 
-    def _sum(self, some: Iterable[tuple[int, Demand]]) -> sympy.Expr:
+    def _sum(self, some: Iterable[Kernel]) -> sympy.Expr:
         terms = []
         k = decimal(self.profile.overhead)
-        for kind, totals in self._totals_of(some).items():
+        for kind, totals in self._totals(some).items():
             values = self.profile.coefficients[kind].values
             terms += [k * decimal(v) * total for v, total in zip(values, totals)]
         return sympy.Add(*terms)
 
-    def _row(self, demand: Demand) -> tuple[str, Dim, Dim, Dim, Asked, bool]:
-        """Return what does not depend on the kernel's place."""
-        kind, is_modelled = self._class(demand)
-        ((_, totals),) = self._totals_of([(1, demand)]).items()
-        coefficients = self.profile.coefficients[kind].values
-        k = decimal(self.profile.overhead)
-        a, b, c, d = (k * decimal(v) * t for v, t in zip(coefficients, totals))
-        times = 1 if demand.is_stored else self.network.batch
-        asked = Asked(
-            added([(1, demand.work)], times),
-            added([(1, demand.activation_bytes)], times),
-            added([(1, demand.weight_bytes)], self._again(demand)),
-            demand.when,
+    def _priced(self, kernel: Kernel) -> tuple[Dim, Dim, Dim, bool]:
+        """Return the seconds of computing, of moving, of calls; if it has a class."""
+        kind, is_modelled = self._class(kernel)
+        (totals,) = self._totals([kernel]).values()
+        k, values = (
+            decimal(self.profile.overhead),
+            self.profile.coefficients[kind].values,
         )
-        return (
-            demand.kind, as_dim(a), as_dim(b + c), as_dim(d), asked, is_modelled
-        )  # fmt: skip
+        a, b, c, d = (k * decimal(v) * total for v, total in zip(values, totals))
+        return as_dim(a), as_dim(b + c), as_dim(d), is_modelled
 
-    def _again(self, demand: Demand) -> Dim:
-        """Return how often a kernel reads its weights."""
-        return self.network.batch if demand.reads_again else 1
-
-    def _class(self, demand: Demand) -> tuple[str, bool]:
+    def _class(self, kernel: Kernel) -> tuple[str, bool]:
         """Return the class whose coefficients a kernel takes, and if it is its own."""
         known = self.profile.coefficients
-        kind = demand.kind
+        kind = kernel.kind
         if kind in known:
-            return kind, demand.is_modelled
+            return kind, kernel.is_modelled
         while kind not in known and kind in SUBSTITUTES:
             kind = SUBSTITUTES[kind]
         if kind not in known:
@@ -280,9 +218,14 @@ def predict(network: Network, device: str | Path | Profile) -> Prediction:
     (:func:`costmodel.runtime.profile.profiles`), a file, or a profile. It says how the
     network runs as well: dtype, layout, mode, threads.
 
-    **Units**: seconds a batch.
+    **Units**: seconds per batch.
     """
     return Prediction(network, load_profile(device))
+
+
+def _anywhere(kernel: Kernel) -> Kernel:
+    """Return a kernel without its place: kernels that are equal take equally long."""
+    return replace(kernel, nodes=())
 
 
 def decimal(value: float) -> sympy.Rational:
@@ -290,4 +233,4 @@ def decimal(value: float) -> sympy.Rational:
     return sympy.Rational(repr(value))
 
 
-__all__ = ["Count", "Prediction", "Row", "decimal", "predict"]
+__all__ = ["Prediction", "Row", "decimal", "predict"]

@@ -26,7 +26,8 @@ from costmodel.analysis.cost import Row as CostRow
 from costmodel.analysis.cost import cost
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.runtime.predict import Prediction, Row, decimal, predict
+from costmodel.runtime.kernels.kernel import Kernel
+from costmodel.runtime.predict import Prediction, decimal, predict
 from costmodel.runtime.profile import Profile
 
 
@@ -36,14 +37,14 @@ BOUNDS = ("compute", "memory", "call")
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The nodes of one launch under the roofline.
+    """Nodes that run together, under the roofline.
 
     **Units**: FLOP (a multiply–accumulate is 2), bytes, seconds; exact.
     """
 
     nodes: tuple[str, ...]
     kinds: tuple[str, ...]
-    """Classes of the kernels that it may run as."""
+    """Classes of the kernels that may run it."""
     flops: Dim
     moved_bytes: Dim
     compute: Dim
@@ -60,7 +61,7 @@ class Layer:
 
     @property
     def arithmetic_intensity(self) -> Dim:
-        """FLOP a byte moved."""
+        """FLOP per byte moved."""
         return as_dim(sympy.cancel(sympy.sympify(self.flops) / self.moved_bytes))
 
     @property
@@ -99,7 +100,7 @@ class Roofline:
 
     @property
     def ridge_point(self) -> sympy.Rational:
-        """FLOP a byte at which the roofline bends: above it, computing is the bound."""
+        """FLOP per byte at which the roofline bends; above it, compute is the bound."""
         flops, moved = _peaks(self.prediction.profile)
         return flops / moved
 
@@ -132,10 +133,10 @@ class Roofline:
 def explain(network: Network, device: str | Path | Profile) -> Roofline:
     """Return a network's layers under the roofline of a calibrated device.
 
-    The roofline's sides are the highest rates that lasted while calibrating, not a
-    datasheet's; what a call costs is that of the kernel's class.
+    The roofline's sides are the highest rates sustained while calibrating, not a
+    datasheet's; calls cost what the profile has for the kernel's class.
 
-    **Units**: seconds a batch.
+    **Units**: seconds per batch.
     **Errors**: the profile has no peak rates.
     """
     prediction = predict(network, device)
@@ -143,31 +144,31 @@ def explain(network: Network, device: str | Path | Profile) -> Roofline:
 
 
 def _layers(prediction: Prediction) -> Iterator[Layer]:
-    """Give a layer a launch: its kernels that run in each other's place are one."""
+    """Give a layer per group of kernels that run the same nodes, or may run them."""
     setting = prediction.profile.setting
     costs = cost(prediction.network, bytes_per_element=setting.element_bytes)
     rows = {row.name: row for row in costs.rows}
     peak_flops, peak_bytes = _peaks(prediction.profile)
     known: dict[int, Dim] = {}
-    for nodes, group in groupby(prediction.rows, key=lambda row: row.nodes):
-        kernels = tuple(group)
+    for nodes, group in groupby(prediction.rows, key=lambda row: row.kernel.nodes):
+        run = tuple(group)
         flops = as_dim(sympy.Add(*(_flops(rows[name], known) for name in nodes)))
-        moved = as_dim(sympy.expand(sympy.Add(*map(_moved, kernels))))
+        moved = as_dim(sympy.expand(sympy.Add(*(_moved(row.kernel) for row in run))))
         yield Layer(
             nodes,
-            tuple(dict.fromkeys(kernel.kind for kernel in kernels)),
+            tuple(dict.fromkeys(row.kernel.kind for row in run)),
             flops,
             moved,
             as_dim(flops / peak_flops),
             as_dim(moved / peak_bytes),
-            as_dim(sympy.Add(*(kernel.call for kernel in kernels))),
+            as_dim(sympy.Add(*(row.call for row in run))),
         )
 
 
-def _moved(kernel: Row) -> sympy.Expr:
+def _moved(kernel: Kernel) -> sympy.Expr:
     """Return the bytes of a kernel, where it runs."""
-    asked = kernel.asked
-    return sympy.sympify(asked.when) * (asked.activation_bytes + asked.weight_bytes)
+    moved = kernel.activation_bytes + kernel.weight_bytes
+    return sympy.sympify(kernel.when) * moved
 
 
 def _flops(row: CostRow, known: dict[int, Dim]) -> Dim:

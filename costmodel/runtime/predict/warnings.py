@@ -1,62 +1,80 @@
-"""What a prediction is less sure of: outside of what was calibrated, or guessed."""
+"""What a profile says of each kernel, and why that may be doubted.
+
+A kernel may lie outside of what was calibrated, or be guessed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from costmodel.algebra.symbols import Dim
-from costmodel.runtime.profile import FEATURES
+import sympy
 
+from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.runtime.kernels.kernel import Kernel
+from costmodel.runtime.profile import FEATURES, Profile
 
-if TYPE_CHECKING:
-    from costmodel.runtime.predict import Prediction, Row
 
 MOST_UNMODELLED = 0.05
 """The share of seconds that may be guessed without a warning."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What one kernel asks for, wherever it runs.
+class Row:
+    """A kernel and its seconds, the network's overhead included.
 
-    **Units**: those of its class, bytes; ``when`` is 1 where it runs, else 0.
+    Each is 0 wherever another kernel runs in its place.
+
+    **Units**: seconds.
     """
 
-    work: Dim
-    activation_bytes: Dim
-    weight_bytes: Dim
-    when: Dim
+    kernel: Kernel
+    compute: Dim
+    memory: Dim
+    call: Dim
+    is_modelled: bool
+    """False: without a class of its own in the profile; another class stands in."""
+
+    @property
+    def name(self) -> str:
+        """The node that the kernel is named after."""
+        return self.kernel.name
+
+    @property
+    def seconds(self) -> Dim:
+        """What computing, moving and calling take together."""
+        return as_dim(sympy.Add(self.compute, self.memory, self.call))
 
 
-def warnings_of(prediction: Prediction) -> Iterator[str]:
-    """Give a sentence for each reason to doubt a prediction."""
-    yield from _guessed(prediction)
-    rows = [row for row in prediction.rows if row.is_modelled]
-    unknown = sorted({str(s) for s in prediction.seconds.free_symbols})
-    if unknown:
-        names = ", ".join(unknown)
+def warnings_of(rows: Sequence[Row], profile: Profile) -> Iterator[str]:
+    """Give a sentence for each reason to doubt the seconds of a network's kernels."""
+    seconds = [row.seconds for row in rows]
+    yield from _guessed(rows, seconds)
+    free = set().union(*(s.free_symbols for s in map(sympy.sympify, seconds)))
+    if names := ", ".join(sorted(map(str, free))):
         yield (
-            f"{names} {'is a symbol' if len(unknown) == 1 else 'are symbols'}: what is "
+            f"{names} {'is a symbol' if len(free) == 1 else 'are symbols'}: what is "
             "inside of the calibrated range is known once every size is a number"
         )
     groups: dict[tuple[str, str], list[tuple[float, str, int]]] = {}
     for row in rows:
-        for feature, times, value in _outside(prediction, row):
-            groups.setdefault((row.kind, feature), []).append((times, row.name, value))
+        for feature, times, value in _outside(row, profile):
+            found = groups.setdefault((row.kernel.kind, feature), [])
+            found.append((times, row.name, value))
     for (kind, feature), found in groups.items():
-        yield _sentence(prediction, kind, feature, found)
+        yield _sentence(profile, kind, feature, found)
 
 
-def _guessed(prediction: Prediction) -> Iterator[str]:
+def _guessed(rows: Sequence[Row], seconds: Sequence[Dim]) -> Iterator[str]:
     """Say what has no class of its own, and how much of the time that is."""
-    kinds = sorted({row.kind for row in prediction.rows if not row.is_modelled})
-    if not kinds:
+    guessed = [row for row in rows if not row.is_modelled]
+    if not guessed:
         return
-    share, names = prediction.unmodelled_share, ", ".join(kinds)
-    nodes = [row.name for row in prediction.rows if not row.is_modelled]
-    where = nodes[0] if len(nodes) == 1 else f"{nodes[0]} and {len(nodes) - 1} more"
+    names = ", ".join(sorted({row.kernel.kind for row in guessed}))
+    where = guessed[0].name
+    if len(guessed) > 1:
+        where = f"{where} and {len(guessed) - 1} more"
+    share = sympy.Add(*(row.seconds for row in guessed)) / sympy.Add(*seconds)
     if share.free_symbols:
         yield f"without a class of their own: {names}, at {where}"
     elif share > MOST_UNMODELLED:
@@ -66,12 +84,13 @@ def _guessed(prediction: Prediction) -> Iterator[str]:
         )
 
 
-def _outside(prediction: Prediction, row: Row) -> Iterator[tuple[str, float, int]]:
+def _outside(row: Row, profile: Profile) -> Iterator[tuple[str, float, int]]:
     """Give the features of a kernel that leave the calibrated box, and how far."""
-    box = prediction.profile.box.get(row.kind, {})
+    kernel = row.kernel
+    box = profile.box.get(kernel.kind, {}) if row.is_modelled else {}
     for feature in FEATURES:
-        value = getattr(row.asked, feature)
-        if feature not in box or type(value) is not int or row.asked.when == 0:
+        value = getattr(kernel, feature)
+        if feature not in box or type(value) is not int or kernel.when == 0:
             continue
         low, high = box[feature]
         if value > high:
@@ -81,12 +100,11 @@ def _outside(prediction: Prediction, row: Row) -> Iterator[tuple[str, float, int
 
 
 def _sentence(
-    prediction: Prediction, kind: str, feature: str,
-    found: list[tuple[float, str, int]],
-) -> str:  # fmt: skip
+    profile: Profile, kind: str, feature: str, found: list[tuple[float, str, int]]
+) -> str:
     """Return one sentence for one feature of one class: the farthest, and how many."""
     times, name, value = max(found, key=lambda one: max(one[0], 1 / (one[0] or 1e-9)))
-    low, high = prediction.profile.box[kind][feature]
+    low, high = profile.box[kind][feature]
     more = "" if len(found) == 1 else f" and {len(found) - 1} more"
     far = f"{times:.3g} times the {'most' if times > 1 else 'least'}"
     word = feature.replace("_", " ")

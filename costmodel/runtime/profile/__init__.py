@@ -1,4 +1,4 @@
-"""A device profile: how long each class of kernels takes, and how sure that is."""
+"""A device profile: how long each class of kernels takes, and how certain that is."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """Seconds of one class: a·work + b·activation bytes + c·weight bytes + d a call.
+    """Seconds of one class: a·work + b·activation bytes + c·weight bytes + d per call.
 
-    **Units**: seconds a unit of each term; ``residual`` is the spread of the logarithm
-    of measured over predicted time, kernel by kernel.
+    **Units**: seconds per unit of each term; ``residual`` is the spread of the
+    logarithm of measured over predicted time, kernel by kernel.
     """
 
     work: float
@@ -50,7 +50,7 @@ class Coefficients:
     """Terms that the measurements settle, or show to be negligible."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no time, and what has no spread."""
+        """Refuse negative or non-finite numbers, four zeros, and a wrong covariance."""
         spreads = [self.residual, *(n for row in self.covariance for n in row)]
         if not all(math.isfinite(n) for n in (*self.values, *spreads)):
             raise CostModelError(f"coefficients {self.values}: not all are numbers")
@@ -99,9 +99,9 @@ class Profile:
     ``overhead`` is a whole network's time over the sum of its kernels'. ``spread`` is
     that of the logarithm of measured over predicted sums of whole networks that were
     left out of a fit. ``peak_flop_per_s`` and ``peak_byte_per_s`` are the highest rates
-    that lasted in any class: a roofline's two sides, measured.
+    sustained in any class: a roofline's two sides, measured.
 
-    **Units**: seconds, FLOP/s (2 a multiply–accumulate), bytes/s.
+    **Units**: seconds, FLOP/s (2 per multiply–accumulate), bytes/s.
     """
 
     name: str

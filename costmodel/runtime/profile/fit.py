@@ -12,15 +12,9 @@ import numpy as np
 from costmodel.algebra.symbols import as_int
 from costmodel.errors import CostModelError
 from costmodel.runtime.kernels import Kernel
-from costmodel.runtime.profile import (
-    FEATURES,
-    TERMS,
-    Box,
-    Coefficients,
-    Profile,
-)
+from costmodel.runtime.profile import FEATURES, TERMS, Box, Coefficients, Profile
 from costmodel.runtime.profile.peaks import ENOUGH, peaks, rounded
-from costmodel.runtime.profile.regression import Array, coefficients_of, log_errors
+from costmodel.runtime.profile.robust_nnls import Array, Prior, nonnegative
 from costmodel.runtime.setting import Setting
 
 
@@ -30,6 +24,13 @@ RESAMPLES = 40
 SETTLED, NEGLIGIBLE = 0.5, 0.05
 """A term is settled where its error is below half of it, or where all that it may
 amount to, a standard error included, is below a twentieth of the time."""
+
+
+SOFT = 0.1
+"""Log errors from about here on count by their size, not by their square."""
+
+PRIOR = 0.1
+"""Weight of the prior: that many kernels, each term a quarter of their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,9 @@ def fit(
     """Return the profile that fits kernels timed inside networks.
 
     Each class by itself: t ≈ a·work + b·activation bytes + c·weight bytes + d, none
-    below 0, with soft-L1 loss on log t and a weak prior
-    (``coefficients_of`` in ``regression.py``). A kernel counts by its share
-    of its network's time, since that is its share in an error of the whole.
+    below 0, with soft-L1 loss on log t and a weak prior (:func:`coefficients_of`). A
+    kernel counts by its share of its network's time, since that is its share in an
+    error of the whole.
     Uncertainties come from networks drawn with replacement, so that kernels of one
     network stay together, and from priors drawn around ours; networks that a draw left
     out give the spread of whole sums.
@@ -112,18 +113,10 @@ class _Rows:
         found = []
         for draw in draws:
             drawn = np.array([draw.times.get(n, 0) for n in self.networks], float)
-            chosen, times = drawn > 0, drawn * self.counts
-            if not chosen.any():
-                found.append(start)
-                continue
+            chosen, counts = drawn > 0, drawn * self.counts
+            rows = self.features[chosen], self.seconds[chosen], counts[chosen]
             found.append(
-                coefficients_of(
-                    self.features[chosen],
-                    self.seconds[chosen],
-                    times[chosen],
-                    start,
-                    draw.centre,
-                )
+                coefficients_of(*rows, start, draw.centre) if chosen.any() else start
             )
         return np.array(found)
 
@@ -137,8 +130,42 @@ class _Rows:
         }
 
 
+def coefficients_of(
+    features: Array, seconds: Array, counts: Array | None = None,
+    start: Array | None = None, centre: Array | None = None,
+) -> Array:  # fmt: skip
+    """Return the four coefficients of a class, none below 0.
+
+    Least squares of log errors, soft-L1 (:func:`nonnegative`), and a weak prior that
+    pulls every term to a quarter of the median time: what the data do not tell stays
+    there, what they tell overrides it. ``counts`` is how often each row counts,
+    ``start`` where the search begins, and ``centre`` what the prior pulls to, in
+    quarters of the median time.
+
+    >>> x = np.array([[1.0, 0, 0, 1], [2, 0, 0, 1], [400, 0, 0, 1], [900, 0, 0, 1]])
+    >>> coefficients_of(x, x @ [3.0, 0, 0, 5]).round().tolist()
+    [3.0, 0.0, 0.0, 5.0]
+    """
+    typical = [np.median(x[x > 0]) if x.any() else np.inf for x in features.T]
+    scale = np.median(seconds) / np.array(typical) / 4
+    present = scale > 0  # nothing pulls a term that no kernel has
+    deviation = np.where(present, math.sqrt(SOFT / PRIOR), np.inf)
+    prior = Prior(np.ones(4) if centre is None else centre, deviation)
+    theta = np.ones(4) if start is None else start / np.where(present, scale, 1.0)
+    theta = nonnegative(
+        features * scale, seconds, counts, error="log", scale=SOFT, prior=prior,
+        start=np.where(present, np.maximum(theta, 1e-9), 0.0),
+    )  # fmt: skip
+    return np.asarray(theta * scale)
+
+
+def log_errors(features: Array, seconds: Array, theta: Array) -> Array:
+    """Return log(measured / predicted), row by row."""
+    return np.asarray(np.log(seconds / np.maximum(features @ theta, 1e-300)))
+
+
 def _grouped(timed: Iterable[Timed]) -> dict[str, _Rows]:
-    """Return the kernels by class; an unmodelled one says nothing of copies."""
+    """Return the kernels by class, without unmodelled ones."""
     rows: dict[str, list[Timed]] = {}
     whole: dict[str, float] = {}
     for one in timed:
@@ -250,7 +277,7 @@ def _identified(rows: _Rows, found: Array, errors: Array) -> tuple[str, ...]:
 
 
 def _has_twin(features: Array, number: int) -> bool:
-    """Say whether another column is this one times a number, in four rows of five."""
+    """Say whether another column is proportional to this one, in four rows of five."""
     column = features[:, number]
     for other in np.delete(features, number, axis=1).T:
         if column.all() and other.all():

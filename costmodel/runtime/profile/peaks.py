@@ -1,4 +1,4 @@
-"""The highest rates of a device that last: a roofline's two sides, measured."""
+"""The highest sustained rates of a device: a roofline's two sides, measured."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from costmodel.runtime.profile import DIGITS
-from costmodel.runtime.profile.regression import Array
+from costmodel.runtime.profile.robust_nnls import Array
 
 
 ENOUGH = 30
-"""Kernels of a class from which on nothing is said of how few there were."""
+"""Kernels of a class below which a profile notes that there were few."""
 
 
 class Rows(Protocol):
@@ -28,10 +28,10 @@ class Rows(Protocol):
 
 
 def peaks(groups: Mapping[str, Rows]) -> dict[str, float]:
-    """Return the highest rates that last: of a class that multiplies, of any's bytes.
+    """Return the highest sustained rates: FLOP/s of some classes, bytes/s of all.
 
     A class's rate is the median of the tenth of its kernels that compute most, or move
-    most: small ones find their data in a cache, and single ones may be a slip.
+    most: small ones find their data in a cache, and single ones may be outliers.
     """
     flops, moved = [0.0], [0.0]
     for kind, rows in groups.items():
@@ -57,7 +57,7 @@ _MULTIPLYING = frozenset({
     "conv", "pointwise_conv", "conv_native", "pointwise_conv_native", "gemm", "matmul",
     "attention",
 })  # fmt: skip
-"""Classes whose rate of work is near the device's peak; padding is no work there."""
+"""Classes whose rate of work comes near the device's peak; padding does not count."""
 
 
 def rounded(value: float) -> float:

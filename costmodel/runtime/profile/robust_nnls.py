@@ -1,7 +1,7 @@
 """Non-negative least squares of relative or log errors, robust to outliers.
 
 A coefficient is seconds per operation, per byte or per call: it cannot be negative, and
-what is off by a tenth is off by a tenth whether it takes a microsecond or a second.
+an error of a tenth counts the same for a microsecond as for a second.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ class Prior:
 def nonnegative(
     design: Array, target: Array, weights: Array | None = None, *,
     loss: Loss = "soft_l1", error: Error = "relative", scale: float = 0.1,
-    prior: Prior | None = None,
+    prior: Prior | None = None, start: Array | None = None,
 ) -> Array:  # fmt: skip
     """Return the θ ≥ 0 that minimises Σ w·ρ(r/scale), plus the prior's part.
 
     r = p/y − 1 (relative) or log(p/y) with p = design·θ and y = target > 0;
     ρ(z) = ½z² (linear) or √(1 + z²) − 1 (soft L1: ½z² near 0, |z| far away).
     ``scale`` is the error at which an observation begins to count as an outlier.
+    Log and soft-L1 errors may have several minima: the search begins at ``start``, by
+    default at the solution of plain least squares.
 
     Solved by iteratively reweighted least squares (each round's problem has the
     gradient of the true objective, so its solution is a direction of descent), by
@@ -60,7 +62,7 @@ def nonnegative(
     """
     x, y, w = _checked(design, target, weights)
     problem = _Problem(x / y[:, None], w, loss, error, scale, prior)
-    theta = problem.solve(np.ones(len(y)))
+    theta = problem.solve(np.ones(len(y))) if start is None else start
     value = problem.value(theta)
     for _ in range(_ROUNDS):
         if loss == "linear" and error == "relative":

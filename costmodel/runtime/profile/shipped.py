@@ -1,4 +1,4 @@
-"""What comes with a shipped profile: how its predictions compare with measurements."""
+"""The validation of a shipped profile: its predictions beside measurements."""
 
 from __future__ import annotations
 

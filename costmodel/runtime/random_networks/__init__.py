@@ -19,14 +19,14 @@ from costmodel.runtime.random_networks.choices import Dice, act, norm
 
 
 SIDES = (32, 48, 64, 96, 128, 160, 176, 192, 208, 224, 240, 256, 288, 320)
-"""What the side of an input is near; it is up to 9 pixels more."""
+"""Sides of inputs, to which up to 9 pixels are added."""
 
 BATCHES = (1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 6, 8)
 
 LEAST_MACS, MOST_MACS = 10_000_000, 5_000_000_000
 MOST_BYTES = 2_000_000_000
-"""What a batch may take of up to ``USUAL_BATCH`` samples, and more in proportion: one
-that takes longer tells no more."""
+"""Limits for a batch of up to ``USUAL_BATCH`` samples, and proportionally more for
+larger ones: a network that takes longer tells no more."""
 
 USUAL_BATCH = max(BATCHES)
 
@@ -37,7 +37,7 @@ MOST_WEIGHTS = 40_000_000
 def calibration_networks(
     count: int, seed: int = 0, batches: Sequence[int] = BATCHES
 ) -> Iterator[Network]:
-    """Draw so many networks, every family in its turn; all sizes are numbers.
+    """Draw ``count`` networks, the families in turn; all sizes are numbers.
 
     >>> nets = list(calibration_networks(2, seed=1))
     >>> [net.name for net in nets]
@@ -64,7 +64,7 @@ def drawn(index: int, seed: int = 0, batches: Sequence[int] = BATCHES) -> Networ
         try:
             net = _network(dice, family, f"drawn-{seed}-{index}-{family}", batches)
         except CostModelError:
-            continue  # a map became too small for a window
+            continue  # a feature map became too small for a window
         totals = cost(net)
         moved = as_int(totals.bytes_read) + as_int(totals.bytes_written)
         fits = as_int(totals.macs) <= share * MOST_MACS and moved <= share * MOST_BYTES
@@ -83,7 +83,7 @@ def anchor() -> Network:
 
 
 def _network(dice: Dice, family: str, name: str, batches: Sequence[int]) -> Network:
-    """Throw a stem, some stages of blocks and a head."""
+    """Draw a stem, some stages of blocks and a head."""
     side = dice.one(SIDES) + dice.between(1, 10) - 1
     batch = dice.one(batches)
     x = _stem(dice, image(3, side, side))
@@ -114,7 +114,7 @@ def _stem(dice: Dice, x: Value) -> Value:
 
 
 def _head(dice: Dice, x: Value) -> Value:
-    """Reduce the map to a few positions, then linear layers, wide ones too."""
+    """Reduce the feature map to a few positions, then apply linear layers."""
     if dice.often(0.4):
         x = layer(dice, x, dice.channels(64, 1600), 1)
     if dice.often(0.3):

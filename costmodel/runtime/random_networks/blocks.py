@@ -1,7 +1,7 @@
 """Blocks that calibration networks are made of: kinds of layers, no paper's sizes.
 
-Each takes a map and gives one, at most ``width`` channels wide and so many strides
-smaller; what is inside is thrown by dice.
+Each takes a feature map and returns one of at most ``width`` channels, smaller by
+``stride``; what is inside is drawn at random.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ODD = (3, 3, 3, 5, 5, 7, 9)
 
 
 def plain(dice: Dice, x: Value, width: int, stride: int) -> Value:
-    """Convolve once or twice; strides may be a pooling's."""
+    """Convolve once or twice; a pooling may take the stride."""
     if stride > 1 and dice.often(0.5):
         x, stride = pooled(dice, x, stride), 1
     for step in (stride, 1)[: dice.between(1, 2)]:
@@ -58,7 +58,7 @@ def inverted(dice: Dice, x: Value, width: int, stride: int) -> Value:
 
 
 def dense(dice: Dice, x: Value, width: int, stride: int) -> Value:
-    """Concatenate what each of a few layers adds to all before it."""
+    """Concatenate the output of each of a few layers to its input."""
     x = pooled(dice, x, stride) if stride > 1 else x
     growth = inside(dice, width // dice.between(4, 8))
     for _ in range(dice.between(2, 4)):
@@ -182,7 +182,7 @@ def attending(dice: Dice, x: Value, width: int, stride: int) -> Value:
 
 
 def enlarging(dice: Dice, x: Value, width: int, stride: int) -> Value:
-    """Go down, up again, and beside what was there."""
+    """Downsample, upsample again, and concatenate with the input."""
     y = layer(dice, x, width, dice.one((3, 5)), 2)
     if dice.often(0.5):
         y = build.conv_transpose(y, max(4, width // 2), 2, 2)
@@ -208,7 +208,7 @@ def layer(
 
 
 def fitting(x: Value, kernel: int) -> int:
-    """Return a kernel that is no larger than the map, odd where it was."""
+    """Return a kernel size no larger than the feature map, odd if it was odd."""
     side = min(int(extent.base) for extent in x.shape.spatial)
     return kernel if kernel <= side else side - (side + kernel) % 2 or 1
 
@@ -219,14 +219,14 @@ def inside(dice: Dice, width: int) -> int:
 
 
 def pooled(dice: Dice, x: Value, stride: int) -> Value:
-    """Take the largest, or the mean, under windows as large as the stride or larger."""
+    """Pool by maximum or mean, in windows as large as the stride or larger."""
     pool = build.max_pool if dice.often(0.6) else build.avg_pool
     kernel = stride + dice.one((0, 1, 1))
     return pool(x, kernel, stride, kernel // 2, ceil_mode=dice.often(0.3))
 
 
 def excited(dice: Dice, x: Value) -> Value:
-    """Multiply each channel by a gate made of all positions."""
+    """Multiply each channel by a gate computed from all positions."""
     width = int(x.channels)
     gate = build.conv(
         build.global_average_pool(x), max(2, width // dice.between(4, 16)), 1
@@ -237,7 +237,7 @@ def excited(dice: Dice, x: Value) -> Value:
 
 
 def tokenwise(dice: Dice, x: Value) -> Value:
-    """Activate what has its channels last."""
+    """Apply an activation to a tensor whose channels are last."""
     return act(dice, x, dice.one(("gelu", "gelu", "relu", "silu", "hardswish")))
 
 
@@ -250,7 +250,7 @@ def _heads(y: Value, heads: int, size: int) -> Value:
 
 
 def _attended(dice: Dice, parts: list[Value], size: int) -> Value:
-    """Attend in one kernel, or in products and a softmax."""
+    """Compute attention in one kernel, or as products and a softmax."""
     if dice.often(0.5):
         return apply(op.Attention, parts, None)
     query, key, value = parts
@@ -261,7 +261,7 @@ def _attended(dice: Dice, parts: list[Value], size: int) -> Value:
 
 
 def _linear(x: Value, features: int) -> Value:
-    """Connect the last axis, under the name that measurements have for it."""
+    """Apply a linear layer to the last axis, under the name used in measurements."""
     return apply(op.Linear, [x], None, features, True, stem="last_linear")
 
 
@@ -276,4 +276,4 @@ BLOCKS: dict[str, Block] = {
     "branches": branches, "grouped": grouped, "mixing": mixing, "shuffled": shuffled,
     "many": many, "attending": attending, "enlarging": enlarging,
 }  # fmt: skip
-"""Families of networks: each is built of one kind of block, with some of others."""
+"""Families of networks: each is built of one kind of block, and a few others."""

@@ -16,18 +16,18 @@ T = TypeVar("T")
 
 ACTIVATIONS = ("relu", "relu", "relu6", "silu", "hardswish", "gelu", "sigmoid", "tanh",
                "hardsigmoid", "leaky_relu", "prelu", "none")  # fmt: skip
-"""What follows a normalization; the commonest twice."""
+"""What follows a normalization; ReLU is drawn twice as often."""
 
 
 TIMED_AS_POINTWISE = ("gelu", "leaky_relu")
-"""Functions whose kernels measurements know by the name ``pointwise``."""
+"""Functions whose kernels are called ``pointwise`` in measurements."""
 
 
 class Dice:
     """A source of choices; the same seed gives the same ones everywhere."""
 
     def __init__(self, *seed: object) -> None:
-        """Begin: text and numbers together are the seed."""
+        """Start from a seed of text and numbers."""
         self._random = Random(":".join(map(str, seed)))  # noqa: S311 - no secrets
         self.activation = self.one(ACTIVATIONS)
         """What a network uses after most of its layers."""
@@ -42,7 +42,7 @@ class Dice:
         return self._random.random() < share
 
     def between(self, least: int, most: int) -> int:
-        """Return a whole number; as many are below the geometric mean as above.
+        """Return a whole number, log-uniform between the two.
 
         >>> dice = Dice("example")
         >>> all(3 <= dice.between(3, 5) <= 5 for _ in range(99))
@@ -53,7 +53,7 @@ class Dice:
         return min(most, max(least, drawn))
 
     def channels(self, least: int, most: int) -> int:
-        """Return a width: two of three are multiples of 8, some of the rest odd."""
+        """Return a width: two of three are multiples of 8."""
         width = self.between(least, most)
         return -(-width // 8) * 8 if self.often(0.67) else width
 

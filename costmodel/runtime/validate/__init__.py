@@ -1,7 +1,7 @@
-"""Predictions beside measurements: ours, and every other way, on the same networks.
+"""Predictions beside measurements: ours and the baselines', on the same networks.
 
 A figure means nothing without its split: what a predictor was fitted to, and what it
-was then asked. Nobody here is asked what it was fitted to, except where that is said.
+then predicted. No predictor is tested on what it was fitted to, unless stated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Split = Literal["family", "network", "none"]
 itself alone, or nothing (then the errors are those of a fit, not of predictions)."""
 
 WORST = 5
-"""Networks named as the farthest off."""
+"""How many of the largest errors are named."""
 
 _GROUPS: Mapping[Split, Callable[[Case], Hashable]] = {
     "family": lambda case: case.family,
@@ -31,7 +31,7 @@ _GROUPS: Mapping[Split, Callable[[Case], Hashable]] = {
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What is predicted of one network, with an interval if there is one. Seconds."""
+    """The prediction of one network, with an interval if there is one. Seconds."""
 
     seconds: float
     low: float | None = None
@@ -43,7 +43,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A predictor that is not fitted here: a calibrated profile has its answers."""
+    """A predictor that is not fitted here, such as a calibrated profile."""
 
     name: str
     estimates: Mapping[str, Estimate]
@@ -79,10 +79,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Measured networks, and what each predictor says of them.
+    """Measured networks, and each predictor's predictions of them.
 
-    ``floor`` is what halves of the measurements differ by: an error that is not
-    clearly above it says nothing. ``refused`` says why a network is in no figure.
+    ``floor`` is the difference between halves of the measurements: an error that is
+    not clearly above it says nothing. ``refused`` says why a network is left out.
     """
 
     cases: tuple[Case, ...]
@@ -105,13 +105,13 @@ class Validation:
         raise CostModelError(f'validate: no predictor "{name}"; there are {names}')
 
     def worst(self, name: str, count: int = WORST) -> list[tuple[str, float]]:
-        """Return the networks that a predictor is farthest off on, signed errors."""
+        """Return the networks with a predictor's largest errors, signed."""
         off = errors(self[name].predicted, self.measured)
         pairs = zip((case.name for case in self.cases), off)
         return sorted(pairs, key=lambda pair: -abs(pair[1]))[:count]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values: a row a network, and a summary a predictor."""
+        """Return plain values: a row per network, and a summary per predictor."""
         return {
             "split": self.split,
             "noise_floor": self.floor,
@@ -140,11 +140,11 @@ def validate(
     fitted_to: Sequence[Case] | None = None,
     halves: Sequence[tuple[float, float]] = (),
 ) -> Validation:
-    """Return what every predictor says of every case, and how far off it is.
+    """Return every predictor's seconds for every case, and their errors.
 
     ``fitted_to`` are other networks, which every predictor is fitted to instead of the
     cases; ``split`` then does not matter. A network that some predictor refuses is left
-    out of every figure, so that all are on the same ones, and said.
+    out of every figure, so that all are on the same networks, and listed.
 
     ``halves`` are the seconds of each network in two halves of its measurement.
     """

@@ -1,7 +1,7 @@
 """Other ways to predict seconds, each fitted to the same networks as ours.
 
-FLOPs, activations and their like are what papers compare networks by; ConvMeter is the
-simplest published model in the same spirit; PyTorch's own formula is what is installed.
+Papers compare networks by FLOPs, activations and similar counts; ConvMeter is the
+simplest published model of this kind; PyTorch's own formula comes with PyTorch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from costmodel.runtime.validate.features import Totals
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A network that was measured: who builds it, its totals, the seconds a batch."""
+    """A measured network: its family, its totals, and its seconds per batch."""
 
     name: str
     family: str
@@ -34,7 +34,7 @@ Model: TypeAlias = Callable[[Case], float]
 
 
 class Predictor(Protocol):
-    """Something that is fitted to some networks, and then predicts others."""
+    """What is fitted to some networks and then predicts others."""
 
     @property
     def name(self) -> str:
@@ -70,25 +70,25 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Datasheet:
-    """What a device is sold as: peak FLOP/s (2 a MAC) and bytes/s of its memory."""
+    """A device's datasheet: peak FLOP/s (2 per MAC) and bytes/s of its memory."""
 
     flop_per_s: float
     byte_per_s: float
 
     @property
     def ridge(self) -> float:
-        """MACs a byte at which PyTorch's formula turns from memory to computing."""
+        """MACs per byte at which PyTorch's formula turns from memory to computing."""
         return PEAK_SHARE * self.flop_per_s / self.byte_per_s
 
 
 PEAK_SHARE = 0.75
-"""Of the peak, what PyTorch takes to be reached."""
+"""The share of the peak that PyTorch takes to be reached."""
 
 DATASHEETS = {
     "rtx3090": Datasheet(71e12, 936e9),
     "rtx4090": Datasheet(165.2e12, 1008e9),
 }
-"""Dense float16 with float32 accumulation, and memory.
+"""Peak of dense float16 with float32 accumulation, and memory bandwidth.
 
 **Source**: NVIDIA 2020, "Ampere GA102 GPU architecture", and 2022, "Ada GPU
 architecture", appendix A of each.
@@ -140,7 +140,7 @@ def _elsewhere(case: Case) -> Sequence[float]:
 
 
 ELSEWHERE = Linear("another device × scalar", _elsewhere)
-"""The same network, measured on another device: no model at all, and hard to beat."""
+"""The same network measured on another device: no model, and hard to beat."""
 
 
 BASELINES: tuple[Linear, ...] = (
@@ -162,7 +162,7 @@ BASELINES: tuple[Linear, ...] = (
         ],
     ),
 )
-"""The usual ones. FLOPs are MACs here: a factor of two is fitted away.
+"""The usual baselines. FLOPs are MACs here: a factor of two is fitted away.
 
 ConvMeter-like: FLOPs, tensor I/O, parameters, operators and a constant.
 **Source**: "ConvMeter", ICPP 2024; activations: Radosavovic et al. 2020,

@@ -21,11 +21,11 @@ from costmodel.runtime.validate.features import totals
 
 
 _SAME = ("device", "dtype", "layout", "mode", "threads")
-"""What a profile and a measurement have to agree in; lanes are a matter of counting."""
+"""Fields in which profile and measurement have to agree; lanes only affect counts."""
 
 
 def measurements(path: Path | str) -> list[Measurement]:
-    """Return what a file of measurements holds, one a network, size and batch."""
+    """Return the measurements of a file, one per network, size and batch."""
     where = Path(path)
     if not where.is_file():
         raise CostModelError(f"{where}: there is no such file")
@@ -36,7 +36,7 @@ def measurements(path: Path | str) -> list[Measurement]:
 
 
 def setting_of(found: Iterable[Measurement], source: str) -> Setting:
-    """Return the setting that measurements share; one table has one setting."""
+    """Return the setting that all measurements share."""
     settings = list(dict.fromkeys(one.setting for one in found))
     if len(settings) != 1:
         raise CostModelError(
@@ -47,7 +47,7 @@ def setting_of(found: Iterable[Measurement], source: str) -> Setting:
 
 
 def check_profile(profile: Profile, setting: Setting) -> None:
-    """Refuse measurements of another setting than a profile's."""
+    """Refuse measurements in another setting than the profile's."""
     for key in _SAME:
         ours, theirs = getattr(profile.setting, key), getattr(setting, key)
         if ours != theirs:
@@ -108,7 +108,7 @@ def case_of(
 
 
 def place(one: Measurement) -> tuple[object, ...]:
-    """Return what two measurements on different devices have in common."""
+    """Return what identifies a measurement on any device."""
     return one.name, tuple(sorted(one.options.items())), one.shape, one.batch
 
 
@@ -121,7 +121,7 @@ def estimate(network: Network, profile: Profile) -> Estimate:
 
 
 def at_speed(found: Estimate, factor: float) -> Estimate:
-    """Return an estimate for a machine that takes so many times as long.
+    """Return an estimate for a machine that takes ``factor`` times as long.
 
     >>> at_speed(Estimate(2.0, 1.0, 3.0), 1.5)
     Estimate(seconds=3.0, low=1.5, high=4.5, unmodelled=0.0, warnings=())

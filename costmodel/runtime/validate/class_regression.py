@@ -1,8 +1,8 @@
-"""Coefficients of classes from times of whole networks: nothing was timed inside them.
+"""Coefficients of classes from times of whole networks, not of single kernels.
 
 Whole networks say little about a class that is a small part of all of them, and nothing
-of one that only the family left out has. So coefficients are fitted twice: coarsely,
-a few for groups of classes; then each class's own, drawn towards its group's.
+about one that only the held-out family has. So coefficients are fitted twice: a few for
+groups of classes; then each class's own, regularized towards its group's.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ WORKING = {
 }
 """Classes whose work costs time beside the bytes that they move, and their groups.
 
-All others move bytes: their work is in proportion to these, and tells nothing more.
-Bytes of all classes are one group, the device's memory.
+In all others work is proportional to bytes, and adds no information. Bytes of all
+classes are one group, the device's memory.
 """
 
 DEVIATION = 1.0
-"""How far a class may be from its group, as a share of the group's coefficient.
+"""Prior deviation of a class from its group, as a share of the group's coefficient.
 
 Half or twice its group's rate is ordinary for a class; a tenth is not.
 """
@@ -55,7 +55,7 @@ class ByClass:
     deviation: float = DEVIATION
 
     def fit(self, cases: Sequence[Case]) -> Model:
-        """Return the sum that fits best, classes drawn towards their groups."""
+        """Return the sum that fits best, classes regularized towards their groups."""
         if not cases:
             raise CostModelError(f"{self.name}: there is nothing to be fitted to")
         features = _features(cases)
@@ -66,7 +66,7 @@ class ByClass:
         coarse = nonnegative(design @ member, target)
         prior = self._prior(features, dict(zip(groups, coarse.tolist())))
         theta = nonnegative(design, target, prior=prior)
-        # Of a class that none of these has, its group is all that is known.
+        # For a class that none of these networks has, its group's coefficient is used.
         known = dict(zip(features, theta.tolist()))
         by_group = dict(zip(groups, coarse.tolist()))
 
@@ -88,8 +88,8 @@ class ByClass:
     ) -> Prior:
         """Return each class's group as its centre.
 
-        What is a group of its own has been fitted to all there is, and is free. A group
-        that costs nothing may have a member that does, at the rate of convolutions.
+        Weights and calls are groups by themselves and have no prior. A member of a
+        group that costs nothing may still cost something, at the rate of convolutions.
         """
         centre = np.array([coarse[_group(f)] for f in features])
         deviation = self.deviation * centre
@@ -116,7 +116,7 @@ def _group(feature: Feature) -> Feature:
 
 
 def _design(cases: Sequence[Case], features: Sequence[Feature]) -> Array:
-    """Return a row a network and a column a feature."""
+    """Return a row per network and a column per feature."""
     index = {"work": 0, "byte": 1}
     none = (0, 0, 0, 0)
     rows = []

@@ -1,4 +1,4 @@
-"""What predictors look at: a few exact totals of a network, and those of each class."""
+"""What predictors are fitted to: exact totals of a network, and of each class."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Terms = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Operators that compute and move equally much, and how many they are."""
+    """Operators that compute and move equally much, and their count."""
 
     macs: int
     moved_bytes: int
@@ -32,7 +32,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Exact totals of one batch: nothing here knows a device or a second.
+    """Exact totals of one batch, independent of the device.
 
     **Units**: multiply–accumulates, elements, bytes of the setting's numbers.
     ``steps`` are what a roofline is summed over; a table of totals has none of them,
@@ -51,10 +51,10 @@ class Totals:
     roofs: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def batch(self, count: int) -> Totals:
-        """Return the totals of so many samples, of those of one.
+        """Return the totals of ``count`` samples, from those of one.
 
-        Weights and calls stay: they are once a batch. Several rows make a product of
-        matrices of what was one of a matrix and a vector.
+        Weights and calls stay: they count once per batch. With several samples a
+        matrix–vector product becomes a matrix product.
         """
         classes: dict[str, Terms] = {}
         for kind, (work, width, weights, calls) in self.classes.items():
@@ -93,9 +93,9 @@ def totals(
     net: Network, setting: Setting, ridges: Mapping[str, float] | None = None,
     *, mixed: Collection[str] | None = None,
 ) -> Totals:  # fmt: skip
-    """Return the totals of a network without symbols, in some setting.
+    """Return the totals of a network without symbols, in a setting.
 
-    ``ridges``, MACs a byte at which a device's roofline bends, give ``roofs``; there
+    ``ridges``, MACs per byte at which a device's roofline bends, give ``roofs``; there
     weights are left out, which a large batch reads once. ``mixed`` lowers the classes
     for automatic mixed precision (``kernels/autocast.py``): it holds the stored
     numbers without an axis.

@@ -1,4 +1,4 @@
-"""How far predictions are from measurements: errors, ranks, and what noise explains.
+"""Errors of predictions: relative errors, rank correlation, and the noise floor.
 
 **Units**: errors are relative, predicted/measured − 1; 0.05 is five percent too long.
 """
@@ -25,7 +25,7 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is said of one predictor on one set of networks.
+    """The figures of one predictor on one set of networks.
 
     ``interval`` holds the mean error with 95 % probability: the networks are drawn
     anew 2,000 times, with a fixed seed. ``bias`` is the median of predicted/measured.
@@ -43,7 +43,7 @@ class Summary:
     rho: float
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values, those that no pair of networks gives as null."""
+        """Return plain values, NaN as null."""
         values = asdict(self) | {"interval": list(self.interval)}
         return {k: None if v != v else v for k, v in values.items()}  # noqa: PLR0124
 
@@ -84,7 +84,7 @@ def errors(predicted: Sequence[float], measured: Sequence[float]) -> list[float]
 
 
 def pairs(predicted: Sequence[float], measured: Sequence[float]) -> tuple[Array, Array]:
-    """Return both as arrays of positive seconds, or say what is none."""
+    """Return both as arrays of positive seconds; refuse what is not."""
     p, m = (np.asarray(values, float) for values in (predicted, measured))
     if p.ndim != 1 or p.shape != m.shape or not len(p):
         raise CostModelError(

@@ -1,4 +1,4 @@
-"""Times that others measured: result tables in the format of timm's benchmark.
+"""Times measured by others: result tables in the format of timm's benchmark.
 
 **Source**: timm (pytorch-image-models), ``results/benchmark-infer-*.csv``.
 """
@@ -33,7 +33,7 @@ COLUMNS = ("model", "infer_img_size", "infer_batch_size", "infer_step_time")
 """What a table needs, in any order; the step time is in milliseconds."""
 
 SETTING = Setting(device="cuda", dtype="float16", lanes=8)
-"""How the totals of a table are counted: tensor cores take channels by eight.
+"""How the totals of a table are counted: tensor cores take channels in eights.
 
 **Source**: NVIDIA, "Deep Learning Performance: Convolutional Layers", section 2.
 """
@@ -48,7 +48,7 @@ Key = tuple[str, int]
 class Timing:
     """One line of a table.
 
-    **Units**: seconds a batch.
+    **Units**: seconds per batch.
     """
 
     model: str
@@ -64,7 +64,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A network of a table of totals: who builds it, and the totals of one sample."""
+    """A network of a table of totals: its family, and the totals of one sample."""
 
     family: str
     totals: Totals
@@ -155,15 +155,15 @@ REGISTERED = {
     "regnety_004": "regnet_y_400mf",
     "semnasnet_100": "mnasnet_a1",
 }
-"""Names of timm's, and the networks of the registry that they are.
+"""timm's names of networks, and their names in the registry.
 
 In torchvision's variant, if there is one; they have timm's parameters, MACs and
-activations at every size. timm's VGGs have not: their head slides.
+activations at every size. timm's VGGs do not: their classifier is a convolution.
 """
 
 
 def registered(model: str) -> tuple[Network, str]:
-    """Return the registry's own network under a name of timm's, and its family."""
+    """Return the registry's network of a name in timm, and its family."""
     from costmodel.network.registry import find, load
 
     name = REGISTERED.get(model)
@@ -176,7 +176,7 @@ def registered(model: str) -> tuple[Network, str]:
 
 
 def is_convolutional(net: Network) -> bool:
-    """Say whether a network is a CNN: what a convolutional model may be asked about.
+    """Say whether a network is a CNN.
 
     It has at least four convolutions wider than 1×1 (a transformer's patches are one),
     no attention, and no product of two computed tensors.
@@ -246,7 +246,7 @@ def write_totals(path: Path | str, entries: Mapping[Key, Entry]) -> None:
         for (name, size), found in sorted(entries.items())
     ]  # fmt: skip
     document = {
-        "schema": SCHEMA, "units": "one sample; weights and calls once a batch",
+        "schema": SCHEMA, "units": "one sample; weights and calls once per batch",
         "setting": SETTING.to_json(), "networks": rows,
     }  # fmt: skip
     text = json.dumps(document, separators=(",", ":"), sort_keys=True)
@@ -260,7 +260,7 @@ def cases(
     entries: Mapping[Key, Entry],
     elsewhere: Sequence[Timing] = (),
 ) -> list[Case]:
-    """Return what is known of every network that was timed and has totals.
+    """Return a case for every network that was timed and has totals.
 
     ``elsewhere`` are another device's times; batches may differ, so they are scaled.
     """

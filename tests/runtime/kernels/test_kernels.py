@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import sympy
@@ -138,8 +139,9 @@ def _at(kernel: Kernel, numbers: dict[sympy.Symbol, int]) -> Kernel:
     names = ("work", "activation_bytes", "weight_bytes", "when")
     values = (sympy.sympify(getattr(kernel, n)).subs(numbers) for n in names)
     work, moved, weights, when = map(as_dim, values)
-    return Kernel(kernel.nodes, kernel.kind, work, moved, weights,
-                  kernel.is_modelled, when)  # fmt: skip
+    return replace(
+        kernel, work=work, activation_bytes=moved, weight_bytes=weights, when=when
+    )
 
 
 @given(bound_networks())

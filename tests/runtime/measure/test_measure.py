@@ -240,7 +240,7 @@ def test_page_faults_and_wide_halves_are_warned_of() -> None:
     found = replace(one(), faults=0.0, split_half=0.0)
     assert found.warnings == ()
     (faulty,) = replace(found, faults=2.0 * MANY_FAULTS).warnings
-    assert f"{2 * MANY_FAULTS} page faults a run" in faulty
+    assert f"{2 * MANY_FAULTS} page faults per run" in faulty
     (noisy,) = replace(found, split_half=0.2).warnings
     assert "halves of the rounds differ by 20.0%" in noisy
 

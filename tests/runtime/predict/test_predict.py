@@ -25,11 +25,11 @@ from costmodel.network import operators as op
 from costmodel.network.build import conv, image, network, relu
 from costmodel.network.graph import Network
 from costmodel.network.shape import Shape
-from costmodel.runtime.kernels.lowering import lowered
+from costmodel.runtime.kernels import kernels
 from costmodel.runtime.predict import Prediction, predict
 from costmodel.runtime.profile import Coefficients, Profile
 from costmodel.testing import input_sizes, networks, operators
-from tests.runtime.drawn_devices import device
+from tests.drawn_devices import device
 
 
 FEWER = settings(max_examples=settings().max_examples // 3)
@@ -40,7 +40,7 @@ DEVICES = st.builds(device, st.integers(0, 9), mode=st.sampled_from(MODES),
 
 def classes(prediction: Prediction) -> list[str]:
     """Return the class of each kernel that runs."""
-    return [row.kind for row in prediction.rows]
+    return [row.kernel.kind for row in prediction.rows]
 
 
 @FEWER
@@ -145,9 +145,9 @@ def test_equal_layers_are_asked_once() -> None:
     setting = device().setting
     counts = []
     for name in ("resnet101", "resnet152"):
-        launches = lowered(cm.load(name), setting)
-        asked = [demand for launch in launches for demand in launch.demands]
-        counts.append((len(asked), len({id(demand) for demand in asked})))
+        found = kernels(cm.load(name, resolution=224, batch=1), setting)
+        # Numbers that were made once are one object.
+        counts.append((len(found), len({id(k.activation_bytes) for k in found})))
     (few, distinct), (many, as_distinct) = counts
     assert few < many
     assert distinct == as_distinct
@@ -217,7 +217,8 @@ def test_what_has_no_class_is_guessed_and_said() -> None:
     found = predict(net, device(without=("depthwise_conv",)))
     share = float(found.unmodelled_share)
     assert share > 0.05
-    first = next(row.name for row in found.rows if row.kind == "depthwise_conv")
+    kinds = {row.name: row.kernel.kind for row in found.rows}
+    first = next(name for name in kinds if kinds[name] == "depthwise_conv")
     assert found.warnings == (
         f"{share:.1%} of the time is guessed, without a class of its own: "
         f"depthwise_conv, at {first} and 12 more",
@@ -348,7 +349,8 @@ def test_predicting_needs_no_torch(file: str) -> None:
 def test_a_drawn_device_times_convolutions() -> None:
     net = network(conv(image(3, 32, 32), 8, kernel=3), batch=1)
     (row,) = predict(net, device()).rows
-    assert (row.kind, row.asked.when, row.is_modelled) == ("conv_native", 1, True)
+    kernel = row.kernel
+    assert (kernel.kind, kernel.when, row.is_modelled) == ("conv_native", 1, True)
 
 
 def test_explaining_names_what_bounds_each_layer(file: str) -> None:

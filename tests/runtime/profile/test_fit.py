@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 
 import costmodel as cm
 from costmodel.runtime.profile import TERMS, Profile
-from costmodel.runtime.profile.fit import ENOUGH, Timed, fit
-from costmodel.runtime.profile.regression import coefficients_of, log_errors
+from costmodel.runtime.profile.fit import (
+    ENOUGH,
+    Timed,
+    coefficients_of,
+    fit,
+    log_errors,
+)
 from costmodel.runtime.setting import Setting
-from tests.runtime.devices import timed, truth
+from tests.devices import timed, truth
 
 
 TRUTHS = st.lists(st.floats(0.01, 100), min_size=4, max_size=4)

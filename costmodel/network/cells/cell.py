@@ -29,7 +29,7 @@ from costmodel.network.build import (
     scope,
     zeros,
 )
-from costmodel.network.building.genotype import Genotype
+from costmodel.network.cells.genotype import Genotype
 
 
 def cell(

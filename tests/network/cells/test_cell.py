@@ -30,14 +30,14 @@ from costmodel.network.build import (
     relu,
     scope,
 )
-from costmodel.network.building.cell import (
+from costmodel.network.cells.cell import (
     OPERATIONS,
     cell,
     factorized_reduction,
     fit,
     relu_conv_bn,
 )
-from costmodel.network.building.genotype import Genotype
+from costmodel.network.cells.genotype import Genotype
 from costmodel.network.graph import Network, parameters_by_name
 from costmodel.testing import genotypes
 

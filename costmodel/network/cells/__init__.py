@@ -1,0 +1,1 @@
+"""Searched cells: genotypes as values, and the networks that they describe."""
