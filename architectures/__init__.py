@@ -1,4 +1,4 @@
-"""The history of convolutional networks: one file a paper."""
+"""The history of convolutional networks: one file per paper."""
 
 from architectures import (
     alexnet,

@@ -66,7 +66,7 @@ def branches(x: Value, row: Row, stride: int = 1) -> tuple[Value, Value]:
 
 
 def stem(x: Value, width: Dim, *, separable: bool) -> Value:
-    """Separate the 7×7 into 8 kernels a channel and 1×1, which is 1/3.5 of its cost."""
+    """Separate the 7×7 into 8 kernels per channel and a 1×1: 1/3.5 of its cost."""
     if separable:
         x = conv(x, 8 * x.channels, 7, 2, groups=x.channels, bias=False)
     x = conv_bn_relu(x, 64 * width, *((1, 1) if separable else (7, 2)))
@@ -99,7 +99,7 @@ def features(x: Value, variant: str, width: Dim, gate: Gate = lambda y: y) -> Va
         "googlenet": "modules of branches behind 1×1 reductions",
         "vgg": "two 3×3 in place of one larger kernel",
         "batch_normalization": "proposed in the same paper",
-        "separable_convolution": "the first layer, with 8 kernels a channel",
+        "separable_convolution": "the first layer, with 8 kernels per channel",
     },
 )
 def bn_inception(

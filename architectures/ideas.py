@@ -31,7 +31,7 @@ add_idea(
     title="Batch normalization",
     year=2015,
     paper="arXiv:1502.03167",
-    idea="a scale and a shift a map, which fold into the convolution before it",
+    idea="one scale and one shift per channel, which fold into the convolution before it",
 )
 add_idea(
     "highway",

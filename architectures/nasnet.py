@@ -36,7 +36,7 @@ REDUCTION = Genotype([
     [("sep_conv_3x3", 2), ("max_pool_3x3", 0)],
 ], output=[3, 4, 5, 6], name="NASNet-A, reduction")  # fmt: skip
 
-# N @ P in the paper is N cells a stage, and filters of P/24 in the first one.
+# N @ P in the paper is N cells per stage, and filters of P/24 in the first one.
 MEMBERS: dict[str, dict[str, Any]] = {
     "nasnet_a_mobile": {"cells": Default(4), "filters": Default(44), "stem": 32,
                         "covered": 4, "skips": False},

@@ -14,7 +14,7 @@ from costmodel.network.registry import Default, architecture
 
 CHANNELS: tuple[Dim, ...] = (64, 128, 256, 512)
 
-#                  blocks a stage          Table 1
+#                  blocks per stage          Table 1
 BASIC = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 BOTTLENECK = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 

@@ -71,7 +71,7 @@ def gated(branch: Branch, reduction: Dim, *, bias: bool) -> Branch:
     idea="maps of every block gated by what the means of all its maps say",
     ancestors={
         "resnet": "the network whose blocks are gated",
-        "highway": "gates that depend on the input, here one a map",
+        "highway": "gates that depend on the input, here one per map",
     },
 )
 def se_resnet(

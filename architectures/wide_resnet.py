@@ -106,7 +106,7 @@ def wide_resnet(
 def wide_resnet_cifar(
     x: Value, *, n: int = 4, widening: Dim = 10, classes: Dim = 10
 ) -> Value:
-    """Wide ResNet for CIFAR-10: n blocks a stage, k times as wide (Table 1)."""
+    """Wide ResNet for CIFAR-10: n blocks per stage, k times as wide (Table 1)."""
     with scope("stem"):
         x = conv_bn_relu(x, 16, kernel=3)
     widths = [16 * widening * 2**stage for stage in range(3)]

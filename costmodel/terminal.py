@@ -105,7 +105,7 @@ def _table(
 
 @contextmanager
 def progress(title: str, steps: int) -> Iterator[Advance]:
-    """Show long work on stderr: a bar on a terminal, else a line a step."""
+    """Show progress on stderr: a bar on a terminal, else one line per step."""
     if not sys.stderr.isatty() or os.environ.get("CI"):
         yield lambda name: note(f"{title}: {name}")
         return

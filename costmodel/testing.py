@@ -164,7 +164,7 @@ def _axis(draw: Draw, extent: Extent, *, pool: bool) -> tuple[int, int, int, int
 
 
 def _axes(draw: Draw, shape: Shape, *, pool: bool = False) -> list[Any]:
-    """Draw kernel, stride, padding and dilation, each with a number an axis."""
+    """Draw kernel, stride, padding and dilation, each with a number per axis."""
     axes = [draw(_axis(extent, pool=pool)) for extent in shape.spatial]
     return list(zip(*axes, strict=True))
 

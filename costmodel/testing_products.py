@@ -49,7 +49,7 @@ def enlarging_networks(draw: Draw, height: Dim, width: Dim) -> Network:
 Step: TypeAlias = Callable[[Draw, Shape], list[tuple[op.Operator, str]]]
 """From a shape: operators to append, and what each reads.
 
-A letter a operand: x for what was there, p for the operator before.
+One letter per operand: x for what was there, p for the operator before.
 """
 
 

@@ -48,7 +48,7 @@ def resnet_has_152_layers() -> Iterator[Evidence]:
     about=["resnet"],
     convention='against the plain network; option A, shortcut="A"',
     verdict="holds",
-    because="What they add is one addition an element; option B has projections.",
+    because="What they add is one addition per element; option B has projections.",
 )
 def identity_shortcuts_are_free() -> Iterator[Evidence]:
     for layers in (18, 34):

@@ -143,7 +143,7 @@ def _apart(
 def _expanded(
     monomial: Monomial, times: Dim
 ) -> tuple[tuple[Dim, tuple[sympy.Expr, ...]], ...]:
-    """Return extents times the batch, multiplied out: a number and factors a term."""
+    """Return extents times the batch, multiplied out: a number and factors per term."""
     values = [sympy.sympify(extent.value) for extent in monomial]
     whole = sympy.Mul(times, *values)
     if any(value.is_Add for value in values):

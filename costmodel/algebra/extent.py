@@ -96,7 +96,7 @@ class Extent:
         """The number, or one opaque symbol for the whole extent.
 
         Sums of thousands of terms are added over these; :func:`resolve` puts the
-        floors in at the end, once a total.
+        floors in at the end, once per total.
         """
         return self.base if type(self.base) is int else _atom(self)
 

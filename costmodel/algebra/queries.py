@@ -72,7 +72,7 @@ def elasticity(expression: Dim, symbol: sympy.Symbol) -> Dim:
     relaxed, all others stay. Where Max or Min turns from one side to the other, the
     answer has a ``Heaviside``, which is 0 before the turn and 1 after it.
 
-    **Units**: none, percent a percent.
+    **Units**: none, percent per percent.
     **Errors**: the formula is 0 or does not depend on x, or has no slope in it.
 
     >>> from costmodel.algebra.symbols import H, alpha

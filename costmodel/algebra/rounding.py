@@ -228,7 +228,7 @@ class common_divisor(Rounding):  # noqa: N801 - a function, printed as one
 class counted_in_doubles(Rounding):  # noqa: N801 - a function, printed as one
     """``int((h/r · (w/c) + 1) · n)`` as doubles give it.
 
-    A mean costs an addition an element of its window of h/r by w/c elements, and a
+    A mean costs one addition per element of its window of h/r by w/c elements, and a
     division; n outputs have n of them. In exact arithmetic that is a whole number
     whenever r·c divides n, but a quotient that doubles round down loses a unit.
     On symbols it stays unevaluated, except that dividing by 1 loses nothing.

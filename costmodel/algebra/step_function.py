@@ -58,7 +58,7 @@ class StepFunction:
 
     @cached_property
     def rise(self) -> Fraction:
-        """How much it gains a pixel, in the long run."""
+        """How much it gains per pixel, in the long run."""
         total = self.slope + sum(factor * floor.rise for factor, floor in self.floors)
         return Fraction(total) / self.divisor
 

@@ -18,7 +18,7 @@ Role = Literal["result", "intermediate", "indices", "mask", "statistics", "gradi
 
 
 def element_width(role: Role, element_bytes: int) -> int:
-    """Return the bytes an element of a tensor, in a network of so many bytes each.
+    """Return the bytes per element of a tensor, in a network of so many bytes each.
 
     Indices are 64-bit, a mask is Boolean; statistics of half-precision batches are
     float32. **Source**: PyTorch, ``max_pool2d_with_indices``, ``native_dropout`` and

@@ -1,4 +1,4 @@
-"""What a network costs: a row a node, sums by scope and operator, and totals.
+"""What a network costs: one row per node, sums by scope and operator, and totals.
 
 Counts are those of a batch of N samples in evaluation mode; they are exact sympy
 expressions, and plain ``int`` once every symbol is bound.
@@ -23,7 +23,7 @@ class Row(Sums):
     """The quantities of one node."""
 
     def __init__(self, node: Node, sample: Sample, batch: Dim) -> None:
-        """Keep the node and what it costs a sample."""
+        """Keep the node and what it costs per sample."""
         self._samples = [(sample, 1)]
         self._batch = batch
         self.node = node
@@ -139,7 +139,7 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
 def _sample(
     node: Node, inputs: tuple[Shape, ...], stored: tuple[bool, ...], width: int
 ) -> Sample:
-    """Return what a node costs; operands that are stored are read once a batch."""
+    """Return what a node costs; operands that are stored are read once per batch."""
     operator = node.operator
     read = [counted(x) for x in inputs]
     made = counted(node.output)

@@ -98,12 +98,12 @@ class Difference:
 
     @property
     def macs(self) -> Dim:
-        """More multiply–accumulates a batch."""
+        """More multiply–accumulates per batch."""
         return self.delta("macs")
 
     @property
     def activations(self) -> Dim:
-        """More elements output by convolutions and linear layers a batch."""
+        """More elements output by convolutions and linear layers per batch."""
         return self.delta("activations")
 
     def by_scope(self, depth: int = 2) -> tuple[Change, ...]:

@@ -118,7 +118,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Paths along one axis: a bundle a stride, and who sees the whole input, if any."""
+    """Paths along one axis: one bundle per stride, and what sees the whole input."""
 
     bundles: tuple[Bundle, ...] = ()
     cause: str | None = None

@@ -76,8 +76,8 @@ def reconcile(
     >>> for item in account.items:
     ...     print(item, "=", item.amount)
     conv and linear MACs = 216*H*W
-    conv: an addition a bias = 8*H*W
-    relu: an operation an element = 8*H*W
+    conv: one addition per bias = 8*H*W
+    relu: one operation per element = 8*H*W
     relu: once more = 8*H*W
     >>> account.total
     240*H*W

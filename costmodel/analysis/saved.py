@@ -1,6 +1,6 @@
 """What PyTorch's autograd keeps of each operator until its backward has run.
 
-A convention of a library, and so data: one row an operator. Parameters and buffers are
+A convention of a library, and so data: one row per operator. Parameters and buffers are
 not listed, they exist anyway; nor are single numbers (a factor, an exponent).
 """
 
@@ -87,7 +87,7 @@ _PASSING = (op.Concat, op.Flatten, op.Reshape, op.Permute)
 
 
 def stored_elements(operator: Operator, output: Shape) -> Dim:
-    """Return the elements a sample that a result of its own takes."""
+    """Return the elements per sample that a result of its own takes."""
     return output.positions if isinstance(operator, op.Zeros) else output.numel
 
 
@@ -333,7 +333,7 @@ def _group_norm(call: Call) -> Saved:
 
 
 def _instance_norm(call: Call) -> Saved:
-    """Keep the operand, mean and 1/σ of each channel, and its γ once a sample."""
+    """Keep the operand, mean and 1/σ of each channel, and its γ once per sample."""
     each = Extra("statistics", call.output.channels)
     scales = (Extra("intermediate", call.output.channels),)
     affine = call.operator.attributes["affine"]
@@ -398,5 +398,5 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
 }
 """What operators keep, wherever a gradient flows through them or their weights.
 
-A row a base, and one for each operator that does otherwise.
+One row per base, and one for each operator that does otherwise.
 """

@@ -19,14 +19,14 @@ from costmodel.network.operators import Weight
 DTYPES = {
     "float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "float8": 1, "int8": 1,
 }  # fmt: skip
-"""Bytes an element of the dtypes that networks are run in."""
+"""Bytes per element of the dtypes that networks are run in."""
 
 COUNTER_BYTES = 8
 """A buffer that is a single number counts batches, in 64 bits whatever the dtype."""
 
 
 class OptimizerState(NamedTuple):
-    """What an optimizer keeps: tensors a weight, and bytes for a tensor's step count.
+    """What an optimizer keeps: tensors per weight, and bytes for a tensor's step count.
 
     **Source**: PyTorch, ``torch/optim/sgd.py`` and ``adam.py``.
     """
@@ -40,14 +40,14 @@ OPTIMIZERS = {
     "momentum": OptimizerState(1, 0),
     "adam": OptimizerState(2, 4),
 }
-"""SGD keeps nothing, momentum a tensor, Adam two and how many steps there were."""
+"""SGD keeps nothing, momentum one tensor per weight, Adam two and a step count."""
 
 
 class Stored:
-    """Bytes of what a network stores, at so many bytes an element."""
+    """Bytes of what a network stores, at so many bytes per element."""
 
     def __init__(self, network: Network, width: int) -> None:
-        """Keep the network and the bytes an element."""
+        """Keep the network and the bytes per element."""
         self.network = network
         self.width = width
 

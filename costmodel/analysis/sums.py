@@ -15,12 +15,12 @@ from costmodel.errors import CostModelError
 
 METRICS = {
     "parameters": "learnable scalars",
-    "macs": "multiply–accumulates a batch",
-    "activations": "elements output by conv and linear layers a batch",
-    "connections": "links between units and their inputs, biases included, a batch",
+    "macs": "multiply–accumulates per batch",
+    "activations": "elements output by conv and linear layers per batch",
+    "connections": "links between units and their inputs, biases included, per batch",
     "buffers": "stored scalars that are not learned",
-    "bytes_read": "bytes a batch reads: operands and weights",
-    "bytes_written": "bytes a batch writes",
+    "bytes_read": "bytes read per batch: operands and weights",
+    "bytes_written": "bytes written per batch",
 }
 """The quantities of a row, of a sum and of the totals, with their units."""
 
@@ -120,9 +120,9 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one operator costs a sample, still to be added.
+    """What one operator costs per sample, still to be added.
 
-    ``is_stored``: it is made of stored tensors alone, and costs that once a batch.
+    ``is_stored``: it is made of stored tensors alone, and costs that once per batch.
     ``is_unknown``: no rule says what it costs.
     """
 

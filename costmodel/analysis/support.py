@@ -126,7 +126,7 @@ Key: TypeAlias = tuple[int, int] | None
 
 @dataclass(frozen=True)
 class _View:
-    """What a node looks at of one operand: a product of relations, one an axis.
+    """What a node looks at of one operand: a product of relations, one per axis.
 
     Merged axes of the output and split ones of the operand are taken apart first, so
     that each part of the one looks at one part of the other.

@@ -22,7 +22,7 @@ from costmodel.network.graph import Network
 
 
 PARTS = {
-    "forward": "multiply–accumulates of the forward pass, a batch",
+    "forward": "multiply–accumulates of the forward pass, per batch",
     "backward_input": "multiply–accumulates of the gradients of activations",
     "backward_weight": "multiply–accumulates of the gradients of weights",
     "bias_additions": "additions into the gradients of biases",
@@ -79,7 +79,7 @@ class TrainingRow:
 
 
 class TrainingCost:
-    """The totals of a training step, and a row a node in network order."""
+    """The totals of a training step, and one row per node in network order."""
 
     def __init__(self, costs: Cost, network: Network) -> None:
         """Keep the rows; each total is added when first asked for."""
@@ -130,7 +130,7 @@ class TrainingCost:
 def training_cost(network: Network) -> TrainingCost:
     """Return what one training step of a network costs, forward and backward.
 
-    Work an element (normalization, activations, the update of weights) is none of
+    Work per element (normalization, activations, the update of weights) is none of
     multiply–accumulates, and not part of it.
 
     **Units**: multiply–accumulates, and additions for biases, of a batch.

@@ -30,7 +30,7 @@ class Block:
 
 @dataclass
 class Executed:
-    """What a run did: nodes whose backward ran, in order, and bytes a step."""
+    """What a run did: nodes whose backward ran, in order, and bytes per step."""
 
     backward: list[str]
     timeline: list[int]

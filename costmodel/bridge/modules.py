@@ -7,12 +7,12 @@ from torch import nn
 
 
 class TableConv2d(nn.Module):
-    """A convolution a map, each over the input maps that its row of the table lists."""
+    """One convolution per output channel, over the input channels that its row lists."""
 
     def __init__(
         self, table: tuple[tuple[int, ...], ...], kernel: tuple[int, int]
     ) -> None:
-        """Make one convolution a row."""
+        """Make one convolution per row."""
         super().__init__()
         self.table = table
         self.maps = nn.ModuleList(nn.Conv2d(len(row), 1, kernel) for row in table)

@@ -180,7 +180,7 @@ def _operators(kinds: dict[str, int]) -> str:
 
 
 def _print_formulas(formulas: dict[str, Any], partial: str) -> None:
-    """Print formulas, one a line; a peak that may be in many places is only named."""
+    """Print formulas, one per line; a peak that may be in many places is only named."""
     import sympy
 
     if formulas:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from costmodel.runtime.setting import Setting
 
 UNITS = {
-    "work": "seconds a unit of the class's work",
-    "activation_byte": "seconds a byte of activations read or written",
-    "weight_byte": "seconds a byte of weights",
-    "call": "seconds a call",
+    "work": "seconds per unit of the class's work",
+    "activation_byte": "seconds per byte of activations read or written",
+    "weight_byte": "seconds per byte of weights",
+    "call": "seconds per call",
     "error": "standard error of each, in the same unit",
     "residual": "spread of log measured/predicted, kernel by kernel",
     "overhead": "a whole network's time over the sum of its kernels'",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 UNITS = {
     "MAC": "multiply-accumulates, and other operations that the tool adds to them",
-    "FLOP": "floating-point operations, two a multiply-accumulate",
+    "FLOP": "floating-point operations, two per multiply-accumulate",
 }
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from costmodel.runtime.validate import Score, Validation
 
 UNITS = {
-    "seconds": "seconds a batch, measured",
-    "predicted": "seconds a batch",
+    "seconds": "seconds per batch, measured",
+    "predicted": "seconds per batch",
     "mape": "mean of |predicted/measured − 1|, with a 95 % bootstrap interval",
     "within": "share of networks off by 10 % or less",
     "bias": "median of predicted/measured",
@@ -77,7 +77,7 @@ def _guessed(found: Validation, best: Score) -> str:
 
 
 def _print_networks(found: Validation) -> None:
-    """Print a line a network: measured, predicted by the first, signed error."""
+    """Print one line per network: measured, predicted by the first, signed error."""
     from costmodel.runtime.metrics import errors
 
     first = found.scores[0]

@@ -153,7 +153,7 @@ def _print_show(
 @RESOLUTION
 @BATCH
 @click.option("--relax", is_flag=True, help="Drop floors and channel rounding.")
-@click.option("--by-stage", is_flag=True, help="One formula a stage, then the total.")
+@click.option("--by-stage", is_flag=True, help="One formula per stage, then the total.")
 @click.option(
     "--format",
     "style",

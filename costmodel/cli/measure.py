@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from costmodel.runtime.setting import Setting
 
 UNITS = {
-    "seconds": "seconds a batch, median of all samples by the clock named",
-    "wall_seconds": "seconds a batch, median by the clock on the wall",
+    "seconds": "seconds per batch, median of all samples by the clock named",
+    "wall_seconds": "seconds per batch, median by the clock on the wall",
     "iqr": "seconds between the quartiles",
     "split_half": "difference of the medians of odd and even rounds, over the median",
     "least": "seconds, the shortest sample",
-    "faults": "minor page faults a run",
+    "faults": "minor page faults per run",
     "operators": "seconds of each node, run inside the network",
     "anchor": "seconds of a small fixed network in the same rounds",
 }
@@ -158,7 +158,7 @@ def _side(name: str, text: str) -> int | tuple[int, int]:
 
 
 def _print(found: Sequence[Measurement], setting: Setting) -> None:
-    """Print a line a network, and the slowest operators of a single one."""
+    """Print one line per network, and the slowest operators of a single one."""
     clocks = {"thread": "its thread's processor time", "wall": "the clock on the wall",
               "events": "the GPU's clock"}  # fmt: skip
     click.echo(f"{setting}; seconds by {clocks[found[0].clock]}\n")

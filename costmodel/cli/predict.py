@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from costmodel.runtime.roofline import Layer
 
 UNITS = {
-    "seconds": "seconds a batch; a formula where symbols are left",
+    "seconds": "seconds per batch; a formula where symbols are left",
     "low": "seconds, lower end of an interval for 80 % of measurements",
     "high": "seconds, upper end",
     "unmodelled_share": "part of the seconds without a class of their own, of 1",
     "kernels": "how many run",
     "flop_per_byte": "arithmetic intensity, a multiply-accumulate is 2 FLOP",
     "compute_bound_from_batch": "samples; null where memory always bounds",
-    "bound_seconds": "seconds a batch, the roofline's lower bound with calls",
+    "bound_seconds": "seconds per batch, the roofline's lower bound with calls",
 }
 
 SHOWN_LAYERS = 20

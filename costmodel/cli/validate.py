@@ -62,7 +62,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--elsewhere", type=_FILE,
               help="Times of the same networks on another device.")  # fmt: skip
 @click.option("--networks/--no-networks", default=None,
-              help=f"A line a network; by default for up to {MANY}.")  # fmt: skip
+              help=f"One line per network; by default for up to {MANY}.")  # fmt: skip
 @click.option("--fail-over", callback=_share, metavar="ERROR",
               help="Exit with 1 if the mean error is larger, e.g. 5%.")  # fmt: skip
 @how_traced

@@ -21,7 +21,7 @@ class Genotype:
     """A cell: blocks, each the sum of operations on earlier states, and its output.
 
     States are numbered: first the ``inputs`` (0 is what the last cell gave, 1 what the
-    one before it gave), then one a block. The output stacks the states that ``output``
+    one before it gave), then one per block. The output stacks the states that ``output``
     names, by default the blocks that no block reads. A genotype is immutable and
     hashable: lists become tuples, and its ``name`` is no part of what it is.
 
@@ -81,7 +81,7 @@ class Genotype:
 
     @property
     def graph(self) -> nx.MultiDiGraph:
-        """The networkx graph: a node a state, and an edge a summand.
+        """The networkx graph: one node per state, and one edge per summand.
 
         Nodes have ``is_input`` and ``is_output``, edges their ``operation``; one state
         may be read twice, so there may be parallel edges.
@@ -96,7 +96,7 @@ class Genotype:
         return nx.freeze(graph)
 
     def __str__(self) -> str:
-        """Write a line a block."""
+        """Write one line per block."""
         sums = [
             f"{state} = " + " + ".join(f"{o}({source})" for o, source in block)
             for state, block in enumerate(self.blocks, start=self.inputs)

@@ -38,7 +38,7 @@ class Shape:
 
     @property
     def numel(self) -> Dim:
-        """Elements a sample: channels times positions, as opaque extents."""
+        """Elements per sample: channels times positions, as opaque extents."""
         return self.channels * self.positions
 
     @property
@@ -157,7 +157,7 @@ class Counted(Shape):
 
     @property
     def numel(self) -> Count:
-        """Elements a sample: channels times positions."""
+        """Elements per sample: channels times positions."""
         return product(self.channels, self.spatial)
 
 

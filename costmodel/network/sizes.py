@@ -25,7 +25,7 @@ def axes_of(x: Value) -> int:
 
 
 def sizes(x: Value, verb: str, name: str | None, **given: Size) -> list[op.Sizes]:
-    """Return every size as one number an axis of the value."""
+    """Return every size as one number per axis of the value."""
     axes = axes_of(x)
     for field, size in given.items():
         if isinstance(size, tuple) and len(size) != axes:

@@ -58,7 +58,7 @@ class CountedRow(Protocol):
 
     @property
     def sample(self) -> Sampled:
-        """What the node costs a sample."""
+        """What the node costs per sample."""
 
 
 _NUMBERED = {kind: place for place, kind in enumerate([*FUNCTIONS, *OPERATORS])}

@@ -21,7 +21,7 @@ from costmodel.network.shape import Shape
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """An operator, what it reads and makes, and its operations, a sample."""
+    """An operator, what it reads and makes, and its operations, per sample."""
 
     operator: Operator
     inputs: tuple[Shape, ...]
@@ -38,7 +38,7 @@ class Layer:
 
     @property
     def biases(self) -> Count:
-        """Learnable scalars that are added: one a channel, not one a position."""
+        """Learnable scalars that are added: one per channel, not one per position."""
         return sum(w.numel for n, w in self._weights.items() if n.endswith("bias"))
 
     @property

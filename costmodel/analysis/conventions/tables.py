@@ -43,10 +43,10 @@ NO_LAYERS = f"""
 PRODUCTS = Rule(LAYERS, "macs", "conv and linear MACs", is_joint=True)
 """What every account starts from."""
 ADDITIONS = Rule(LAYERS, "macs", "their additions, counted apart", is_joint=True)
-BIASES = "an addition a bias"
-SCALED = "an operation an element, one more if scaled"
-ELEMENTS = "an operation an element"
-ESTIMATED = "four operations an element, one more if scaled"
+BIASES = "one addition per bias"
+SCALED = "one operation per element, one more if scaled"
+ELEMENTS = "one operation per element"
+ESTIMATED = "four operations per element, one more if scaled"
 ESTIMATE = "4*inputs + affine*inputs"
 """Of a normalization by the sample's own statistics."""
 PARTS = "a square, two scalings, a mean over padded channels"
@@ -75,7 +75,7 @@ FVCORE = Convention(
         Rule("matmul", "left_columns", LEFT),
         Rule("einsum", "einsum_half", OF_TENSORS, TEXT, is_whole=True),
         Rule("resize", FVCORE_RESIZES,
-             "1 (nearest) or 4 (bilinear) an output; an element of areas"),
+             "1 (nearest) or 4 (bilinear) per output; one per element of areas"),
     ),
     zero=f"""
         local_response_norm softmax subsample radial_basis
@@ -116,8 +116,8 @@ PTFLOPS = Convention(
              seen=MODULE),
         Rule("local_response_norm", PARTS_AMOUNT, PARTS),
         Rule("matmul", "left_columns", LEFT),
-        Rule("resize", "outputs", "an operation an output"),
-        Rule("resize", "area*inputs", "an operation an element of areas"),
+        Rule("resize", "outputs", "one operation per output"),
+        Rule("resize", "area*inputs", "one operation per element of areas"),
         Rule(f"relu prelu {POOLS}", "inputs", "once more",
              "It hooks the module, and replaces the function that the module calls.",
              seen=MODULE),
@@ -145,20 +145,20 @@ THOP = Convention(
     rules=(
         replace(PRODUCTS, seen=MODULE),
         Rule("batch_norm layer_norm instance_norm", "2*inputs + 2*affine*inputs",
-             "two operations an element, two more if scaled", seen=MODULE),
+             "two operations per element, two more if scaled", seen=MODULE),
         Rule("prelu", "inputs", ELEMENTS, seen=MODULE),
         Rule("softmax", "plain*exps + divs + plain*compares",
              "exponentials, divisions, additions but the first", seen=MODULE),
-        Rule("avg_pool", "outputs", "a division an output", seen=MODULE),
+        Rule("avg_pool", "outputs", "one division per output", seen=MODULE),
         Rule("adaptive_avg_pool", "inputs + outputs",
-             "an addition an element, a division an output", seen=MODULE),
+             "one addition per element, one division per output", seen=MODULE),
         Rule("adaptive_avg_pool", "doubles", "a unit lost",
              "It divides in doubles, and cuts the product to a whole number.",
              seen=MODULE, is_whole=True),
         Rule("conv_transpose", "kernels*positions - macs", "taps at outputs",
              ON_OUTPUTS, seen=MODULE),
         Rule("resize", THOP_RESIZES,
-             "1 (nearest), 5 (linear), 11 (bilinear) or 259 (bicubic) an output",
+             "1 (nearest), 5 (linear), 11 (bilinear) or 259 (bicubic) per output",
              seen=MODULE),
     ),
     zero=f"""
@@ -173,11 +173,11 @@ TORCHINFO = Convention(
         replace(PRODUCTS, seen=MODULE),
         Rule(LAYERS, "adds", BIASES, seen=MODULE),
         Rule(f"batch_norm subsample prelu rms_norm {NORMS}", "weights",
-             "an operation a weight",
-             "It takes a weight to be used once a sample, not at every position.",
+             "one operation per weight",
+             "It takes a weight to be used once per sample, not at every position.",
              seen=MODULE),
-        Rule("linear", "rows*weights - rows*macs - rows*adds", "a MAC a weight",
-             "It takes a weight to be used once a sample, not at every position.",
+        Rule("linear", "rows*weights - rows*macs - rows*adds", "one MAC per weight",
+             "It takes a weight to be used once per sample, not at every position.",
              seen=MODULE),
         Rule("conv_transpose", "kernels*positions - macs", "taps at outputs",
              ON_OUTPUTS, seen=MODULE),
@@ -197,10 +197,10 @@ DEEPSPEED = Convention(
         Rule("matmul", "2*left_columns", f"{LEFT}, and sums"),
         Rule("attention", "2*macs", "products and sums of both products"),
         Rule("einsum", "einsum_whole", "products and sums", TEXT, is_whole=True),
-        Rule("resize", "by_scale*outputs", "an operation an output"),
-        Rule("resize", "to_shape*plane", "an operation an output of one map",
+        Rule("resize", "by_scale*outputs", "one operation per output"),
+        Rule("resize", "to_shape*plane", "one operation per output of one map",
              "Of a size that is given it forgets channels and batch.", is_whole=True),
-        Rule("resize", "area*inputs", "an operation an element of areas"),
+        Rule("resize", "area*inputs", "one operation per element of areas"),
         Rule("batch_norm", "inputs + affine*inputs", SCALED),
         Rule(NORMS, ESTIMATE, ESTIMATED),
         Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS),
@@ -239,7 +239,7 @@ PYCLS = Convention(
     rules=(
         PRODUCTS,
         Rule("linear", "adds", BIASES),
-        Rule("conv table_conv conv_transpose", "biases", "an addition a bias",
+        Rule("conv table_conv conv_transpose", "biases", "one addition per bias",
              "A bias of a convolution counts once, not at every position."),
         Rule(TENSORS, "macs", OF_TENSORS),
     ),

@@ -21,7 +21,7 @@ class Operation:
     """What is known of an operation on two elements: a row of a table."""
 
     tally: Tally
-    """Operations a result."""
+    """Operations per result."""
     torch: str = ""
     """The function by its full name; empty where a network does not say which."""
     runtime: str = "pointwise"
@@ -191,7 +191,7 @@ class PReLU(Elementwise):
         return {"weight": Weight((self.parameters,))}
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a comparison and a multiplication an element."""
+        """Return one comparison and one multiplication per element."""
         return Tally(compare=output.numel, mul=output.numel)
 
     def flow(self, *inputs: Shape) -> Flow:

@@ -1,4 +1,4 @@
-"""Functions of one element: a table, a row a function, read by everything that asks.
+"""Functions of one element: a table with one row per function, which all passes read.
 
 A row says in strings and algebra what each library makes of the function, so that the
 floors above need no lists of their own. Adding an activation is adding a row here, or
@@ -29,7 +29,7 @@ class Function:
     """What is known of a function of each element."""
 
     tally: Tally
-    """Operations an element."""
+    """Operations per element."""
     saved: str = "operand"
     """What autograd keeps: words of :data:`SAVED`; none where the derivative is a
     constant. **Source**: PyTorch, ``tools/autograd/derivatives.yaml``."""
@@ -188,7 +188,7 @@ FUNCTIONS: dict[str, Function] = {
     "trunc": Function(tally=Tally(compare=1), saved="", torch="torch.trunc"),
 }
 # fmt: on
-"""Every function by its name; operations an element are read from its formula.
+"""Every function by its name; operations per element are read from its formula.
 
 A root, a power, a logarithm, a sine and the error function are an ``exp`` each, as
 :class:`costmodel.algebra.tally.Tally` counts them; rounding and a choice between two

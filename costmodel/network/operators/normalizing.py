@@ -168,7 +168,7 @@ class GroupNorm(Normalization):
         return inputs[0]
 
     def weights(self, *inputs: Shape) -> Weights:
-        """Return γ and β, one a channel."""
+        """Return γ and β, one per channel."""
         each = Weight((inputs[0].channels,))
         return {"weight": each, "bias": each} if self.affine else {}
 
@@ -212,7 +212,7 @@ class InstanceNorm(Normalization):
         return inputs[0]
 
     def weights(self, *inputs: Shape) -> Weights:
-        """Return γ and β, one a channel."""
+        """Return γ and β, one per channel."""
         each = Weight((inputs[0].channels,))
         return {"weight": each, "bias": each} if self.affine else {}
 

@@ -32,7 +32,7 @@ class Pointwise(Elementwise):
     What is known of each is a row of
     :data:`costmodel.network.operators.functions.FUNCTIONS`.
 
-    **Units**: the operations an element that the row says.
+    **Units**: the operations per element that the row says.
 
     >>> from costmodel.algebra.extent import Extent
     >>> x = Shape(2, (Extent(3), Extent(3)))
@@ -54,7 +54,7 @@ class Pointwise(Elementwise):
         return function_of(self.function)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return the operations an element, times the elements."""
+        """Return the operations per element, times the elements."""
         return self.row.tally * output.numel
 
 
@@ -65,7 +65,7 @@ class BatchNorm(Normalization):
 
     It takes a feature map, and a vector or tokens as well; channels are axis 1.
     In evaluation μ and σ are constants, so it is one multiplication and one addition
-    an element; scale and shift of a channel are folded beforehand.
+    per element; scale and shift of a channel are folded beforehand.
 
     **Source**: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 2.
     """
@@ -88,7 +88,7 @@ class BatchNorm(Normalization):
         }
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a multiplication and an addition an element."""
+        """Return a multiplication and one addition per element."""
         return Tally(mul=output.numel, add=output.numel)
 
 
@@ -150,9 +150,9 @@ class Softmax(Stateless, Normalization):
         return inputs[0]
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """For C elements a place: 2C−1 additions, C−1 comparisons, C exp and div.
+        """For C elements per position: 2C−1 additions, C−1 comparisons, C exp and div.
 
-        The logarithm takes one more ``exp`` a place, and subtracts where it divided.
+        The logarithm takes one more ``exp`` per position, and subtracts where it divided.
         """
         every, places = output.numel, others(output, (self.axis,))
         if self.log:

@@ -80,7 +80,7 @@ class MaxPool(Pool):
     ceil_mode: bool = False
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return k_h·k_w − 1 comparisons an output."""
+        """Return k_h·k_w − 1 comparisons per output."""
         return Tally(compare=(prod(self.kernel) - 1) * output.numel)
 
     def __str__(self) -> str:
@@ -121,7 +121,7 @@ class AvgPool(Pool):
                 )
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return k_h·k_w − 1 additions and a division an output."""
+        """Return k_h·k_w − 1 additions and one division per output."""
         count = output.numel
         return Tally(add=(prod(self.kernel) - 1) * count, div=count)
 
@@ -135,7 +135,7 @@ class AvgPool(Pool):
 class Subsample2d(Windowed):
     """LeNet-5's subsampling: a window's sum, times a coefficient, plus a bias.
 
-    y = w_c · Σ x + b_c: two learned numbers a map. Windows do not overlap.
+    y = w_c · Σ x + b_c: two learned numbers per map. Windows do not overlap.
 
     **Source**: LeCun, Bottou, Bengio, Haffner 1998, section II.B, layers S2 and S4.
     """
@@ -232,7 +232,7 @@ class AdaptiveAvgPool(AdaptivePool):
     size: Sizes = (1, 1)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return an addition an element read but the first, a division an output."""
+        """Return n − 1 additions and one division per output, of n elements read."""
         read = self.elements_read(inputs[0])
         return Tally(add=read - output.numel, div=output.numel)
 
@@ -247,5 +247,5 @@ class AdaptiveMaxPool(AdaptivePool):
     size: Sizes = (1, 1)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a comparison an element read but the first."""
+        """Return n − 1 comparisons per output, of n elements read."""
         return Tally(compare=self.elements_read(inputs[0]) - output.numel)

@@ -126,7 +126,7 @@ class Cumulate(Reduction):
         return inputs[0]
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return an addition an element, but for the first ones."""
+        """Return one addition per element, but for the first ones."""
         return Tally(add=output.numel - others(output, (self.axis,)))
 
     def flow(self, *inputs: Shape) -> Flow:

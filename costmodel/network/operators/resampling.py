@@ -31,7 +31,7 @@ MODES = {
     "bicubic_corners": Tally(mul=16, add=15),
     "area": Tally(div=1),
 }
-"""Operations an output: a weighted sum of 2×2 or 4×4 inputs, their weights given.
+"""Operations per output: a weighted sum of 2×2 or 4×4 inputs, their weights given.
 
 Linear takes 2 inputs along one axis, trilinear 2×2×2 along three.
 
@@ -39,7 +39,7 @@ Linear takes 2 inputs along one axis, trilinear 2×2×2 along three.
 it reads besides, as adaptive pooling does.
 
 **Source**: Keys 1981, "Cubic convolution interpolation for digital image processing",
-equation 9 (4 samples an axis); PyTorch, ``torch.nn.functional.interpolate``.
+equation 9 (4 samples per axis); PyTorch, ``torch.nn.functional.interpolate``.
 """
 
 
@@ -133,7 +133,7 @@ class Resize(Stateless, Windowed):
             raise CostModelError(f"mode {self.mode!r} is for {many} axes, not {axes}")
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return the mode's operations an output; area adds up what it reads."""
+        """Return the mode's operations per output; area adds up what it reads."""
         operations = MODES[self.mode] * output.numel
         if self.mode != "area":
             return operations

@@ -50,7 +50,7 @@ class Parameter(Source):
     """A stored tensor that is an operand: a class token, a scale, an embedding.
 
     It has no batch: the same numbers serve every sample, and are stored once. What
-    is made of such tensors alone has no batch either, and is counted once a batch.
+    is made of such tensors alone has no batch either, and is counted once per batch.
 
     >>> from costmodel.algebra.extent import Extent
     >>> token = Parameter(Shape(1, (Extent(768),)))
@@ -148,7 +148,7 @@ class Derived(Source):
         return {}
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return no operations a sample."""
+        """Return no operations per sample."""
         return Tally()
 
     def flow(self, *inputs: Shape) -> Flow:

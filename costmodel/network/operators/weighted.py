@@ -100,7 +100,7 @@ class Conv(Weighted, Windowed):
         return weights | ({"bias": Weight((self.channels,))} if self.bias else {})
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a MAC a kernel tap and output, an addition an output for the bias."""
+        """Return one MAC per kernel tap and output, one addition per output for a bias."""
         mac = self.weights(*inputs)["weight"].numel * output.positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 
@@ -188,7 +188,7 @@ class TableConv2d(Weighted, Windowed):
         return weights
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a MAC a listed connection, an addition an output for the bias."""
+        """Return one MAC per listed connection, one addition per output for a bias."""
         taps = sum(map(len, self.table)) * self.kernel[0] * self.kernel[1]
         return Tally(mac=taps * output.positions, add=output.numel)
 
@@ -239,7 +239,7 @@ class Linear(Weighted):
         return weights | ({"bias": Weight((self.features,))} if self.bias else {})
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a MAC a weight and position, an addition an output for the bias."""
+        """Return one MAC per weight and position, one addition per output for bias."""
         mac = inputs[0].numel * self.features
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 
