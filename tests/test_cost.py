@@ -12,7 +12,7 @@ import costmodel as cm
 from costmodel.algebra.parse import parse
 from costmodel.algebra.symbols import Dim, H, M, N, W, alpha, is_equal
 from costmodel.algebra.tally import KINDS, Tally, total_tally
-from costmodel.analysis.cost import METRICS, Sums
+from costmodel.analysis.cost import METRICS, Totals
 from costmodel.errors import CostModelError
 from costmodel.network.build import (
     add,
@@ -32,7 +32,7 @@ from costmodel.network.graph import Network
 from costmodel.testing import input_sizes, networks
 
 
-def check(expected: Sums, parts: Iterable[Sums]) -> None:
+def check(expected: Totals, parts: Iterable[Totals]) -> None:
     """Every quantity is the sum of the parts' quantities."""
     parts = list(parts)
     for metric in METRICS:
@@ -43,7 +43,7 @@ def check(expected: Sums, parts: Iterable[Sums]) -> None:
         assert is_equal(getattr(expected.tally, kind), getattr(tally, kind))
 
 
-def counts(sums: Sums) -> dict[str, Dim]:
+def counts(sums: Totals) -> dict[str, Dim]:
     """Return every quantity and every kind of operation by name."""
     operations = {kind: getattr(sums.tally, kind) for kind in KINDS}
     return operations | {metric: sums.metric(metric) for metric in METRICS}

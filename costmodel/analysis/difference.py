@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import sympy
 
 from costmodel.algebra.symbols import Dim, as_dim
-from costmodel.analysis.cost import Cost, Sums, cost
+from costmodel.analysis.cost import Cost, Totals, cost
 from costmodel.errors import CostModelError
 from costmodel.network.binding import check_symbols
 from costmodel.network.graph import Network
@@ -51,8 +51,8 @@ class Change:
     """A part of two networks: its sums in each, None where one does not have it."""
 
     name: str
-    before: Sums | None
-    after: Sums | None
+    before: Totals | None
+    after: Totals | None
 
     def delta(self, metric: str) -> Dim:
         """Return what the second network's part costs more than the first's."""
@@ -63,7 +63,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DifferenceRow:
     """One line of a table: neighbouring parts that differ alike."""
 
     name: str
@@ -123,9 +123,9 @@ class Difference:
             for name in _merged(list(first), list(second))
         )
 
-    def table(self, by: By = "scope", depth: int = 2) -> tuple[Line, ...]:
+    def table(self, by: By = "scope", depth: int = 2) -> tuple[DifferenceRow, ...]:
         """Return the parts that differ; neighbours that differ alike are one line."""
-        lines: list[Line] = []
+        lines: list[DifferenceRow] = []
         for change in self._changes(by, depth):
             deltas = tuple(change.delta(metric) for metric in SHOWN)
             side = None if change.before and change.after else self._owner(change)
@@ -133,7 +133,7 @@ class Difference:
             if last and (last.only_in, last.deltas) == (side, deltas):
                 lines[-1] = replace(last, count=last.count + 1)
             else:
-                lines.append(Line(change.name, 1, side, deltas))
+                lines.append(DifferenceRow(change.name, 1, side, deltas))
         return tuple(line for line in lines if any(line.deltas) or line.only_in)
 
     def _owner(self, change: Change) -> str:
@@ -189,7 +189,7 @@ def _cost(query: str, network: object) -> Cost:
     raise CostModelError(f"{query}: {network!r} is neither a network nor a cost")
 
 
-def _grouped(query: str, side: Cost, by: By, depth: int) -> Mapping[str, Sums]:
+def _grouped(query: str, side: Cost, by: By, depth: int) -> Mapping[str, Totals]:
     """Return the sums of every part; a node without a scope is a part by itself."""
     if by == "operator":
         return side.by_operator()

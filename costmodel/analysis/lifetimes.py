@@ -1,11 +1,11 @@
-"""When each tensor of a network is made and when it goes, under network order."""
+"""Lifetimes of a network's tensors, with nodes run in network order."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
 from costmodel.analysis.gradients import Backward
-from costmodel.analysis.tensors import Run, Tensor
+from costmodel.analysis.tensors import ForwardPass, Tensor
 from costmodel.network.graph import Network
 
 
@@ -17,7 +17,7 @@ class Step(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """Every step, and every tensor with the steps that it is there."""
+    """Every step, and every tensor with its first and last step."""
 
     steps: tuple[Step, ...]
     tensors: tuple[Tensor, ...]
@@ -48,7 +48,7 @@ def lifetimes(
     >>> [(tensor.node, tensor.first, tensor.last) for tensor in tensors]
     [('input', 0, 1), ('conv1', 1, 2), ('relu1', 2, 2)]
     """
-    run = Run(network, training, element_bytes, in_place)
+    run = ForwardPass(network, training, element_bytes, in_place)
     run.forward()
     steps = [Step(node.name, "forward") for node in network.nodes]
     if training:
@@ -56,5 +56,5 @@ def lifetimes(
         steps += [Step(name, "backward") for name in backward.steps()]
         run.release(backward.reached)
     for name in network.outputs:
-        run.home[name].last = len(steps) - 1
+        run.block_of[name].last = len(steps) - 1
     return Schedule(tuple(steps), tuple(run.tensors))

@@ -7,7 +7,7 @@ from torch import nn
 
 
 class TableConv2d(nn.Module):
-    """One convolution per output channel, over the input channels that its row lists."""
+    """One convolution per output channel, over the input channels of its row."""
 
     def __init__(
         self, table: tuple[tuple[int, ...], ...], kernel: tuple[int, int]

@@ -21,9 +21,9 @@ class Genotype:
     """A cell: blocks, each the sum of operations on earlier states, and its output.
 
     States are numbered: first the ``inputs`` (0 is what the last cell gave, 1 what the
-    one before it gave), then one per block. The output stacks the states that ``output``
-    names, by default the blocks that no block reads. A genotype is immutable and
-    hashable: lists become tuples, and its ``name`` is no part of what it is.
+    one before it gave), then one per block. The output stacks the states that
+    ``output`` names, by default the blocks that no block reads. A genotype is immutable
+    and hashable: lists become tuples, and its ``name`` is no part of what it is.
 
     **Source**: Zoph et al. 2017, arXiv:1707.07012, section 3.
 

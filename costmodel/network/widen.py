@@ -17,7 +17,7 @@ from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
-from costmodel.network.widening.runs import Axes, Bonds, Scale
+from costmodel.network.widening.runs import Axes, DisjointSets, Scale
 from costmodel.network.widening.widths import Widths
 
 
@@ -44,10 +44,10 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
     """
     factor = _factor(network, width)
     step = None if divisor is None else _step(divisor)
-    bonds = Bonds(is_rounded=step is not None)
-    found = _followed(network, bonds)
-    bonds.check()
-    scale = Scale(bonds, factor, step)
+    sets = DisjointSets(is_rounded=step is not None)
+    found = _followed(network, sets)
+    sets.check()
+    scale = Scale(sets, factor, step)
     layers = [
         (node.name, _grown(node, found[node.name], scale), node.inputs)
         for node in network.nodes
@@ -85,7 +85,7 @@ def _factor(network: Network, width: Any) -> Dim:
     return factor
 
 
-def _followed(network: Network, bonds: Bonds) -> dict[str, Widths]:
+def _followed(network: Network, sets: DisjointSets) -> dict[str, Widths]:
     """Return what is found of each node, and join what the network ties together."""
     readers: dict[str, list[Node]] = defaultdict(list)
     for node in network.nodes:
@@ -94,17 +94,17 @@ def _followed(network: Network, bonds: Bonds) -> dict[str, Widths]:
     found: dict[str, Widths] = {}
     for node in network.nodes:
         inputs = tuple(found[source].axes for source in node.inputs)
-        found[node.name] = Widths(bonds, network, readers, node, inputs)
+        found[node.name] = Widths(sets, network, readers, node, inputs)
     for name in network.outputs:
-        bonds.keep(found[name].axes)
+        sets.keep(found[name].axes)
     for name, owner in network.shared.items():
-        _share(network, bonds, found, (name, owner))
+        _share(network, sets, found, (name, owner))
     return found
 
 
 def _share(
     network: Network,
-    bonds: Bonds,
+    sets: DisjointSets,
     found: dict[str, Widths],
     pair: tuple[str, str],
 ) -> None:
@@ -117,11 +117,11 @@ def _share(
         )
         for (axis, size), (same, count) in sides:
             if size == count:
-                bonds.join(axis, same)
+                sets.join(axis, same)
             elif axis or same:
                 why = f'shares the weights of "{other.name}" at other widths'
-                bonds.refuse(axis, one, why)
-                bonds.refuse(same, one, why)
+                sets.refuse(axis, one, why)
+                sets.refuse(same, one, why)
 
 
 def _sided(

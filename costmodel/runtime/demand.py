@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from costmodel.algebra.count import Count
 from costmodel.algebra.symbols import Dim
-from costmodel.analysis.sums import Sample
+from costmodel.analysis.sums import OperatorCost
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape, counted
 from costmodel.runtime.setting import Setting
@@ -37,7 +37,7 @@ class Site:
     operator: Operator
     inputs: tuple[Shape, ...]
     output: Shape
-    sample: Sample
+    sample: OperatorCost
     batch: Dim
     setting: Setting
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from costmodel.algebra.count import Count, added
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally, total
-from costmodel.analysis.conventions.layer import Layer, evaluate
+from costmodel.analysis.conventions.layer import RuleInput, evaluate
 from costmodel.analysis.conventions.rule import FORMS, Convention, Rule
 from costmodel.analysis.conventions.tables import CONVENTIONS
 from costmodel.errors import CostModelError
@@ -35,7 +35,7 @@ class Item:
         return f"{self.kind}: {self.what}" if self.kind else self.what
 
 
-class Sampled(Protocol):
+class CostPerSample(Protocol):
     """What one sample costs; here its operations matter."""
 
     @property
@@ -57,7 +57,7 @@ class CountedRow(Protocol):
     node: Node
 
     @property
-    def sample(self) -> Sampled:
+    def sample(self) -> CostPerSample:
         """What the node costs per sample."""
 
 
@@ -110,7 +110,7 @@ class _Ledger:
         self.order = {rule: place for place, rule in enumerate(rules)}
         self.places: dict[tuple[Rule, str], tuple[int, ...]] = {}
 
-    def add(self, rule: Rule, layer: Layer, amount: Count, *, seen: bool) -> None:
+    def add(self, rule: Rule, layer: RuleInput, amount: Count, *, seen: bool) -> None:
         """Note an amount, and what the tool does with it."""
         item = "" if rule.is_joint else layer.operator.kind
         is_whole = rule.is_whole or layer.is_stored
@@ -146,11 +146,11 @@ class _Ledger:
 
 def _layers(
     rows: tuple[CountedRow, ...], batch: Dim, written: Mapping[str, str]
-) -> Iterator[tuple[Layer, str, int]]:
+) -> Iterator[tuple[RuleInput, str, int]]:
     """Return layers, the form they are written in, and how many are equal."""
     outputs = {row.node.name: row.node.output for row in rows}
     forms = _forms([row.node for row in rows], written)
-    found: dict[tuple[object, ...], tuple[Layer, str, int]] = {}
+    found: dict[tuple[object, ...], tuple[RuleInput, str, int]] = {}
     for row in rows:
         if row.sample.is_unknown:
             continue
@@ -161,7 +161,7 @@ def _layers(
         is_stored = row.sample.is_stored
         many = 1 if is_stored else batch
         tally = row.sample.tally
-        layer = Layer(node.operator, inputs, node.output, tally, many, is_stored)
+        layer = RuleInput(node.operator, inputs, node.output, tally, many, is_stored)
         times = found[key][2] if key in found else 0
         found[key] = layer, form, times + 1
     yield from found.values()

@@ -20,7 +20,7 @@ from costmodel.network.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class RuleInput:
     """An operator, what it reads and makes, and its operations, per sample."""
 
     operator: Operator
@@ -125,12 +125,12 @@ class Layer:
         return self.operator.weights(*self.inputs)
 
 
-def _mode(*names: str) -> Callable[[Layer], Count]:
+def _mode(*names: str) -> Callable[[RuleInput], Count]:
     """Return 1 for interpolation of that kind, else 0."""
     return lambda x: int(x.operator.attributes["mode"] in names)
 
 
-QUANTITIES: dict[str, Callable[[Layer], Count]] = {
+QUANTITIES: dict[str, Callable[[RuleInput], Count]] = {
     "macs": lambda x: x.tally.mac,
     "adds": lambda x: x.tally.add,
     "muls": lambda x: x.tally.mul,
@@ -165,7 +165,7 @@ QUANTITIES: dict[str, Callable[[Layer], Count]] = {
 """What the amounts of rules are made of, a sample, by name."""
 
 
-def evaluate(amount: str, layer: Layer) -> Count:
+def evaluate(amount: str, layer: RuleInput) -> Count:
     """Return a rule's amount: products of numbers and quantities, added."""
     total: Count = 0
     for term in amount.replace("- ", "+ -1*").split("+"):
@@ -177,7 +177,7 @@ def evaluate(amount: str, layer: Layer) -> Count:
     return total
 
 
-def _quantity(name: str, layer: Layer) -> Count:
+def _quantity(name: str, layer: RuleInput) -> Count:
     """Return a quantity, or say that a class is counted as one that it is unlike."""
     try:
         return QUANTITIES[name](layer)

@@ -25,7 +25,7 @@ Pads = tuple[tuple[Dim, ...], tuple[Dim, ...]]
 """Padding before and after, an axis each."""
 
 
-class Undone(Exception):  # noqa: N818 - it is no error: the operator counts as unknown
+class NoRule(Exception):  # noqa: N818 - it is no error: the operator counts as unknown
     """A reader has no rule for these operands or numbers."""
 
 

@@ -12,7 +12,7 @@ import sympy
 from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import Dim, N
 from costmodel.bridge.importing.batch_axis import shaped, split
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import SIDES, SampleError, Traced
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.onnx.call import NodeCall
@@ -167,7 +167,7 @@ def _read_node(call: NodeCall) -> None:
         return
     try:
         reader(call)
-    except Undone:
+    except NoRule:
         _unknown(call)
 
 

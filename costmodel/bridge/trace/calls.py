@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from costmodel.algebra.symbols import Dim
-from costmodel.bridge.importing.call import Call, Pads, Undone
+from costmodel.bridge.importing.call import Call, NoRule, Pads
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt
 from costmodel.bridge.trace.tracer import Tracer
@@ -80,14 +80,14 @@ class TorchCall(Call):
         value: torch.Tensor | None = self.get(name)
         known = None if value is None else self.graph.tensor(value)
         if isinstance(known, Traced) and known.layout.has_batch:
-            raise Undone
+            raise NoRule
         return value
 
     def weight(self, name: str = "weight") -> torch.Tensor:
         """Return a weight that has to be there."""
         value = self.optional(name)
         if value is None:
-            raise Undone
+            raise NoRule
         return value
 
     def lengths(self, weight: torch.Tensor) -> tuple[int, ...]:

@@ -9,11 +9,11 @@ import torch
 
 from costmodel.algebra.polynomial import Size
 from costmodel.bridge.importing.symbolic_int import SizeInt
-from costmodel.bridge.trace.notes import Notes
+from costmodel.bridge.trace.notes import TraceGraph
 
 
 def sizes_of(
-    notes: Notes,
+    graph: TraceGraph,
     args: tuple[Any, ...],
     options: dict[str, Any],
     result: torch.Tensor,
@@ -29,7 +29,7 @@ def sizes_of(
         for one in value if isinstance(value, Sequence) else (value,):
             if isinstance(one, SizeInt):
                 given.append(one.formula)
-            known = notes.tensor(one) if isinstance(one, torch.Tensor) else None
+            known = graph.tensor(one) if isinstance(one, torch.Tensor) else None
             if known is not None:
                 operands.append(known.sizes)
-    return notes.guessed(tuple(result.shape), operands, given, from_end=True)
+    return graph.guessed(tuple(result.shape), operands, given, from_end=True)

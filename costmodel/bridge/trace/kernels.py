@@ -11,7 +11,7 @@ from torch._decomp import decomposition_table
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.trace.calls import Reader, TorchCall
 from costmodel.bridge.trace.names import canonical
@@ -43,7 +43,7 @@ class Readers:
         result = tracer.run(func, args, options)
         try:
             reader(TorchCall(tracer, name, args, options, result))
-        except Undone:
+        except NoRule:
             return self.by_kernels(tracer, func, args, options)
         return result
 
@@ -56,7 +56,7 @@ class Readers:
             results = filter(torch.is_tensor, tree_flatten(result)[0])
             if all(map(tracer.tensor, results)):
                 return result
-        except (_MissingError, Undone, CostModelError):
+        except (_MissingError, NoRule, CostModelError):
             pass
         tracer.nodes = before
         result = tracer.run(func, args, options)

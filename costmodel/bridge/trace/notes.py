@@ -18,7 +18,7 @@ from costmodel.network.shape import Shape
 
 
 @dataclass(kw_only=True)
-class Notes(Graph):
+class TraceGraph(Graph):
     """The nodes so far, what each tensor is, and which node stores which weight."""
 
     by_path: dict[str, tuple[torch.Tensor, bool]]

@@ -24,7 +24,7 @@ from costmodel.bridge.trace.names import (
     is_question,
     keeps_sizes,
 )
-from costmodel.bridge.trace.notes import Notes
+from costmodel.bridge.trace.notes import TraceGraph
 from costmodel.errors import CostModelError
 
 
@@ -37,7 +37,7 @@ class DependsOnDataError(CostModelError):
 
 
 @dataclass(kw_only=True, eq=False)
-class Tracer(Notes, TorchFunctionMode):
+class Tracer(TraceGraph, TorchFunctionMode):
     """Reads every call of a torch function while it is entered.
 
     Real tensors are replaced by twins without memory; the module is never changed.

@@ -224,7 +224,7 @@ Row = TypeVar("Row")
 def rule_for(rules: Mapping[type[Operator], Row], kind: type[Operator]) -> Row | None:
     """Return a table's row for a class: its own, or that of its nearest base.
 
-    A pass is such a table: one row per base, and one for each class that is an exception.
+    A pass is such a table: one row per base, and one per class that is an exception.
 
     >>> rule_for({Elementwise: "any", Operator: "none"}, Elementwise)
     'any'

@@ -90,7 +90,7 @@ class ConvTranspose(Weighted, Windowed):
         return weights | ({"bias": Weight((self.channels,))} if self.bias else {})
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return one MAC per kernel tap and input, one addition per output for a bias."""
+        """Return one MAC per kernel tap and input, one addition per output for bias."""
         mac = self.weights(*inputs)["weight"].numel * inputs[0].positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 

@@ -152,7 +152,7 @@ class Softmax(Stateless, Normalization):
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """For C elements per position: 2C−1 additions, C−1 comparisons, C exp and div.
 
-        The logarithm takes one more ``exp`` per position, and subtracts where it divided.
+        The logarithm takes one more ``exp`` per position; it subtracts, not divides.
         """
         every, places = output.numel, others(output, (self.axis,))
         if self.log:

@@ -100,7 +100,7 @@ class Conv(Weighted, Windowed):
         return weights | ({"bias": Weight((self.channels,))} if self.bias else {})
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return one MAC per kernel tap and output, one addition per output for a bias."""
+        """Return one MAC per kernel tap and output, and an addition for the bias."""
         mac = self.weights(*inputs)["weight"].numel * output.positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 

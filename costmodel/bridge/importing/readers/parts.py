@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from costmodel.algebra.polynomial import Size, size
-from costmodel.bridge.importing.call import Call, Undone
+from costmodel.bridge.importing.call import Call, NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.network import operators as op
 
@@ -117,7 +117,7 @@ def columns(call: Call) -> None:
     """Read windows laid out as columns (im2col)."""
     x = call.x()
     if len(x.sizes) != 4:
-        raise Undone
+        raise NoRule
     kernel = call.ints("kernel_size", 2, None)
     names = ("stride", 1), ("padding", 0), ("dilation", 1)
     call.result(op.Unfold(kernel, *(call.ints(n, 2, d) for n, d in names)), x)

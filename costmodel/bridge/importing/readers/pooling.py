@@ -10,7 +10,7 @@ from typing import Any
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.batch_axis import Layout
-from costmodel.bridge.importing.call import Call, Undone
+from costmodel.bridge.importing.call import Call, NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers.layers import padded
 from costmodel.bridge.importing.symbolic_int import formula_of
@@ -41,7 +41,7 @@ def _windows(call: Call) -> tuple[Traced, dict[str, Any]]:
     """Return the operand, padded where ends differ, and the window that moves."""
     axes = call.axes
     if axes not in AXES:
-        raise Undone
+        raise NoRule
     kernel = call.ints("kernel_size", axes, None)
     stride, dilation = call.stride(kernel), call.ints("dilation", axes, 1)
     x, padding = padded(call, call.x(), kernel, stride, dilation)
@@ -69,9 +69,9 @@ def max_pool(call: Call) -> None:
 def avg_pool(call: Call) -> None:
     """Read the mean under a window."""
     if call.get("divisor_override") is not None:
-        raise Undone
+        raise NoRule
     if set(call.ints("dilation", 1, 1)) != {1}:
-        raise Undone
+        raise NoRule
     x, window = _windows(call)
     if _is_whole(x, window):
         call.result(whole_map("mean", x), x)
@@ -84,7 +84,7 @@ def resized(call: Call, mode: str, sides: Sequence[Any]) -> None:
     """Append resampling of a map to some sides."""
     x = call.x()
     if mode not in MODES:
-        raise Undone
+        raise NoRule
     sizes = (*x.sizes[:2], *map(_size, sides))
     call.result_sizes(lambda to: op.Resize(mode, shape=to), x, sizes)
 
@@ -113,6 +113,6 @@ def _scaled(length: Size, factor: float, nearness: float) -> Size:
     if exact.denominator > 1 << 16:
         near = round(1 / factor)
         if not near or not math.isclose(1 / near, factor, rel_tol=nearness):
-            raise Undone
+            raise NoRule
         exact = Fraction(1, near)
     return (length * exact.numerator) // exact.denominator

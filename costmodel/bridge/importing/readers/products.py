@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costmodel.bridge.importing.call import Call, Undone
+from costmodel.bridge.importing.call import Call, NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.network import operators as op
 
@@ -42,7 +42,7 @@ def _batch_place(x: Traced) -> int:
 def einsum(call: Call, equation: object, operands: list[Traced]) -> None:
     """Append a sum of products over named axes, of two operands."""
     if len(operands) != 2 or not isinstance(equation, str) or "..." in equation:
-        raise Undone
+        raise NoRule
     a, b = operands
     layer = op.Einsum(equation.replace(" ", ""))
     call.result(layer, a, b, layout=_lead(a, b).layout)

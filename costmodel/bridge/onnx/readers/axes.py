@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.algebra.polynomial import Size, size
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import views
 from costmodel.bridge.importing.readers.parts import bound, even, joined, part, parts
@@ -191,7 +191,7 @@ def _sliced(
     if step == -1 and ends[0] in (-1, 2**31 - 1, 2**63 - 1) and ends[1] < -(2**30):
         return views.copied(call, x, "flipped")
     if step < 1:
-        raise Undone
+        raise NoRule
     there = x.sizes[axis]
     start, stop = (bound(call, formula_of(end), there) for end in ends)
     return part(call, x, axis, start, stop - start, every=step, is_step=False)
@@ -214,13 +214,13 @@ def gather(call: NodeCall) -> None:
     """Read positions of an axis in a row, or a single one."""
     x = call.x()
     if call.is_traced(1):
-        raise Undone
+        raise NoRule
     axis = int(call.get("axis", 0)) % len(x.sizes)
     places = plain(call.values(1))
     there = x.sizes[axis]
     flat = places.ravel()
     if places.ndim > 1 or (flat.size > 1 and not np.all(np.diff(flat) == 1)):
-        raise Undone
+        raise NoRule
     start = size(int(flat[0]))
     start = there + start if flat[0] < 0 else start
     made = part(call, x, axis, start, size(int(flat.size)), is_step=False)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from costmodel.algebra.polynomial import Size, size
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import views
 from costmodel.bridge.importing.readers.parts import (
@@ -55,7 +55,7 @@ def unflatten(call: TorchCall) -> None:
     wanted = [formula_of(w) for w in call.get("sizes")]
     rest = x.sizes[axis].divided(product([w for w in wanted if w.constant != -1]))
     if rest is None:
-        raise Undone
+        raise NoRule
     inner = [rest if one.constant == -1 else one for one in wanted]
     reshape(call, x, (*x.sizes[:axis], *inner, *x.sizes[axis + 1 :]))
 
@@ -169,7 +169,7 @@ def unbind(call: TorchCall) -> None:
     x = call.x()
     axis = _axis(call, x)
     if x.sizes[axis].constant is None:
-        raise Undone
+        raise NoRule
     for place in range(len(call.made)):
         piece = part(call, x, axis, size(place), size(1))
         views.without(call, piece, {axis}, place)
@@ -180,7 +180,7 @@ def getitem(call: TorchCall) -> None:
     x, index = call.x(), call.args[1]
     items = list(index) if isinstance(index, tuple) else [index]
     if any(isinstance(i, (torch.Tensor, list)) for i in items):
-        raise Undone
+        raise NoRule
     used = sum(i is not None and i is not Ellipsis for i in items)
     if Ellipsis in items:
         place = items.index(Ellipsis)
@@ -212,7 +212,7 @@ def _sliced(call: TorchCall, x: Traced, axis: int, item: slice) -> Traced:
     )
     step = 1 if item.step is None else int(item.step)
     if step < 1:
-        raise Undone
+        raise NoRule
     return part(call, x, axis, start, stop - start, every=step)
 
 
@@ -234,7 +234,7 @@ def stack(call: TorchCall) -> None:
 def unfold(call: TorchCall) -> None:
     """Read windows laid out as columns (im2col)."""
     if len(call.args) > 1 and call.options.get("dimension") is not None:
-        raise Undone
+        raise NoRule
     columns(call)
 
 

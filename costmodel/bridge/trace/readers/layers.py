@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from costmodel.algebra.polynomial import Size
-from costmodel.bridge.importing.call import Undone, each
+from costmodel.bridge.importing.call import NoRule, each
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import (
     layers,
@@ -51,7 +51,7 @@ def interpolate(call: TorchCall) -> None:
     """Read resampling by a factor, or to a size."""
     axes = len(call.x().sizes) - 2
     if axes not in AXES:
-        raise Undone
+        raise NoRule
     mode = call.get("mode", "nearest").replace("-", "_")
     mode += "_corners" if call.get("align_corners") else ""
     wanted = call.get("size")

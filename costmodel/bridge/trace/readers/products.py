@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from costmodel.algebra.polynomial import size
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import products, views
 from costmodel.bridge.importing.readers.layers import dense
@@ -37,7 +37,7 @@ def addmm(call: TorchCall) -> None:
     """Read bias + x·w."""
     bias, weight = call.get("input"), call.get("mat2")
     if any(call.is_traced(v) for v in (bias, weight)) or bias.dim() != 1:
-        raise Undone
+        raise NoRule
     read, features = call.lengths(weight)
     dense(call, call.x("mat1"), (read, features), weight, bias)
 
@@ -61,7 +61,7 @@ def einsum(call: TorchCall) -> None:
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     if len(operands) != 2:
-        raise Undone
+        raise NoRule
     products.einsum(call, call.args[0], [call.operand(v) for v in operands])
 
 
@@ -81,7 +81,7 @@ def multi_head_attention(call: TorchCall) -> None:
     extra = ("bias_k", "bias_v", "attn_mask", "key_padding_mask")
     same = query.node == key.node == value.node
     if weight is None or not same or any(call.get(n) is not None for n in extra):
-        raise Undone
+        raise NoRule
     heads, width = int(call.get("num_heads")), int(query.sizes[-1].constant or 0)
     projected = dense(call, query, (width, 3 * width), weight, bias, is_step=True)
     axis = len(projected.sizes) - 1
@@ -111,7 +111,7 @@ def glu(call: TorchCall) -> None:
     axis = call.get("dim", -1) % len(x.sizes)
     half = x.sizes[axis] // 2
     if x.sizes[axis].constant is None:
-        raise Undone
+        raise NoRule
     first, second = (part(call, x, axis, half * i, half) for i in range(2))
     tensors(call, "multiply", first, applied(call, "sigmoid", second, is_step=True))
 
