@@ -1,4 +1,4 @@
-"""Genotypes: the cell of a searched network as a value, which a search can change."""
+"""Genotypes: cells of searched networks as immutable values."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ class Genotype:
 
     @property
     def title(self) -> str:
-        """How errors call it."""
+        """Its name in error messages."""
         return f'cell "{self.name}"'
 
     @property
     def states(self) -> int:
-        """How many states there are, inputs among them."""
+        """The number of states, inputs included."""
         return self.inputs + len(self.blocks)
 
     @property

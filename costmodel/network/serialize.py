@@ -1,4 +1,4 @@
-"""A network as JSON, and back: what was written is what is read."""
+"""Networks as JSON, written and read without loss."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def to_json(network: Network) -> str:
 
 
 def digest(network: Network) -> str:
-    """Return what tells a network from one that is defined otherwise.
+    """Return a hash that identifies a network by its definition.
 
-    It is taken of what the first schema writes: a network that was measured or counted
-    under it is still the same.
+    It is computed from the JSON of the first schema, so that a network keeps the
+    digest under which it was measured or counted.
     """
     to_json(network)  # refuses what cannot be told apart by what is written
     return hashlib.sha256(_text(network, SCHEMA_1).encode()).hexdigest()[:16]
@@ -78,7 +78,7 @@ def _document(network: Network, node: Node, schema: str) -> Document:
 
 
 def _check_readable(text: str, network: Network) -> None:
-    """Refuse to write what could not be read back: other functions, other symbols."""
+    """Refuse what could not be read back: unknown functions, other assumptions."""
     try:
         lost = network.free_symbols - from_json(text).free_symbols
     except CostModelError as error:
@@ -96,7 +96,7 @@ def _check_readable(text: str, network: Network) -> None:
 def from_json(text: str) -> Network:
     """Return the network of a JSON text, validated like any other.
 
-    What the first schema wrote is read as well.
+    JSON of the first schema is read as well.
     """
     if not isinstance(text, (str, bytes)):
         raise CostModelError(f"network JSON: {text!r} is no text")

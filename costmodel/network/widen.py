@@ -1,4 +1,4 @@
-"""Widths of any network: every channel count times a symbol, or a number."""
+"""Width multipliers for any network: every channel count times a symbol or number."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
     """Return the network with every channel count times ``width``, where it may grow.
 
     The input's channels and the outputs' sizes stay, and so does whatever has to be
-    equal to them. Tensors that are added or multiplied keep equal widths. Groups of a
-    depthwise layer are as many as its channels; those of others stay.
+    equal to them. Tensors that are added or multiplied keep equal widths. A depthwise
+    layer keeps as many groups as channels; other layers keep their number of groups.
 
-    ``width`` is a symbol, an expression or a number; a number is legal where all
+    ``width`` is a symbol, an expression or a number; a number is legal if all
     products are whole. ``divisor`` rounds each count to a multiple of it, as
     :func:`costmodel.algebra.rounding.make_divisible` does.
 
@@ -61,7 +61,7 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
 
 
 def _step(divisor: Any) -> int:
-    """Return what counts are rounded to multiples of."""
+    """Return the divisor as an integer."""
     step = exact(divisor, "widen: divisor")
     if type(step) is not int or step < 1:
         raise CostModelError(f"widen: divisor {divisor} is no positive integer")
@@ -86,7 +86,7 @@ def _factor(network: Network, width: Any) -> Dim:
 
 
 def _followed(network: Network, sets: DisjointSets) -> dict[str, Widths]:
-    """Return what is found of each node, and join what the network ties together."""
+    """Return the widths of each node, with the sets merged that must grow together."""
     readers: dict[str, list[Node]] = defaultdict(list)
     for node in network.nodes:
         for source in dict.fromkeys(node.inputs):
@@ -132,7 +132,7 @@ def _sided(
 
 
 def _grown(node: Node, found: Widths, scale: Scale) -> Operator:
-    """Return a node's operator with its widths multiplied; problems name the node."""
+    """Return a node's operator with its widths multiplied; errors name the node."""
     operator = node.operator
     changes: dict[str, Any] = {}
     for held, axis in found.held.items():

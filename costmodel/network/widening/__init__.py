@@ -1,1 +1,1 @@
-"""Which channels of a network grow together, axis by axis, operator by operator."""
+"""Width propagation: which channels of a network have to grow together."""

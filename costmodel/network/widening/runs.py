@@ -51,7 +51,7 @@ def repeated(axis: Axis, times: Dim) -> Axis:
     """Return the axis with so many channels in the place of each.
 
     >>> repeated((ChannelGroup(64, set_id=3),), 49)
-    (Run(count=64, bond=3, times=49),)
+    (ChannelGroup(count=64, set_id=3, times=49),)
     """
     if axis is None:
         return None
