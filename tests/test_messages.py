@@ -243,7 +243,7 @@ VERBS: list[tuple[str, Callable[[Value], object]]] = [
         lambda x: max_pool(x, 3, padding=2),
     ),
     (
-        'table_conv at "C3": the table lists channel 3, but there are 3',
+        'table_conv at "C3": the table lists channel 3 of only 3',
         lambda x: table_conv(x, ((0, 3),), 5, name="C3"),
     ),
     (

@@ -593,7 +593,7 @@ MISFITS = [
         op.Pad((0, 6, 0), (0, 0, 0), "reflect"),
         IMAGE,
     ),
-    ("the table lists channel 4, but there are 4", op.TableConv2d(((4,),), TWO), IMAGE),
+    ("the table lists channel 4 of only 4", op.TableConv2d(((4,),), TWO), IMAGE),
     (
         "needs a vector, got the feature map 4×6×5; flatten it first",
         op.RadialBasis(3),

@@ -1,4 +1,4 @@
-"""What a network costs: one row per node, sums by scope and operator, and totals.
+"""The cost of a network: one row per node, sums by scope and operator, and totals.
 
 Counts are those of a batch of N samples in evaluation mode; they are exact sympy
 expressions, and plain ``int`` once every symbol is bound.
@@ -50,13 +50,13 @@ class Cost(Totals):
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The names of nodes that nobody has a rule for."""
+        """The names of nodes without a rule."""
         return tuple(row.name for row in self.rows if row.sample.is_unknown)
 
     def flops(
         self, convention: str, *, written: Mapping[str, str] | None = None
     ) -> Dim:
-        """Return what a tool prints for the network, in the tool's own unit.
+        """Return the count that a tool prints for the network, in the tool's own unit.
 
         ``written`` names operators, layers or scopes that a module does not write as
         modules, but as a ``"function"`` or in ``"arithmetic"``; compiled networks have
@@ -106,7 +106,7 @@ class Cost(Totals):
 
 
 def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
-    """Return what a network costs.
+    """Return the cost of a network.
 
     **Units**: parameters and activations in elements, the tally in operations, bytes
     at ``bytes_per_element`` (4 is float32).
@@ -119,8 +119,8 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
         raise CostModelError(
             f"bytes_per_element {bytes_per_element!r} is no whole number"
         )
-    # Deep networks repeat their layers: the same operator on the same shapes is the
-    # same algebra, and is done once.
+    # Deep networks repeat their layers: the cost of the same operator on the same
+    # shapes is computed once.
     known: dict[tuple[int, ...], OperatorCost] = {}
     rows, unbatched = [], network.unbatched
     for node in network.nodes:
@@ -139,7 +139,7 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
 def _counted(
     node: Node, inputs: tuple[Shape, ...], stored: tuple[bool, ...], width: int
 ) -> OperatorCost:
-    """Return what a node costs; operands that are stored are read once per batch."""
+    """Return the cost of a node; operands that are stored are read once per batch."""
     operator = node.operator
     read = [counted(x) for x in inputs]
     made = counted(node.output)

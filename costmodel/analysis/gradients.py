@@ -87,14 +87,14 @@ class Backward:
         names = [run.root[source] for source in node.inputs]
         wanted = [(place, n) for place, n in enumerate(names) if run.needs[n]]
         passed, stored = passed_operands(run.call(node)[0]), run.network.unbatched
-        # What every sample shares gets the sum of what they give it.
+        # The gradient of a stored operand is a sum over the samples.
         shared = stored if node.name not in stored else frozenset()
         served = [n for place, n in wanted if place in passed and n not in shared]
         is_part = isinstance(node.operator, op.Concat) or is_repeated(node.operator)
         self._holders[id(mine.tensor)] += len(served)
         for name in served:
             yield name, Gradient(mine.tensor, mine.is_whole and not is_part)
-        # A node adds up for itself what two operands that are one value get.
+        # If both operands are one tensor, the node itself adds their gradients.
         made = (n for place, n in wanted if place not in passed or n in shared)
         for name in dict.fromkeys(made):
             yield name, self._make(name, time)

@@ -32,12 +32,12 @@ def lifetimes(
 ) -> Schedule:
     """Return the steps of an inference, or of a training step, and all tensors.
 
-    Nodes run in network order. What counts: the input, from the first step to its last
-    reader; every result, while it is made and until its last reader; the network's
-    results to the end. While training also what autograd saves, until the backward of
-    the node that saved it, and the gradient of each result, from the first node that
-    adds to it until that result's own node has run backward. What does not: weights,
-    buffers and their gradients, and what an operator needs only while it runs.
+    Nodes run in network order. Included are the input, from the first step to its last
+    reader; every result, from its node to its last reader; the network's results, to
+    the end. In training also the tensors that autograd saves, until the backward of
+    the node that saved them, and the gradient of each result, from the first node that
+    adds to it to the backward of that result's own node. Excluded are weights,
+    buffers and their gradients, and workspace.
 
     ``in_place`` lets a ReLU overwrite its operand where nothing else needs that.
 

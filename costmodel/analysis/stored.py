@@ -1,4 +1,4 @@
-"""What a network stores whether it runs or not: weights, buffers, optimizer state."""
+"""The memory of stored tensors: weights, buffers, optimizer state."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DTYPES = {
 """Bytes per element of the dtypes that networks are run in."""
 
 COUNTER_BYTES = 8
-"""A buffer that is a single number counts batches, in 64 bits whatever the dtype."""
+"""A scalar buffer counts batches, in 64 bits whatever the dtype."""
 
 
 class OptimizerState(NamedTuple):
-    """What an optimizer keeps: tensors per weight, and bytes for a tensor's step count.
+    """The state of an optimizer: tensors per weight, and bytes of each step count.
 
     **Source**: PyTorch, ``torch/optim/sgd.py`` and ``adam.py``.
     """
@@ -53,12 +53,12 @@ class Stored:
 
     @cached_property
     def weight_bytes(self) -> Dim:
-        """Bytes of what is learned."""
+        """Bytes of learnable parameters."""
         return bytes_of(w.numel * self.width for w in self._weights if w.learnable)
 
     @cached_property
     def buffer_bytes(self) -> Dim:
-        """Bytes of what is stored and not learned; counters of batches in 64 bits."""
+        """Bytes of buffers, which are not learned; counters of batches in 64 bits."""
         return bytes_of(
             w.numel * self.width if w.shape else COUNTER_BYTES
             for w in self._weights

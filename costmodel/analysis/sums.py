@@ -1,4 +1,4 @@
-"""Sums of what nodes cost: each quantity added once, when it is first asked for."""
+"""Totals of node costs, each quantity summed on first use."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ METRICS = {
 
 
 class Totals:
-    """Quantities of some nodes; each is added once, when first asked for."""
+    """The quantities of some nodes, each summed once, on first use."""
 
     def __init__(self, costs: Iterable[OperatorCost], batch: Dim) -> None:
-        """Keep what is to be added; equal samples are one object, added at once."""
+        """Keep the costs to be added; equal ones are one object, added at once."""
         costs = tuple(costs)
         counts = Counter(map(id, costs))
         self._costs = [(s, counts[key]) for key, s in {id(s): s for s in costs}.items()]
@@ -48,7 +48,7 @@ class Totals:
     @cached_property
     def tally(self) -> Tally:
         """Every primitive operation, by kind."""
-        # Counted already, as what everyone asks for first.
+        # MACs are cached, and usually computed already.
         return Tally(self.macs, *map(self._operations, KINDS[1:]))
 
     @cached_property
@@ -79,12 +79,12 @@ class Totals:
 
     @cached_property
     def unknown_operators(self) -> int:
-        """How many operators have no rule: the other quantities are without them."""
+        """The number of operators without a rule, which other quantities leave out."""
         return sum(count for cost, count in self._costs if cost.is_unknown)
 
     @property
     def partial(self) -> str:
-        """What is to be said beside every quantity; empty where nothing is unknown."""
+        """A remark for every quantity if operators are unknown; else empty."""
         count = self.unknown_operators
         plural = "" if count == 1 else "s"
         return f"partial: {count} operator{plural} unknown" if count else ""
@@ -102,7 +102,7 @@ class Totals:
         return self._sum(lambda cost: getattr(cost.tally, kind))
 
     def _stored(self, part: Callable[[OperatorCost], Count]) -> Dim:
-        """Add a part of every row, equal rows at once."""
+        """Add one quantity over all rows, equal rows at once."""
         return added((count, part(cost)) for cost, count in self._costs)
 
     def _sum(
@@ -110,7 +110,7 @@ class Totals:
         part: Callable[[OperatorCost], Count],
         stored: Iterable[tuple[int, Count]] = (),
     ) -> Dim:
-        """Add a part of every row, N times, and what is stored, once."""
+        """Add one quantity over all rows, N times, and what is stored, once."""
         each: list[tuple[int, Count]] = []
         once = [*stored]
         for cost, count in self._costs:
@@ -120,10 +120,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class OperatorCost:
-    """What one operator costs per sample, still to be added.
+    """The cost of one operator per sample, not yet expanded.
 
     ``is_stored``: it is made of stored tensors alone, and costs that once per batch.
-    ``is_unknown``: no rule says what it costs.
+    ``is_unknown``: no rule gives its cost.
     """
 
     tally: Tally

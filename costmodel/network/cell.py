@@ -165,14 +165,14 @@ def _largest(x: Value, channels: Dim, stride: int, *, kernel: int) -> Value:
 
 
 def _identity(x: Value, channels: Dim, stride: int) -> Value:
-    """Apply the identity, or a 1×1 convolution if the size or channels differ (NASNet)."""
+    """Apply the identity, or a 1×1 convolution if the shapes differ (NASNet)."""
     if stride == 1 and is_equal(x.channels, channels):
         return x
     return relu_conv_bn(x, channels, stride=stride)
 
 
 def _skip(x: Value, channels: Dim, stride: int) -> Value:
-    """Apply the identity, or a factorized reduction if the size differs (DARTS)."""
+    """Apply the identity, or a factorized reduction if the sizes differ (DARTS)."""
     if stride == 1:
         return _identity(x, channels, stride)
     return factorized_reduction(relu(x), channels)

@@ -1,7 +1,7 @@
 """How each tool counts, as tables; ``docs/conventions.md`` explains them.
 
-Read in the tools' sources at the versions named, and compared with what they print:
-each total here is one that the tool itself gives.
+They were read in the tools' sources at the versions named, and each total is compared
+with what the tool itself prints.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from costmodel.analysis.conventions.rule import (
 
 
 LAYERS = "conv table_conv linear conv_transpose"
-"""Where every tool counts multiply–accumulates."""
+"""The layers whose multiply–accumulates every tool counts."""
 TENSORS = "matmul einsum attention"
 """Products of operands, which most tools count apart or miss."""
 POOLS = "max_pool avg_pool adaptive_avg_pool adaptive_max_pool"
 CHEAP = "elementwise reduction"
-"""What only this package counts; most tools warn of it, or leave it out in silence.
+"""What only this package counts; most tools warn of it, or silently leave it out.
 
-Functions of each element that a tool tells from the others are named apart, as
-:class:`costmodel.network.operators.functions.Function` says.
+Elementwise functions that some tool counts by a rule of their own have kinds of their
+own, given in :class:`costmodel.network.operators.functions.Function`.
 """
 MOVES = "source rearrangement"
-"""What moves or renames elements, which nobody counts."""
+"""What moves or renames elements, which no tool counts."""
 NORMS = "layer_norm group_norm instance_norm"
 """Normalizations by the sample's own statistics."""
 NO_LAYERS = f"""
@@ -41,7 +41,7 @@ NO_LAYERS = f"""
 """
 
 PRODUCTS = Rule(LAYERS, "macs", "conv and linear MACs", is_joint=True)
-"""What every account starts from."""
+"""The first item of every account."""
 ADDITIONS = Rule(LAYERS, "macs", "their additions, counted apart", is_joint=True)
 BIASES = "one addition per bias"
 SCALED = "one operation per element, one more if scaled"
@@ -52,18 +52,18 @@ ESTIMATE = "4*inputs + affine*inputs"
 PARTS = "a square, two scalings, a mean over padded channels"
 PARTS_AMOUNT = "4*inputs + size*positions - positions"
 """Of a local response normalization, which PyTorch composes of functions."""
-LEFT = "the left one's elements times the right one's columns"
-OF_TENSORS = "MACs of tensors with each other"
-TEXT = "It reads the count off a text of four digits."
-ON_OUTPUTS = "It takes every tap to be at every output, as of a plain convolution."
+LEFT = "elements of the left operand times columns of the right one"
+OF_TENSORS = "MACs of products of tensors"
+TEXT = "It reads the count from a text with four digits."
+ON_OUTPUTS = "It counts every tap at every output, as for a convolution."
 IMAGE = "The figure is that of one image."
 
 FVCORE_RESIZES = "planar*nearest*outputs + 4*bilinear*outputs + planar*area*inputs"
-"""It knows the kernels of two axes, and neither rows nor volumes."""
+"""It has rules for kernels of two axes, but for neither sequences nor volumes."""
 THOP_RESIZES = (
     "nearest*outputs + 5*linear*outputs + 11*bilinear*outputs + 259*bicubic*outputs"
 )
-"""Of volumes it warns that trilinear interpolation is not implemented, and adds 0."""
+"""For volumes it warns that trilinear interpolation is not implemented, and adds 0."""
 
 FVCORE = Convention(
     "fvcore", "fvcore 0.1.5.post20221221, FlopCountAnalysis", MAC,
@@ -198,8 +198,8 @@ DEEPSPEED = Convention(
         Rule("attention", "2*macs", "products and sums of both products"),
         Rule("einsum", "einsum_whole", "products and sums", TEXT, is_whole=True),
         Rule("resize", "by_scale*outputs", "one operation per output"),
-        Rule("resize", "to_shape*plane", "one operation per output of one map",
-             "Of a size that is given it forgets channels and batch.", is_whole=True),
+        Rule("resize", "to_shape*plane", "one operation per output of a channel",
+             "If the size is given, it forgets channels and batch.", is_whole=True),
         Rule("resize", "area*inputs", "one operation per element of areas"),
         Rule("batch_norm", "inputs + affine*inputs", SCALED),
         Rule(NORMS, ESTIMATE, ESTIMATED),

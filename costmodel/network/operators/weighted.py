@@ -176,9 +176,7 @@ class TableConv2d(Weighted, Windowed):
         last = max(max(row) for row in self.table)
         channels = inputs[0].channels
         if type(channels) is int and last >= channels:
-            raise CostModelError(
-                f"the table lists channel {last}, but there are {channels}"
-            )
+            raise CostModelError(f"the table lists channel {last} of only {channels}")
         return slide(inputs[0], len(self.table), self.window or POINT)
 
     def weights(self, *inputs: Shape) -> Weights:
