@@ -248,7 +248,7 @@ def test_what_cannot_be_built_without_memory_is_built_really() -> None:
 def test_conditions_are_stated_with_their_reason() -> None:
     unet = str(Path(__file__).parent.parent / "docs" / "unet.py") + ":UNet"
     result = run("analyze", unet, "--input", "3x64x64")
-    assert '"forward" needs 16 divides H (joined maps' in result.stdout
+    assert '"forward" needs 16 divides H (joined feature maps' in result.stdout
     assert "in {0, 1" not in result.stdout
     sides = parsed("analyze", unet)["sides"]
     assert sides["width"]["admissible"] == "16 divides W"

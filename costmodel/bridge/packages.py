@@ -1,4 +1,4 @@
-"""Modules for operators of other packages: found by their entry points, once."""
+"""Registration of PyTorch modules for other packages' operators."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from costmodel.network.operators.packages import import_all
 
 
 GROUP = "costmodel.torch"
-"""The entry-point group under which packages name what registers their modules."""
+"""The entry-point group of modules that register packages' PyTorch modules."""
 
 
 @lru_cache(maxsize=1)
 def discover() -> None:
-    """Import what registers modules, when PyTorch is at work and not before."""
+    """Import the registering modules of all packages, once PyTorch is in use."""
     import_all(GROUP)
 
 
@@ -29,13 +29,13 @@ def register_module(
     read: Callable[[Any], Operator],
     positive: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Say which module of PyTorch an operator of another package is.
+    """Register the PyTorch module of another package's operator.
 
-    ``factory`` makes it of the operator and its input shapes, which ``cm.compile``
-    calls; ``read`` returns the operator of such a ``module``, for ``cm.trace``, which
-    knows modules by their exact class and does not look inside. ``positive`` returns
-    the module's positive linear form, for the gradient oracle, which has no answer
-    about a network without it.
+    ``factory`` makes it from the operator and its input shapes, for ``cm.compile``;
+    ``read`` returns the operator of such a ``module``, for ``cm.trace``, which
+    recognises modules by their exact class and does not trace into them. ``positive``
+    returns the module's positive linear form, for the gradient oracle, which cannot
+    check a network without it.
 
     **Errors**: an operator that is not registered, or has a module; a module's class
     that is taken.

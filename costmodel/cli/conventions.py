@@ -1,4 +1,4 @@
-"""What ``show --conventions`` prints: every tool's number, item by item."""
+"""The output of ``show --conventions``: every tool's count, item by item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says of networks of a user's own."""
+"""Report pages about users' own networks."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from reports import Subject
 
 USUAL_SIDE = 224
-"""Height and width at which a page shows numbers, where they fit and none are given."""
+"""The default height and width at which a page shows numbers, if they fit."""
 
 
 def own_subject(
     name: str, settings: Sequence[str], resolution: Any, *, checked: bool
 ) -> Subject:
-    """Return what a page of a user's network is about.
+    """Return the subject of a page about a user's network.
 
-    Without a size it is 224 × 224, or else the least that the network takes.
+    The default size is 224 × 224, or else the least that the network accepts.
     """
     from reports import Subject
 
@@ -47,7 +47,7 @@ def own_subject(
 def with_files(
     subjects: Sequence[Subject], others: Sequence[str] = ()
 ) -> list[Subject]:
-    """Return subjects whose files have different names, letters of any case."""
+    """Return subjects whose files have distinct names, whatever the case of letters."""
     taken = {"index", "networks", *(other.lower() for other in others)}
     found = []
     for subject in subjects:
@@ -61,12 +61,12 @@ def with_files(
 
 
 def _file(name: str) -> str:
-    """Return the name of a file: letters, digits and a few marks of the target's."""
+    """Return a file name from the letters, digits and a few marks of a target."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "network"
 
 
 def _at_usual(net: Network) -> Network:
-    """Return a network at the usual size, or else at the least one that it takes."""
+    """Return a network at the usual size, or else at the least one that it accepts."""
     from costmodel.analysis.input_sizes import input_sizes
 
     channels = net.inputs[0].output.channels
@@ -80,7 +80,7 @@ def _at_usual(net: Network) -> Network:
 def _checks(
     name: str, settings: Sequence[str], bound: Network
 ) -> tuple[tuple[Check, ...], str]:
-    """Return what PyTorch counts of the module itself, or why it counts nothing."""
+    """Return PyTorch's own counts of the module, or the reason why there are none."""
     from costmodel.analysis.cost import cost
 
     opened = target.open_target(name, settings, None)

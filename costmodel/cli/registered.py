@@ -1,4 +1,4 @@
-"""What a report says of a registered architecture."""
+"""Report pages about registered architectures."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from reports import Subject
 
 Oracles: TypeAlias = Literal["recorded", "run", "none"]
-"""Whether other programs' counts are those recorded, are counted now, or left out."""
+"""Whether oracles' counts are the recorded ones, are counted now, or left out."""
 
 RECORDED = "recorded_checks.json"
-"""What fvcore and PyTorch counted of every registered network, in architectures/."""
+"""The file in architectures/ with fvcore's and PyTorch's counts of its networks."""
 
 
 def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
-    """Return what a page of a registered architecture is about."""
+    """Return the subject of a page about a registered architecture."""
     from costmodel.analysis import published
     from costmodel.network.registry import find, load
     from reports import Setting, Subject
 
     chosen = find(name)
     bound = load(name, resolution=chosen.resolution, batch=1)
-    own = [option for option in chosen.options.values() if _is_knob(option)]
+    own = [option for option in chosen.options.values() if _is_symbolic(option)]
     free = {option.name: option.symbol for option in own}
-    # The width of the layers is the knob that every cost law is about.
+    # Every cost law is a formula in the width.
     if "width" in chosen.options:
         free["width"] = chosen.options["width"].symbol
     checks, note = _checks(name, bound, oracles)
@@ -41,10 +41,10 @@ def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
     )  # fmt: skip
 
 
-def _is_knob(option: Option) -> bool:
-    """Say whether formulas keep an option: a number, but none that all networks have.
+def _is_symbolic(option: Option) -> bool:
+    """Say whether formulas keep an option as a symbol, besides the width.
 
-    A width has its own place, and the data set gives classes and channels of the input.
+    Not classes and input channels, which the data set determines.
     """
     from costmodel.network.options import INPUT_CHANNELS
 
@@ -55,7 +55,7 @@ def _is_knob(option: Option) -> bool:
 def _checks(
     name: str, bound: Network, oracles: Oracles
 ) -> tuple[tuple[Check, ...], str]:
-    """Return counts beside ours, and by what they were counted, or why not."""
+    """Return counts of oracles beside ours, and a note on their origin."""
     if oracles == "none":
         return (), "skipped with --no-oracles"
     if oracles == "run":
@@ -72,7 +72,7 @@ def _checks(
 
 
 def run_checks(bound: Network) -> tuple[tuple[Check, ...], str]:
-    """Count a network with every oracle, here and now."""
+    """Count a network with every oracle now."""
     from costmodel.bridge.checks import check
     from costmodel.errors import MissingDependencyError
 
@@ -86,7 +86,7 @@ def run_checks(bound: Network) -> tuple[tuple[Check, ...], str]:
 
 
 def versions() -> str:
-    """Return the oracles and their versions, in words."""
+    """Return the oracles and their versions as text."""
     from importlib.metadata import version
 
     torch = version("torch").partition("+")[0]

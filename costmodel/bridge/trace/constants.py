@@ -1,4 +1,4 @@
-"""Sizes of tensors that no input reaches."""
+"""Sizes of tensors that do not depend on the input."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def sizes_of(
     options: dict[str, Any],
     result: torch.Tensor,
 ) -> tuple[Size, ...]:
-    """Return the sizes of a result: formulas where the arguments have them.
+    """Return the sizes of a result, as formulas if the arguments have them.
 
-    Every length that equals that of a formula among the arguments, or of an operand's
-    axis, is taken to be that; a trace at another size tells where that was chance.
+    Every size that equals the value of a formula among the arguments, or of an
+    operand's axis, is taken to be that; a second run detects a match by chance.
     """
     given: list[Size] = []
     operands: list[tuple[Size, ...]] = []

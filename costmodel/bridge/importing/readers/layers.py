@@ -1,4 +1,4 @@
-"""Convolutions and linear layers."""
+"""Readers of convolutions and linear layers."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def dense(
     *,
     is_step: bool = False,
 ) -> Traced:
-    """Append a linear layer, from so many numbers to so many."""
+    """Append a linear layer."""
     x = call.fitting(x, len(x.sizes) - 1, sides[0])
     layer = op.Linear(sides[1], bias is not None)
     return call.layer(layer, x, weight, bias, is_step=is_step)
@@ -84,9 +84,9 @@ def padded(
     stride: Sequence[Dim],
     dilation: Sequence[Dim],
 ) -> tuple[Traced, tuple[Dim, ...]]:
-    """Return the operand and the padding that is the same at both ends.
+    """Return the operand and a padding that is equal at both ends.
 
-    What is more at one end, or depends on the size, is a step before.
+    Padding that differs, or depends on the size, becomes a node before.
     """
     pads = call.pads(len(kernel))
     none = (0,) * len(kernel)

@@ -1,4 +1,4 @@
-"""Normalization, and slopes that are learned."""
+"""Readers of normalization, and of PReLU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from costmodel.network.shape import AXES
 
 
 def channels_second(call: Call) -> Traced:
-    """Return an operand whose channels stand behind its batch, and nowhere else."""
+    """Return the operand, or raise if its channels are not axis 1."""
     x = call.x()
     if x.layout.batch_axis or x.layout.is_folded:
         raise NoRule
@@ -72,7 +72,7 @@ def group_norm(call: Call) -> None:
 
 
 def instance_norm(call: Call) -> None:
-    """Read normalization of each channel of each sample by itself."""
+    """Read instance normalization."""
     x = channels_second(call)
     weight, bias = _scale(call)
     if call.optional("running_mean") is not None:

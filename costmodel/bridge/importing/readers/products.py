@@ -1,4 +1,4 @@
-"""Products of matrices, and attention."""
+"""Readers of matrix products, einsum and attention."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from costmodel.network import operators as op
 
 
 def matmul(call: Call, a: Traced, b: Traced, *, is_step: bool = False) -> Traced:
-    """Append a product of matrices that no layer stores."""
+    """Append a product of two computed matrices."""
     _apart(call, a, b)
     inner, other = a.sizes[-1], b.sizes[-2 if len(b.sizes) > 1 else -1]
     if inner != other:
@@ -49,7 +49,7 @@ def einsum(call: Call, equation: object, operands: list[Traced]) -> None:
 
 
 def attention(call: Call, *operands: Traced, is_step: bool = False) -> Traced:
-    """Append attention of queries, keys, values, and of a mask where there is one."""
+    """Append attention of queries, keys, values, and an optional mask."""
     query, key, *rest = operands
     if len(rest) > 1:
         rest[1] = _masking(call, query, key, rest[1])
@@ -58,7 +58,7 @@ def attention(call: Call, *operands: Traced, is_step: bool = False) -> Traced:
 
 
 def _masking(call: Call, query: Traced, key: Traced, mask: Traced) -> Traced:
-    """Return a mask, its last axes as long as queries and keys are many, or 1."""
+    """Return a mask whose last axes are the numbers of queries and keys, or 1."""
     wanted = zip(mask.sizes[-2:], (query.sizes[-2], key.sizes[-2]), strict=True)
     last = [mine if mine.constant == 1 else theirs for mine, theirs in wanted]
     sizes = (*mask.sizes[:-2], *last)

@@ -1,4 +1,4 @@
-"""ONNX operators of each element, and reductions."""
+"""Readers of elementwise ONNX operators, and of reductions."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _reduced(
     keep: bool,
     result: int | None = 0,
 ) -> Traced:
-    """Append a reduction; of a map it sees everywhere, whether its sides are open."""
+    """Append a reduction; on a feature map it covers the whole image."""
     is_all = any(place >= 2 for place in places)
     everywhere = is_all if is_map(x) and len(x.sizes) > 3 else None
     return reductions.reduced(
@@ -131,4 +131,4 @@ ELEMENTS: dict[str, Reader] = {
     "LpNormalization": normalize,
     "CumSum": cumsum,
 }
-"""By type; those whose operands say no more are rows of the table of functions."""
+"""By type; functions without further operands are in the table of functions."""

@@ -1,4 +1,4 @@
-"""ONNX operators that are layers, pooling, resampling or padding."""
+"""Readers of ONNX layers, pooling, resampling and padding."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def prelu(call: NodeCall) -> None:
 
 
 def global_pool(operation: str) -> Reader:
-    """Return a reader of pooling over the whole map."""
+    """Return a reader of global pooling."""
 
     def reader(call: NodeCall) -> None:
         x = call.x()
@@ -82,7 +82,7 @@ def resize(call: NodeCall) -> None:
     if scales:
         if len(scales) != count or scales[:2] != [1, 1]:
             raise NoRule
-        # Of numbers with 24 binary digits.
+        # Factors are float32, of 24 binary digits.
         pooling.scaled(call, mode, scales[2:], 1e-6)
         return
     wanted = [formula_of(n) for n in call.listed(3, "sizes", [])]
@@ -115,7 +115,7 @@ _WHERE = {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"}
 
 
 def pad(call: NodeCall) -> None:
-    """Read padding: before every axis, and then after every axis."""
+    """Read padding, given before every axis and then after every axis."""
     x = call.x()
     amounts = [formula_of(int_of(a)) for a in call.listed(1, "pads", [])]
     mode = _BORDERS.get(call.get("mode", "constant"))

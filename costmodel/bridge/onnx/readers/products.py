@@ -1,4 +1,4 @@
-"""ONNX operators that multiply matrices, and attention."""
+"""Readers of ONNX matrix products, einsum and attention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Torch functions that only move elements: views, parts, joins."""
+"""Readers of torch functions that only move elements: views, slices, joins."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def view_as(call: TorchCall) -> None:
 
 
 def flatten(call: TorchCall) -> None:
-    """Read axes joined to one."""
+    """Read axes merged into one."""
     x = call.x()
     rank = len(x.sizes)
     start, end = call.get("start_dim", 0) % rank, call.get("end_dim", -1) % rank
@@ -49,7 +49,7 @@ def flatten(call: TorchCall) -> None:
 
 
 def unflatten(call: TorchCall) -> None:
-    """Read an axis taken apart."""
+    """Read the split of an axis into several."""
     x = call.x()
     axis = call.get("dim") % len(x.sizes)
     wanted = [formula_of(w) for w in call.get("sizes")]
@@ -61,18 +61,18 @@ def unflatten(call: TorchCall) -> None:
 
 
 def squeeze(call: TorchCall) -> None:
-    """Read axes of one position left out."""
+    """Read the removal of axes of size 1."""
     given = call.get("dim")
     views.squeeze(call, None if given is None else _list(given))
 
 
 def unsqueeze(call: TorchCall) -> None:
-    """Read an axis of one position put in."""
+    """Read the insertion of an axis of size 1."""
     views.unsqueeze(call, [call.get("dim")])
 
 
 def permute(call: TorchCall) -> None:
-    """Read axes in another order."""
+    """Read a permutation of axes."""
     x = call.x()
     views.permuted(call, x, [d % len(x.sizes) for d in call.rest(1, "dims")])
 
@@ -111,7 +111,7 @@ def matrix_transpose(call: TorchCall) -> None:
 
 
 def expand(call: TorchCall) -> None:
-    """Read axes of one position repeated without a copy."""
+    """Read an expansion of axes of size 1, without a copy."""
     x, wanted = call.x(), call.rest(1, "size")
     if len(wanted) == 1 and isinstance(wanted[0], torch.Tensor):
         sizes: Sequence[Size] = call.operand(wanted[0]).sizes
@@ -128,7 +128,7 @@ def repeat(call: TorchCall) -> None:
 
 
 def roll(call: TorchCall) -> None:
-    """Read a tensor shifted round; how far costs nothing."""
+    """Read a cyclic shift, whose cost does not depend on the distance."""
     call.give(views.copied(call, call.x(), "rolled"))
 
 

@@ -1,4 +1,4 @@
-"""Torch functions that multiply matrices, and attention."""
+"""Readers of torch matrix products, einsum and attention."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def attention(call: TorchCall) -> None:
 
 
 def multi_head_attention(call: TorchCall) -> None:
-    """Read attention with its projections: of queries, keys, values, and out again.
+    """Read attention with its projections of queries, keys, values and output.
 
-    Operands are L × N × E, as ``nn.MultiheadAttention`` hands them over.
+    Operands are L × N × E, as ``nn.MultiheadAttention`` passes them.
     """
     query, key, value = (call.x(name) for name in ("query", "key", "value"))
     weight, bias = call.get("in_proj_weight"), call.get("in_proj_bias")
@@ -98,7 +98,7 @@ def multi_head_attention(call: TorchCall) -> None:
 
 
 def _heads(call: TorchCall, x: Traced, heads: int) -> Traced:
-    """Return N × heads × L × E/heads of tokens, whichever place the batch has."""
+    """Return N × heads × L × E/heads of tokens, wherever the batch axis is."""
     batch = call.graph.batch
     length = next(s for i, s in enumerate(x.sizes[:-1]) if i != x.layout.batch_axis)
     opened = call.view(x, (batch, length, size(heads), x.sizes[-1] // heads))
