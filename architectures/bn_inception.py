@@ -36,7 +36,7 @@ PUBLISHED = """
 
 DEPARTURES = [
     "Not reproduced: 11.19M, or 11.29M as in Caffe.",
-    "Figure 5 prints 128 maps for the projections of 4c and 4d, but 576 for what these "
+    "Figure 5 prints 128 channels for the projections of 4c and 4d, but 576 for what these "
     "modules give and 1024 for 4e, which needs 96: so it is here, as in the authors' "
     "TF-slim. Others have 128, and a full 7×7 in front: that is the variant caffe.",
     "Pools that halve are padded as the convolutions beside them are; Caffe's, which "
@@ -53,7 +53,7 @@ def inception(x: Value, row: Row, pool: Unit) -> Value:
 
 
 def reduction(x: Value, row: Row) -> Value:
-    """Halve the map: strided branches, beside a pool that passes all maps through."""
+    """Halve the feature map by strided branches beside a pool, which keeps channels."""
     return concat(*branches(x, row[1:-1], 2), max_pool(x, 3, 2, padding=1))
 
 

@@ -59,12 +59,12 @@ DEPARTURES = [
 
 
 def norm(x: Value) -> Value:
-    """Normalize the channels of each position of a map (section 2.6)."""
+    """Normalize the channels at each position of a feature map (section 2.6)."""
     return permute(layer_norm(permute(x, CHANNELS_LAST)), CHANNELS_FIRST)
 
 
 def drawn(x: Value, channels: Dim, expansion: Dim) -> Value:
-    """d7×7, 1×1, 1×1 (Figure 4, right): a map throughout."""
+    """d7×7, 1×1, 1×1 (Figure 4, right), with channels first throughout."""
     y = norm(depthwise(x, kernel=7))
     y = activation(conv(y, expansion * channels, kernel=1), "gelu")
     return scale(conv(y, channels, kernel=1))

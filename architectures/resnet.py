@@ -89,10 +89,10 @@ BLOCKS: dict[tuple[str, str], Callable[..., Value]] = {
     departures=DEPARTURES,
     idea="blocks that add to their input, at no cost, so that depth can be trained",
     ancestors={
-        "vgg": "3×3 convolutions in stages; maps double where the extent halves",
+        "vgg": "3×3 convolutions in stages; channels double where the extent halves",
         "highway": "paths around layers, here without gates",
         "batch_normalization": "normalization after every convolution",
-        "googlenet": "1×1 reductions, and means of maps before the classifier",
+        "googlenet": "1×1 reductions, and global average pooling before the classifier",
     },
 )
 def resnet(

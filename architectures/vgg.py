@@ -69,7 +69,7 @@ def vgg(
     hidden: Dim = 4096,
     classes: Dim = 1000,
 ) -> Value:
-    """VGG: 3×3 convolutions only; maps double where the extent halves."""
+    """VGG: 3×3 convolutions only; channels double where the extent halves."""
     for stage, (repeats, maps) in enumerate(zip(depths, channels), start=1):
         with scope(f"stage{stage}"):
             for _ in range(repeats):

@@ -20,8 +20,8 @@ Edge: TypeAlias = tuple[str, int]
 class Genotype:
     """A cell: blocks, each the sum of operations on earlier states, and its output.
 
-    States are numbered: first the ``inputs`` (0 is what the last cell gave, 1 what the
-    one before it gave), then one per block. The output stacks the states that
+    States are numbered: first the ``inputs`` (0 is the output of the last cell, 1 that
+    of the one before it), then one per block. The output stacks the states that
     ``output`` names, by default the blocks that no block reads. A genotype is immutable
     and hashable: lists become tuples, and its ``name`` is no part of what it is.
 
