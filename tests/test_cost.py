@@ -158,7 +158,7 @@ def test_the_bytes_of_a_tiny_network_by_hand() -> None:
 @pytest.mark.parametrize("width", [0, -4, 1.5, True, "4", None])
 def test_an_element_has_whole_bytes(width: object) -> None:
     with pytest.raises(
-        CostModelError, match=r"^bytes_per_element .* is no whole number$"
+        CostModelError, match=r"^bytes_per_element .* is not a whole number$"
     ):
         cm.cost(tiny(), bytes_per_element=width)  # type: ignore[arg-type]
 
@@ -170,7 +170,9 @@ def test_scopes_are_summed_to_a_depth() -> None:
     assert cost.by_scope()["head"].parameters == 5 * 48 + 5
     assert cost.of("body").parameters == cost.by_scope()["body"].parameters
     assert cost.of("body.conv1").macs == 54 * 16
-    with pytest.raises(CostModelError, match=r"^by_scope: depth 0 is no whole number"):
+    with pytest.raises(
+        CostModelError, match=r"^by_scope: depth 0 is not an integer ≥ 1"
+    ):
         cost.by_scope(0)
     with pytest.raises(CostModelError, match=r'^no layer or scope "bod"$'):
         cost.of("bod")

@@ -180,7 +180,7 @@ def _on_grid(
     """Return a value of a grid if it is a number that the symbol may have."""
     number = values_of("solutions", {symbol: value}, [formula])[symbol]
     if not number.is_Rational:
-        raise CostModelError(f"solutions: {symbol} = {value} is no number")
+        raise CostModelError(f"solutions: {symbol} = {value} is not a number")
     return number
 
 

@@ -43,7 +43,7 @@ def whole_number(what: str, value: object) -> int:
     """
     number = exact(value, what)
     if type(number) is not int:
-        raise CostModelError(f"{what} {value} is no whole number")
+        raise CostModelError(f"{what} {value} is not a whole number")
     return number
 
 
@@ -58,7 +58,7 @@ def limit_of(what: str, value: object, formula: sympy.Expr) -> Dim:
         return whole_number(what, value)
     number = exact(value, what)
     if not sympy.sympify(number).is_Rational:
-        raise CostModelError(f"{what} {value} is no number")
+        raise CostModelError(f"{what} {value} is not a number")
     return number
 
 
@@ -68,7 +68,7 @@ def positive(what: str, value: object) -> Fraction | None:
         return None
     number = sympy.sympify(exact(value, what))
     if not (number.is_Rational and number > 0):
-        raise CostModelError(f"{what} {value} is no positive number")
+        raise CostModelError(f"{what} {value} is not a positive number")
     return Fraction(int(number.p), int(number.q))
 
 
@@ -85,7 +85,7 @@ def symbols_of(query: str, symbols: object) -> list[sympy.Symbol]:
 def symbol_of(query: str, symbol: object, formulas: Iterable[Dim]) -> sympy.Symbol:
     """Return one symbol that at least one of the formulas depends on."""
     if not isinstance(symbol, sympy.Symbol):
-        raise CostModelError(f"{query}: {symbol!r} is no symbol")
+        raise CostModelError(f"{query}: {symbol!r} is not a symbol")
     free = free_symbols(formulas)
     if symbol not in free:
         same = symbol.name in {other.name for other in free}
@@ -107,7 +107,7 @@ def values_of(
     if at is None:
         return {}
     if not isinstance(at, Mapping):
-        raise CostModelError(f"{query}: at {at!r} is no mapping of symbols to values")
+        raise CostModelError(f"{query}: at {at!r} does not map symbols to values")
     free = free_symbols(formulas)
     named = {symbol.name: symbol for symbol in free}
     values = {}

@@ -71,7 +71,7 @@ def decided(
     if symbol is None:
         return Undecided("it is about no side")
     if not (symbol.is_integer and symbol.is_positive):
-        return Undecided(f"{symbol} is no positive whole number")
+        return Undecided(f"{symbol} is not a positive whole number")
     try:
         return _where(condition, symbol)
     except UndecidedError as error:
@@ -100,7 +100,7 @@ def _where(condition: Boolean, side: sympy.Symbol) -> PeriodicSet:
         return ~_where(condition.args[0], side)
     is_relation = type(condition) in _RELATIONS
     if not (is_relation and all(isinstance(s, sympy.Expr) for s in condition.args)):
-        raise UndecidedError(f"{condition} is no relation")
+        raise UndecidedError(f"{condition} is not a relation")
     sign, ask, negate = _RELATIONS[type(condition)]
     found = _compared(ask, sign * (condition.lhs - condition.rhs), side)
     return ~found if negate else found

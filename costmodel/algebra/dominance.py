@@ -206,7 +206,7 @@ def _roots(query: str, difference: sympy.Expr, x: sympy.Symbol) -> Iterator[symp
         polynomial = sympy.Poly(numerator, x)
     except sympy.PolynomialError:
         raise CostModelError(
-            f"{query}: {difference} is no quotient of polynomials in {x}"
+            f"{query}: {difference} is not a quotient of polynomials in {x}"
         ) from None
     if polynomial.free_symbols_in_domain:
         yield from _symbolic(query, polynomial)

@@ -104,7 +104,7 @@ def _lines_of(monomial: Monomial, symbol: sympy.Symbol) -> tuple[Extent, ...]:
     if rest or any(symbol_of(line) != symbol for line in lines):
         formula = Polynomial({monomial: 1}).value
         raise CostModelError(
-            f"crossovers: {formula} is no product of floors of whole multiples of "
+            f"crossovers: {formula} is not a product of floors of whole multiples of "
             f"{symbol}"
         )
     return lines

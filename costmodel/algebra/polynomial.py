@@ -102,7 +102,7 @@ class Polynomial:
         **Errors**: a coefficient that is no ``int``.
         """
         if not all(type(c) is int for c in self.terms.values()):
-            raise CostModelError(f"{self.value} is no size: a coefficient is not whole")
+            raise CostModelError(f"{self.value} is not a size: a factor is not whole")
         if divisor == 1:
             return self
         whole = {m: c // divisor for m, c in self.terms.items() if c % divisor == 0}
@@ -251,7 +251,7 @@ def _read_rounded(expression: sympy.Expr) -> Size:
     if expression.is_integer:
         # A symbol; Max, Min and what else is whole: a base of its own.
         return _made({Monomial([Extent(expression)]): 1})
-    raise CostModelError(f"{expression} is no size: not a whole number of positions")
+    raise CostModelError(f"{expression} is not a size: not a whole number of positions")
 
 
 def _floor(rest: dict[Monomial, int], constant: int, divisor: int) -> Size:

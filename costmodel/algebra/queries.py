@@ -51,7 +51,7 @@ def leading(expression: Dim, *symbols: sympy.Symbol) -> Dim:
         polynomial = sympy.Poly(law, *chosen)
     except sympy.PolynomialError:
         names = ", ".join(map(str, chosen))
-        raise CostModelError(f"leading: {law} is no polynomial in {names}") from None
+        raise CostModelError(f"leading: {law} is not a polynomial in {names}") from None
     degree = max(sum(powers) for powers in polynomial.monoms())
     return as_dim(
         sympy.Add(

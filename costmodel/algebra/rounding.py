@@ -78,7 +78,7 @@ class Rounding(sympy.Function):
         """Refuse strings, which sympy would run as code."""
         for argument in arguments:
             if isinstance(argument, str):
-                raise CostModelError(f"{cls.__name__}: {argument!r} is no number")
+                raise CostModelError(f"{cls.__name__}: {argument!r} is not a number")
         made: Self = super().__new__(cls, *arguments, **options)
         return made
 
@@ -155,7 +155,7 @@ const make_divisible = (channels, width, divisor) => {
         """Return the rounded number, or None to stay unevaluated; widths are real."""
         channels, width, divisor = arguments
         if divisor.is_number and not (divisor.is_Integer and divisor > 0):
-            raise CostModelError(f"make_divisible: {divisor} is no positive integer")
+            raise CostModelError(f"make_divisible: {divisor} is not a positive integer")
         if not (channels.is_Rational and width.is_Rational and divisor.is_number):
             return None
         return sympy.Integer(cls.value(*map(_fraction, arguments)))
@@ -165,7 +165,7 @@ const make_divisible = (channels, width, divisor) => {
         """Round as the reference code does, in floats."""
         channels, width, divisor = numbers
         if not (divisor.denominator == 1 and divisor > 0):
-            raise CostModelError(f"make_divisible: {divisor} is no positive integer")
+            raise CostModelError(f"make_divisible: {divisor} is not a positive integer")
         if channels * width > _MOST_EXACT:
             raise CostModelError(f"make_divisible: {channels}·{width} is too large")
         scaled, step = float(channels) * float(width), int(divisor)

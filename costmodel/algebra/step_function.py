@@ -91,12 +91,12 @@ def step_function(expression: sympy.Expr, side: sympy.Symbol) -> StepFunction:
     one of its operands.
     """
     if not side.is_integer:
-        raise UndecidedError(f"{side} is no whole number")
+        raise UndecidedError(f"{side} is not a whole number")
     slope, constant = Fraction(0), Fraction(0)
     floors: list[tuple[Fraction, StepFunction]] = []
     for term, factor in sympy.expand(expression).as_coefficients_dict().items():
         if not factor.is_Rational:
-            raise UndecidedError(f"{factor} is no exact number")
+            raise UndecidedError(f"{factor} is not an exact number")
         times = Fraction(int(factor.p), int(factor.q))
         if term.is_Rational:
             constant += times * Fraction(int(term.p), int(term.q))
@@ -126,7 +126,7 @@ def _term(term: sympy.Expr, side: sympy.Symbol) -> StepFunction:
         return step_function(number - modulus * sympy.floor(number / modulus), side)
     if isinstance(term, (sympy.Max, sympy.Min)):
         return step_function(_extreme(term, side), side)
-    raise UndecidedError(f"{term} is no floor of multiples of {side}")
+    raise UndecidedError(f"{term} is not a floor of multiples of {side}")
 
 
 def _extreme(term: sympy.Expr, side: sympy.Symbol) -> sympy.Expr:

@@ -76,7 +76,7 @@ class Cost(Totals):
     def by_scope(self, depth: int = 1) -> dict[str, Totals]:
         """Return sums by the first ``depth`` levels of scope, in network order."""
         if type(depth) is not int or depth < 1:
-            raise CostModelError(f"by_scope: depth {depth!r} is no whole number from 1")
+            raise CostModelError(f"by_scope: depth {depth!r} is not an integer ≥ 1")
         return self._group(lambda row: ".".join(row.name.split(".")[:depth]))
 
     def by_operator(self) -> dict[str, Totals]:
@@ -117,7 +117,7 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
     """
     if type(bytes_per_element) is not int or bytes_per_element < 1:
         raise CostModelError(
-            f"bytes_per_element {bytes_per_element!r} is no whole number"
+            f"bytes_per_element {bytes_per_element!r} is not a whole number"
         )
     # Deep networks repeat their layers: the cost of the same operator on the same
     # shapes is computed once.

@@ -196,7 +196,7 @@ def _grouped(query: str, side: Cost, by: By, depth: int) -> Mapping[str, Totals]
     if by != "scope":
         raise CostModelError(f'{query}: by {by!r} is neither "scope" nor "operator"')
     if type(depth) is not int or depth < 1:
-        raise CostModelError(f"{query}: depth {depth!r} is no whole number from 1")
+        raise CostModelError(f"{query}: depth {depth!r} is not an integer ≥ 1")
     names: dict[str, list[str]] = {}
     for row in side.rows:
         part = ".".join(row.node.scope[:depth]) or row.name

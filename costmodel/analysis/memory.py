@@ -174,7 +174,7 @@ class Memory(Stored):
             )
         chosen = free[str(symbol)]
         if not chosen.is_integer:
-            raise CostModelError(f"crossovers: {symbol} is no whole number")
+            raise CostModelError(f"crossovers: {symbol} is not a whole number")
         formulas = [moment.alive for moment in there.peaks]
         least = there.network.smallest(chosen)[0]
         return tuple(

@@ -44,7 +44,7 @@ def register_module(
     from costmodel.bridge.leaves import LEAVES, MODULES
 
     if operator not in OPERATORS.values():
-        raise CostModelError(f"{operator!r} is no operator that is registered")
+        raise CostModelError(f"{operator!r} is not a registered operator")
     if operator in LEAVES:
         raise CostModelError(f"{operator.kind}: it has a module already")
     if module in MODULES or module in POSITIVE:

@@ -74,7 +74,7 @@ def imported(target: str) -> Iterator[Any]:
     """
     place, _, attribute = target.rpartition(":")
     if not place or not all(part.isidentifier() for part in attribute.split(".")):
-        raise CostModelError(f'"{target}": after the colon is no name of an attribute')
+        raise CostModelError(f'"{target}": no name of an attribute after the colon')
     if place.endswith(".py"):
         path = Path(place).absolute()
         if not path.is_file():
@@ -115,7 +115,7 @@ def _loaded(path: Path, place: str) -> Iterator[Any]:
     name = f"_costmodel_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:  # pragma: no cover - it ends in .py
-        raise CostModelError(f"{place}: is no file of Python")
+        raise CostModelError(f"{place}: is not a Python file")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         with user_code(place):

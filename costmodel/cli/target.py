@@ -119,7 +119,7 @@ def _read_json(name: str) -> Network:
     try:
         text = Path(name).read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise CostModelError(f"{name}: is no text, and so no JSON") from None
+        raise CostModelError(f"{name}: is not text, and so not JSON") from None
     try:
         return Network.from_json(text)
     except CostModelError as error:

@@ -38,7 +38,7 @@ def _share(_context: Any, _parameter: Any, text: str | None) -> float | None:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise click.BadParameter(f'"{text}" is no error such as 5% or 0.05')
+        raise click.BadParameter(f'"{text}" is not an error such as 5% or 0.05')
     return value
 
 

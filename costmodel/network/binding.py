@@ -18,12 +18,12 @@ def chosen_values(
 ) -> dict[sympy.Symbol, Dim]:
     """Return exact values by symbol, given by name or by symbol."""
     if not isinstance(values, Mapping):
-        raise CostModelError(f"bind: {values!r} is no mapping of symbols to values")
+        raise CostModelError(f"bind: {values!r} does not map symbols to values")
     chosen: dict[sympy.Symbol, Dim] = {}
     for key, value in values.items():
         if str(key) not in free:
             raise CostModelError(
-                f'bind: "{key}" is no free symbol of "{network}"; '
+                f'bind: "{key}" is not a free symbol of "{network}"; '
                 f"free are {', '.join(sorted(free)) or 'none'}"
             )
         symbol = free[str(key)]

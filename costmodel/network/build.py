@@ -298,7 +298,7 @@ def split(x: Value, parts: int = 2) -> tuple[Value, ...]:
     """Split the channels into equal parts, in order."""
     common((x,), "split")
     if type(parts) is not int or parts < 1:
-        raise CostModelError(f"split: parts {parts!r} is no positive integer")
+        raise CostModelError(f"split: parts {parts!r} is not a positive integer")
     try:
         size = exact_div(x.channels, parts)
     except CostModelError:

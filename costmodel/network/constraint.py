@@ -101,7 +101,7 @@ def write_relation(relation: Boolean) -> list[Any]:
     if type(relation) in _WORDS:
         parts = sorted(map(write_relation, relation.args), key=str)
         return [_WORDS[type(relation)], *parts]
-    raise CostModelError(f"constraint {relation} is no relation that can be written")
+    raise CostModelError(f"constraint {relation} is not a relation that can be written")
 
 
 def read_relation(document: Any, names: Mapping[str, sympy.Expr]) -> Boolean:
@@ -112,4 +112,4 @@ def read_relation(document: Any, names: Mapping[str, sympy.Expr]) -> Boolean:
             return _CLASSES[sign](*sides)
         case [str(word), *parts] if parts and word in _WORDS.values():
             return _CLASSES[word](*(read_relation(part, names) for part in parts))
-    raise CostModelError(f"constraint {document!r} is no relation")
+    raise CostModelError(f"constraint {document!r} is not a relation")

@@ -117,7 +117,7 @@ class Genotype:
                 raise CostModelError(f"{where}: has no operation")
             for operation, source in block:
                 if not isinstance(operation, str):
-                    raise CostModelError(f"{where}: operation {operation!r} is no name")
+                    raise CostModelError(f"{where}: operation {operation!r} is no text")
                 self._check(f"{where}: {operation} reads", source, state)
 
     @staticmethod

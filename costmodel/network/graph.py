@@ -82,18 +82,18 @@ class Network:
         """Return the network of finished nodes in topological order."""
         check_names(nodes)
         if not isinstance(name, str):
-            raise CostModelError(f"network: name {name!r} is no text")
+            raise CostModelError(f"network: name {name!r} is not text")
         if not any(node.operator.is_input for node in nodes.values()):
             raise CostModelError(f'network "{name}": no input node')
         if outputs is None:
             read = {source for node in nodes.values() for source in node.inputs}
             outputs = [layer for layer in nodes if layer not in read]
         if isinstance(outputs, str) or not isinstance(outputs, Iterable):
-            raise CostModelError(f'network "{name}": outputs {outputs!r} are no names')
+            raise CostModelError(f'network "{name}": outputs {outputs!r} are not names')
         outputs = tuple(outputs)
         for output in outputs:
             if not isinstance(output, str) or output not in nodes:
-                raise CostModelError(f'network "{name}": output "{output}" is no node')
+                raise CostModelError(f'network "{name}": output "{output}" is missing')
         if not outputs:
             raise CostModelError(f'network "{name}": no output node')
         kinds = {layer: node.operator.kind for layer, node in nodes.items()}

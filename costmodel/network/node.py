@@ -73,7 +73,7 @@ def make_node(
         raise at(kind, name, f"takes {wanted} inputs, got {len(inputs)}")
     for source in inputs:
         if not isinstance(source, str):
-            raise at(kind, name, f"inputs {list(inputs)} are no names")
+            raise at(kind, name, f"inputs {list(inputs)} are not names")
     for source in inputs:
         if source not in known:
             raise at(kind, name, f'input "{source}" is missing from the graph')

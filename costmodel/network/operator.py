@@ -143,7 +143,7 @@ class Operator(ABC):
             case "bool" if type(value) is not bool:
                 raise CostModelError(f"{name} {value!r} is not True or False")
             case "str" if type(value) is not str:
-                raise CostModelError(f"{name} {value!r} is no text")
+                raise CostModelError(f"{name} {value!r} is not text")
         return value
 
     @abstractmethod
@@ -244,7 +244,7 @@ def _clean_each(name: str, value: Any, least: float) -> tuple[Dim, ...]:
 def _clean_shape(name: str, value: Any) -> Shape:
     """Return a shape of plain expressions, without the opaque extents of sums."""
     if not isinstance(value, Shape):
-        raise CostModelError(f"{name} {value!r} is no Shape")
+        raise CostModelError(f"{name} {value!r} is not a Shape")
     if not all(isinstance(extent, Extent) for extent in value.spatial):
         raise CostModelError(f"{name} {value.spatial!r}: every axis needs an Extent")
     channels = _clean("channels", value.channels, 1)
@@ -259,7 +259,7 @@ def _clean_axes(name: str, value: Any) -> tuple[int, ...]:
     """Return different axes, numbered from 1: the batch, axis 0, stays where it is."""
     axes = tuple(value) if isinstance(value, (tuple, list)) else ()
     if not axes or any(type(axis) is not int or axis < 1 for axis in axes):
-        raise CostModelError(f"{name} {value!r} are no axes, counted from 1")
+        raise CostModelError(f"{name} {value!r} are not axes, counted from 1")
     if len(set(axes)) != len(axes):
         raise CostModelError(f"{name} {value!r} name an axis twice")
     return axes

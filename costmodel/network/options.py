@@ -65,7 +65,7 @@ class Option:
             )
         may_be_whole = formula.free_symbols and formula.is_integer is not False
         if self.is_whole and type(number) is not int and not may_be_whole:
-            raise CostModelError(f"{where} = {number} is no whole number")
+            raise CostModelError(f"{where} = {number} is not a whole number")
         return number
 
     @property
@@ -120,7 +120,7 @@ def options_of(
     for key in (*keywords, *preset):
         if key in RESERVED:
             raise CostModelError(
-                f"{build.__name__}: {key} is no keyword of its own, `load` takes it "
+                f"{build.__name__}: {key} is not a keyword of its own, `load` takes it "
                 f"for every architecture{_INSTEAD.get(key, '')}"
             )
     options = {}

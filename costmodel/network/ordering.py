@@ -52,7 +52,7 @@ def _operands(graph: nx.DiGraph, node: object) -> tuple[str, ...]:
             f'node "{node}": give its operands in order, as the attribute "inputs"'
         )
     if isinstance(inputs, str) or not isinstance(inputs, Iterable):
-        raise CostModelError(f'node "{node}": inputs {inputs!r} is no tuple of names')
+        raise CostModelError(f'node "{node}": inputs {inputs!r} are not names')
     inputs = tuple(inputs)
     if missing := [source for source in inputs if source not in graph]:
         raise CostModelError(

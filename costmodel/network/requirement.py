@@ -34,10 +34,10 @@ class Requirement(ABC):
         kinds = (Relational, BooleanFunction, BooleanAtom)
         if not isinstance(self.relation, kinds) or self.relation.has(sympy.Float):
             raise CostModelError(
-                f"constraint: {self.relation!r} is no exact relation, such as Eq(H, W)"
+                f"constraint: {self.relation!r} is not an exact relation, like Eq(H, W)"
             )
         if not (isinstance(self.node, str) and isinstance(self.why, str)):
-            raise CostModelError(f"constraint: {self.node!r}, {self.why!r} is no text")
+            raise CostModelError(f"constraint: {self.node!r}, {self.why!r} is not text")
         plain = self.relation.replace(
             sympy.Mod, lambda a, m: a - m * sympy.floor(a / m)
         )
@@ -99,7 +99,7 @@ def settled(
     for requirement in requirements:
         if not isinstance(requirement, Requirement):
             raise CostModelError(
-                f'network "{network}": {requirement!r} is no Constraint'
+                f'network "{network}": {requirement!r} is not a Constraint'
             )
         now = requirement.bind(values)
         if now.is_false:

@@ -99,7 +99,7 @@ def from_json(text: str) -> Network:
     JSON of the first schema is read as well.
     """
     if not isinstance(text, (str, bytes)):
-        raise CostModelError(f"network JSON: {text!r} is no text")
+        raise CostModelError(f"network JSON: {text!r} is not text")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -125,10 +125,10 @@ def from_json(text: str) -> Network:
         what = f"{type(error).__name__}: {error}"
         raise CostModelError(f"network JSON: malformed ({what})") from None
     if not (isinstance(name, str) and isinstance(outputs, list)):
-        raise CostModelError("network JSON: name is no text or outputs is no list")
+        raise CostModelError("network JSON: name is not text or outputs is not a list")
     shared = document.get("shared", {})
     if not isinstance(shared, dict):
-        raise CostModelError(f"network JSON: shared {shared!r} is no object")
+        raise CostModelError(f"network JSON: shared {shared!r} is not an object")
     outputs = map(str, outputs)
     return Network.assemble(layers, outputs, name, batch, constraints, shared)
 
@@ -194,7 +194,7 @@ def _fields_of(operator: type[Operator]) -> dict[str, bool]:
 
 def _inputs(node: dict[str, Any]) -> tuple[Any, ...]:
     if not isinstance(node["inputs"], list):
-        raise CostModelError(f'node "{node["name"]}": inputs are no list of names')
+        raise CostModelError(f'node "{node["name"]}": inputs are not a list of names')
     return tuple(node["inputs"])
 
 

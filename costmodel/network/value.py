@@ -101,7 +101,7 @@ class Builder:
         """Return the node's full name: as given, or its stem and a number."""
         if name is not None:
             if not isinstance(name, str):
-                raise CostModelError(f"{kind}: name {name!r} is no text")
+                raise CostModelError(f"{kind}: name {name!r} is not text")
             full = scoped(name)
             if full in self.nodes:
                 raise at(kind, full, "the name is used twice")

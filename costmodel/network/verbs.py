@@ -103,7 +103,7 @@ def shape_from(sizes: ShapeLike, what: str) -> Shape:
     if isinstance(sizes, Shape):
         return sizes
     if not isinstance(sizes, (tuple, list)) or not sizes:
-        raise CostModelError(f"{what}: sizes {sizes!r} are no tuple of sizes")
+        raise CostModelError(f"{what}: sizes {sizes!r} are not a tuple of sizes")
     first, *others = (as_dim(size, f"{what}: size") for size in sizes)
     return Shape(first, tuple(map(Extent, others)))
 

@@ -64,7 +64,7 @@ def _step(divisor: Any) -> int:
     """Return the divisor as an integer."""
     step = exact(divisor, "widen: divisor")
     if type(step) is not int or step < 1:
-        raise CostModelError(f"widen: divisor {divisor} is no positive integer")
+        raise CostModelError(f"widen: divisor {divisor} is not a positive integer")
     return step
 
 

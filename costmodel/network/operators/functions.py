@@ -57,7 +57,7 @@ class Function:
             value, kind = getattr(self, column.name), _TYPES.get(str(column.type), str)
             if not isinstance(value, kind):
                 raise CostModelError(
-                    f"{column.name} {value!r} is no {kind.__name__.lower()}"
+                    f"{column.name} {value!r} is not a {kind.__name__.lower()}"
                 )
         counts = [getattr(self.tally, kind) for kind in KINDS]
         if any(type(count) is not int or count < 0 for count in counts):

@@ -156,7 +156,7 @@ class Einsum(Product):
         """Normalise the equation, and refuse one without exactly two operands."""
         super(Einsum, self).__post_init__()
         if not isinstance(self.equation, str):
-            raise CostModelError(f"equation {self.equation!r} is no text")
+            raise CostModelError(f"equation {self.equation!r} is not text")
         text = "".join(self.equation.split())
         object.__setattr__(self, "equation", text)
         terms = self._terms()
@@ -165,7 +165,7 @@ class Einsum(Product):
         for term in terms:
             if not term.isalpha() or len(set(term)) != len(term):
                 raise CostModelError(
-                    f'equation "{text}": "{term}" is no row of different letters'
+                    f'equation "{text}": "{term}" is not a row of different letters'
                 )
         if not set(terms[2]) <= set(terms[0] + terms[1]):
             raise CostModelError(f'equation "{text}": the result has a new letter')

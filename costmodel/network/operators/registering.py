@@ -54,9 +54,9 @@ def register_function(name: str, function: Function) -> None:
     have; a ``counted`` or ``runtime`` that no other row has.
     """
     if not (isinstance(name, str) and name.isidentifier()):
-        raise CostModelError(f"function {name!r}: the name is no identifier")
+        raise CostModelError(f"function {name!r}: the name is not an identifier")
     if not isinstance(function, Function):
-        raise CostModelError(f'function "{name}": {function!r} is no Function')
+        raise CostModelError(f'function "{name}": {function!r} is not a Function')
     for column in ("counted", "runtime"):
         known = {w for f in FUNCTIONS.values() for w in getattr(f, column).split()}
         if odd := set(getattr(function, column).split()) - known:
@@ -87,7 +87,7 @@ def kinds() -> set[str]:
 def unfit(operator: Any) -> Iterator[str]:
     """Give the first problems of an operator's class; each check relies on the last."""
     if not (isinstance(operator, type) and issubclass(operator, Operator)):
-        yield "it is no class derived from Operator"
+        yield "it is not a class derived from Operator"
     if inspect.isabstract(operator):
         missing = ", ".join(sorted(operator.__abstractmethods__))
         yield f"it is abstract; it lacks {missing}"
@@ -98,7 +98,7 @@ def unfit(operator: Any) -> Iterator[str]:
         yield "it is no @dataclass(frozen=True, slots=True)"
     kind = operator.kind if "kind" in own else None
     if not (isinstance(kind, str) and kind.isidentifier()):
-        yield f"its kind {kind!r} is no identifier"
+        yield f"its kind {kind!r} is not an identifier"
     if any(type(field.type) is not str for field in fields(operator)):
         yield "its module needs: from __future__ import annotations"
     yield from _odd_words(operator)
@@ -106,9 +106,9 @@ def unfit(operator: Any) -> Iterator[str]:
 
 def _odd_words(operator: type[Operator]) -> Iterator[str]:
     """Give the class attributes and fields of wrong types."""
-    for word, kinds_of in WORDS.items():
-        if not isinstance(getattr(operator, word), kinds_of):
-            yield f"its {word} {getattr(operator, word)!r} is no {kinds_of[0].__name__}"
+    for word, types in WORDS.items():
+        if not isinstance(getattr(operator, word), types):
+            yield f"its {word} {getattr(operator, word)!r} is not a {types[0].__name__}"
     for field in fields(operator):  # type: ignore[arg-type]
         if field.type.removesuffix(OR_NONE) in ("float", "complex", "list", "dict"):
             yield f"its field {field.name} is a {field.type}; costs are exact"
@@ -122,7 +122,7 @@ def _unlike_others(operator: type[Operator]) -> Iterator[str]:
     if operator.kind in known:
         yield f'the kind "{operator.kind}" is taken'
     if operator.counted and operator.counted not in known:
-        yield f'counted as "{operator.counted}", which is no kind of operator'
+        yield f'counted as "{operator.counted}", which is not a kind of operator'
     if odd := set((operator.saved or "").split()) - SAVED:
         yield f"saved {sorted(odd)} is none of {', '.join(sorted(SAVED))}"
 

@@ -31,7 +31,7 @@ class Input(Source):
             isinstance(extent, Extent) for extent in shape.spatial
         ):
             raise CostModelError(
-                f"the sample {shape} is no Shape such as channels × height × width"
+                f"the sample {shape} is not a Shape such as channels × height × width"
             )
         super(Input, self).__post_init__()
 
@@ -101,7 +101,7 @@ class Opaque(Stateless):
         """Check the name as well as the shape."""
         super(Opaque, self).__post_init__()
         if not isinstance(self.name, str) or not self.name:
-            raise CostModelError(f"name {self.name!r} is no text")
+            raise CostModelError(f"name {self.name!r} is not text")
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the given shape."""
