@@ -1,4 +1,4 @@
-"""The history of convolutional networks: one file per paper, all imported with this."""
+"""The history of convolutional networks: one file per paper, all imported with it."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ DEPARTURES = [
     resolution=227,
     published=PUBLISHED,
     departures=DEPARTURES,
-    idea="a deep, wide convolutional network, trained on two graphics cards",
+    idea="a deep, wide convolutional network, trained on two GPUs",
     ancestors={
         "lenet5": "convolutions and pooling in turn, dense layers at the end",
         "dropout": "half of the dense units left out while training",
@@ -66,11 +66,11 @@ def alexnet(
     hidden: Dim = 4096,
     classes: Dim = 1000,
 ) -> Value:
-    """AlexNet: ReLU, dropout and two towers, one for each of two graphics cards."""
+    """AlexNet: ReLU, dropout and two towers, one per GPU."""
     if variant == "torchvision":
         require(towers == 2, "torchvision's AlexNet has one tower; leave towers out")
         return one_weird_trick(x, width=width, hidden=hidden, classes=classes)
-    # A tower sees its own half of the maps, but in layer 3 and the dense layers all.
+    # A tower reads its own half of the channels, but all in layer 3 and dense layers.
     x = relu(conv(x, 96 * width, kernel=11, stride=4, padding=0, name="conv1"))
     x = max_pool(local_response_norm(x), kernel=3, stride=2)
     x = relu(conv(x, 256 * width, kernel=5, groups=towers, name="conv2"))

@@ -12,7 +12,7 @@ from costmodel.network.cells.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
 
-# As released. State 0 is what the last cell gave, 1 what the one before it gave.
+# As released. State 0 is the output of the last cell, 1 that of the one before it.
 NORMAL = Genotype([
     [("avg_pool_3x3", 0), ("max_pool_3x3", 0)],
     [("sep_conv_3x3", 1), ("identity", 1)],

@@ -20,7 +20,7 @@ def squeeze_excite(
     *,
     bias: bool = True,
 ) -> Value:
-    """Gate each map by what the means of all maps say: s = σ(W₂ δ(W₁ z)).
+    """Gate each channel by the means of all channels: s = σ(W₂ δ(W₁ z)).
 
     **Source**: Hu, Shen, Sun 2017, arXiv:1709.01507, equations 2 to 4.
     """

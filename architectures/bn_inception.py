@@ -37,7 +37,7 @@ PUBLISHED = """
 
 DEPARTURES = [
     "Not reproduced: 11.19M, or 11.29M as in Caffe.",
-    "Figure 5 prints 128 maps for the projections of 4c and 4d, but 576 for what these "
+    "Figure 5 prints 128 channels for the projections of 4c and 4d, but 576 for what these "
     "modules give and 1024 for 4e, which needs 96: so it is here, as in the authors' "
     "TF-slim. Others have 128, and a full 7×7 in front: that is the variant caffe.",
     "Pools that halve are padded as the convolutions beside them are; Caffe's, which "
@@ -54,7 +54,7 @@ def inception(x: Value, row: Row, pool: Unit) -> Value:
 
 
 def reduction(x: Value, row: Row) -> Value:
-    """Halve the map: strided branches, beside a pool that passes all maps through."""
+    """Halve the feature map by strided branches beside a pool, which keeps channels."""
     return concat(*branches(x, row[1:-1], 2), max_pool(x, 3, 2, padding=1))
 
 
@@ -67,7 +67,7 @@ def branches(x: Value, row: Row, stride: int = 1) -> tuple[Value, Value]:
 
 
 def stem(x: Value, width: Dim, *, separable: bool) -> Value:
-    """Separate the 7×7 into 8 kernels a channel and 1×1, which is 1/3.5 of its cost."""
+    """Separate the 7×7 into 8 kernels per channel and a 1×1: 1/3.5 of its cost."""
     if separable:
         x = conv(x, 8 * x.channels, 7, 2, groups=x.channels, bias=False)
     x = conv_bn_relu(x, 64 * width, *((1, 1) if separable else (7, 2)))
@@ -100,7 +100,7 @@ def features(x: Value, variant: str, width: Dim, gate: Gate = lambda y: y) -> Va
         "googlenet": "modules of branches behind 1×1 reductions",
         "vgg": "two 3×3 in place of one larger kernel",
         "batch_normalization": "proposed in the same paper",
-        "separable_convolution": "the first layer, with 8 kernels a channel",
+        "separable_convolution": "the first layer, with 8 kernels per channel",
     },
 )
 def bn_inception(

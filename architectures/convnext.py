@@ -25,7 +25,7 @@ from costmodel.network.registry import Default, architecture
 
 CHANNELS_LAST, CHANNELS_FIRST = (2, 3, 1), (3, 1, 2)
 
-#                   blocks a stage B, channels C        section 3
+#                   blocks per stage B, channels C        section 3
 TABLE = {"tiny":  ((3, 3, 9, 3),  (96, 192, 384, 768)),
          "small": ((3, 3, 27, 3), (96, 192, 384, 768)),
          "base":  ((3, 3, 27, 3), (128, 256, 512, 1024)),
@@ -59,12 +59,12 @@ DEPARTURES = [
 
 
 def norm(x: Value) -> Value:
-    """Normalize the channels of each position of a map (section 2.6)."""
+    """Normalize the channels at each position of a feature map (section 2.6)."""
     return permute(layer_norm(permute(x, CHANNELS_LAST)), CHANNELS_FIRST)
 
 
 def drawn(x: Value, channels: Dim, expansion: Dim) -> Value:
-    """d7×7, 1×1, 1×1 (Figure 4, right): a map throughout."""
+    """d7×7, 1×1, 1×1 (Figure 4, right), with channels first throughout."""
     y = norm(depthwise(x, kernel=7))
     y = activation(conv(y, expansion * channels, kernel=1), "gelu")
     return scale(conv(y, channels, kernel=1))
@@ -89,9 +89,9 @@ def released(x: Value, channels: Dim, expansion: Dim) -> Value:
         "resnet": "stages of blocks beside identity shortcuts",
         "resnext": "more groups and wider, to the end: as many groups as channels",
         "mobilenet_v2": "blocks that are four times wider in the middle",
-        "swin": "a stem of patches, reductions by 2×2 between stages, blocks a stage",
-        "layer_normalization": "one normalization a block, over channels",
-        "gelu": "one activation a block",
+        "swin": "a stem of patches, reductions by 2×2 between stages, blocks per stage",
+        "layer_normalization": "one normalization per block, over channels",
+        "gelu": "one activation per block",
     },
 )
 def convnext(

@@ -24,8 +24,8 @@ from costmodel.network.cells.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
 
-# The cells of second order ("V2" in the release). State 0 is what the last cell gave,
-# 1 what the one before it gave: the release numbers these two the other way round.
+# The cells of second order ("V2" in the release). State 0 is the output of the last
+# cell, 1 that of the one before it; the release numbers these two the other way round.
 NORMAL = Genotype([
     [("sep_conv_3x3", 1), ("sep_conv_3x3", 0)],
     [("sep_conv_3x3", 1), ("sep_conv_3x3", 0)],
@@ -72,7 +72,7 @@ def searched(
 
 
 def imagenet_stem(x: Value, channels: Dim) -> tuple[Value, Value]:
-    """Make the map an eighth by three 3×3 convolutions, as released."""
+    """Reduce the feature map to an eighth by three 3×3 convolutions, as released."""
     before = batch_norm(conv(x, share(channels, 1, 2), 3, stride=2, bias=False))
     before = relu_conv_bn(before, channels, kernel=3, stride=2)
     return relu_conv_bn(before, channels, kernel=3, stride=2), before

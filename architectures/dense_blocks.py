@@ -18,7 +18,7 @@ from costmodel.network.build import (
 
 
 def layer(x: Value, growth_rate: Dim, bottleneck: Dim | None = None) -> Value:
-    """BN-ReLU-3×3 of k maps, put beside all earlier ones; B: a 1×1 first (section 3)."""
+    """Concatenate BN-ReLU-3×3 of k channels to its input; B: a 1×1 first (section 3)."""
     y = x
     if bottleneck is not None:
         y = relu(batch_norm(y))
@@ -29,7 +29,7 @@ def layer(x: Value, growth_rate: Dim, bottleneck: Dim | None = None) -> Value:
 
 
 def transition(x: Value, compression: Dim) -> Value:
-    """BN-ReLU-1×1 to ⌊θm⌋ of m maps, then 2×2 mean pooling."""
+    """BN-ReLU-1×1 to ⌊θm⌋ of m channels, then 2×2 average pooling."""
     require(
         is_equal(compression, 1) or not is_equal(maximum(compression, 1), compression),
         f"option compression = {compression}: no more than 1, all maps, is kept",

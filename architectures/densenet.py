@@ -53,11 +53,11 @@ HALF = Rational(1, 2)
         }
         for name, (blocks, growth_rate) in MEMBERS.items()
     },
-    idea="every layer reads all earlier ones of its block, so that few maps each suffice",
+    idea="every layer reads all earlier ones of its block, so few channels each suffice",
     ancestors={
         "resnet": "layers that see past the one before; 1×1 bottlenecks",
         "preact_resnet": "normalization and activation before convolution",
-        "googlenet": "maps put side by side",
+        "googlenet": "concatenated feature maps",
     },
 )
 def densenet(
@@ -70,7 +70,7 @@ def densenet(
     bottleneck: Dim = 4,
     classes: Dim = 1000,
 ) -> Value:
-    """DenseNet: every layer sees all earlier ones of its block, and adds k maps."""
+    """DenseNet: every layer reads all earlier ones of its block, and adds k channels."""
     del variant  # torchvision's network is the paper's
     with scope("stem"):
         x = conv_bn_relu(x, 2 * growth_rate, kernel=7, stride=2)

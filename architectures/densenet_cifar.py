@@ -34,7 +34,7 @@ PUBLISHED = """
     idea="three dense blocks of equal depth, for small images",
     ancestors={
         "densenet": "layers that read all earlier ones, and transitions",
-        "resnet_cifar": "three stages on maps of 32, 16 and 8, and one number for depth",
+        "resnet_cifar": "three stages of sides 32, 16 and 8, and one number for depth",
     },
 )
 def densenet_cifar(
@@ -46,7 +46,7 @@ def densenet_cifar(
     compression: Dim = 1,
     classes: Dim = 10,
 ) -> Value:
-    """DenseNet for CIFAR-10: L layers of k maps; B and C are options (section 3)."""
+    """DenseNet for CIFAR-10: L layers of k channels; B and C are options (section 3)."""
     each = 2 if bottleneck else 1
     count, rest = divmod(layers - 4, 3 * each)
     require(

@@ -1,4 +1,4 @@
-"""The space that RegNets are drawn from: widths along a line, rounded to stages."""
+"""The design space of RegNets: widths along a line, quantized to stages."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from costmodel.network.build import require
 
 
 def widths(blocks: int, initial: int, slope: Dim, factor: Dim) -> Counter[int]:
-    """Return the widths of the stages, and how many blocks each has.
+    """Return the widths of the stages, with their numbers of blocks.
 
     Block j is w_0·w_m^s wide, s = log(1 + w_a·j/w_0)/log w_m, with s rounded to a whole
     number and then the width to a multiple of 8. Whole numbers are found by comparing
-    fractions: nothing is rounded on the way.
+    fractions, without rounding errors.
 
     **Source**: Radosavovic et al. 2020, arXiv:2003.13678, equations 2 to 4.
 
@@ -24,7 +24,7 @@ def widths(blocks: int, initial: int, slope: Dim, factor: Dim) -> Counter[int]:
     """
     require(initial % 8 == 0, f"initial = {initial} is not a multiple of 8")
     require(factor > 1, f"factor = {factor} multiplies widths; give more than 1")
-    # Python's fractions are exact as sympy's are, and round without asking for digits.
+    # Python's fractions are exact as sympy's, and round without numerical evaluation.
     slope, factor = (Fraction(str(Rational(x))) for x in (slope, factor))
     found: Counter[int] = Counter()
     exponent = 0
@@ -37,7 +37,7 @@ def widths(blocks: int, initial: int, slope: Dim, factor: Dim) -> Counter[int]:
 
 
 def fit(size: int, group: int, *, nearest: bool) -> int:
-    """Return a width near one, which a group width divides.
+    """Return a width near the given one that a group width divides.
 
     The nearest multiple is the authors' choice; the other is never 10 % thinner.
 

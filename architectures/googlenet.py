@@ -85,7 +85,7 @@ def auxiliary(x: Value, classes: Dim, unit: Unit, variant: str) -> Value:
     ],
     idea="branches of several kernel sizes, affordable behind narrow 1×1 layers",
     ancestors={
-        "network_in_network": "1×1 convolutions, and means of maps at the end",
+        "network_in_network": "1×1 convolutions, and global average pooling",
         "alexnet": "local response normalization, overlapping pools, dropout",
     },
 )

@@ -1,4 +1,4 @@
-"""Ideas that the networks build on and that are no network here."""
+"""Ideas that networks build on, without a network of their own here."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ add_idea(
     title="Dropout",
     year=2012,
     paper="arXiv:1207.0580",
-    idea="units left out at random in training, for no operation when it is over",
+    idea="units left out at random in training, at no cost in evaluation",
 )
 add_idea(
     "network_in_network",
     title="Network in network",
     year=2013,
     paper="arXiv:1312.4400",
-    idea="1×1 convolutions, and the mean of each map before the classifier",
+    idea="1×1 convolutions, and global average pooling before the classifier",
 )
 add_idea(
     "separable_convolution",
     title="Separable convolution",
     year=2014,
     paper="arXiv:1403.1687",
-    idea="filtering each map by itself, then mixing maps at each position",
+    idea="filtering each channel by itself, then mixing channels at each position",
 )
 add_idea(
     "batch_normalization",
     title="Batch normalization",
     year=2015,
     paper="arXiv:1502.03167",
-    idea="a scale and a shift a map, which fold into the convolution before it",
+    idea="one scale and one shift per channel, which fold into the convolution before it",
 )
 add_idea(
     "highway",
@@ -52,7 +52,7 @@ add_idea(
     title="Gaussian error linear unit",
     year=2016,
     paper="arXiv:1606.08415",
-    idea="an element times the chance that a normal variable is below it",
+    idea="an element times the probability that a normal variable is below it",
 )
 add_idea(
     "layer_normalization",
@@ -66,5 +66,5 @@ add_idea(
     title="Swin Transformer",
     year=2021,
     paper="arXiv:2103.14030",
-    idea="attention within windows of 7×7, in stages that halve the map",
+    idea="attention within windows of 7×7, in stages that halve the feature map",
 )

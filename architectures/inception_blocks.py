@@ -23,31 +23,31 @@ from costmodel.network.build import (
 Layer: TypeAlias = (
     "tuple[int, Size] | tuple[int, Size, int] | Callable[[Value], Value] | Module"
 )
-"""(maps, kernel) is padded to keep the size; (maps, kernel, stride) is not padded."""
+"""(channels, kernel) is padded to keep the size; (channels, kernel, stride) is not."""
 
 Branch: TypeAlias = "Sequence[Layer]"
 Module: TypeAlias = "list[Branch]"
 
 Row: TypeAlias = "tuple[Dim, ...]"
-"""A module as a table prints it: the maps of its layers."""
+"""A module as in a table: the channels of its layers."""
 
 Unit: TypeAlias = Callable[..., Value]
-"""A convolution with what follows it: from its input, maps, kernel and stride."""
+"""A convolution with its activation, as a function of input, channels, kernel, stride."""
 
 Gate: TypeAlias = Callable[[Value], Value]
-"""What a module's result passes through; nothing, or squeeze and excitation."""
+"""A function of a module's result: the identity, or squeeze and excitation."""
 
 ACROSS, DOWN = (1, 7), (7, 1)
 HALVE = partial(max_pool, kernel=3, stride=2)
 
 
 def inception(x: Value, module: Module, width: Dim) -> Value:
-    """Stack what the branches of a module give."""
+    """Concatenate the branches of a module."""
     return concat(*(chain(x, branch, width) for branch in module))
 
 
 def chain(x: Value, branch: Branch, width: Dim) -> Value:
-    """Apply layers one after the other; a module may be one of them."""
+    """Apply layers in order; a module may be one of them."""
     for layer in branch:
         if callable(layer):
             x = layer(x)
@@ -61,7 +61,7 @@ def chain(x: Value, branch: Branch, width: Dim) -> Value:
 
 
 def modules(x: Value, table: dict[str, Module], width: Dim) -> Value:
-    """Apply named modules one after the other."""
+    """Apply named modules in order."""
     for name, module in table.items():
         with scope(name):
             x = inception(x, module, width)
@@ -69,7 +69,7 @@ def modules(x: Value, table: dict[str, Module], width: Dim) -> Value:
 
 
 def head(x: Value, classes: Dim, percent: int = 0) -> Value:
-    """Classify the means of the maps, after dropout of so many percent."""
+    """Classify by global average pooling, dropout of so many percent, and a linear layer."""
     with scope("head"):
         x = global_average_pool(x)
         return linear(dropout(x, percent) if percent else x, classes)

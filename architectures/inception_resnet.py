@@ -68,7 +68,7 @@ DEPARTURES = [
 
 
 def residual(x: Value, module: Module, width: Dim, gate: Gate) -> Value:
-    """Add what a linear 1×1, with biases and not normalized, makes of the branches."""
+    """Add a linear 1×1 of the branches, with biases and without normalization."""
     return add(x, gate(conv(inception(x, module, width), x.channels, 1)))
 
 

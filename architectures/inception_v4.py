@@ -86,7 +86,7 @@ DEPARTURES = [
     resolution=299,
     published=PUBLISHED,
     departures=DEPARTURES,
-    idea="one uniform module a stage, more of them, and a stem of branches",
+    idea="one uniform module per stage, more of them, and a stem of branches",
     ancestors={
         "inception_v3": "factorized kernels, and reductions beside a pool",
         "batch_normalization": "normalization after every convolution",

@@ -19,7 +19,7 @@ from costmodel.network.build import (
 from costmodel.network.registry import architecture
 
 
-# Table I: the maps of S2 that each of the 16 maps of C3 sees.
+# Table I: the feature maps of S2 that each of the 16 of C3 reads.
 C3 = (
     (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
     (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),

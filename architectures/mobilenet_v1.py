@@ -51,7 +51,7 @@ DEPARTURES = [
     departures=DEPARTURES,
     idea="a depthwise and a pointwise layer in place of every full convolution",
     ancestors={
-        "separable_convolution": "filtering each map apart from mixing the maps",
+        "separable_convolution": "filtering each channel apart from mixing them",
         "batch_normalization": "normalization after every convolution",
     },
 )

@@ -51,7 +51,7 @@ def conv_bn_relu6(x: Value, channels: Dim, kernel: int, stride: int = 1) -> Valu
 
 
 def inverted_residual(x: Value, channels: Dim, stride: int, expansion: Dim) -> Value:
-    """1×1 to t times the maps, 3×3 depthwise, 1×1 without activation (Table 1)."""
+    """1×1 to t times the channels, 3×3 depthwise, 1×1 without activation (Table 1)."""
     y = x
     if not is_equal(expansion, 1):
         y = conv_bn_relu6(y, expansion * x.channels, kernel=1)

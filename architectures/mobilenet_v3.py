@@ -108,7 +108,7 @@ def mobilenet_v3(
     with scope("stem"):
         x = activation(conv_bn(x, make_divisible(16, width, 8), 3, stride=2), HS)
     for number, (row, before) in enumerate(zip(rows, [16, *(r[2] for r in rows)]), 1):
-        # The release multiplies the thinned maps; torchvision thins the product.
+        # The release expands the thinned channels; torchvision thins the product.
         hidden = make_divisible(row[1], width, 8)
         if variant == "paper" and row[1] != before:
             hidden = make_divisible(x.channels * Rational(row[1], before), 1, 8)

@@ -21,7 +21,7 @@ from costmodel.network.cells.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
 
-# Figure 4. State 0 is what the last cell gave, 1 what the one before it gave.
+# Figure 4. State 0 is the output of the last cell, 1 that of the one before it.
 NORMAL = Genotype([
     [("sep_conv_5x5", 0), ("sep_conv_3x3", 1)],
     [("sep_conv_5x5", 1), ("sep_conv_3x3", 1)],
@@ -37,7 +37,7 @@ REDUCTION = Genotype([
     [("sep_conv_3x3", 2), ("max_pool_3x3", 0)],
 ], output=[3, 4, 5, 6], name="NASNet-A, reduction")  # fmt: skip
 
-# N @ P in the paper is N cells a stage, and filters of P/24 in the first one.
+# N @ P in the paper is N cells per stage, and filters of P/24 in the first one.
 MEMBERS: dict[str, dict[str, Any]] = {
     "nasnet_a_mobile": {"cells": Default(4), "filters": Default(44), "stem": 32,
                         "covered": 4, "skips": False},
@@ -71,7 +71,7 @@ DEPARTURES = [
 def auxiliary(x: Value, covered: int, width: Dim, classes: Dim) -> Value:
     """Classify two thirds of the way up, to train the lower cells (appendix A.7).
 
-    ``covered`` is the side of what is left of the map, which one convolution covers.
+    ``covered`` is the side of the remaining feature map, which one convolution covers.
     """
     x = batch_norm(conv(avg_pool(relu(x), 5, 3), 128 * width, 1, bias=False))
     x = batch_norm(conv(relu(x), 768 * width, covered, padding=0, bias=False))
@@ -89,9 +89,9 @@ def auxiliary(x: Value, covered: int, width: Dim, classes: Dim) -> Value:
     ancestors={
         "architecture_search": "layers that a controller chooses, trained by reward",
         "googlenet": "modules of many branches, stacked by channels",
-        "resnet": "one block repeated, maps halved and doubled from stage to stage",
+        "resnet": "one block repeated, sides halved and channels doubled by stages",
         "separable_convolution": "every convolution of a cell, applied twice",
-        "inception_v3": "strided branches that halve the map; an early classifier",
+        "inception_v3": "strided branches that halve the sides; an early classifier",
     },
 )
 def nasnet(

@@ -12,7 +12,7 @@ from costmodel.network.cells.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
 
-# Figure 1. State 0 is what the last cell gave, 1 what the one before it gave.
+# Figure 1. State 0 is the output of the last cell, 1 that of the one before it.
 CELL = Genotype([
     [("sep_conv_5x5", 1), ("max_pool_3x3", 1)],
     [("sep_conv_7x7", 0), ("max_pool_3x3", 0)],
@@ -55,7 +55,7 @@ def pnasnet(
     width: Dim = 1,
     classes: Dim = 1000,
 ) -> Value:
-    """PNASNet-5: a single searched cell, which is strided where the map is halved."""
+    """PNASNet-5: a single searched cell, strided where the feature map is halved."""
     maps = filters * width
     x, previous = (
         cifar_stem(x, maps) if stem is None

@@ -18,7 +18,7 @@ PLAIN = {"block": "basic", "expansion": 1, "variant": "paper"}
 MEMBERS: dict[str, dict[str, Any]] = {
     **{f"preact_resnet{d}": {**PLAIN, "repeats": Default(r)} for d, r in BASIC.items()},
     **{f"preact_resnet{d}": {"block": "bottleneck", "repeats": Default(r)}
-       # 16 blocks more than 152 has, on maps of 28×28 (section 5)
+       # 16 blocks more than 152 has, at 28×28 (section 5)
        for d, r in {**BOTTLENECK, 200: (3, 24, 36, 3)}.items()},
 }  # fmt: skip
 
@@ -31,7 +31,7 @@ PUBLISHED = """
 
 
 def basic(x: Value, channels: Dim, stride: int, expansion: Dim = 1) -> Value:
-    """3×3, 3×3 of what is activated already."""
+    """3×3, 3×3 of an activated input."""
     y = conv_bn_relu(x, channels, kernel=3, stride=stride)
     return conv(y, expansion * channels, kernel=3, bias=False)
 
@@ -58,7 +58,7 @@ def preactivated(
 
     def block(x: Value, width: Any, stride: int) -> Value:
         # The stem is activated before the paths part, and a projection sees the
-        # activated map too (appendix).
+        # activated values too (appendix).
         active = x if x is start else relu(batch_norm(x))
         y = branch(active, width, stride)
         if changes(x, y.channels, stride):

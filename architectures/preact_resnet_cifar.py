@@ -49,7 +49,7 @@ DEPARTURES = [
     idea="a thousand layers that train, on small images",
     ancestors={
         "preact_resnet": "normalization and activation before convolution",
-        "resnet_cifar": "three stages of n blocks on maps of 32, 16 and 8",
+        "resnet_cifar": "three stages of n blocks, of sides 32, 16 and 8",
     },
 )
 def preact_resnet_cifar(

@@ -29,7 +29,7 @@ Block: TypeAlias = Callable[[Value, Any, int], Value]
 
 
 def stem(x: Value, channels: Dim, *, ceil_mode: bool = False) -> Value:
-    """Quarter the map: 7×7 and a pool, each of stride 2."""
+    """Reduce the feature map to a quarter by 7×7 and a pool, each of stride 2."""
     with scope("stem"):
         x = conv_bn_relu(x, channels, kernel=7, stride=2)
         padding = 0 if ceil_mode else 1
@@ -37,20 +37,20 @@ def stem(x: Value, channels: Dim, *, ceil_mode: bool = False) -> Value:
 
 
 def head(x: Value, classes: Dim) -> Value:
-    """Classify the means of the maps."""
+    """Classify by global average pooling and a linear layer."""
     with scope("head"):
         return linear(global_average_pool(x), classes)
 
 
 def doubled(*widths: Dim, stages: int = 4) -> list[tuple[Dim, ...]]:
-    """Return widths for each stage: where the map is halved, they double."""
+    """Return the width of each stage, which doubles where the feature map is halved."""
     return [tuple(width * 2**stage for width in widths) for stage in range(stages)]
 
 
 def stack(
     x: Value, widths: Sequence[Any], repeats: Sequence[int], block: Block
 ) -> Value:
-    """Repeat a block in every stage; the first of each later stage halves the map."""
+    """Repeat a block in every stage; the first of each later one halves the sides."""
     for stage, (width, count) in enumerate(zip(widths, repeats), start=1):
         for number in range(1, count + 1):
             stride = 2 if stage > 1 and number == 1 else 1
@@ -94,5 +94,5 @@ def changes(x: Value, channels: Dim, stride: int) -> bool:
 
 
 def padded(x: Value, channels: Dim, stride: int) -> Value:
-    """Option A: every second position, and zeros for the maps that are missing."""
+    """Option A: every second position, and zeros for missing channels."""
     return pad_channels(max_pool(x, kernel=1, stride=stride), 0, channels - x.channels)

@@ -15,7 +15,7 @@ from costmodel.network.registry import Default, architecture
 
 CHANNELS: tuple[Dim, ...] = (64, 128, 256, 512)
 
-#                  blocks a stage          Table 1
+#                  blocks per stage          Table 1
 BASIC = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 BOTTLENECK = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
@@ -90,10 +90,10 @@ BLOCKS: dict[tuple[str, str], Callable[..., Value]] = {
     departures=DEPARTURES,
     idea="blocks that add to their input, at no cost, so that depth can be trained",
     ancestors={
-        "vgg": "3×3 convolutions in stages; maps double where the extent halves",
+        "vgg": "3×3 convolutions in stages; channels double where the extent halves",
         "highway": "paths around layers, here without gates",
         "batch_normalization": "normalization after every convolution",
-        "googlenet": "1×1 reductions, and means of maps before the classifier",
+        "googlenet": "1×1 reductions, and global average pooling before the classifier",
     },
 )
 def resnet(

@@ -41,7 +41,7 @@ def resnet_cifar(
     width: Dim = 1,
     classes: Dim = 10,
 ) -> Value:
-    """ResNet for CIFAR-10: 6n+2 layers on maps of 32, 16 and 8 (section 4.2)."""
+    """ResNet for CIFAR-10: 6n+2 layers, of sides 32, 16 and 8 (section 4.2)."""
     widths = [maps * width for maps in channels]
     with scope("stem"):
         x = conv_bn_relu(x, widths[0], kernel=3)

@@ -101,7 +101,7 @@ def resnext(
     published=PUBLISHED_CIFAR,
     members={f"resnext29_{C}x64d_cifar": {"cardinality": Default(C)} for C in (8, 16)},
     idea="many narrow paths on small images, in stages of n blocks",
-    ancestors={"resnext": "grouped bottlenecks", "resnet_cifar": "three stages of n blocks on maps of 32, 16 and 8"},
+    ancestors={"resnext": "grouped bottlenecks", "resnet_cifar": "three stages of n blocks, of sides 32, 16 and 8"},
 )  # fmt: skip
 def resnext_cifar(
     x: Value,

@@ -34,7 +34,7 @@ DEPARTURES = [
     year=2017,
     resolution=224,
     published=PUBLISHED,
-    idea="maps of every Inception module gated by what all of them say",
+    idea="channels of every Inception module gated by the means of all of them",
     ancestors={
         "bn_inception": "the modules, each of them gated as a whole",
         "se_resnet": "squeeze and excitation, proposed with it",

@@ -1,4 +1,4 @@
-"""What networks of searched cells share. Zoph et al. 2017, arXiv:1707.07012, Figure 2."""
+"""Common parts of searched networks. Zoph et al. 2017, arXiv:1707.07012, Figure 2."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def searched(
 def imagenet_stem(
     x: Value, genotype: Genotype, channels: Dim, filters: Dim
 ) -> tuple[Value, Value]:
-    """Make the map an eighth: a 3×3 convolution, then two narrow, strided cells."""
+    """Reduce to an eighth by a 3×3 convolution, then two narrow, strided cells."""
     with scope("conv0"):
         x = batch_norm(conv(x, channels, 3, stride=2, padding=0, bias=False))
     before, previous = x, None
@@ -41,7 +41,7 @@ def imagenet_stem(
 
 
 def cifar_stem(x: Value, filters: Dim) -> tuple[Value, None]:
-    """Keep the map, and have nothing before it."""
+    """Convolve by 3×3 at full size; there is no earlier state."""
     with scope("conv0"):
         return batch_norm(conv(x, 3 * filters, 3, bias=False)), None
 
@@ -56,10 +56,10 @@ def stages(
     *,
     skips: bool = False,
 ) -> list[Value]:
-    """Repeat the normal cell, thrice, a reduction between; give the end of each stage.
+    """Repeat the normal cell in three stages, reductions between; return their ends.
 
-    A reduction halves the map and doubles the filters. With ``skips`` the cell behind
-    it reads what the reduction itself read second, not what it read first.
+    A reduction halves the feature map and doubles the filters. With ``skips`` the cell
+    after it reads the reduction's second input, not its first.
     """
     ends = []
     for stage in range(3):
@@ -76,6 +76,6 @@ def stages(
 
 
 def head(x: Value, classes: Dim) -> Value:
-    """Classify the means of the maps."""
+    """Classify by global average pooling and a linear layer."""
     with scope("head"):
         return linear(dropout(global_average_pool(relu(x))), classes)

@@ -44,7 +44,7 @@ def excited(y: Value, reduction: Dim, *, bias: bool = False) -> Value:
     squeezed = floor_div(y.channels, reduction)
     require(
         not is_equal(squeezed, 0),
-        f"option reduction = {reduction}: none of {y.channels} maps is left",
+        f"option reduction = {reduction}: none of {y.channels} channels is left",
     )
     return squeeze_excite(y, squeezed, bias=bias)
 
@@ -69,10 +69,10 @@ def gated(branch: Branch, reduction: Dim, *, bias: bool) -> Branch:
         for block, depths in (("basic", BASIC), ("bottleneck", BOTTLENECK))
         for d, r in depths.items()
     },
-    idea="maps of every block gated by what the means of all its maps say",
+    idea="channels of every block gated by the means of all its channels",
     ancestors={
         "resnet": "the network whose blocks are gated",
-        "highway": "gates that depend on the input, here one a map",
+        "highway": "gates that depend on the input, here one per channel",
     },
 )
 def se_resnet(
@@ -85,7 +85,7 @@ def se_resnet(
     width: Dim = 1,
     classes: Dim = 1000,
 ) -> Value:
-    """SE-ResNet: maps of every residual gated by what all of them say."""
+    """SE-ResNet: channels of every residual gated by the means of all of them."""
     released = variant == "released"
     plain = basic if block == "basic" else bottleneck
     widths = [maps * width for maps in CHANNELS]

@@ -50,7 +50,7 @@ def stem(x: Value, channels: Dim) -> Value:
 def block(
     x: Value, widths: Any, stride: int, *, cardinality: Dim, reduction: Dim
 ) -> Value:
-    """1×1 of half the maps, grouped 3×3, 1×1, gated; strided projections are 3×3."""
+    """1×1 of half the channels, grouped 3×3, 1×1, gated; strided projections are 3×3."""
     inner, outer = widths
     y = conv_bn_relu(x, exact_div(inner, 2), kernel=1)
     y = conv_bn_relu(y, inner, kernel=3, stride=stride, groups=cardinality)

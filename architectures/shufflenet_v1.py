@@ -26,12 +26,12 @@ from costmodel.network.build import (
 from costmodel.network.registry import architecture
 
 
-#          maps of stages 2, 3 and 4, by groups: about the same cost for each
+#          channels of stages 2, 3 and 4, by groups: about the same cost for each
 CHANNELS = {1: (144, 288, 576), 2: (200, 400, 800), 3: (240, 480, 960),
             4: (272, 544, 1088), 8: (384, 768, 1536)}  # fmt: skip
 REPEATS = (4, 8, 4)
 
-# The release keeps 24 maps in the stem at width 1.5, and has 16 at 1/2 in 8 groups.
+# The release keeps 24 channels in the stem at width 1.5, and has 16 at 1/2 in 8 groups.
 PUBLISHED = """
     groups  stem  width  excited  resolution  parameters  macs     source
     1       24    1      False    224         -           143M     Table 1
@@ -109,7 +109,7 @@ def shufflenet_v1(
         x = max_pool(x, kernel=3, stride=2, padding=1)
     for stage, (maps, repeats) in enumerate(zip(CHANNELS[groups], REPEATS), start=2):
         for number in range(1, repeats + 1):
-            # The very first 1×1 has too few maps to be grouped.
+            # The first 1×1 has too few channels to be grouped.
             entry = 1 if stage == 2 and number == 1 else groups
             stride = 2 if number == 1 else 1
             with scope(f"stage{stage}"), scope(f"unit{number}"):

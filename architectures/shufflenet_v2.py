@@ -47,7 +47,7 @@ DEPARTURES = [
 
 
 def unit(x: Value, channels: Dim, stride: int) -> Value:
-    """Figure 3c: a half passes, the other is convolved; 3d at stride 2 convolves both."""
+    """Figure 3c: one half passes, the other is convolved; 3d (stride 2) convolves both."""
     half = exact_div(channels, 2)
     if stride == 1:
         kept, y = split(x)
@@ -72,7 +72,7 @@ def unit(x: Value, channels: Dim, stride: int) -> Value:
     idea="equal widths and no groups, since memory is moved as well as multiplied",
     ancestors={
         "shufflenet_v1": "depthwise units, and the shuffle",
-        "densenet": "maps handed on and joined, not added",
+        "densenet": "feature maps passed on and concatenated, not added",
     },
 )
 def shufflenet_v2(

@@ -21,7 +21,7 @@ from costmodel.network.build import (
 from costmodel.network.registry import architecture
 
 
-#        maps that the fire modules 2 to 9 expand to
+#        output channels of the fire modules 2 to 9
 EXPANDED = (128, 128, 256, 256, 384, 384, 512, 512)
 
 # Section 5.1: the squeeze ratio SR, and the percentage of filters that are 3×3.
@@ -76,9 +76,9 @@ def fire(x: Value, maps: Dim, ratio: Dim, share: Dim, bypass: str) -> Value:
     published=PUBLISHED,
     departures=DEPARTURES,
     members=MEMBERS,
-    idea="few parameters: 3×3 filters see squeezed maps, and nothing is dense",
+    idea="few parameters: 3×3 filters read few channels, and nothing is dense",
     ancestors={
-        "network_in_network": "1×1 convolutions, and means of maps as the classes",
+        "network_in_network": "1×1 convolutions, and global average pooling to classes",
         "googlenet": "filters of two sizes side by side, joined by channels",
         "resnet": "the shortcuts of its two versions with a bypass",
     },

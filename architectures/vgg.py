@@ -22,7 +22,7 @@ from costmodel.network.registry import architecture
 
 CHANNELS: tuple[Dim, ...] = (64, 128, 256, 512, 512)
 
-#          3×3 convolutions a stage, between 2×2 max pools
+#          3×3 convolutions per stage, between 2×2 max pools
 DEPTHS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2),
           "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # fmt: skip
 
@@ -69,7 +69,7 @@ def vgg(
     hidden: Dim = 4096,
     classes: Dim = 1000,
 ) -> Value:
-    """VGG: 3×3 convolutions only; maps double where the extent halves."""
+    """VGG: 3×3 convolutions only; channels double where the extent halves."""
     for stage, (repeats, maps) in enumerate(zip(depths, channels), start=1):
         with scope(f"stage{stage}"):
             for _ in range(repeats):

@@ -65,7 +65,7 @@ DEPARTURES = [
     resolution=224,
     published=PUBLISHED,
     members=MEMBERS,
-    idea="width bought with depth: few layers of k times the maps",
+    idea="width in exchange for depth: few layers of k times the channels",
     ancestors={"resnet": "blocks, stages and depths, which stay"},
 )
 def wide_resnet(
@@ -83,7 +83,7 @@ def wide_resnet(
     if block == "basic":
         widths = [64 * widening * 2**stage for stage in range(4)]
         return head(stages(x, widths, repeats, basic), classes)
-    # Only the 3×3 is wider: what a block gives stays.
+    # Only the 3×3 is wider: a block's output keeps its channels.
     branch = partial(grouped, cardinality=1)
     return head(stages(x, doubled(64 * widening, 256), repeats, branch), classes)
 
@@ -101,13 +101,13 @@ def wide_resnet(
     idea="sixteen wide layers in place of a thousand thin ones",
     ancestors={
         "preact_resnet_cifar": "three stages of n blocks, activated before convolution",
-        "wide_resnet": "all maps of the stages times k",
+        "wide_resnet": "all channels of the stages times k",
     },
 )
 def wide_resnet_cifar(
     x: Value, *, n: int = 4, widening: Dim = 10, classes: Dim = 10
 ) -> Value:
-    """Wide ResNet for CIFAR-10: n blocks a stage, k times as wide (Table 1)."""
+    """Wide ResNet for CIFAR-10: n blocks per stage, k times as wide (Table 1)."""
     with scope("stem"):
         x = conv_bn_relu(x, 16, kernel=3)
     widths = [16 * widening * 2**stage for stage in range(3)]

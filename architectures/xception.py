@@ -19,7 +19,7 @@ from costmodel.network.build import (
 from costmodel.network.registry import architecture
 
 
-#           maps of the separable convolutions, stride       Figure 5
+#           channels of the separable convolutions, stride   Figure 5
 BLOCKS = [((128, 128), 2), ((256, 256), 2), ((728, 728), 2),
           *[((728, 728, 728), 1)] * 8, ((728, 1024), 2)]  # fmt: skip
 
@@ -37,7 +37,7 @@ DEPARTURES = [
 
 
 def separable(x: Value, channels: Dim) -> Value:
-    """3×3 on each map, then 1×1, with nothing between them (section 4.7)."""
+    """3×3 on each channel, then 1×1, with nothing between them (section 4.7)."""
     x = depthwise(x, 3, bias=False)
     return batch_norm(conv(x, channels, 1, bias=False))
 
@@ -59,10 +59,10 @@ def block(x: Value, widths: list[Dim], stride: int, *, first: bool) -> Value:
     resolution=299,
     published=PUBLISHED,
     departures=DEPARTURES,
-    idea="Inception's towers taken to their limit: one for each map",
+    idea="Inception's towers taken to their limit: one per channel",
     ancestors={
-        "inception_v3": "looking across maps and across positions one after the other",
-        "separable_convolution": "the layer that does so for every map",
+        "inception_v3": "convolution across channels and across positions, in turn",
+        "separable_convolution": "the layer that does so for every channel",
         "resnet": "shortcuts around blocks, projected where the grid halves",
         "batch_normalization": "normalization after every convolution",
     },
@@ -97,6 +97,6 @@ def xception(x: Value, *, width: Dim = 1, classes: Dim = 1000) -> Value:
     },
 )
 def extreme_inception(x: Value, *, maps: Dim = 288, towers: Dim = 288) -> Value:
-    """Extreme Inception: one 1×1, then a 3×3 tower for each segment of its maps."""
+    """Extreme Inception: one 1×1, then a 3×3 tower per segment of its channels."""
     x = conv_bn_relu(x, maps, 1)  # Figure 3: one for all towers
     return conv_bn_relu(x, maps, 3, groups=towers)  # Figure 4: as many towers as maps

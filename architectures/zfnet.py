@@ -20,7 +20,7 @@ from costmodel.network.registry import architecture
 
 CHANNELS: tuple[Dim, ...] = (96, 256, 384, 384, 256)
 
-# The last row is section 5.1's network with more maps in layers 3 to 5.
+# The last row is section 5.1's network with more channels in layers 3 to 5.
 PUBLISHED = """
     channels              resolution  layers  parameters   source
     96,256,384,384,256    224         8       -            Figure 3
@@ -38,7 +38,7 @@ PUBLISHED = """
         "Figure 3 prints no padding: its sizes 224, 110, 55, 26, 13 and 6 need a pixel "
         "of it in layer 1, none in layer 2, and pools that round up.",
     ],
-    idea="AlexNet with a finer first layer, found by looking at what the maps see",
+    idea="AlexNet with a finer first layer, found by visualising feature maps",
     ancestors={"alexnet": "the network, but for kernels, strides and its two towers"},
 )
 def zfnet(

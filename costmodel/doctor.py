@@ -1,4 +1,4 @@
-"""What is installed, and what each part is for."""
+"""The installed parts, their versions, and their purposes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARTS = (
     ("vl-convert-python", "charts that stand without scripts", "report"),
     ("hypothesis", "the strategies in costmodel.testing", "test"),
 )
-"""Distribution, what it is for, and the extra that brings it."""
+"""Distribution, its purpose, and the extra that installs it."""
 
 
 class Finding(NamedTuple):

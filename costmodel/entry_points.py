@@ -1,4 +1,4 @@
-"""What other packages offer: found by their entry points, each once."""
+"""Discovery of other packages' operators by entry points."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GROUP = "costmodel.operators"
 
 
 def import_all(group: str) -> None:
-    """Import what packages name under an entry-point group.
+    """Import the modules that packages name under an entry-point group.
 
     **Errors**: an entry point that cannot be imported, and the package that has it.
     """

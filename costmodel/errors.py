@@ -1,4 +1,4 @@
-"""The one root of every error that costmodel raises on purpose."""
+"""The base classes of all errors that costmodel raises on purpose."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class MissingDependencyError(CostModelError):
 
 
 def at(kind: str, name: str, problem: str) -> CostModelError:
-    """Return the error that says which operator failed, and at which node.
+    """Return an error that names the operator and the node.
 
     >>> str(at("concat", "3a", "branches differ in size"))
     'concat at "3a": branches differ in size'

@@ -1,4 +1,4 @@
-"""What the terminal shows: tables, progress, human numbers and clear last words."""
+"""Output to the terminal: tables, progress, rounded numbers, notes and JSON."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any, Protocol
 
 
 _LEAST_TEXT = 16
-"""Characters that a column of words keeps on a narrow terminal."""
+"""The least width of a text column on a narrow terminal, in characters."""
 
 _LONGEST_NUMBER = 24
-"""Characters up to which names and numbers are never folded; formulas are longer."""
+"""The longest text that is never wrapped: names and numbers, but no formulas."""
 _PIPED_WIDTH = 10_000
 
 
 class Advance(Protocol):
-    """Something to call after each step of long work, with the step's name."""
+    """A function to call after each step of long work, with the step's name."""
 
     def __call__(self, name: str) -> None:
         """Take one step."""
 
 
 def human(value: object) -> str:
-    """Return a count in three or four digits with K, M or G; the rest as it is.
+    """Return a count in three or four digits with K, M or G; other values unchanged.
 
     >>> human(4089184256), human(999), human("—")
     ('4.089 G', '999', '—')
@@ -40,7 +40,7 @@ def human(value: object) -> str:
 
 
 def exact_number(value: object) -> str:
-    """Return an integer with its digits grouped, anything else as it is."""
+    """Return an integer with its digits grouped; other values unchanged."""
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -60,9 +60,9 @@ def print_json(schema: str, units: dict[str, str], **content: Any) -> None:
 def print_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
 ) -> None:
-    """Print a table to stdout; as wide as its contents where it is piped.
+    """Print a table to stdout, as wide as its contents if stdout is piped.
 
-    On a terminal words are folded; names and numbers stay whole, however narrow it is.
+    On a terminal text is wrapped; names and numbers stay whole, however narrow it is.
     """
     from rich.console import Console
     from rich.measure import Measurement
@@ -85,7 +85,7 @@ def print_table(
 def _table(
     header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]
 ) -> Any:
-    """Return a table whose columns know how narrow they may become."""
+    """Return a table whose columns have their least widths."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -105,7 +105,7 @@ def _table(
 
 @contextmanager
 def progress(title: str, steps: int) -> Iterator[Advance]:
-    """Show long work on stderr: a bar on a terminal, else a line a step."""
+    """Show progress on stderr: a bar on a terminal, else one line per step."""
     if not sys.stderr.isatty() or os.environ.get("CI"):
         yield lambda name: note(f"{title}: {name}")
         return

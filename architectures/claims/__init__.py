@@ -1,4 +1,4 @@
-"""What the textbooks say of these networks, as statements that are computed."""
+"""Statements of textbooks about these networks, checked by computation."""
 
 from costmodel.zoo.claims import depthwise, early, inception, residual, scaling
 

@@ -15,7 +15,7 @@ from costmodel.network.registry import architectures, find, load
 
 
 def costs(name: str, **options: Any) -> Cost:
-    """Return what a network costs for one sample of its published resolution."""
+    """Return the cost of a network for one sample of its published resolution."""
     return cost(built(name, **options))
 
 
@@ -28,7 +28,7 @@ def built(name: str, **options: Any) -> Network:
 def costs_of(
     block: Callable[[Value], Value], channels: Dim, side: Dim | None = None
 ) -> Cost:
-    """Return what a block costs on a map of some channels, of one sample."""
+    """Return the cost of a block on a feature map of some channels, of one sample."""
     x = image(channels) if side is None else image(channels, side, side)
     return cost(network(block(x), batch=1))
 

@@ -28,7 +28,7 @@ def standard(x: Value, filters: Dim, kernel: Dim) -> Value:
 
 
 def separable(x: Value, filters: Dim, kernel: Dim) -> Value:
-    """Filter each map by itself, then mix the maps by 1×1."""
+    """Filter each channel by itself, then mix the channels by 1×1."""
     return conv(depthwise(x, kernel, bias=False), filters, 1, bias=False)
 
 

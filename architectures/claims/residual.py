@@ -48,7 +48,7 @@ def resnet_has_152_layers() -> Iterator[Evidence]:
     about=["resnet"],
     convention='against the plain network; option A, shortcut="A"',
     verdict="holds",
-    because="What they add is one addition an element; option B has projections.",
+    because="What they add is one addition per element; option B has projections.",
 )
 def identity_shortcuts_are_free() -> Iterator[Evidence]:
     for layers in (18, 34):
@@ -60,7 +60,7 @@ def identity_shortcuts_are_free() -> Iterator[Evidence]:
 
 
 @claim(
-    says="A residual block adds its input to what two 3×3 convolutions make of it.",
+    says="A residual block adds its input to two 3×3 convolutions of it.",
     source=f"{RESNET}, Figure 2; {CS231N}",
     about=["resnet"],
     convention="ResNet-34 with identity shortcuts",
@@ -163,9 +163,9 @@ def dense_layers_see_all_earlier_ones() -> Iterator[Evidence]:
 
 
 def _connections(net: Network, stage: str) -> int:
-    """Count, for each layer of a block, what its input is a concatenation of."""
+    """Count the tensors that are concatenated as the input of each layer of a block."""
     concats = {n.name for n in net.nodes if n.operator.kind == "concat"}
-    # Only concatenations pass on what they read: everything else is a new map.
+    # Only concatenations pass on their operands: all else is a new feature map.
     passed = nx.DiGraph(
         (a, b) for a, b in net.graph.edges if b in concats or a in concats
     )

@@ -1,1 +1,1 @@
-"""Pure mathematics: symbols, windows, extents, tallies, and questions to formulas."""
+"""Pure mathematics: symbols, windows, extents, tallies, and queries on formulas."""

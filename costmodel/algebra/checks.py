@@ -1,4 +1,4 @@
-"""What a question is asked with: a formula, symbols, values; checked once for all."""
+"""Checks of what queries are given: formulas, symbols, values, budgets."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from costmodel.errors import CostModelError
 
 
 def formula_of(query: str, value: object) -> sympy.Expr:
-    """Return a count or an expression as an expression, or say what it is instead.
+    """Return a count or an expression as an expression, or raise.
 
-    What gives sympy its formula, as a prediction does, stands for it (``_sympy_``).
+    An object with ``_sympy_``, such as a prediction, stands for its formula.
     Strings are refused, never read: sympy would run them as code.
     """
     value = value._sympy_() if hasattr(value, "_sympy_") else value
@@ -25,7 +25,7 @@ def formula_of(query: str, value: object) -> sympy.Expr:
 
 
 def is_fractional(formula: sympy.Expr) -> bool:
-    """Say whether a formula is no sum of whole numbers of something: seconds are none.
+    """Say whether a formula has coefficients that are not whole, as seconds have.
 
     >>> from costmodel.algebra.symbols import H
     >>> is_fractional(9 * H), is_fractional(9 * H / 10**6)
@@ -36,19 +36,19 @@ def is_fractional(formula: sympy.Expr) -> bool:
 
 
 def whole_number(what: str, value: object) -> int:
-    """Return a number that a user gives as an integer; 3e8 is one, and 0.5 is not.
+    """Return a user's number as an integer: 3e8 is one, and 0.5 is refused.
 
     >>> whole_number("budget", 3e8)
     300000000
     """
     number = exact(value, what)
     if type(number) is not int:
-        raise CostModelError(f"{what} {value} is no whole number")
+        raise CostModelError(f"{what} {value} is not a whole number")
     return number
 
 
 def limit_of(what: str, value: object, formula: sympy.Expr) -> Dim:
-    """Return a budget: a whole number of what is counted, any number of seconds.
+    """Return a budget: a whole number for counts, any number for seconds.
 
     >>> from costmodel.algebra.symbols import H
     >>> limit_of("budget", 10e-3, H / 10**6)
@@ -58,7 +58,7 @@ def limit_of(what: str, value: object, formula: sympy.Expr) -> Dim:
         return whole_number(what, value)
     number = exact(value, what)
     if not sympy.sympify(number).is_Rational:
-        raise CostModelError(f"{what} {value} is no number")
+        raise CostModelError(f"{what} {value} is not a number")
     return number
 
 
@@ -68,12 +68,12 @@ def positive(what: str, value: object) -> Fraction | None:
         return None
     number = sympy.sympify(exact(value, what))
     if not (number.is_Rational and number > 0):
-        raise CostModelError(f"{what} {value} is no positive number")
+        raise CostModelError(f"{what} {value} is not a positive number")
     return Fraction(int(number.p), int(number.q))
 
 
 def symbols_of(query: str, symbols: object) -> list[sympy.Symbol]:
-    """Return different symbols as a list, or say what is wrong with them."""
+    """Return distinct symbols as a list, or raise."""
     found = list(symbols) if isinstance(symbols, (list, tuple)) else [symbols]
     if not found or not all(isinstance(symbol, sympy.Symbol) for symbol in found):
         raise CostModelError(f"{query}: name at least one symbol, not {symbols!r}")
@@ -85,7 +85,7 @@ def symbols_of(query: str, symbols: object) -> list[sympy.Symbol]:
 def symbol_of(query: str, symbol: object, formulas: Iterable[Dim]) -> sympy.Symbol:
     """Return one symbol that at least one of the formulas depends on."""
     if not isinstance(symbol, sympy.Symbol):
-        raise CostModelError(f"{query}: {symbol!r} is no symbol")
+        raise CostModelError(f"{query}: {symbol!r} is not a symbol")
     free = free_symbols(formulas)
     if symbol not in free:
         same = symbol.name in {other.name for other in free}
@@ -101,13 +101,13 @@ def values_of(
 ) -> dict[sympy.Symbol, sympy.Expr]:
     """Return exact values by symbol, given by symbol or by name.
 
-    A symbol that no formula has is left out: it is as good as any value. A name that
-    no formula has is an error, since it may be mistyped.
+    A symbol that no formula has is left out, since its value does not matter. A name
+    that no formula has is an error, since it may be mistyped.
     """
     if at is None:
         return {}
     if not isinstance(at, Mapping):
-        raise CostModelError(f"{query}: at {at!r} is no mapping of symbols to values")
+        raise CostModelError(f"{query}: at {at!r} does not map symbols to values")
     free = free_symbols(formulas)
     named = {symbol.name: symbol for symbol in free}
     values = {}
@@ -124,7 +124,7 @@ def bound(
     query: str, formula: sympy.Expr, values: Mapping[sympy.Symbol, sympy.Expr],
     *left: sympy.Symbol,
 ) -> sympy.Expr:  # fmt: skip
-    """Return the formula with values put in; no symbol but some may be left."""
+    """Return the formula with values substituted; only some symbols may be left."""
     result = formula.subs(dict(values), simultaneous=True)
     if missing := result.free_symbols - set(left):
         names = ", ".join(sorted(map(str, missing)))

@@ -53,8 +53,8 @@ def _known_apart(extents: tuple[Extent, ...]) -> tuple[int, Monomial]:
 def polynomial(formula: Dim) -> Polynomial:
     """Return an expression as a polynomial with numbers for coefficients.
 
-    Opaque extents are themselves, a floor of a quotient is the extent that it is, and
-    whatever else stands in a product an extent of its own.
+    Opaque symbols become their extents, a floor of a quotient the extent that equals
+    it, and any other factor an extent of its own.
 
     >>> from costmodel.algebra.symbols import H, N
     >>> found = polynomial(N * (256 * Extent(H, 1, 2).atom + 2))
@@ -93,7 +93,7 @@ def _factor(factor: sympy.Expr) -> Extent:
 
 
 Repeated: TypeAlias = Iterable[tuple[int, Count]]
-"""Counts, each with how many times it is meant."""
+"""Counts, each with its multiplicity."""
 
 
 def added(counts: Repeated, times: Dim = 1, *, once: Repeated = ()) -> Dim:
@@ -143,7 +143,7 @@ def _apart(
 def _expanded(
     monomial: Monomial, times: Dim
 ) -> tuple[tuple[Dim, tuple[sympy.Expr, ...]], ...]:
-    """Return extents times the batch, multiplied out: a number and factors a term."""
+    """Return extents times the batch, multiplied out: a number and factors per term."""
     values = [sympy.sympify(extent.value) for extent in monomial]
     whole = sympy.Mul(times, *values)
     if any(value.is_Add for value in values):
@@ -155,8 +155,8 @@ def _expanded(
 def _sum_of(parts: Iterable[tuple[Mapping[Monomial, int], Dim]]) -> sympy.Expr:
     """Return Σ number · Π extents · times as sympy would write it.
 
-    The products are in sympy's normal form already, and commute. Brought into sympy's
-    order they are its sum, which it would otherwise take apart and look at anew.
+    The products are in sympy's normal form already, and commute. Sorted in sympy's
+    order they form its sum, without the cost of its own simplification.
     """
     found: dict[tuple[sympy.Expr, ...], Dim] = {}
     for numbers, times in parts:

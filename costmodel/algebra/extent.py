@@ -1,4 +1,4 @@
-"""Spatial extents: every one in a network is ⌊(base + offset)/stride⌋."""
+"""Spatial extents: every side of a feature map is ⌊(base + offset)/stride⌋."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Extent:
         object.__setattr__(self, "_hash", hash(parts))
 
     def __hash__(self) -> int:
-        """Return what equal extents have in common."""
+        """Return the hash that was computed at construction."""
         return self._hash
 
     def through(self, window: Window) -> Extent:
@@ -74,7 +74,7 @@ class Extent:
 
     @property
     def line(self) -> tuple[sympy.Symbol, StepFunction]:
-        """The one symbol x that it is ⌊(a·x + c)/s⌋ of, and that function of it.
+        """The symbol x and the step function of an extent ⌊(a·x + c)/s⌋.
 
         **Errors**: an extent of no symbol or of several, or not of a multiple of it.
 
@@ -96,7 +96,7 @@ class Extent:
         """The number, or one opaque symbol for the whole extent.
 
         Sums of thousands of terms are added over these; :func:`resolve` puts the
-        floors in at the end, once a total.
+        floors in at the end, once per total.
         """
         return self.base if type(self.base) is int else _atom(self)
 
@@ -184,7 +184,7 @@ def _stepping(function: StepFunction, side: sympy.Symbol) -> Extent:
 
 
 def _shared(rest: sympy.Expr, stride: Dim) -> Dim:
-    """Return what a side and a stride have in common: numbers, or the whole stride."""
+    """Return a common divisor of a side and a stride: a number, or the whole stride."""
     content, _ = rest.as_content_primitive()
     if type(stride) is int and content.is_Integer:
         return math.gcd(int(content), stride)
@@ -211,7 +211,7 @@ def resolve(value: Dim) -> Dim:
 
 
 def extent_of(atom: sympy.Expr) -> Extent | None:
-    """Return the extent that an opaque symbol stands for, if it stands for one."""
+    """Return the extent that an opaque symbol stands for, or None."""
     return _EXTENTS.get(atom)
 
 
@@ -234,14 +234,14 @@ def _formula(extent: Extent) -> Dim:
 
 
 def _floor(value: sympy.Expr) -> sympy.Expr:
-    """Return ⌊value⌋ as it is, without a search for what may be put in front."""
+    """Return ⌊value⌋ unevaluated, without a search for integer terms."""
     made = sympy.Expr.__new__(sympy.floor, value)
     made.nargs = _NARGS
     return made
 
 
 _NARGS = sympy.floor(sympy.Symbol("x")).nargs
-"""How many arguments a floor takes: sympy makes a set of it for each one anew."""
+"""The number of a floor's arguments, which sympy would compute for each floor anew."""
 
 
 def _is_whole(base: Dim) -> bool:

@@ -1,4 +1,4 @@
-"""Products of extents, made once: what the coefficients of polynomials stand with."""
+"""Monomials: products of extents, interned so that equal ones are one object."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Monomial(tuple[Extent, ...]):
         return _MONOMIALS.setdefault(tuple(given), product)
 
     def at(self, values: Mapping[sympy.Symbol, int]) -> int:
-        """Return the number that the product is for some values of its symbols."""
+        """Return the value of the product for values of its symbols."""
         return math.prod(number(extent, values) for extent in self)
 
     __eq__ = object.__eq__
@@ -42,7 +42,7 @@ class Monomial(tuple[Extent, ...]):
 _PLACES: dict[Extent, int] = {}
 _MONOMIALS: dict[tuple[Extent, ...], Monomial] = {}
 ONE = Monomial()
-"""The product of no extents, which numbers stand with."""
+"""The empty product, the monomial of a constant term."""
 
 
 @lru_cache(maxsize=65536)
@@ -52,7 +52,7 @@ def joined(one: Monomial, other: Monomial) -> Monomial:
 
 
 def number(extent: Extent, values: Mapping[sympy.Symbol, int]) -> int:
-    """Return what an extent is for some values of its symbols."""
+    """Return the value of an extent for values of its symbols."""
     base = extent.base
     if isinstance(base, sympy.Symbol):
         base = values[base]

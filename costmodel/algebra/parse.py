@@ -46,7 +46,7 @@ def _real(value: Dim, what: str) -> Dim:
     """Return the value if nothing says that it is no finite real number."""
     number = sympy.sympify(value)
     if number is sympy.nan or number.is_real is False or number.is_finite is False:
-        raise CostModelError(f"{what} {value} is no finite real number")
+        raise CostModelError(f"{what} {value} is not a finite real number")
     if any(max(abs(n.p), n.q) >= _LARGEST for n in number.atoms(sympy.Rational)):
         raise CostModelError(f"{what}: a number of over {_MOST_DIGITS} digits")
     return value

@@ -1,8 +1,8 @@
-"""Polynomials of extents: sizes, counts and formulas of memory are computed in them.
+"""Polynomials in extents, in which sizes, counts and memory formulas are computed.
 
-What a network's own code does to the sizes of its tensors (halve them, multiply them,
-add a padding) is done here to their formulas; counts are added in ``algebra/count.py``
-and compared in ``algebra/questions/upper_envelope.py``.
+The arithmetic of a network's own code on tensor sizes (halving, multiplying, adding a
+padding) is done here on their formulas; counts are added in ``algebra/count.py``, and
+compared in ``algebra/questions/upper_envelope.py``.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from costmodel.errors import CostModelError
 
 @dataclass(frozen=True, eq=False)
 class Polynomial:
-    """Σ coefficient · Π extents; no coefficient is 0, and no product is there twice.
+    """Σ coefficient · Π extents; no coefficient is 0, and no product occurs twice.
 
-    It adds, subtracts and multiplies with numbers and expressions, as they do. Two are
-    equal where their terms are: of sizes, which :func:`size` brings into normal form,
-    that is where they are equal for every input.
+    Polynomials add, subtract and multiply with numbers and expressions. Two are equal
+    if their terms are; sizes, which :func:`size` brings into normal form, are equal
+    exactly if they are so for every input.
 
     >>> from costmodel.algebra.symbols import H
     >>> half = size(Extent(H, 1, 2))
@@ -42,7 +42,7 @@ class Polynomial:
         return isinstance(other, Polynomial) and self.terms == other.terms
 
     def __hash__(self) -> int:
-        """Return what equal polynomials have in common."""
+        """Return a hash of the terms."""
         return self._hash
 
     @cached_property
@@ -51,7 +51,7 @@ class Polynomial:
 
     @property
     def constant(self) -> Dim | None:
-        """The number, if there is nothing but a number."""
+        """The number, if the polynomial is constant."""
         if not self.terms:
             return 0
         return self.terms.get(ONE) if len(self.terms) == 1 else None
@@ -97,12 +97,12 @@ class Polynomial:
     def __floordiv__(self, divisor: int) -> Polynomial:
         """Return ⌊size/divisor⌋ for a number of at least 1.
 
-        Terms that it divides come out of the floor; ⌊(⌊n/s⌋ + d)/t⌋ = ⌊(n + s·d)/(s·t)⌋
-        joins what is left where that is one extent, and −⌊n⌋ = ⌈−n⌉ is turned round.
+        Terms that it divides leave the floor; ⌊(⌊n/s⌋ + d)/t⌋ = ⌊(n + s·d)/(s·t)⌋
+        merges the rest if that is one extent, also for −⌊n⌋ = ⌈−n⌉.
         **Errors**: a coefficient that is no ``int``.
         """
         if not all(type(c) is int for c in self.terms.values()):
-            raise CostModelError(f"{self.value} is no size: a coefficient is not whole")
+            raise CostModelError(f"{self.value} is not a size: a factor is not whole")
         if divisor == 1:
             return self
         whole = {m: c // divisor for m, c in self.terms.items() if c % divisor == 0}
@@ -119,7 +119,7 @@ class Polynomial:
         return Polynomial(whole) + _floor(rest, constant // shared, divisor // shared)
 
     def __mod__(self, divisor: int) -> Polynomial:
-        """Return what is left over of a size."""
+        """Return the remainder of a size."""
         return self - (self // divisor) * divisor
 
     def divided(self, other: Polynomial) -> Polynomial | None:
@@ -134,7 +134,7 @@ class Polynomial:
             ((divisor, number),) = other.terms.items()
             return self._without(divisor, number)
         for monomial, coefficient in self.terms.items():
-            # A quotient of one term is told by any of its products.
+            # Any product determines a quotient of one term.
             for under, number in other.terms.items():
                 one = Polynomial({monomial: coefficient})
                 part = one.divided(Polynomial({under: number}))
@@ -157,7 +157,7 @@ class Polynomial:
 
     @cached_property
     def extent(self) -> Extent:
-        """A size as one extent: of a side where it is one, else of an expression."""
+        """A size as one extent: of a side if possible, else of an expression."""
         rest = dict(self.terms)
         constant = rest.pop(ONE, 0)
         if not rest:
@@ -179,7 +179,7 @@ class Polynomial:
         return as_dim(_sum(self.terms))
 
     def at(self, values: Mapping[sympy.Symbol, int]) -> int:
-        """Return the number that a size is for some values of its symbols."""
+        """Return the value of a size for values of its symbols."""
         total = 0
         for monomial, coefficient in self.terms.items():
             total += coefficient * monomial.at(values)
@@ -194,7 +194,7 @@ Size: TypeAlias = Polynomial
 def size(value: Extent | Dim) -> Size:
     """Return an extent, a number or an expression of floors as a size.
 
-    Every extent is brought to 0 ≤ offset < stride, what is beyond being whole numbers,
+    Every extent is brought to 0 ≤ offset < stride, whole numbers being taken out of it,
     so that ⌊(H+1)/2⌋ and ⌊(H−1)/2⌋ + 1 are one size.
 
     >>> from costmodel.algebra.symbols import H, W
@@ -251,11 +251,11 @@ def _read_rounded(expression: sympy.Expr) -> Size:
     if expression.is_integer:
         # A symbol; Max, Min and what else is whole: a base of its own.
         return _made({Monomial([Extent(expression)]): 1})
-    raise CostModelError(f"{expression} is no size: not a whole number of positions")
+    raise CostModelError(f"{expression} is not a size: not a whole number of positions")
 
 
 def _floor(rest: dict[Monomial, int], constant: int, divisor: int) -> Size:
-    """Return ⌊(rest + constant)/divisor⌋, of terms with nothing in common with it."""
+    """Return ⌊(rest + constant)/divisor⌋, of terms that have no divisor in common."""
     ((monomial, coefficient), *more) = rest.items()
     if not more and coefficient == 1 and len(monomial) == 1:
         (x,) = monomial
@@ -272,13 +272,13 @@ def _floor(rest: dict[Monomial, int], constant: int, divisor: int) -> Size:
 
 
 def _made(terms: Mapping[Monomial, Dim]) -> Polynomial:
-    """Return a polynomial, terms that came to nothing left out."""
+    """Return a polynomial without the terms whose coefficient is 0."""
     if all(terms.values()):
         return Polynomial(terms)
     return Polynomial({m: c for m, c in terms.items() if c})
 
 
 def _sum(terms: Mapping[Monomial, Dim]) -> sympy.Expr:
-    """Return terms as sympy adds them, without multiplying anything out."""
+    """Return the sum of terms as sympy writes it, without expanding anything."""
     products = (sympy.Mul(c, *(e.value for e in m)) for m, c in terms.items())
     return sympy.Add(*products)

@@ -1,4 +1,4 @@
-"""Named functions with whole values: all that is known of one stands on its class."""
+"""Named integer-valued functions, such as channel rounding, one class for each."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ FUNCTIONS: dict[str, Any] = {
     "Max": sympy.Max,
     "Min": sympy.Min,
 }
-"""The functions that may stand in a formula, by the names that formulas print.
+"""The functions that may occur in a formula, by the names that formulas print.
 
-Subclasses of :class:`Rounding` enter themselves.
+Subclasses of :class:`Rounding` register themselves.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Rounded:
-    """What a function rounds: it never falls as that grows, and goes up in steps."""
+    """The argument that a function rounds, of which it is a rising step function."""
 
     law: sympy.Expr
-    """What is rounded: the smooth law behind the value."""
+    """The smooth law behind the value."""
     units: tuple[sympy.Expr, ...]
     """The value is constant while the law is between multiples of all of them."""
 
@@ -38,9 +38,9 @@ class Rounded:
 class Rounding(sympy.Function):
     """A named function of numbers and expressions whose values are whole numbers.
 
-    Abstract. A subclass says ``nargs``, its exact ``value``, and its definitions in
-    ``python`` and ``javascript``; and what it rounds, if it does round something.
-    Formulas then evaluate, print, relax and invert it, and read it back by its name.
+    Abstract. A subclass defines ``nargs``, its exact ``value``, its definitions in
+    ``python`` and ``javascript``, and what it rounds, if anything. Formulas can then
+    evaluate, print, relax and invert it, and read it back by its name.
     """
 
     is_integer = True
@@ -59,18 +59,18 @@ class Rounding(sympy.Function):
     def over_arrays(cls, *values: Any) -> Any:
         """Return the values at arrays of numbers, whole ones perhaps as floats.
 
-        Here point by point; a subclass may know a faster way.
+        By default point by point; a subclass may vectorise it.
         """
         import numpy as np
 
         return np.vectorize(lambda *point: cls.value(*map(Fraction, point)))(*values)
 
     def rounded(self) -> Rounded | None:
-        """Return what is rounded; None where nothing is, as by a common divisor."""
+        """Return what is rounded; None if nothing is, as for a common divisor."""
         return None
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Let formulas be read with the function's name."""
+        """Register the function, so that formulas with its name can be read."""
         super().__init_subclass__(**options)
         FUNCTIONS[cls.__name__] = cls
 
@@ -78,7 +78,7 @@ class Rounding(sympy.Function):
         """Refuse strings, which sympy would run as code."""
         for argument in arguments:
             if isinstance(argument, str):
-                raise CostModelError(f"{cls.__name__}: {argument!r} is no number")
+                raise CostModelError(f"{cls.__name__}: {argument!r} is not a number")
         made: Self = super().__new__(cls, *arguments, **options)
         return made
 
@@ -108,7 +108,7 @@ def rounded(part: sympy.Basic) -> Rounded | None:
 
 
 def named_functions(formulas: Iterable[sympy.Expr]) -> list[type[Rounding]]:
-    """Return the functions of this package that formulas call, in one order."""
+    """Return the functions of this package that formulas call, in a fixed order."""
     called = {type(part) for formula in formulas for part in formula.atoms(Rounding)}
     return [function for function in FUNCTIONS.values() if function in called]
 
@@ -155,7 +155,7 @@ const make_divisible = (channels, width, divisor) => {
         """Return the rounded number, or None to stay unevaluated; widths are real."""
         channels, width, divisor = arguments
         if divisor.is_number and not (divisor.is_Integer and divisor > 0):
-            raise CostModelError(f"make_divisible: {divisor} is no positive integer")
+            raise CostModelError(f"make_divisible: {divisor} is not a positive integer")
         if not (channels.is_Rational and width.is_Rational and divisor.is_number):
             return None
         return sympy.Integer(cls.value(*map(_fraction, arguments)))
@@ -165,7 +165,7 @@ const make_divisible = (channels, width, divisor) => {
         """Round as the reference code does, in floats."""
         channels, width, divisor = numbers
         if not (divisor.denominator == 1 and divisor > 0):
-            raise CostModelError(f"make_divisible: {divisor} is no positive integer")
+            raise CostModelError(f"make_divisible: {divisor} is not a positive integer")
         if channels * width > _MOST_EXACT:
             raise CostModelError(f"make_divisible: {channels}·{width} is too large")
         scaled, step = float(channels) * float(width), int(divisor)
@@ -185,7 +185,7 @@ const make_divisible = (channels, width, divisor) => {
         return np.where(whole < 0.9 * scaled, whole + step, whole)
 
     def rounded(self) -> Rounded:
-        """Half a divisor is rounded up; 10/9 of a multiple is where 90 % end."""
+        """Half a divisor is rounded up; the 90 % rule begins at 10/9 of a multiple."""
         channels, width, divisor = self.args
         return Rounded(channels * width, (divisor / 2, 10 * divisor / 9))
 
@@ -228,7 +228,7 @@ class common_divisor(Rounding):  # noqa: N801 - a function, printed as one
 class counted_in_doubles(Rounding):  # noqa: N801 - a function, printed as one
     """``int((h/r · (w/c) + 1) · n)`` as doubles give it.
 
-    A mean costs an addition an element of its window of h/r by w/c elements, and a
+    A mean costs one addition per element of its window of h/r by w/c elements, and a
     division; n outputs have n of them. In exact arithmetic that is a whole number
     whenever r·c divides n, but a quotient that doubles round down loses a unit.
     On symbols it stays unevaluated, except that dividing by 1 loses nothing.
@@ -304,7 +304,7 @@ const printed_digits = (count) => {
 
     @staticmethod
     def value(*numbers: Fraction) -> int:
-        """Return the count as its text has it."""
+        """Return the count rounded to the digits of its text."""
         return int(float(f"{float(numbers[0]):.3e}"))
 
     def _pythoncode(self, printer: Any) -> str:

@@ -1,8 +1,8 @@
-"""Step functions: whole numbers of one side that repeat themselves, one step higher.
+"""Step functions of one side: quasi-periodic, with whole values.
 
-Whatever floors, remainders, sums and multiples make of a side n, f(n + L) = f(n) + G
-holds for every n with a period L and a gain G: looking at one period is looking at
-every size.
+Every composition f of floors, remainders, sums and multiples of a side n satisfies
+f(n + L) = f(n) + G for every n, with a period L and a gain G, so that one period
+determines all values.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from costmodel.errors import CostModelError
 
 
 LONGEST_PERIOD = 20_000
-"""Functions of a longer period are not looked through."""
+"""Functions of a longer period are not decided."""
 
 
 class UndecidedError(CostModelError):
-    """A function or a condition that is not of the kind that can be decided."""
+    """A function or a condition that is of no decidable kind."""
 
 
 @dataclass(frozen=True)
 class StepFunction:
     """⌊(slope·n + constant + Σ factor·step function) / divisor⌋, all whole numbers.
 
-    One without further step functions inside, ⌊(a·n + c)/s⌋, is what every extent of
-    one symbol is. Without a divisor there is nothing to round.
+    Every extent of one symbol is one without nested step functions, ⌊(a·n + c)/s⌋.
+    With divisor 1 nothing is rounded.
 
     >>> from costmodel.algebra.symbols import H
     >>> half = step_function(sympy.floor((H + 1) / 2), H)
@@ -48,7 +48,7 @@ class StepFunction:
     divisor: int = 1
 
     def over(self, sides: Sequence[int]) -> list[int]:
-        """Return ⌊the function⌋ at every one of some sides."""
+        """Return the rounded values at some sides."""
         slope, constant, divisor = self.slope, self.constant, self.divisor
         sums = [slope * n + constant for n in sides]
         for factor, floor in self.floors:
@@ -58,13 +58,13 @@ class StepFunction:
 
     @cached_property
     def rise(self) -> Fraction:
-        """How much it gains a pixel, in the long run."""
+        """The gain per pixel, in the long run."""
         total = self.slope + sum(factor * floor.rise for factor, floor in self.floors)
         return Fraction(total) / self.divisor
 
     @cached_property
     def period(self) -> int:
-        """A number of pixels after which ⌊the function⌋ is as before, and a gain."""
+        """A number of pixels after which the values repeat, plus a gain."""
         inner = lcm(1, *(floor.period for _, floor in self.floors))
         gain = int(self.rise * self.divisor * inner)
         period = inner * (self.divisor // gcd(gain, self.divisor))
@@ -74,29 +74,29 @@ class StepFunction:
 
     @property
     def gain(self) -> int:
-        """What it gains in a period."""
+        """The gain per period."""
         return int(self.rise * self.period)
 
     @property
     def one_period(self) -> list[int]:
-        """Its values at the sides from 1 on, up to its period."""
+        """The values at the sides from 1 up to the period."""
         return self.over(range(1, self.period + 1))
 
 
 def step_function(expression: sympy.Expr, side: sympy.Symbol) -> StepFunction:
     """Return an expression of one whole-number symbol as a function of it.
 
-    **Errors**: what is no sum of multiples of n, of floors, ceilings and remainders of
-    such sums, and of numbers; a largest or smallest value that is not always the same
+    **Errors**: an expression that is no sum of multiples of n, of floors, ceilings and
+    remainders of such sums, and of numbers; a Max or Min that is not always the same
     one of its operands.
     """
     if not side.is_integer:
-        raise UndecidedError(f"{side} is no whole number")
+        raise UndecidedError(f"{side} is not a whole number")
     slope, constant = Fraction(0), Fraction(0)
     floors: list[tuple[Fraction, StepFunction]] = []
     for term, factor in sympy.expand(expression).as_coefficients_dict().items():
         if not factor.is_Rational:
-            raise UndecidedError(f"{factor} is no exact number")
+            raise UndecidedError(f"{factor} is not an exact number")
         times = Fraction(int(factor.p), int(factor.q))
         if term.is_Rational:
             constant += times * Fraction(int(term.p), int(term.q))
@@ -126,7 +126,7 @@ def _term(term: sympy.Expr, side: sympy.Symbol) -> StepFunction:
         return step_function(number - modulus * sympy.floor(number / modulus), side)
     if isinstance(term, (sympy.Max, sympy.Min)):
         return step_function(_extreme(term, side), side)
-    raise UndecidedError(f"{term} is no floor of multiples of {side}")
+    raise UndecidedError(f"{term} is not a floor of multiples of {side}")
 
 
 def _extreme(term: sympy.Expr, side: sympy.Symbol) -> sympy.Expr:
@@ -145,7 +145,7 @@ def _is_never_negative(expression: sympy.Expr, side: sympy.Symbol) -> bool:
 
 
 def with_one_floor(function: StepFunction) -> StepFunction | None:
-    """Return a function as k + m·⌊(a·n + c)/s⌋ of as few of these as do, if it is one.
+    """Return a function as k + m·⌊(a·n + c)/s⌋ in the fewest terms, if it is one.
 
     m, a/s in lowest terms and c are unique with 0 ≤ k < m: s·g ≤ a·n + c < s·g + s for
     g = (f − k)/m at every n leaves one c, written as a remainder of s. Where m or s is

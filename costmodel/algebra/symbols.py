@@ -23,7 +23,7 @@ GREEK = frozenset({
     "kappa", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "tau",
     "upsilon", "phi", "chi", "psi", "omega",
 })  # fmt: skip
-"""Names of Greek letters: symbols of more than one letter that a user may write."""
+"""Names of Greek letters: the symbols of more than one letter that users may write."""
 
 REAL_SYMBOLS = frozenset({"alpha", "rho", "theta", "phi"})
 """Names that stand for positive real multipliers; every other symbol is an integer."""
@@ -68,7 +68,7 @@ def as_dim(value: object, what: str = "value") -> Dim:
 
 
 def plain(value: Dim) -> Dim:
-    """Return a count that was made of exact ones: ``int`` for whole numbers.
+    """Return a count computed from exact ones: ``int`` for whole numbers.
 
     >>> plain(sympy.Integer(3)), plain(2 * alpha)
     (3, 2*alpha)
@@ -78,14 +78,14 @@ def plain(value: Dim) -> Dim:
 
 
 def as_int(value: Dim) -> int:
-    """Return a count that is known by now, or say that it is not."""
+    """Return a count as an ``int``, or raise if it is symbolic."""
     if type(value) is not int:
         raise CostModelError(f"{value} is symbolic; bind its symbols first")
     return value
 
 
 def exact_div(dividend: Dim, divisor: Dim) -> Dim:
-    """Return dividend / divisor, and raise where the numbers leave a remainder.
+    """Return dividend / divisor, and raise if there is a remainder.
 
     >>> exact_div(64, 32), exact_div(32 * alpha, 32 * alpha)
     (2, 1)

@@ -1,4 +1,4 @@
-"""Counts of primitive operations, kept apart by kind: a commutative monoid."""
+"""Counts of primitive operations by kind, which form a commutative monoid."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Tally:
     def __mul__(self, times: Dim) -> Tally:
         """Return the operations of so many repetitions."""
         parts = (getattr(self, kind) for kind in KINDS)
-        # What there is none of stays the number 0, whatever it is counted in.
+        # 0 stays the number 0, whatever it is multiplied by.
         return Tally(*(times * part if part != 0 else 0 for part in parts))
 
 

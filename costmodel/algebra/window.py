@@ -1,4 +1,4 @@
-"""A window, what every convolution and pooling is along one axis, and its monoid."""
+"""Windows: a convolution or pooling along one axis, and the monoid of composition."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Window:
     after: Dim = 0
 
     def then(self, later: Window) -> Window:
-        """Return the one window that does what this one and a later one do."""
+        """Return the composition of this window and a later one."""
         step = self.stride
         return Window(
             size=_simple(self.size + (later.size - 1) * step),
@@ -55,7 +55,7 @@ def sliding(
     """Return the window of a convolution or pooling layer.
 
     The effective kernel is d(k−1)+1. PyTorch's ``ceil_mode`` starts one more window
-    where a part of the input is left over, provided that it starts inside the input
+    if a part of the input is left over, provided that it starts inside the input
     or its left padding; that is exactly min(s−1, R−1−p) more padding at the end.
 
     **Source**: PyTorch, ``aten/src/ATen/native/Pool.h`` (``pooling_output_shape``).

@@ -1,1 +1,1 @@
-"""Analyses: folds over a network."""
+"""Analyses of networks: costs, memory, receptive fields, input sizes, claims."""

@@ -1,4 +1,4 @@
-"""Why tools disagree: what each adds to the MACs that they all start from."""
+"""Reconciliation of tools: the items of which each tool's count is the sum."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Reconciliation:
 def reconcile(
     network: Network, *, written: Mapping[str, str] | None = None
 ) -> Reconciliation:
-    """Return what every tool counts for a network, and where the differences are.
+    """Return what every tool counts for a network, item by item.
 
     ``written`` names what a module does not write as modules, as for
     :meth:`costmodel.analysis.cost.Cost.flops`.
@@ -76,8 +76,8 @@ def reconcile(
     >>> for item in account.items:
     ...     print(item, "=", item.amount)
     conv and linear MACs = 216*H*W
-    conv: an addition a bias = 8*H*W
-    relu: an operation an element = 8*H*W
+    conv: one addition per bias = 8*H*W
+    relu: one operation per element = 8*H*W
     relu: once more = 8*H*W
     >>> account.total
     240*H*W

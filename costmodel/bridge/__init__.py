@@ -1,4 +1,4 @@
-"""The bridge to PyTorch: compile a network, and ask independent oracles about it."""
+"""The bridge to PyTorch: compiling networks, and checks by independent oracles."""
 
 from __future__ import annotations
 

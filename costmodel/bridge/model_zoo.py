@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm by their names, traced; neither is depended on."""
+"""Networks of torchvision and timm by name, traced; neither is a dependency."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def timm_module(name: str) -> tuple[Any, str]:
 
 
 def timm_network_and_scalars(name: str) -> tuple[Network, str, frozenset[str]]:
-    """Return also which of its parameters are numbers without an axis."""
+    """Return also the names of its scalar parameters."""
     module, family = timm_module(name)
     scalars = frozenset(n for n, p in module.named_parameters() if not p.dim())
     return _traced(module, name), family, scalars
 
 
 def torchvision_network(name: str) -> tuple[Network, str]:
-    """Return one of torchvision's, untrained, and the module that defines it."""
+    """Return one of torchvision's networks, untrained, and its defining module."""
     models = _library("torchvision.models")
     try:
         make = models.get_model_builder(name)
@@ -53,7 +53,7 @@ _AUXILIARY = ("googlenet", "inception_v3")
 
 
 def _library(name: str) -> ModuleType:
-    """Import what is compared against; say what is missing."""
+    """Import a library, or raise with the command that installs it."""
     from importlib import import_module
 
     try:

@@ -1,4 +1,4 @@
-"""Modules for operators of other packages, registered by their owners."""
+"""Registration of PyTorch modules for other packages' operators."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def register_module(
     read: Callable[[Any], Operator],
     positive: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Say which module of PyTorch an operator of another package is.
+    """Register the PyTorch module of another package's operator.
 
-    ``factory`` makes it of the operator and its input shapes, which ``cm.compile``
-    calls; ``read`` returns the operator of such a ``module``, for ``cm.trace``, which
-    knows modules by their exact class and does not look inside. ``positive`` returns
-    the module's positive linear form, for the gradient oracle, which has no answer
-    about a network without it.
+    ``factory`` makes it from the operator and its input shapes, for ``cm.compile``;
+    ``read`` returns the operator of such a ``module``, for ``cm.trace``, which
+    recognises modules by their exact class and does not trace into them. ``positive``
+    returns the module's positive linear form, for the gradient oracle, which cannot
+    check a network without it.
 
     **Errors**: an operator that is not registered, or has a module; a module's class
     that is taken.
@@ -32,7 +32,7 @@ def register_module(
     from costmodel.bridge.oracles.input_gradients import POSITIVE
 
     if operator not in OPERATORS.values():
-        raise CostModelError(f"{operator!r} is no operator that is registered")
+        raise CostModelError(f"{operator!r} is not a registered operator")
     if operator in LEAVES:
         raise CostModelError(f"{operator.kind}: it has a module already")
     if module in MODULES or module in POSITIVE:

@@ -1,4 +1,4 @@
-"""Build a user's module without memory where its code allows it, and trace it."""
+"""Building of users' modules, without memory if their code allows it, and tracing."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Traceable: TypeAlias = "nn.Module | torch.export.ExportedProgram"
 
 
 def build(make: Callable[[], Any]) -> Any:
-    """Return what a function makes: on the meta device, or else really.
+    """Return the result of a function, run on the meta device if possible.
 
-    Code that calculates with its tensors while it builds fails without their values,
-    and is run again with them.
+    Code that computes with values of its tensors fails on that device, and is run again
+    on the default one.
 
     >>> build(lambda: nn.Linear(3, 5)).weight.device.type
     'meta'
@@ -34,17 +34,17 @@ def build(make: Callable[[], Any]) -> Any:
     try:
         with torch.device("meta"):
             return make()
-    except Exception:  # noqa: BLE001 - whatever the code raises, it may work really
+    except Exception:  # noqa: BLE001 - on the default device it may work
         return make()
 
 
 def checks(
     module: Traceable, network: Network, *, uses_all: bool = True
 ) -> tuple[Check, ...]:
-    """Set a traced network's counts beside PyTorch's own counts of the module itself.
+    """Compare a traced network's counts with PyTorch's own counts of the module.
 
     The module is moved to the meta device, where it runs once more. Parameters are
-    compared where it uses all that it has.
+    compared if it uses all of them.
     """
     if isinstance(module, torch.export.ExportedProgram):
         module = module.module()

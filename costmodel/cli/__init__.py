@@ -1,8 +1,8 @@
 """The command line: ``costmodel`` and ``python -m costmodel``.
 
-Data go to stdout, progress and notes to stderr. Exit codes: 0 fine, 1 a checked thing
-is false, 2 usage, 3 an optional dependency is missing, 4 bad input or an output that
-cannot be written, 130 interrupted or told to end.
+Data go to stdout, progress and notes to stderr. Exit codes: 0 success, 1 a failed
+check, 2 usage, 3 an optional dependency is missing, 4 bad input or an output that
+cannot be written, 130 interrupted or terminated.
 """
 
 from __future__ import annotations

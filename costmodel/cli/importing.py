@@ -1,4 +1,4 @@
-"""Import what a user names, and turn what their code raises into one clear line."""
+"""Import of users' code, with its errors turned into one clear line."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ INSTALLS = {
     "torch": '"costmodel[torch]"', "onnx": '"costmodel[onnx]"',
     "torchvision": "torchvision", "timm": "timm",
 }  # fmt: skip
-"""What to install for a package that is missing."""
+"""The command that installs a missing package."""
 
 _OURS = ("architectures", "reports")
-"""Packages of ours whose names a folder of the user's may have too."""
+"""Packages of ours that a user's folder may be named like."""
 
 
 @contextmanager
 def user_code(where: str) -> Iterator[None]:
-    """Run a user's code: it prints to stderr, and its errors name where they are from.
+    """Run a user's code: it prints to stderr, and its errors name their origin.
 
-    A missing package that is known is an error that says what to install.
+    For a missing package that is known, the error has the command that installs it.
     """
     try:
         with redirect_stdout(sys.stderr):
@@ -69,12 +69,12 @@ def _is(filename: str, file: str) -> bool:
 def imported(target: str) -> Iterator[Any]:
     """Import what ``package.module:attribute`` or ``file.py:attribute`` names.
 
-    A file may import its neighbours, as a program may; they are forgotten afterwards.
-    A module is looked for in the current folder last.
+    A file may import its neighbours, as a script may; they are unloaded afterwards.
+    The current folder is searched last for a module.
     """
     place, _, attribute = target.rpartition(":")
     if not place or not all(part.isidentifier() for part in attribute.split(".")):
-        raise CostModelError(f'"{target}": after the colon is no name of an attribute')
+        raise CostModelError(f'"{target}": no name of an attribute after the colon')
     if place.endswith(".py"):
         path = Path(place).absolute()
         if not path.is_file():
@@ -115,7 +115,7 @@ def _loaded(path: Path, place: str) -> Iterator[Any]:
     name = f"_costmodel_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:  # pragma: no cover - it ends in .py
-        raise CostModelError(f"{place}: is no file of Python")
+        raise CostModelError(f"{place}: is not a Python file")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         with user_code(place):
@@ -127,9 +127,9 @@ def _loaded(path: Path, place: str) -> Iterator[Any]:
 
 @contextmanager
 def _neighbours(folder: Path) -> Iterator[None]:
-    """Let the modules of a folder be imported for a while, and none of them stay.
+    """Make the modules of a folder importable for a while, and unload them afterwards.
 
-    Two files may have neighbours of one name, and neighbours the names of ours.
+    Two files may have neighbours of one name, and neighbours may be named like ours.
     """
     if str(folder) in sys.path:
         yield
@@ -153,14 +153,14 @@ def _neighbours(folder: Path) -> Iterator[None]:
 
 
 def _taken(names: Any) -> dict[str, Any]:
-    """Take packages out of the modules that are there, with all their modules."""
+    """Remove packages with all their modules from the loaded ones."""
     tops = set(names)
     found = [name for name in sys.modules if name.partition(".")[0] in tops]
     return {name: sys.modules.pop(name) for name in found}
 
 
 def _is_passing(name: str) -> bool:
-    """Say whether a module came from a folder that is on the path no more."""
+    """Say whether a module came from a folder that is no longer on the path."""
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
     if name == "costmodel" or module is None or file is None:
@@ -171,13 +171,13 @@ def _is_passing(name: str) -> bool:
 
 
 def _lies_in(module: Any, folder: Path) -> bool:
-    """Say whether a module or a package is a file or a folder of this folder."""
+    """Say whether a module or package lies in this folder."""
     places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
     return any(Path(place).parent == folder for place in places if place)
 
 
 def _attribute(module: Any, place: str, attribute: str) -> Any:
-    """Return an attribute of a module; dots lead into what it holds."""
+    """Return an attribute of a module, possibly a nested one with dots."""
     with user_code(place):
         try:
             return reduce(getattr, attribute.split("."), module)

@@ -1,4 +1,4 @@
-"""Options that commands share: what is named, how large, and how it is traced."""
+"""Options that commands share: the network, its input size, and how it is traced."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from costmodel.cli.sample import read_sample
 
 
 TRACEBACK = "costmodel.traceback"
-"""Where a command's context says whether to show where an error comes from."""
+"""The key of a command's context for --traceback."""
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 SET = click.option(
     "--set", "--option", "settings", multiple=True, metavar="OPTION=VALUE",
     help="Set an option of the architecture, e.g. --set width=0.5, or "
-    "input_channels=1, which every one has; or an argument of a TARGET that is called "
+    "input_channels=1, which all have; or an argument of a TARGET that is a function "
     "(repeatable).",
 )  # fmt: skip
 _SIZE = click.option(
@@ -49,7 +49,7 @@ RESOLUTION = _sized
 
 
 def _kept(key: str, flag: str, text: str) -> Callable[..., Any]:
-    """Return a flag that is kept with the command's context, for :mod:`target`."""
+    """Return a flag whose value is stored in the context, for :mod:`target`."""
 
     def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
         ctx.meta[key] = value
@@ -60,11 +60,11 @@ def _kept(key: str, flag: str, text: str) -> Callable[..., Any]:
 
 
 def how_traced(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add how a user's module is traced, and how much is said of its errors."""
+    """Add the options for tracing a user's module, and --traceback."""
     for decorate in (
-        _kept(TRACEBACK, "--traceback", "Show where an error comes from, in full."),
+        _kept(TRACEBACK, "--traceback", "Show the full traceback of an error."),
         _kept(target.MARK, "--mark-unknown",
-              "Keep operators without a rule: totals are then partial."),
+              "Keep operators without a rule, which makes totals partial."),
         _kept(target.TRAIN, "--train",
               "Trace a module in training mode, not in evaluation mode."),
     ):  # fmt: skip
@@ -73,7 +73,7 @@ def how_traced(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _named(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the name of a network: a registered one, or a module, file or model."""
+    """Add the argument TARGET: a registered network, a module, file or model."""
     return click.argument("name", metavar="TARGET")(how_traced(command))
 
 
@@ -82,5 +82,5 @@ TARGET = _named
 BATCH = click.option("--batch", metavar="N", help="Samples in a batch.")
 SYMBOLS = click.option(
     "--symbols", metavar="NAMES", default="",
-    help="What stays a symbol, e.g. batch,resolution; the rest takes its default.",
+    help="Options that stay symbols, e.g. batch,resolution; others have defaults.",
 )  # fmt: skip

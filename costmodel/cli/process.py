@@ -1,4 +1,4 @@
-"""The program as a process: its streams, and the signals that end it."""
+"""The program's process: its streams, signals, and allocator."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 
 
 ENDING = ("SIGTERM", "SIGHUP")
-"""Signals that end the program as an interrupt does, where the system has them."""
+"""Signals that end the program as an interrupt does, if the system has them."""
 
 
 def restart_quietly(context: Any) -> None:
-    """Start the program again with an allocator that keeps what it has: once, for good.
+    """Restart the program once, with an allocator that keeps freed memory.
 
-    glibc reads these settings when a process starts and never again, so a command that
-    measures replaces its own process. Where it is not the program's own process, as in
-    a test or a notebook, nothing happens: a measurement that is spoiled then says so.
+    glibc reads these settings only when a process starts, so a command that measures
+    replaces its own process. If the process is not the program's own, as in a test or
+    a notebook, nothing happens, and measurements report the disturbance.
     """
     from costmodel.runtime.measure.environment import ALLOCATOR, is_quiet
 
@@ -34,11 +34,11 @@ def restart_quietly(context: Any) -> None:
 
 
 OWN_PROCESS = "costmodel.own_process"
-"""Where a context's object says whether the process runs nothing but this program."""
+"""The key of a context's object for whether the process runs this program alone."""
 
 
 def open_streams() -> None:
-    """Give closed streams a place to write to, and stdout a sign for any character."""
+    """Redirect closed streams to null; stdout replaces what it cannot encode."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             sink = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - kept
@@ -48,17 +48,17 @@ def open_streams() -> None:
 
 
 def silence_stdout() -> None:
-    """Let a stream that failed lose what it still holds, so that ending is quiet."""
+    """Drop the buffer of a failed stdout, so that the program exits quietly."""
     with suppress(OSError), Path(os.devnull).open("wb") as sink:
         os.dup2(sink.fileno(), sys.stdout.fileno())
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Take the signals that end a program as interrupts, so that it cleans up.
+    """Treat signals that end a program as interrupts, so that it cleans up.
 
-    Each counts once: another one does not stop the cleaning. Signals that somebody
-    ignores or handles already are left alone.
+    Each counts once: another one does not stop the cleaning up. Signals that are
+    ignored or handled already are left alone.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -74,7 +74,7 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _interrupt(number: int, frame: Any) -> None:  # noqa: ARG001 - what is handed over
-    """Raise what an interrupt raises, and ignore the signal from now on."""
+def _interrupt(number: int, frame: Any) -> None:  # noqa: ARG001 - of a signal handler
+    """Raise ``KeyboardInterrupt``, and ignore the signal from now on."""
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The program: its errors and exit codes, and the options that commands share."""
+"""The program: its errors and exit codes, and how commands open networks."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 
 class Program(click.Group):
-    """A group whose errors are one line, with the exit code that tells their kind."""
+    """A command group whose errors are one line, with an exit code for their kind."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Run, and end with a clear last word; never with a traceback for bad input."""
+        """Run, and end with a clear message, never with a traceback for bad input."""
         kwargs["standalone_mode"] = False
         kwargs.setdefault("obj", {OWN_PROCESS: not args and "args" not in kwargs})
         open_streams()
@@ -57,7 +57,7 @@ class Program(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; --traceback shows where an error comes from."""
+        """Run a command; --traceback shows an error's full traceback."""
         try:
             return super().invoke(ctx)
         except CostModelError as error:
@@ -67,7 +67,7 @@ class Program(click.Group):
 
 
 def _last_word(error: BaseException) -> tuple[str, int]:
-    """Return what to say of an error, and the exit code."""
+    """Return the message of an error, and the exit code."""
     match error:
         case MissingDependencyError():
             return str(error), 3
@@ -78,7 +78,7 @@ def _last_word(error: BaseException) -> tuple[str, int]:
             where = error.filename or "the output cannot be written"
             return f"{where}: {error.strerror or error}", 4
         case _:
-            # An abort of ours says what became of the work; an interrupt says nothing.
+            # An abort of ours has a message; an interrupt has none.
             said = error.args if isinstance(error, click.Abort) else ()
             return "; ".join(["interrupted", *map(str, said)]), 130
 
@@ -102,10 +102,10 @@ def open_network(
     name: str, settings: Sequence[str], resolution: Any, batch: str | None,
     kept: Sequence[str] = (),
 ) -> tuple[Architecture | Unregistered, Network, dict[str, Any]]:  # fmt: skip
-    """Load a network as the options ask; ``kept`` names what stays a symbol.
+    """Load a network with the given options; ``kept`` names those that stay symbols.
 
     Return it with its architecture, and the options in use as plain values. The name
-    is registered, or leads to a network of the user's: :mod:`costmodel.cli.target`.
+    is registered, or names a user's network: see :mod:`costmodel.cli.target`.
     """
     opens = _open_target if target.is_target(name) else _open_registered
     return opens(name, settings, resolution, batch, kept)
@@ -115,7 +115,7 @@ def _open_registered(
     name: str, settings: Sequence[str], resolution: Any, batch: str | None,
     kept: Sequence[str],
 ) -> tuple[Architecture, Network, dict[str, Any]]:  # fmt: skip
-    """Load a registered network, at its paper's size where no other is given."""
+    """Load a registered network, by default at its paper's size."""
     from costmodel.network.registry import load
     from costmodel.network.registry.options import INPUT_CHANNELS
 
@@ -136,7 +136,7 @@ def _open_registered(
 
 
 def registered(name: str) -> Architecture:
-    """Return a registered architecture; say what else names a network."""
+    """Return a registered architecture, or raise with the forms of other targets."""
     from costmodel.network.registry import find
 
     if set(name) & set("./\\"):
@@ -155,7 +155,7 @@ def _open_target(
     name: str, settings: Sequence[str], resolution: Any, batch: str | None,
     kept: Sequence[str],
 ) -> tuple[Unregistered, Network, dict[str, Any]]:  # fmt: skip
-    """Open a user's network at a size, or in symbols where no size is given."""
+    """Open a user's network at a size, or in symbols if no size is given."""
     from costmodel.network.registry.own_network import Unregistered
 
     for key in kept:
@@ -186,18 +186,18 @@ def _no_symbol(name: str, key: str, options: Mapping[str, Option]) -> CostModelE
 
 
 def _count(batch: str | None, kept: Sequence[str]) -> Any:
-    """Return the samples in a batch: one, unless they are given or stay a symbol."""
+    """Return the batch: 1, unless it is given or stays a symbol."""
     return 1 if batch is None and "batch" not in kept else batch
 
 
 def heading(chosen: Architecture | Unregistered) -> str:
-    """Return a network's name, its source where it has one, and what it is."""
+    """Return a network's name, its source if it has one, and its summary."""
     source = f" ({chosen.year}, {chosen.paper})" if chosen.paper else ""
     return f"{chosen.name}{source}: {chosen.summary}"
 
 
 def _read_settings(chosen: Architecture, settings: Sequence[str]) -> dict[str, Any]:
-    """Return what --set gives, as values where the option is known."""
+    """Return the settings of --set, as values if the option is known."""
     given: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = (part.strip() for part in setting.partition("="))
@@ -209,7 +209,7 @@ def _read_settings(chosen: Architecture, settings: Sequence[str]) -> dict[str, A
 
 
 def _size_of(chosen: Architecture, channels: Any, resolution: Any) -> Any:
-    """Return a size; that of a whole sample, where it is of the network's channels."""
+    """Return a size; of a sample's shape, if its channels are the network's."""
     if not isinstance(resolution, Sample):
         return _size(resolution)
     if len(resolution) != 3 or resolution[0] != channels:
@@ -236,7 +236,7 @@ def chosen_architectures(names: tuple[str, ...]) -> list[Architecture]:
 
 
 def counted(net: Network) -> Cost:
-    """Return the costs of a network; say so where some of its operators are unknown."""
+    """Return the costs of a network, with a note if operators are unknown."""
     from costmodel.analysis.cost import cost
 
     totals = cost(net)
@@ -246,13 +246,13 @@ def counted(net: Network) -> Cost:
 
 
 def partial(*costs: Cost) -> dict[str, list[str]]:
-    """Return what JSON says of operators that are in no total; nothing if none are."""
+    """Return the unknown operators for JSON, or nothing if there are none."""
     names = [name for totals in costs for name in totals.unknown]
     return {"unknown": names} if names else {}
 
 
 def plain(value: Any) -> Any:
-    """Return an integer as it is, several values as a list, and a formula as text."""
+    """Return an integer unchanged, several values as a list, and a formula as text."""
     if isinstance(value, tuple):
         return [plain(part) for part in value]
     return value if isinstance(value, int) else str(value)

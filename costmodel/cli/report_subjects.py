@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from costmodel.reports import Subject
 
 Oracles: TypeAlias = Literal["recorded", "run", "none"]
-"""Whether other programs' counts are those recorded, are counted now, or left out."""
+"""Whether oracles' counts are the recorded ones, are counted now, or left out."""
 
 RECORDED = "recorded_checks.json"
-"""What fvcore and PyTorch counted of every registered network, in architectures/."""
+"""The file in architectures/ with fvcore's and PyTorch's counts of its networks."""
 
 USUAL_SIDE = 224
-"""Height and width at which a page shows numbers, where they fit and none are given."""
+"""The default height and width at which a page shows numbers, if they fit."""
 
 
 def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
-    """Return what a page of a registered architecture is about."""
+    """Return the subject of a page about a registered architecture."""
     from costmodel.analysis.evidence import printed
     from costmodel.network.registry import find, load
     from costmodel.reports import Setting, Subject
 
     chosen = find(name)
     bound = load(name, resolution=chosen.resolution, batch=1)
-    own = [option for option in chosen.options.values() if _is_knob(option)]
+    own = [option for option in chosen.options.values() if _is_symbolic(option)]
     free = {option.name: option.symbol for option in own}
-    # The width of the layers is the knob that every cost law is about.
+    # Every cost law is a formula in the width.
     if "width" in chosen.options:
         free["width"] = chosen.options["width"].symbol
     checks, note = _counts(name, bound, oracles)
@@ -53,10 +53,10 @@ def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
     )  # fmt: skip
 
 
-def _is_knob(option: Option) -> bool:
-    """Say whether formulas keep an option: a number, but none that all networks have.
+def _is_symbolic(option: Option) -> bool:
+    """Say whether formulas keep an option as a symbol, besides the width.
 
-    A width has its own place, and the data set gives classes and channels of the input.
+    Not classes and input channels, which the data set determines.
     """
     from costmodel.network.registry.options import INPUT_CHANNELS
 
@@ -67,7 +67,7 @@ def _is_knob(option: Option) -> bool:
 def _counts(
     name: str, bound: Network, oracles: Oracles
 ) -> tuple[tuple[Check, ...], str]:
-    """Return counts beside ours, and by what they were counted, or why not."""
+    """Return counts of oracles beside ours, and a note on their origin."""
     if oracles == "none":
         return (), "skipped with --no-oracles"
     if oracles == "run":
@@ -84,7 +84,7 @@ def _counts(
 
 
 def run_checks(bound: Network) -> tuple[tuple[Check, ...], str]:
-    """Count a network with every oracle, here and now."""
+    """Count a network with every oracle now."""
     from costmodel.bridge.oracles.checks import check
 
     try:
@@ -97,7 +97,7 @@ def run_checks(bound: Network) -> tuple[tuple[Check, ...], str]:
 
 
 def versions() -> str:
-    """Return the oracles and their versions, in words."""
+    """Return the oracles and their versions as text."""
     from importlib.metadata import version
 
     torch = version("torch").partition("+")[0]
@@ -116,9 +116,9 @@ def _recorded() -> dict[str, Any]:
 def own_subject(
     name: str, settings: Sequence[str], resolution: Any, *, checked: bool
 ) -> Subject:
-    """Return what a page of a user's network is about.
+    """Return the subject of a page about a user's network.
 
-    Without a size it is 224 × 224, or else the least that the network takes.
+    The default size is 224 × 224, or else the least that the network accepts.
     """
     from costmodel.reports import Subject
 
@@ -137,7 +137,7 @@ def own_subject(
 def with_files(
     subjects: Sequence[Subject], others: Sequence[str] = ()
 ) -> list[Subject]:
-    """Return subjects whose files have different names, letters of any case."""
+    """Return subjects whose files have distinct names, whatever the case of letters."""
     taken = {"index", "networks", *(other.lower() for other in others)}
     found = []
     for subject in subjects:
@@ -151,12 +151,12 @@ def with_files(
 
 
 def _file(name: str) -> str:
-    """Return the name of a file: letters, digits and a few marks of the target's."""
+    """Return a file name from the letters, digits and a few marks of a target."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "network"
 
 
 def _at_usual(net: Network) -> Network:
-    """Return a network at the usual size, or else at the least one that it takes."""
+    """Return a network at the usual size, or else at the least one that it accepts."""
     from costmodel.analysis.input_sizes import input_sizes
 
     channels = net.inputs[0].output.channels
@@ -170,7 +170,7 @@ def _at_usual(net: Network) -> Network:
 def _checks(
     name: str, settings: Sequence[str], bound: Network
 ) -> tuple[tuple[Check, ...], str]:
-    """Return what PyTorch counts of the module itself, or why it counts nothing."""
+    """Return PyTorch's own counts of the module, or the reason why there are none."""
     from costmodel.analysis.cost import cost
 
     opened = target.open_target(name, settings, None)

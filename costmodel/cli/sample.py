@@ -1,4 +1,4 @@
-"""The shape of one sample, as --input gives it, and networks of that shape."""
+"""The shape of one sample, as given by --input, and networks with that input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Sample(tuple[Any, ...]):
     __slots__ = ()
 
     def __str__(self) -> str:
-        """Write it as shapes are written: 3×224×224."""
+        """Write it as a shape: 3×224×224."""
         return "×".join(map(str, self))
 
     @property

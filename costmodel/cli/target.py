@@ -1,4 +1,4 @@
-"""From what a user names to a network: modules, files of Python, ONNX and JSON."""
+"""Targets: networks that users name by module, or by a file of Python, ONNX or JSON."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ if TYPE_CHECKING:
 TRAIN = "costmodel.train"
 MARK = "costmodel.mark_unknown"
 _OPENED = "costmodel.opened"
-"""Where a command's context keeps what was asked for, and what was opened already."""
+"""The key of a command's context for targets that were opened already."""
 
 FORMS = "package.module:attribute, path/to/file.py:attribute, model.onnx or net.json"
-"""How a network that is not registered is named."""
+"""The forms of targets that are not registered names."""
 
 _QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
-"""What Python itself does not show of code that is not the program."""
+"""Warnings that Python does not show for code outside of the main program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A network of a user's, symbolic where its input is, and what was said of it."""
+    """A user's network, symbolic if its input is, and the warnings on opening it."""
 
     network: Network
     title: str
     warnings: tuple[str, ...] = ()
     module: Any = None
-    """What was traced, if anything was."""
+    """The traced module, if there is one."""
 
 
 def is_target(name: str) -> bool:
-    """Say whether a name leads to a user's network, not into the registry."""
+    """Say whether a name is that of a user's network, not of a registered one."""
     return ":" in name or name.endswith((".py", ".onnx", ".json"))
 
 
 def open_target(name: str, settings: Sequence[str], sample: Sample | None) -> Opened:
-    """Return the network that a user names; a command opens each but once."""
+    """Return the network that a user names; a command opens each only once."""
     meta = click.get_current_context().meta
     known = meta.setdefault(_OPENED, {})
     key = (name, tuple(settings))
@@ -74,7 +74,7 @@ def _opened(
     name: str, options: dict[str, Any], sample: Sample | None,
     *, train: bool, marks: bool,
 ) -> tuple[Network, str, Any]:  # fmt: skip
-    """Read a file, or import what builds the network; say what it is, and is of."""
+    """Read a file, or import and build; return network, description and module."""
     if name.endswith((".onnx", ".json")) and options:
         raise CostModelError(
             f"{name}: a file takes no options, got {', '.join(options)}"
@@ -95,9 +95,9 @@ def _opened(
 
 
 def real_module(name: str, settings: Sequence[str]) -> Any:
-    """Return what a user names as it is built for use: a module with its numbers.
+    """Return what a user names as it is built for use: a module with its values.
 
-    A file, or what gives a network, is that network.
+    For a file, or code that returns a network, that is the network.
     """
     if not name.endswith((".onnx", ".json")):
         _check_place(name)
@@ -119,7 +119,7 @@ def _read_json(name: str) -> Network:
     try:
         text = Path(name).read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise CostModelError(f"{name}: is no text, and so no JSON") from None
+        raise CostModelError(f"{name}: is not text, and so not JSON") from None
     try:
         return Network.from_json(text)
     except CostModelError as error:
@@ -140,7 +140,7 @@ def _made(
     name: str, attribute: Any, options: dict[str, Any],
     build: Callable[[Callable[[], Any]], Any] | None = None,
 ) -> Any:  # fmt: skip
-    """Return a module or a network as it is; call anything else that can be called."""
+    """Return a module or a network unchanged; call any other callable."""
     if _is_module(attribute) or _is_network(attribute) or not callable(attribute):
         if options:
             kind = type(attribute).__name__
@@ -150,7 +150,7 @@ def _made(
         return attribute
     signature = _signature(attribute)
     if str(getattr(attribute, "__module__", "")).partition(".")[0] == "torchvision":
-        # Some of its networks load trained weights unless they are told not to.
+        # Some of torchvision's networks load trained weights by default.
         for key in {"weights", "weights_backbone"} & signature.parameters.keys():
             options = {key: None, **options}
     try:
@@ -164,7 +164,7 @@ def _made(
 
 
 def _signature(called: Callable[..., Any]) -> inspect.Signature:
-    """Return what a callable takes; anything, where it does not tell."""
+    """Return the signature of a callable, or a permissive one if it has none."""
     try:
         return inspect.signature(called)
     except (TypeError, ValueError):
@@ -173,7 +173,7 @@ def _signature(called: Callable[..., Any]) -> inspect.Signature:
 
 
 def _build(make: Callable[[], Any]) -> Any:
-    """Build without memory, unless the code has imported no PyTorch to build with."""
+    """Build without memory, if the code has imported PyTorch."""
     if "torch" not in sys.modules:
         return make()
     from costmodel.bridge.user_module import build
@@ -182,7 +182,7 @@ def _build(make: Callable[[], Any]) -> Any:
 
 
 def _is_module(value: object) -> bool:
-    """Say whether a value is a module of PyTorch; there is none before its import."""
+    """Say whether a value is a PyTorch module, without importing PyTorch."""
     if "torch" not in sys.modules:
         return False
     from costmodel.bridge.user_module import is_module
@@ -209,7 +209,7 @@ def _network(name: str, made: Any) -> Network:
 def _traced(
     name: str, module: Any, sample: Sample | None, *, train: bool, marks: bool
 ) -> Network:
-    """Trace in symbols, or where only that works at the very sizes that are given."""
+    """Trace in symbols, or at the given sizes if only that works."""
     from costmodel.algebra.symbols import H, W
     from costmodel.bridge.user_module import traced
 
@@ -236,7 +236,7 @@ def _traced(
 
 @contextmanager
 def _in_flags(*prefixes: str) -> Iterator[None]:
-    """Let errors name flags, not arguments, and leave out what is said anyway."""
+    """Make errors name flags, not arguments, without redundant prefixes."""
     try:
         yield
     except MissingDependencyError:
@@ -249,7 +249,7 @@ def _in_flags(*prefixes: str) -> Iterator[None]:
 
 
 def _options(settings: Sequence[str]) -> dict[str, Any]:
-    """Return what --option gives: a value as Python writes it, else text.
+    """Return the values of --option: Python literals, or else text.
 
     >>> _options(["depth=18", "act=relu", "widths=[8, 16]"])
     {'depth': 18, 'act': 'relu', 'widths': [8, 16]}

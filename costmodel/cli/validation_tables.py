@@ -1,4 +1,4 @@
-"""How a comparison of predictors is printed: by network, and by predictor."""
+"""The printed comparison of predictors, by network and by predictor."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from costmodel.runtime.validate.metrics import Summary
 
 UNITS = {
-    "seconds": "seconds a batch, measured",
-    "predicted": "seconds a batch",
+    "seconds": "seconds per batch, measured",
+    "predicted": "seconds per batch",
     "mape": "mean of |predicted/measured − 1|, with a 95 % bootstrap interval",
     "within": "share of networks off by 10 % or less",
     "bias": "median of predicted/measured",
@@ -27,13 +27,13 @@ UNITS = {
 }
 
 MANY = 100
-"""Networks up to which each has its line without being asked for."""
+"""The most networks that are listed by default."""
 
 
 def print_validation(
     found: Validation, title: str, *, networks: bool | None, as_json: bool
 ) -> None:
-    """Print what was found: networks, predictors, and what is to be said of both."""
+    """Print networks, predictors, and remarks on both."""
     if as_json:
         print_json("costmodel.validate/1", UNITS, source=title, **found.to_json())
         return
@@ -65,7 +65,7 @@ def print_validation(
 
 
 def _guessed(found: Validation, best: Score) -> str:
-    """Say how much is predicted without knowing, and how often there is a warning."""
+    """Return the share of unmodelled seconds, and the number of warnings, as text."""
     shares = [estimate.unmodelled for estimate in best.estimates]
     mean, most = sum(shares) / len(shares), max(shares)
     name = found.cases[shares.index(most)].name
@@ -77,7 +77,7 @@ def _guessed(found: Validation, best: Score) -> str:
 
 
 def _print_networks(found: Validation) -> None:
-    """Print a line a network: measured, predicted by the first, signed error."""
+    """Print one line per network: measured, predicted by the first, signed error."""
     from costmodel.runtime.validate.metrics import errors
 
     first = found.scores[0]

@@ -1,6 +1,6 @@
-"""Axes of a shape by PyTorch's numbers: the batch is axis 0, channels are axis 1.
+"""Axes of a shape, numbered as in PyTorch: the batch is axis 0, channels are axis 1.
 
-Of tensors that are no maps, axis 1 is what a shape calls its channels all the same.
+A shape calls its axis 1 channels also if the tensor is no feature map.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from costmodel.network.shape import Shape
 
 
 def rank(shape: Shape) -> int:
-    """Return how many axes there are beside the batch.
+    """Return the number of axes, without the batch.
 
     >>> rank(Shape(3, (Extent(4), Extent(5))))
     3
@@ -25,7 +25,7 @@ def rank(shape: Shape) -> int:
 
 
 def require_axis(shape: Shape, axis: Dim) -> int:
-    """Return the axis's number, or say that the shape has no such axis."""
+    """Return the axis's number, or raise if the shape has no such axis."""
     if type(axis) is not int or not 1 <= axis <= rank(shape):
         raise CostModelError(
             f"axis {axis} is none of the axes 1 to {rank(shape)} of {shape}"
@@ -34,7 +34,7 @@ def require_axis(shape: Shape, axis: Dim) -> int:
 
 
 def along(shape: Shape, axis: Dim) -> Extent:
-    """Return the extent of an axis; that of axis 1 is the channels.
+    """Return the extent of an axis; along axis 1, the number of channels.
 
     >>> along(Shape(3, (Extent(4), Extent(5))), 1)
     Extent(base=3, offset=0, stride=1)
@@ -72,9 +72,9 @@ def replaced(shape: Shape, axis: Dim, extent: Extent) -> Shape:
 
 
 def others(shape: Shape, axes: Iterable[Dim]) -> Dim:
-    """Return how many elements there are for each one along these axes.
+    """Return the number of elements for each index along these axes.
 
-    It is counted in the shape's own way: opaque extents, or amounts.
+    It is counted as the shape's own sizes are: in opaque extents or polynomials.
     """
     taken = {require_axis(shape, axis) for axis in axes}
     channels = 1 if 1 in taken else shape.channels
@@ -88,7 +88,7 @@ def elements(like: Shape, extents: Iterable[Extent]) -> Dim:
 
 
 def total(sides: Iterable[Extent]) -> Extent:
-    """Return the positions of several extents, one behind the other.
+    """Return the sum of several extents, as of a concatenation.
 
     >>> total([Extent(3), Extent(4)])
     Extent(base=7, offset=0, stride=1)
@@ -110,7 +110,7 @@ def enlarged(extent: Extent, factor: Dim, more: Dim = 0) -> Extent:
 
 
 def divided(extent: Extent, factor: Dim, what: str) -> Extent:
-    """Return the factor-th part of the positions; known ones leave no remainder."""
+    """Return extent/factor, or raise if a known extent leaves a remainder."""
     if type(extent.base) is int and type(factor) is int:
         try:
             return Extent(exact_div(extent.base, factor))

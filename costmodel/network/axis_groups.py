@@ -1,4 +1,4 @@
-"""Reshapes: which axes hold the same elements before and after; their flow."""
+"""The axis flow of reshapes: groups of axes that hold the same elements."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ONE = Extent(1)
 
 
 def regrouped(before: Shape, after: Shape) -> Flow:
-    """Return the flow of the same elements, in the same order, under another shape.
+    """Return the flow of a reshape: the same elements in the same order.
 
     >>> x = Shape(6, (Extent(4), Extent(4)))
     >>> regrouped(x, Shape(2, (Extent(3), Extent(16)))).axes[0]
@@ -44,21 +44,21 @@ def regrouped(before: Shape, after: Shape) -> Flow:
 
 
 AxisGroup: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
-"""Neighbouring axes that hold the same elements before and after a reshape, from 0."""
+"""Adjacent axes, from 0, that hold the same elements before and after a reshape."""
 
 
 def axis_groups(
     before: Sequence[Extent], after: Sequence[Extent]
 ) -> Iterator[AxisGroup]:
-    """Yield axes that hold the same elements, as few of them as can be told.
+    """Yield the smallest known groups of axes that hold the same elements.
 
-    Axes of size 1 are left out, but for one that becomes one.
+    Axes of size 1 are left out, except one that stays one.
 
     >>> sides = [Extent(n) for n in (116, 7, 7)], [Extent(n) for n in (2, 58, 49)]
     >>> list(axis_groups(*sides))
     [((0,), (0, 1)), ((1, 2), (2,))]
     """
-    for ours, theirs in _stretches(before, after):
+    for ours, theirs in _groups_between(before, after):
         old = tuple(axis for axis in ours if before[axis] != _ONE)
         new = tuple(axis for axis in theirs if after[axis] != _ONE)
         if old or new:
@@ -67,10 +67,10 @@ def axis_groups(
             yield ours, theirs
 
 
-def _stretches(
+def _groups_between(
     before: Sequence[Extent], after: Sequence[Extent]
 ) -> Iterator[AxisGroup]:
-    """Yield axes that are equal at both ends, then those between."""
+    """Yield equal axes from both ends, then the groups between."""
     front = 0
     while front < min(len(before), len(after)) and before[front] == after[front]:
         yield (front,), (front,)
@@ -88,7 +88,7 @@ def _stretches(
 def _middle(
     before: Sequence[Extent], old: range, after: Sequence[Extent], new: range
 ) -> Iterator[AxisGroup]:
-    """Yield axes of equal products, as long as sizes are numbers."""
+    """Yield groups of equal products, while sizes are numbers."""
     if len(old) == 1 or len(new) == 1:
         yield tuple(old), tuple(new)
         return
@@ -109,12 +109,12 @@ def _middle(
 
 
 def _is_more(left: Dim, right: Dim) -> bool:
-    """Say whether there are more elements before than after, so far."""
+    """Say whether the first product is known to be larger."""
     return bool(sympy.sympify(left - right).is_positive)
 
 
 def shuffle_of(axis: AxisFlow) -> Shuffle | None:
-    """Return how an axis was split if its parts are merged in another order.
+    """Return the split of an axis whose parts are merged in another order.
 
     >>> group, member = (Split(Same(1), (2, 3), number) for number in range(2))
     >>> shuffle_of(Merged((member, group)))
@@ -134,7 +134,7 @@ def shuffle_of(axis: AxisFlow) -> Shuffle | None:
 
 
 class Shuffle(NamedTuple):
-    """An axis that was split into so many parts, which were merged in an order."""
+    """An axis split into parts of these sizes, which are merged in another order."""
 
     whole: Same | Merged
     sizes: tuple[Dim, ...]

@@ -1,4 +1,4 @@
-"""Putting numbers in the place of symbols, and saying which numbers fit."""
+"""Substitution of values for symbols, and errors that say which values are legal."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def chosen_values(
 ) -> dict[sympy.Symbol, Dim]:
     """Return exact values by symbol, given by name or by symbol."""
     if not isinstance(values, Mapping):
-        raise CostModelError(f"bind: {values!r} is no mapping of symbols to values")
+        raise CostModelError(f"bind: {values!r} does not map symbols to values")
     chosen: dict[sympy.Symbol, Dim] = {}
     for key, value in values.items():
         if str(key) not in free:
             raise CostModelError(
-                f'bind: "{key}" is no free symbol of "{network}"; '
+                f'bind: "{key}" is not a free symbol of "{network}"; '
                 f"free are {', '.join(sorted(free)) or 'none'}"
             )
         symbol = free[str(key)]
@@ -32,7 +32,7 @@ def chosen_values(
 
 
 def bound(node: Node, values: Mapping[sympy.Symbol, Dim]) -> Operator:
-    """Return a node's operator with symbols replaced; problems name the node."""
+    """Return a node's operator with symbols replaced; errors name the node."""
     try:
         return node.operator.bind(dict(values))
     except CostModelError as error:
@@ -42,7 +42,7 @@ def bound(node: Node, values: Mapping[sympy.Symbol, Dim]) -> Operator:
 
 
 def check_symbols(symbols: Iterable[sympy.Symbol]) -> None:
-    """Refuse two symbols of one name: nobody could tell which one a value is for."""
+    """Refuse two symbols of one name: a value given by name would be ambiguous."""
     named: dict[str, sympy.Symbol] = {}
     for symbol in symbols:
         if named.setdefault(symbol.name, symbol) != symbol:
@@ -62,7 +62,7 @@ def check_batch(batch: Dim) -> Dim:
 
 
 def _legal_step(operator: Operator, values: Mapping[sympy.Symbol, Dim]) -> str:
-    """Say which values a multiplier of channels may take, where that is the problem."""
+    """Return a hint at legal values, if a channel multiplier is the cause."""
     for formula in operator.attributes.values():
         for name, value in values.items():
             if isinstance(formula, sympy.Expr) and isinstance(value, sympy.Rational):

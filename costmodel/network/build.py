@@ -1,9 +1,9 @@
-"""The verbs that architectures are written in.
+"""The verbs, functions that append operators, in which architectures are written.
 
 Verbs take and return values; shapes are inferred at once, so that an error's traceback
-ends on the architecture's own line. Every operator has one: most are made from its
-class; written by hand are those that choose a padding, a stride or a flattening, that
-refuse what the operator takes, or that are a pattern of several operators.
+ends on the architecture's own line. Every operator has one. Most are made from its
+class; those here choose a default padding or stride, flatten, refuse more than the
+operator does, or are a pattern of several operators.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ unfold = verb(op.Unfold)
 zeros = verb(op.Zeros)
 
 RENAMED = {"pad": "pad_axes", "slice": "part"}
-"""The verbs of operators that are not called as their kind.
+"""The verbs whose name differs from their operator's kind.
 
 ``pad`` is along spatial axes alone; a ``slice`` is Python's.
 """
@@ -142,7 +142,7 @@ def depthwise_bn_relu(
 def linear(
     x: Value, features: Dim, *, bias: bool = True, name: str | None = None
 ) -> Value:
-    """Connect fully; a map of 1×1 positions is flattened first."""
+    """Connect fully; a feature map of 1×1 positions is flattened first."""
     common((x,), "linear")
     one = Extent(1)
     if x.shape.spatial and all(extent == one for extent in x.shape.spatial):
@@ -160,7 +160,7 @@ def max_pool(
     ceil_mode: bool = False,
     name: str | None = None,
 ) -> Value:
-    """Take the largest under each window; the stride is by default the kernel."""
+    """Take the maximum over each window; the stride is by default the kernel."""
     step = kernel if stride is None else stride
     given = {"kernel": kernel, "stride": step, "padding": padding, "dilation": dilation}
     return apply(op.MaxPool, [x], name, *sizes(x, "max_pool", name, **given), ceil_mode)
@@ -176,7 +176,7 @@ def avg_pool(
     count_include_pad: bool = True,
     name: str | None = None,
 ) -> Value:
-    """Take the mean under each window; the stride is by default the kernel."""
+    """Take the mean over each window; the stride is by default the kernel."""
     step = kernel if stride is None else stride
     given = sizes(x, "avg_pool", name, kernel=kernel, stride=step, padding=padding)
     return apply(op.AvgPool, [x], name, *given, ceil_mode, count_include_pad)
@@ -185,9 +185,9 @@ def avg_pool(
 def upsample(
     x: Value, scale: Size = 2, mode: str = "nearest", *, name: str | None = None
 ) -> Value:
-    """Enlarge a map by whole factors: nearest, bilinear, bicubic or area.
+    """Enlarge a feature map by whole factors: nearest, bilinear, bicubic or area.
 
-    A row of one axis takes linear, a volume trilinear in their place.
+    A sequence takes linear, a volume trilinear in place of bilinear and bicubic.
 
     >>> from costmodel.network.build import image
     >>> print(upsample(image()).shape)
@@ -197,17 +197,17 @@ def upsample(
 
 
 def global_average_pool(x: Value, *, name: str | None = None) -> Value:
-    """Take the mean of each map."""
+    """Take the mean of each channel over all positions."""
     return apply(op.AdaptiveAvgPool, [x], name, (1,) * axes_of(x))
 
 
 def adaptive_avg_pool(x: Value, size: Size, *, name: str | None = None) -> Value:
-    """Take means over windows that adapt to give ``size``."""
+    """Take means over windows that adapt so that the output has ``size``."""
     return apply(op.AdaptiveAvgPool, [x], name, *sizes(x, "avg_pool", name, size=size))
 
 
 def adaptive_max_pool(x: Value, size: Size, *, name: str | None = None) -> Value:
-    """Take the largest over windows that adapt to give ``size``."""
+    """Take maxima over windows that adapt so that the output has ``size``."""
     return apply(op.AdaptiveMaxPool, [x], name, *sizes(x, "max_pool", name, size=size))
 
 
@@ -217,7 +217,7 @@ def relu(x: Value, *, name: str | None = None) -> Value:
 
 
 def activation(x: Value, kind: str, *, name: str | None = None) -> Value:
-    """Apply a function of each element by its name, such as relu6, gelu or softsign."""
+    """Apply an elementwise function by its name, such as relu6, gelu or softsign."""
     if str(kind) not in op.functions():
         known = ", ".join(sorted(op.functions()))
         raise CostModelError(f"activation {kind!r}: known are {known}")
@@ -226,7 +226,7 @@ def activation(x: Value, kind: str, *, name: str | None = None) -> Value:
 
 
 def require(condition: object, problem: str) -> None:
-    """Refuse options that do not go together, in an architecture's own words."""
+    """Refuse a combination of options unless a condition holds."""
     if not condition:
         raise CostModelError(problem)
 
@@ -252,7 +252,7 @@ def _require_vector(x: Shape) -> None:
 
 
 def _require_one_shape(first: Shape, *others: Shape) -> None:
-    """Refuse a shortcut of another shape, which PyTorch would repeat to fit."""
+    """Refuse a shortcut of another shape, which PyTorch would broadcast."""
     for other in others:
         if not first.same_as(other):
             raise CostModelError(
@@ -262,7 +262,7 @@ def _require_one_shape(first: Shape, *others: Shape) -> None:
 
 
 def _require_one_rank(x: Shape, gate: Shape) -> None:
-    """Refuse a gate of other axes: at the last one, channels would meet a width."""
+    """Refuse a gate of another rank: its channels would be aligned with a width."""
     if len(x.spatial) != len(gate.spatial):
         raise CostModelError(f"shapes do not broadcast: {x} and {gate}")
 
@@ -275,7 +275,7 @@ def pad(
     mode: str = "constant",
     name: str | None = None,
 ) -> Value:
-    """Put zeros around a feature map; below zero, take so much away instead."""
+    """Put zeros around a feature map; negative numbers crop it instead."""
     first, last = sizes(x, "pad", name, before=before, after=after)
     return apply(op.Pad, [x], name, (0, *first), (0, *last), mode)
 
@@ -290,15 +290,15 @@ def pad_channels(
 def select_channels(
     x: Value, start: Dim, channels: Dim, *, name: str | None = None
 ) -> Value:
-    """Take so many channels in a row, the first of them number ``start``."""
+    """Take so many consecutive channels from number ``start`` on."""
     return apply(op.Slice, [x], name, 1, start, 0, channels, stem="split")
 
 
 def split(x: Value, parts: int = 2) -> tuple[Value, ...]:
-    """Cut the channels into equal parts, the first ones first."""
+    """Split the channels into equal parts, in order."""
     common((x,), "split")
     if type(parts) is not int or parts < 1:
-        raise CostModelError(f"split: parts {parts!r} is no positive integer")
+        raise CostModelError(f"split: parts {parts!r} is not a positive integer")
     try:
         size = exact_div(x.channels, parts)
     except CostModelError:

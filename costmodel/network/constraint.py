@@ -1,8 +1,8 @@
-"""Constraints: what the code of a network asks of the size of its input.
+"""Constraints: relations that the code of a network requires of its input size.
 
-Branches that are joined have to be equal, code branches on a size, a linear layer
-takes one length only. Such a relation is kept with the network, and is decided where
-it is about one side: then the sizes at which it holds are known, all of them.
+Concatenated branches must have equal sizes, code may branch on a size, and a linear
+layer takes one length only. Each relation is kept with the network. If it is about one
+side alone, the exact set of sizes at which it holds is computed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from costmodel.network.requirement import Requirement
 
 @dataclass(frozen=True, slots=True)
 class Constraint(Requirement):
-    """A relation between sizes that has to hold, the node that asks for it, and why.
+    """A relation between sizes that has to hold, the node that requires it, and why.
 
     >>> from costmodel.algebra.symbols import H
     >>> half = sympy.floor(H / 2)
@@ -33,12 +33,12 @@ class Constraint(Requirement):
 
     @property
     def sides(self) -> PeriodicSet | Undecided:
-        """The sides at which it holds, where it is about one symbol."""
+        """The sizes at which it holds, if it is about one symbol."""
         return decided(self.relation)
 
     @property
     def needs(self) -> str:
-        """What it asks for, as text: H even, or H = W."""
+        """The requirement as text: H even, or H = W."""
         sides = self.sides
         return str(sides) if isinstance(sides, PeriodicSet) else _text(self.relation)
 
@@ -57,9 +57,9 @@ class Constraint(Requirement):
         return self.relation == sympy.false or known
 
     def needed_with(self, others: Iterable[Requirement]) -> str:
-        """Return what it and others ask of a side together; no text if that is no more.
+        """Return the conjunction with others as text, or "" if they require no more.
 
-        Only those of the same side count, and only what is decided.
+        Only decided constraints on the same side count.
         """
         together = self.sides
         for other in others:
@@ -101,7 +101,7 @@ def write_relation(relation: Boolean) -> list[Any]:
     if type(relation) in _WORDS:
         parts = sorted(map(write_relation, relation.args), key=str)
         return [_WORDS[type(relation)], *parts]
-    raise CostModelError(f"constraint {relation} is no relation that can be written")
+    raise CostModelError(f"constraint {relation} is not a relation that can be written")
 
 
 def read_relation(document: Any, names: Mapping[str, sympy.Expr]) -> Boolean:
@@ -112,4 +112,4 @@ def read_relation(document: Any, names: Mapping[str, sympy.Expr]) -> Boolean:
             return _CLASSES[sign](*sides)
         case [str(word), *parts] if parts and word in _WORDS.values():
             return _CLASSES[word](*(read_relation(part, names) for part in parts))
-    raise CostModelError(f"constraint {document!r} is no relation")
+    raise CostModelError(f"constraint {document!r} is not a relation")

@@ -1,9 +1,9 @@
-"""Where each axis of an operator's output comes from: the words of ``flow``.
+"""Axis flow: from which axes of its operands an operator's output axes come, and how.
 
-An operator's flow says of each output axis which axis of which operand its positions
-are, and how. Whoever asks what goes where reads it: which channels grow together
-(``widen``), which pixels are seen (``receptive_field``, ``support``), how a view lies
-in memory.
+An operator's flow maps each output axis to axes of its operands. All analyses that
+follow axes interpret it: which channels grow together (``widen``), which pixels an
+output depends on (``receptive_field``, ``support``), and the strides of views in
+memory.
 
 Axes have PyTorch's numbers: the batch is axis 0 and has no flow, channels are axis 1.
 Operands are counted from 0. As in einops, ``(c i j) h w -> c (h i) (w j)``, an axis may
@@ -26,20 +26,20 @@ from costmodel.network.shape import Shape
 
 
 Held: TypeAlias = str | tuple[str, int] | None
-"""The operator's field that says how many there are, and which of a tuple; or none."""
+"""The operator's field that gives their number, with its index in a tuple; or None."""
 
 
 class AxisFlow:
-    """Where the positions of one output axis come from."""
+    """The origin of one output axis."""
 
     __slots__ = ()
 
 
 class From(AxisFlow):
-    """Positions that come from one axis of one operand.
+    """An axis that comes from one axis of one operand.
 
-    ``window`` is what a position sees along it, if that is one window for all of them;
-    None sees the whole axis.
+    ``window`` is the window of a position along it, if one window describes all of
+    them; None is the whole axis.
     """
 
     __slots__ = ()
@@ -49,14 +49,14 @@ class From(AxisFlow):
 
     @property
     def window(self) -> Window | None:
-        """See the same position."""
+        """The window of the same position."""
         return Window()
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Same(From):
-    """Each position is that of the axis; ``held`` counts them, if a field does."""
+    """The axis unchanged; ``held`` is the field that gives its length, if any."""
 
     axis: int
     operand: int = 0
@@ -66,21 +66,21 @@ class Same(From):
 @final
 @dataclass(frozen=True, slots=True)
 class Repeated(From):
-    """Every position is the only one of an axis of size 1."""
+    """An axis of size 1, broadcast."""
 
     axis: int
     operand: int = 0
 
     @property
     def window(self) -> Window | None:
-        """See position 0 from everywhere."""
+        """The window of position 0, with stride 0."""
         return Window(stride=0)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Tiled(From):
-    """The n positions of the axis, again and again: i is i mod n."""
+    """The n positions of the axis repeated as a whole: position i is i mod n."""
 
     axis: int
     operand: int = 0
@@ -90,7 +90,7 @@ class Tiled(From):
 @final
 @dataclass(frozen=True, slots=True)
 class Turned(From):
-    """The positions of the axis in another order that is not kept: rolled, mirrored."""
+    """The axis in another order, which is not recorded: rolled, mirrored."""
 
     axis: int
     operand: int = 0
@@ -102,7 +102,7 @@ class Turned(From):
 class Slid(From):
     """A window that slides along the axis, whose taps are ``gap`` apart (dilation).
 
-    ``border`` is what stands beside the axis: zeros, or its own positions once more.
+    ``border`` is the padding mode: zeros, or positions of the axis itself.
     """
 
     axis: int
@@ -113,14 +113,14 @@ class Slid(From):
 
     @property
     def window(self) -> Window | None:
-        """See what is under the window, and in its gaps."""
+        """The window from its first to its last tap, gaps included."""
         return self.along
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Scattered(From):
-    """What a window would read is written: a transposed convolution.
+    """A transposed convolution, whose window writes where a convolution's reads.
 
     Position j of the axis is added to j·s − p, j·s − p + d, … of the output, where the
     window has stride s and padding p, and its taps are d apart.
@@ -136,9 +136,9 @@ class Scattered(From):
 @final
 @dataclass(frozen=True, slots=True)
 class Sampled(From):
-    """Another number of positions, interpolated or averaged; see ``Resize``'s modes.
+    """The axis interpolated or averaged to another length; see ``Resize``'s modes.
 
-    ``is_given``: their number is, however long the axis.
+    ``is_given``: that length does not depend on the axis.
     """
 
     axis: int
@@ -153,8 +153,8 @@ class Sampled(From):
 class Part(From):
     """Every ``step``-th position from ``start`` on, without the last ``end`` ones.
 
-    ``held`` names the fields that count what is in front, what is taken, what is left.
-    Without ``end`` the output's size says how many are taken.
+    ``held`` names the fields that count the positions before, taken, and after.
+    Without ``end`` the output's size gives the number of positions taken.
     """
 
     axis: int
@@ -166,14 +166,14 @@ class Part(From):
 
     @property
     def window(self) -> Window | None:
-        """See one position, from the start on."""
+        """The window of one position, shifted by the start."""
         return Window(stride=self.step, before=-self.start, after=-self.end)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Padded(From):
-    """The axis with so many positions in front and behind: zeros, or another border.
+    """The axis padded in front and behind, with zeros or another border.
 
     ``held`` names the fields that count them.
     """
@@ -187,16 +187,16 @@ class Padded(From):
 
     @property
     def window(self) -> Window | None:
-        """See one position, behind those in front."""
+        """The window of one position, shifted by the padding in front."""
         return Window(before=self.before, after=self.after)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Mixed(From):
-    """Each position sees all of its group; there are ``groups`` in a row.
+    """Each position depends on all positions of its group, one of ``groups``.
 
-    ``held`` says how many positions are made; without it they are those of the axis.
+    ``held`` is the field that gives the new length; without it the length is kept.
     More groups than one are the operator's field ``groups``.
     """
 
@@ -207,14 +207,14 @@ class Mixed(From):
 
     @property
     def window(self) -> Window | None:
-        """See the whole axis."""
+        """The whole axis."""
         return None
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Listed(From):
-    """Position i sees those that row i of a table lists."""
+    """Position i depends on the positions that row i of a table lists."""
 
     axis: int
     table: tuple[tuple[int, ...], ...]
@@ -222,7 +222,7 @@ class Listed(From):
 
     @property
     def window(self) -> Window | None:
-        """See the whole axis, as far as is known without the table."""
+        """The whole axis, which is all that is known without the table."""
         return None
 
 
@@ -237,7 +237,7 @@ class Together(AxisFlow):
 @final
 @dataclass(frozen=True, slots=True)
 class Joined(AxisFlow):
-    """Axes of several operands one behind the other: a concatenation."""
+    """Axes of several operands concatenated."""
 
     parts: tuple[Same, ...]
 
@@ -245,7 +245,7 @@ class Joined(AxisFlow):
 @final
 @dataclass(frozen=True, slots=True)
 class Merged(AxisFlow):
-    """One axis that is made of several, row by row: the last one is the fastest."""
+    """Several axes merged into one in row-major order: the last one is the fastest."""
 
     parts: tuple[AxisFlow, ...]
 
@@ -253,10 +253,10 @@ class Merged(AxisFlow):
 @final
 @dataclass(frozen=True, slots=True)
 class Split(AxisFlow):
-    """One of several axes that another axis, or a merged one, is taken apart into.
+    """One of several axes that another axis, or a merged one, is split into.
 
-    ``wide`` is the number of the one that is as many as the axis asks for, where the
-    operator says how many the others are.
+    ``wide`` is the number of the part whose size follows from the axis, if the operator
+    fixes the sizes of the others.
     """
 
     whole: Same | Merged
@@ -266,7 +266,7 @@ class Split(AxisFlow):
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """The operand's axes that are taken apart."""
+        """The operand's axes that are split."""
         parts = self.whole.parts if isinstance(self.whole, Merged) else (self.whole,)
         return tuple(part.axis for part in parts if isinstance(part, Same))
 
@@ -274,10 +274,10 @@ class Split(AxisFlow):
 @final
 @dataclass(frozen=True, slots=True)
 class New(AxisFlow):
-    """Positions made here, as many as the field says, or as the shape that it holds.
+    """A new axis, of a length given by a field of the operator, or by its shape.
 
-    Along it every position sees the same of what the other axes see. Those of a field
-    are an operator's own width; those of a shape are as many as what they meet.
+    All its positions depend on the same inputs. A length in a field is an operator's
+    own width; one in a shape has to equal that of the axes that it is combined with.
     """
 
     held: Held = None
@@ -286,7 +286,7 @@ class New(AxisFlow):
 @final
 @dataclass(frozen=True, slots=True)
 class Fixed(AxisFlow):
-    """So many positions whatever the operands: the taps of a kernel, a size of 1."""
+    """An axis whose length no operand affects: the taps of a kernel, a size of 1."""
 
     size: Dim = 1
 
@@ -294,17 +294,17 @@ class Fixed(AxisFlow):
 @final
 @dataclass(frozen=True, slots=True)
 class Unknown(AxisFlow):
-    """Nobody has a rule for it: whoever follows it refuses."""
+    """An axis without a rule: analyses that need it refuse."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Where every axis of an output comes from, and over what its elements are sums.
+    """The origin of every axis of an output, and the axes that its elements sum over.
 
-    ``summed`` are axes of operands of which every result sees all positions; several
-    that are multiplied position by position are ``Together``. Every axis of an operand
-    that has more than one position is in one of both.
+    ``summed`` are axes of operands of which every result depends on all positions; axes
+    of factors that are summed together are ``Together``. Every axis of an operand with
+    more than one position is in ``axes`` or in ``summed``.
     """
 
     axes: tuple[AxisFlow, ...]
@@ -312,12 +312,12 @@ class Flow:
 
     @property
     def is_known(self) -> bool:
-        """Say whether there is a rule at all."""
+        """Say whether there is a rule."""
         return not any(isinstance(axis, Unknown) for axis in self.axes)
 
 
 def parts_of(axis: AxisFlow) -> tuple[AxisFlow, ...]:
-    """Return what an axis is merged of, or the axis itself."""
+    """Return the parts of a merged axis, or the axis itself."""
     return axis.parts if isinstance(axis, Merged) else (axis,)
 
 
@@ -334,7 +334,7 @@ def sources(axis: AxisFlow) -> Iterator[From | Split]:
 
 
 def axes_read(flow: Flow) -> set[tuple[int, int]]:
-    """Return the operand's number and the axis, of every axis that is named."""
+    """Return (operand, axis) of every axis that the flow reads."""
     found = set[tuple[int, int]]()
     for source in chain.from_iterable(map(sources, (*flow.axes, *flow.summed))):
         if isinstance(source, Split):
@@ -346,7 +346,7 @@ def axes_read(flow: Flow) -> set[tuple[int, int]]:
 
 @cache
 def unchanged(rank: int) -> Flow:
-    """Return the flow of a function of each element of one operand."""
+    """Return the flow of an elementwise function of one operand."""
     return Flow(tuple(Same(axis) for axis in range(1, rank + 1)))
 
 
@@ -359,7 +359,7 @@ def _side_by_side(rank: int, operands: int) -> Flow:
 
 
 def elementwise(*inputs: Shape) -> Flow:
-    """Return the flow of operands that broadcast: aligned at the last axis.
+    """Return the flow of operands that broadcast, aligned at the last axis.
 
     >>> x, scale = Shape(8, (Extent(5), Extent(5))), Shape(8, (Extent(1), Extent(1)))
     >>> elementwise(x, scale).axes[2]

@@ -1,4 +1,4 @@
-"""The layers of a networkx graph in an order in which they can be computed."""
+"""Topological order of the layers in a networkx graph."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Layer: TypeAlias = tuple[str, Operator, tuple[str, ...]]
 
 
 def layers_in_order(graph: nx.DiGraph) -> list[Layer]:
-    """Return the layers, operands before what reads them, else as the graph has them.
+    """Return the layers in topological order, otherwise in the order of the graph.
 
-    Errors name the node that is on a cycle, or whose operands are unclear.
+    Errors name the node that is on a cycle, or whose operands are ambiguous.
     """
     if not isinstance(graph, nx.DiGraph):
         kind = type(graph).__name__
@@ -52,7 +52,7 @@ def _operands(graph: nx.DiGraph, node: object) -> tuple[str, ...]:
             f'node "{node}": give its operands in order, as the attribute "inputs"'
         )
     if isinstance(inputs, str) or not isinstance(inputs, Iterable):
-        raise CostModelError(f'node "{node}": inputs {inputs!r} is no tuple of names')
+        raise CostModelError(f'node "{node}": inputs {inputs!r} are not names')
     inputs = tuple(inputs)
     if missing := [source for source in inputs if source not in graph]:
         raise CostModelError(

@@ -79,21 +79,21 @@ class Network:
         constraints: Iterable[Requirement] = (),
         shared: Mapping[str, str] | None = None,
     ) -> Network:
-        """Return the network of nodes that were made in topological order."""
+        """Return the network of finished nodes in topological order."""
         check_names(nodes)
         if not isinstance(name, str):
-            raise CostModelError(f"network: name {name!r} is no text")
+            raise CostModelError(f"network: name {name!r} is not text")
         if not any(node.operator.is_input for node in nodes.values()):
             raise CostModelError(f'network "{name}": no input node')
         if outputs is None:
             read = {source for node in nodes.values() for source in node.inputs}
             outputs = [layer for layer in nodes if layer not in read]
         if isinstance(outputs, str) or not isinstance(outputs, Iterable):
-            raise CostModelError(f'network "{name}": outputs {outputs!r} are no names')
+            raise CostModelError(f'network "{name}": outputs {outputs!r} are not names')
         outputs = tuple(outputs)
         for output in outputs:
             if not isinstance(output, str) or output not in nodes:
-                raise CostModelError(f'network "{name}": output "{output}" is no node')
+                raise CostModelError(f'network "{name}": output "{output}" is missing')
         if not outputs:
             raise CostModelError(f'network "{name}": no output node')
         kinds = {layer: node.operator.kind for layer, node in nodes.items()}
@@ -135,9 +135,9 @@ class Network:
 
     @cached_property
     def graph(self) -> nx.DiGraph:
-        """The networkx graph: ``operator``, ``inputs``, ``shape`` and ``scope`` a node.
+        """The networkx graph, with ``operator``, ``inputs``, ``shape`` and ``scope``.
 
-        It is frozen and apart from the network; change a copy and give it to
+        It is a frozen copy; to change the network, change a copy of it and give that to
         :meth:`from_graph`.
         """
         graph = nx.DiGraph(
@@ -173,7 +173,7 @@ class Network:
 
     @cached_property
     def flows(self) -> Mapping[str, Flow]:
-        """Where the axes of each result come from; equal layers are asked once."""
+        """The axis flow of each node; that of equal layers is computed once."""
         known: dict[tuple[int, ...], Flow] = {}
         found: dict[str, Flow] = {}
         for node in self.nodes:
@@ -207,7 +207,7 @@ class Network:
 
     @cached_property
     def free_symbols(self) -> frozenset[sympy.Symbol]:
-        """Symbols that are still without a value, the batch included."""
+        """Symbols that have no value yet, the batch included."""
         found: set[sympy.Symbol] = set()
         operators = {id(node.operator): node.operator for node in self.nodes}
         for operator in operators.values():
@@ -259,7 +259,7 @@ class Network:
                     )
 
     def smallest(self, side: sympy.Symbol) -> tuple[int, str]:
-        """Return the least input side that leaves every extent ≥ 1, and who needs it.
+        """Return the least input side with all extents ≥ 1, and the node that needs it.
 
         ⌊(H + c)/s⌋ ≥ 1 exactly when H ≥ s − c; the maximum is taken over the nodes.
         """
@@ -272,7 +272,7 @@ class Network:
         return least, who
 
     def to_json(self) -> str:
-        """Return the network as text; :meth:`from_json` gives it back."""
+        """Return the network as JSON text, which :meth:`from_json` reads."""
         from costmodel.network.serialization.json import to_json
 
         return to_json(self)

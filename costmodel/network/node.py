@@ -1,4 +1,4 @@
-"""A node: an operator in its place, checked when it is made."""
+"""Nodes of a network: an operator, its operands and its inferred output shape."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from costmodel.network.shape import Shape
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An operator in its place: its name, where its operands come from, its output."""
+    """A node: its name, its operator, the names of its operands, its output shape."""
 
     name: str
     operator: Operator
@@ -28,10 +28,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """The output shapes of one network's layers; equal ones are inferred once.
+    """Shape inference for one network, in which equal layers are inferred once.
 
-    Deep networks repeat their layers, so that an operator and what it reads are known
-    by their identity, which is quick to look up; equal shapes are one object.
+    Deep networks repeat their layers, so results are cached by the identity of the
+    operator and its input shapes, which is a fast key; equal shapes are one object.
     """
 
     known: dict[tuple[int, ...], tuple[Operator, tuple[Shape, ...], Shape]] = field(
@@ -46,7 +46,7 @@ class Inference:
         if found is None:
             shape = operator.output(*inputs).checked()
             shape = self.shapes.setdefault(shape, shape)
-            # The objects stand beside: they live as long as their identity is used.
+            # The objects are kept, so that their identities stay valid.
             found = self.known[key] = operator, inputs, shape
         return found[2]
 
@@ -58,7 +58,7 @@ def make_node(
     known: Mapping[str, Node],
     inference: Inference,
 ) -> Node:
-    """Return a node with its shape inferred; every problem names the node."""
+    """Return a node with its shape inferred; every error names the node."""
     if not (isinstance(name, str) and _NAME.fullmatch(name)):
         raise CostModelError(
             f"node {name!r}: a name is words of letters, digits and _, joined by dots"
@@ -73,7 +73,7 @@ def make_node(
         raise at(kind, name, f"takes {wanted} inputs, got {len(inputs)}")
     for source in inputs:
         if not isinstance(source, str):
-            raise at(kind, name, f"inputs {list(inputs)} are no names")
+            raise at(kind, name, f"inputs {list(inputs)} are not names")
     for source in inputs:
         if source not in known:
             raise at(kind, name, f'input "{source}" is missing from the graph')
@@ -86,7 +86,7 @@ def make_node(
 
 
 def check_names(nodes: Mapping[str, Node]) -> None:
-    """Refuse a node that bears the name of a scope: modules could not nest so."""
+    """Refuse a node with the name of a scope, since modules could not be nested so."""
     scopes: set[str] = set()
     for name in nodes:
         scope = name.rpartition(".")[0]

@@ -1,10 +1,10 @@
-"""What an operator is: frozen attributes, checked when made, and five facts.
+"""The base class of operators: frozen attributes, checked on creation, and five facts.
 
 A fact is true of the operator alone and is written in algebra. What needs the graph
 is a pass in ``analysis``; what names a library is a row of a table in ``bridge``.
 No rule defaults to zero: an abstract class states no cost.
 
-Networks and costs know operators by this page alone: none of them asks which one it is.
+Networks and costs use operators through this interface alone, whatever their class.
 """
 
 from __future__ import annotations
@@ -60,35 +60,35 @@ class Weight:
 
 Weights: TypeAlias = dict[str, Weight]
 OR_NONE = " | None"
-"""How the types of fields end that may be left out."""
+"""The ending of the types of optional fields."""
 
 _SYMBOLIC = frozenset({"Dim", "Pair", "Sizes", "tuple[Dim, ...]", "Shape"})
 """The types of fields that may hold symbols."""
 
 
 class Operator(ABC):
-    """One layer: frozen attributes, checked when made, and five facts.
+    """One layer: frozen attributes, checked on creation, and five facts.
 
     Facts take input shapes without the batch; costs are those of one sample.
     """
 
     __slots__ = ()
     kind: ClassVar[str]
-    """What it is called in tables and names of nodes, and its class in networks.
+    """Its name in tables, in names of nodes, and in the JSON of networks.
 
-    A base has one where a rule of all its classes is named after it.
+    A base has one if a rule for all its classes is named after it.
     """
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     view: ClassVar[bool] = False
-    """True where the output is the input's memory under another name."""
+    """True if the output is the input's memory under another name."""
     is_input: ClassVar[bool] = False
-    """True where samples enter."""
+    """True for the inputs of a network."""
     is_unbatched: ClassVar[bool] = False
-    """True where the output is the same for every sample, though it reads nothing."""
+    """True if it has no operands and its output is the same for every sample."""
     is_unknown: ClassVar[bool] = False
-    """True where no rule says what it costs."""
+    """True if no rule gives its cost."""
     is_layer: ClassVar[bool] = False
-    """True where outputs are activations: of convolutions and linear layers.
+    """True if outputs count as activations: for convolutions and linear layers.
 
     **Source**: Radosavovic et al. 2020, arXiv:2003.13678, section 3.
     """
@@ -98,15 +98,15 @@ class Operator(ABC):
     signed: ClassVar[frozenset[str]] = frozenset()
     """Fields that may be below zero."""
     counted: ClassVar[str] = ""
-    """The kind that counters take it for, if not for one of its own or of its bases."""
+    """The kind as which conventions count it, if not its own or that of a base."""
     saved: ClassVar[str | None] = None
-    """What autograd keeps, in the words of ``functions.SAVED``, if no table says it.
+    """What autograd saves, in the words of ``functions.SAVED``, if no table says it.
 
     The operand is its first one; an intermediate is a tensor as large as that.
     """
 
     def __post_init__(self) -> None:
-        """Normalise numbers, and refuse what no layer can have."""
+        """Normalise numbers, and refuse values that no layer can have."""
         axes: int | None = None
         for field in fields(self):  # type: ignore[arg-type]
             value, kind = getattr(self, field.name), field.type.removesuffix(OR_NONE)
@@ -128,7 +128,7 @@ class Operator(ABC):
         return 0 if name in self.allow_zero else 1
 
     def _cleaned(self, name: str, kind: str, value: Any) -> Any:
-        """Return a field's value as it is kept; one of another type is refused."""
+        """Return a field's value in normal form; one of another type is refused."""
         match kind:
             case "Dim":
                 return _clean(name, value, self._least(name))
@@ -143,7 +143,7 @@ class Operator(ABC):
             case "bool" if type(value) is not bool:
                 raise CostModelError(f"{name} {value!r} is not True or False")
             case "str" if type(value) is not str:
-                raise CostModelError(f"{name} {value!r} is no text")
+                raise CostModelError(f"{name} {value!r} is not text")
         return value
 
     @abstractmethod
@@ -168,11 +168,11 @@ class Operator(ABC):
     @property
     @abstractmethod
     def window(self) -> Windows | None:
-        """Windows of the spatial axes; None sees the whole input."""
+        """The windows along the spatial axes; None is the whole input."""
 
     @abstractmethod
     def flow(self, *inputs: Shape) -> Flow:
-        """Return where each axis of the output comes from."""
+        """Return from which axes of its operands the output's axes come."""
 
     def __str__(self) -> str:
         """Write the operator in a paper's table notation; by default its name."""
@@ -213,7 +213,7 @@ def _clean_sizes(name: str, value: Any, least: float, axes: int | None) -> Sizes
 
 
 def sizes_of(axes: int) -> str:
-    """Say what the sizes of so many axes are called.
+    """Return a description of sizes along so many axes, for error messages.
 
     >>> sizes_of(1), sizes_of(2), sizes_of(3)
     ('a (length,)', 'a (height, width) pair', 'a (depth, height, width) triple')
@@ -242,9 +242,9 @@ def _clean_each(name: str, value: Any, least: float) -> tuple[Dim, ...]:
 
 
 def _clean_shape(name: str, value: Any) -> Shape:
-    """Return a shape of plain expressions: opaque extents are for shapes in between."""
+    """Return a shape of plain expressions, without the opaque extents of sums."""
     if not isinstance(value, Shape):
-        raise CostModelError(f"{name} {value!r} is no Shape")
+        raise CostModelError(f"{name} {value!r} is not a Shape")
     if not all(isinstance(extent, Extent) for extent in value.spatial):
         raise CostModelError(f"{name} {value.spatial!r}: every axis needs an Extent")
     channels = _clean("channels", value.channels, 1)
@@ -259,7 +259,7 @@ def _clean_axes(name: str, value: Any) -> tuple[int, ...]:
     """Return different axes, numbered from 1: the batch, axis 0, stays where it is."""
     axes = tuple(value) if isinstance(value, (tuple, list)) else ()
     if not axes or any(type(axis) is not int or axis < 1 for axis in axes):
-        raise CostModelError(f"{name} {value!r} are no axes, counted from 1")
+        raise CostModelError(f"{name} {value!r} are not axes, counted from 1")
     if len(set(axes)) != len(axes):
         raise CostModelError(f"{name} {value!r} name an axis twice")
     return axes

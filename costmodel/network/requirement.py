@@ -1,8 +1,8 @@
-"""Requirements: relations that a network holds and checks once symbols have values.
+"""Requirements: relations that a network keeps and checks as symbols get values.
 
-A network binds them, drops one that always holds and refuses one that never does. How
-that is told of a relation that still has symbols is for a requirement's own class to
-say: deciding it takes algebra that no cost depends on.
+A network binds them, drops one that always holds and refuses one that never does.
+Whether a relation with symbols always holds is decided by a subclass, since that takes
+algebra that no cost depends on.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from costmodel.errors import CostModelError
 
 @dataclass(frozen=True, slots=True)
 class Requirement(ABC):
-    """A relation that has to hold, the node or module that asks for it, and why."""
+    """A relation that has to hold, the node or module that requires it, and why."""
 
     relation: Boolean
     node: str
     why: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what is no exact condition; remainders are written as floors."""
+        """Refuse anything but exact conditions; remainders are written as floors."""
         # A bare symbol is a Boolean to SymPy as well.
         kinds = (Relational, BooleanFunction, BooleanAtom)
         if not isinstance(self.relation, kinds) or self.relation.has(sympy.Float):
             raise CostModelError(
-                f"constraint: {self.relation!r} is no exact relation, such as Eq(H, W)"
+                f"constraint: {self.relation!r} is not an exact relation, like Eq(H, W)"
             )
         if not (isinstance(self.node, str) and isinstance(self.why, str)):
-            raise CostModelError(f"constraint: {self.node!r}, {self.why!r} is no text")
+            raise CostModelError(f"constraint: {self.node!r}, {self.why!r} is not text")
         plain = self.relation.replace(
             sympy.Mod, lambda a, m: a - m * sympy.floor(a / m)
         )
@@ -48,7 +48,7 @@ class Requirement(ABC):
 
     @property
     def symbols(self) -> frozenset[sympy.Symbol]:
-        """The symbols that it is about."""
+        """The symbols of the relation."""
         return frozenset(self.relation.free_symbols)
 
     def bind(self, values: Mapping[sympy.Symbol, Dim]) -> Self:
@@ -71,14 +71,14 @@ class Requirement(ABC):
     @property
     @abstractmethod
     def needs(self) -> str:
-        """What it asks for, as text: H even, or H = W."""
+        """The requirement as text: H even, or H = W."""
 
     @abstractmethod
     def needed_with(self, others: Iterable[Requirement]) -> str:
-        """Return what it and others ask for together; no text where that is no more."""
+        """Return the conjunction with others as text, or "" if they require no more."""
 
     def __str__(self) -> str:
-        """Write who needs what, and why."""
+        """Write the node, its requirement, and the reason."""
         return f'"{self.node}" needs {self.needs}' + (f" ({self.why})" * bool(self.why))
 
 
@@ -88,18 +88,18 @@ def settled(
     network: str,
     kinds: Mapping[str, str],
 ) -> tuple[Requirement, ...]:
-    """Return the requirements that are still open once symbols have these values.
+    """Return the requirements that remain open after symbols got these values.
 
-    What holds at every size is dropped, and so is what is asked for twice.
+    Those that hold at every size are dropped, and so are duplicates.
 
-    **Errors**: a requirement that holds no more, with the sizes that would do.
+    **Errors**: a requirement that is violated, with the sizes that satisfy it.
     """
     kept: dict[Boolean, Requirement] = {}
     requirements = tuple(requirements)
     for requirement in requirements:
         if not isinstance(requirement, Requirement):
             raise CostModelError(
-                f'network "{network}": {requirement!r} is no Constraint'
+                f'network "{network}": {requirement!r} is not a Constraint'
             )
         now = requirement.bind(values)
         if now.is_false:
@@ -116,7 +116,7 @@ def settled(
 
 
 def _chosen(requirement: Requirement, values: Mapping[sympy.Symbol, Dim]) -> str:
-    """Say which values do not fit, or that none does."""
+    """Return a description of the values that do not fit."""
     chosen = [
         f"{symbol} = {value}"
         for symbol, value in sorted(values.items(), key=str)

@@ -1,4 +1,4 @@
-"""Shapes of the tensors between operators, batch left outside."""
+"""Shapes of the tensors between operators, without the batch."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from costmodel.errors import CostModelError
 class Shape:
     """``channels × height × width`` of a feature map, or ``channels`` of a vector.
 
-    A video is ``channels × depth × height × width``, a row ``channels × length``. Any
-    number of axes may follow the first: tokens are ``length × channels``, so that
-    ``channels`` is what stands at PyTorch's axis 1, the batch being axis 0.
+    A video is ``channels × depth × height × width``, a sequence ``channels × length``.
+    Any number of axes may follow the first: tokens are ``length × channels``, so that
+    ``channels`` is the size of PyTorch's axis 1, the batch being axis 0.
 
     >>> print(Shape(64, (Extent(56), Extent(56))))
     64×56×56
@@ -30,7 +30,7 @@ class Shape:
 
     @property
     def positions(self) -> Dim:
-        """All axes but the channels multiplied, as opaque extents; 1 for a vector."""
+        """The product of all axes but channels, as opaque extents; 1 for a vector."""
         area: Dim = 1
         for extent in self.spatial:
             area = area * extent.atom
@@ -38,7 +38,7 @@ class Shape:
 
     @property
     def numel(self) -> Dim:
-        """Elements a sample: channels times positions, as opaque extents."""
+        """Elements per sample: channels times positions, as opaque extents."""
         return self.channels * self.positions
 
     @property
@@ -47,7 +47,7 @@ class Shape:
         return (resolve(self.channels), *(extent.value for extent in self.spatial))
 
     def require_axes(self, count: int) -> tuple[Extent, ...]:
-        """Return the spatial axes, or say that there are not so many."""
+        """Return the spatial axes, or raise if there are not so many."""
         if len(self.spatial) != count:
             found = f"axes {self}" if self.spatial else f"vector {self}"
             raise CostModelError(
@@ -92,10 +92,10 @@ class Shape:
 
 
 def _is_doubtful(size: sympy.Expr) -> bool:
-    """Say whether a size is no integer, or is negative.
+    """Say whether a size may be no integer, or negative.
 
-    A number times symbols above 0 is seen at once; sympy would look into all else that
-    is known of the product.
+    A number times positive symbols is checked at once, without sympy's slower inference
+    of assumptions.
     """
     number, rest = size.as_coeff_Mul()
     factors = sympy.Mul.make_args(rest)
@@ -105,22 +105,22 @@ def _is_doubtful(size: sympy.Expr) -> bool:
 
 
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
-"""What the spatial axes of a feature map are called, by how many there are."""
+"""The names of the spatial axes of a feature map, by their number."""
 
 _MAPS = {1: "", 2: "a feature map ", 3: "a volume "}
 
 
 def names_of(shape: Shape) -> tuple[str, ...]:
-    """Return what the axes of a shape are called, the batch left out."""
+    """Return the names of the axes of a shape, without the batch."""
     if len(shape.spatial) in (0, 2, 3):
         return ("channels", *AXES.get(len(shape.spatial), ()))
     return tuple(f"axis {number}" for number in range(1, len(shape.spatial) + 2))
 
 
 def broadcast(*operands: Sequence[Extent]) -> tuple[Extent, ...] | None:
-    """Return sizes that fit all operands, aligned at the last one; None: none do.
+    """Return the broadcast sizes, aligned at the last axis; None if there are none.
 
-    A size of 1 is repeated to fit the others', and so is one that is missing in front.
+    Sizes of 1, and those missing in front, are repeated to fit the others.
 
     >>> one, two, three = map(Extent, (1, 2, 3))
     >>> broadcast((two, three), (one,)) == (two, three), broadcast((two,), (three,))
@@ -144,7 +144,7 @@ def _is_same(one: Extent, other: Extent) -> bool:
 class Counted(Shape):
     """A shape whose sizes are polynomials: cheap to multiply and to add up.
 
-    What an operator's algebra makes of it is turned into one expression at the end,
+    The counts that operators compute from it are turned into one expression at the end,
     by :func:`costmodel.algebra.count.added`.
     """
 
@@ -152,17 +152,17 @@ class Counted(Shape):
 
     @property
     def positions(self) -> Count:
-        """All axes but the channels multiplied; 1 for a vector."""
+        """The product of all axes but the channels; 1 for a vector."""
         return product(1, self.spatial)
 
     @property
     def numel(self) -> Count:
-        """Elements a sample: channels times positions."""
+        """Elements per sample: channels times positions."""
         return product(self.channels, self.spatial)
 
 
 def counted(shape: Shape) -> Counted:
-    """Return a shape to count with; so is the length of a map that was flattened."""
+    """Return a shape with polynomials for sizes, flattened lengths included."""
     length = shape.channels
     if not shape.spatial and isinstance(length, sympy.Expr):
         is_flattened = any(extent_of(s) is not None for s in length.free_symbols)

@@ -1,4 +1,4 @@
-"""The outline of a network: blocks folded, equal neighbours merged."""
+"""The outline of a network: nodes folded into blocks, equal neighbours merged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Consecutive nodes of one scope, and how often the like of them comes in a row."""
+    """Consecutive nodes of one scope, and the number of consecutive repetitions."""
 
     name: str
     repeats: tuple[tuple[Node, ...], ...]
@@ -32,12 +32,12 @@ class Block:
 
     @property
     def count(self) -> int:
-        """How many equal blocks follow each other."""
+        """The number of repetitions."""
         return len(self.repeats)
 
     @property
     def output(self) -> Shape:
-        """The shape that the last repetition hands on."""
+        """The output shape of the last repetition."""
         return self.repeats[-1][-1].output
 
     @property
@@ -108,7 +108,7 @@ def _runs(network: Network, depth: int) -> Iterator[tuple[str, tuple[Node, ...]]
 
 
 def _signature(nodes: tuple[Node, ...]) -> object:
-    """Return what makes two blocks alike: operators, shapes and wiring, not names."""
+    """Return a key that equal blocks share: operators, shapes and wiring, not names."""
     places = {node.name: index for index, node in enumerate(nodes)}
     outside: dict[str, int] = {}
     rows = []

@@ -31,14 +31,14 @@ Draw = st.DrawFn
 Strategy = st.SearchStrategy
 
 ROOMY = 16
-"""The side at which every operator drawn for a symbolic shape is legal, and above."""
+"""A side from which on every operator drawn for a symbolic shape is legal."""
 
 CHANNELS = st.integers(1, 12)
 
 
 @st.composite
 def windows(draw: Draw) -> Window:
-    """Draw the window of a convolution, of a pooling in ceil_mode, or of a padding."""
+    """Draw the window of a convolution, of pooling with ceil_mode, or of a padding."""
     if draw(st.booleans()):
         return Window(before=draw(st.integers(0, 3)), after=draw(st.integers(0, 3)))
     kernel, stride = draw(st.integers(1, 7)), draw(st.integers(1, 4))
@@ -48,7 +48,7 @@ def windows(draw: Draw) -> Window:
 
 @st.composite
 def extents(draw: Draw, base: Dim = H) -> Extent:
-    """Draw what a few windows leave of a side, a position at least."""
+    """Draw the extent of a side after a few windows, of at least one position."""
     extent = Extent(base)
     for window in draw(st.lists(windows(), max_size=5)):
         if _positions(extent.through(window)) >= 1:
@@ -67,8 +67,8 @@ def shapes(draw: Draw) -> Shape:
 def operators(draw: Draw, shape: Shape) -> op.Operator:
     """Draw an operator that takes one input of this shape.
 
-    A symbolic side is taken to be ``ROOMY`` or more. A map of symbolic size is never
-    flattened: no layer of fixed weights could follow. A map has one to three axes.
+    A symbolic side is taken to be ``ROOMY`` or more. A feature map of symbolic size is
+    never flattened, since no layer of fixed weights could follow.
     """
     counted = type(shape.channels) is int
     moving = [_select, _shuffle] if counted else []
@@ -102,8 +102,8 @@ def networks(
     """Draw a network of so many steps, and perhaps a classifier.
 
     A step is a layer, or a scope of several. ``height`` and ``width`` are free by
-    default, or ``sides`` are one to three axes in their place; where all are numbers,
-    maps may be flattened.
+    default, or ``sides`` are one to three axes in their place; if all are numbers,
+    feature maps may be flattened.
     """
     axes = tuple(map(Extent, sides or (height, width)))
     x = sample(Shape(draw(st.integers(1, 4)), axes))
@@ -147,7 +147,7 @@ def layer(x: Value, operator: op.Operator) -> Value:
 
 
 def _positions(extent: Extent) -> int:
-    """Return how many positions there are; a symbolic side is taken to be ROOMY."""
+    """Return the number of positions; a symbolic side is taken to be ROOMY."""
     base = extent.base if type(extent.base) is int else ROOMY
     count = (base + extent.offset) // extent.stride
     return count if type(count) is int else ROOMY
@@ -164,7 +164,7 @@ def _axis(draw: Draw, extent: Extent, *, pool: bool) -> tuple[int, int, int, int
 
 
 def _axes(draw: Draw, shape: Shape, *, pool: bool = False) -> list[Any]:
-    """Draw kernel, stride, padding and dilation, each with a number an axis."""
+    """Draw kernel, stride, padding and dilation, each with a number per axis."""
     axes = [draw(_axis(extent, pool=pool)) for extent in shape.spatial]
     return list(zip(*axes, strict=True))
 
@@ -199,7 +199,7 @@ def _subsample(draw: Draw, shape: Shape) -> op.Operator:
 
 
 def _pad(draw: Draw, shape: Shape) -> op.Operator:
-    """Draw zeros at the ends of all axes; in front a position may be taken away."""
+    """Draw padding with zeros at the ends of all axes, or cropping of one in front."""
     taken = [1 if _positions(extent) > 1 else 0 for extent in shape.spatial]
     before = tuple(draw(st.integers(-most, 3)) for most in taken)
     after = draw(_each(st.integers(0, 3), shape))
@@ -234,7 +234,7 @@ def _shuffle(draw: Draw, shape: Shape) -> op.Operator:
 
 
 def _divisor(draw: Draw, count: int) -> int:
-    """Draw a number that divides a count of channels."""
+    """Draw a divisor of a number of channels."""
     return draw(st.sampled_from([g for g in range(1, count + 1) if count % g == 0]))
 
 
@@ -264,26 +264,26 @@ def _one(draw: Draw, x: Value) -> Value:
 
 
 def _same(draw: Draw, x: Value, channels: Dim, stride: int = 1) -> Value:
-    """Convolve by a kernel and padding that leave ⌈side/stride⌉ positions."""
+    """Convolve with a kernel and padding that leave ⌈side/stride⌉ positions."""
     kernel, dilation = draw(st.sampled_from([1, 3, 5])), draw(st.integers(1, 2))
     return build.conv(x, channels, kernel, stride, dilation=dilation)
 
 
 def _residual(draw: Draw, x: Value) -> Value:
-    """Add the input itself to what one or two convolutions make of it."""
+    """Add one or two convolutions of the input to the input: a residual block."""
     branches = [_same(draw, x, x.channels) for _ in range(draw(st.integers(1, 2)))]
     return build.add(x, *branches)
 
 
 def _projection(draw: Draw, x: Value) -> Value:
-    """Add a strided 1×1 convolution of the input: a shortcut that projects."""
+    """Add a strided 1×1 convolution of the input: a projection shortcut."""
     channels, stride = draw(CHANNELS), draw(st.integers(1, 3))
     y = build.batch_norm(_same(draw, x, channels, stride))
     return build.add(y, build.conv(x, channels, kernel=1, stride=stride, bias=False))
 
 
 def _branches(draw: Draw, x: Value) -> Value:
-    """Concatenate a convolution, a max pool and perhaps the input: an inception."""
+    """Concatenate a convolution, a max pool and perhaps the input, as in Inception."""
     stride = draw(st.integers(1, 2))
     pooled = build.max_pool(x, 3, stride, padding=1)
     values = [_same(draw, x, draw(st.integers(1, 4)), stride), pooled]
@@ -304,7 +304,7 @@ def _attend(draw: Draw, x: Value) -> Value:
 
 
 def _exchange(draw: Draw, x: Value) -> Value:
-    """Convolve some parts of the channels, keep the first, and shuffle: ShuffleNet."""
+    """Convolve some parts of the channels, keep the first, and shuffle (ShuffleNet)."""
     kept, *others = build.split(x, _divisor(draw, int(x.channels)))
     others = [_same(draw, part, draw(st.integers(1, 4))) for part in others]
     x = build.concat(kept, *others) if others else kept

@@ -25,7 +25,7 @@ Layers: TypeAlias = "list[tuple[str, op.Operator, tuple[str, ...]]]"
 
 @st.composite
 def product_networks(draw: Draw, *, least: int = 1, most: int = 5) -> Network:
-    """Draw a network of bound tokens or maps, of so many steps, and a batch."""
+    """Draw a network of bound tokens or feature maps, of so many steps, and a batch."""
     sides = draw(st.lists(st.integers(2, 7), min_size=1, max_size=2))
     shape = Shape(draw(st.integers(2, 6)), tuple(map(Extent, sides)))
     layers: Layers = [("input", op.Input(shape), ())]
@@ -37,7 +37,7 @@ def product_networks(draw: Draw, *, least: int = 1, most: int = 5) -> Network:
 
 @st.composite
 def enlarging_networks(draw: Draw, height: Dim, width: Dim) -> Network:
-    """Draw a network of open sides that are made larger: convolved, interpolated."""
+    """Draw a network that enlarges symbolic sides by convolution and interpolation."""
     shape = Shape(draw(st.integers(1, 4)), (Extent(height), Extent(width)))
     layers: Layers = [("input", op.Input(shape), ())]
     for _ in range(draw(st.integers(1, 4))):
@@ -47,14 +47,14 @@ def enlarging_networks(draw: Draw, height: Dim, width: Dim) -> Network:
 
 
 Step: TypeAlias = Callable[[Draw, Shape], list[tuple[op.Operator, str]]]
-"""From a shape: operators to append, and what each reads.
+"""A function of a shape that returns operators to append, with their operands.
 
-A letter a operand: x for what was there, p for the operator before.
+One letter per operand: x for the step's input, p for the previous operator.
 """
 
 
 def _put(layers: Layers, step: Step, draw: Draw) -> None:
-    """Append what a step draws."""
+    """Append the operators that a step draws."""
     x = layers[-1][0]
     net = Network.assemble(layers)
     for operator, reads in step(draw, net[x].output):
@@ -94,8 +94,8 @@ def _attention(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
 
 
 def _einsum(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
-    """Multiply by itself: all rows with all rows, place by place, or by a matrix."""
-    if x.spatial[-1] == Extent(1):  # PyTorch takes a sum of one for none
+    """Multiply by itself, all rows with all rows or elementwise, or by a matrix."""
+    if x.spatial[-1] == Extent(1):  # PyTorch counts no sum over an axis of 1
         return _attention(draw, x)
     letters = "nhqd" if len(x.spatial) > 1 else "nqd"
     other, heads = letters.replace("q", "k"), letters[:-2]
@@ -141,7 +141,7 @@ def _conv_transpose(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
 
 
 def _bordered(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
-    """Convolve a map with something else than zeros around it."""
+    """Convolve a feature map with a padding mode other than zeros."""
     modes = ["zeros", "replicate", "circular"]
     modes += [] if Extent(1) in x.spatial else ["reflect"]
     mode = draw(st.sampled_from(modes))

@@ -1,7 +1,7 @@
 """Hypothesis strategies for networks of tensors of any rank: tokens, parts, products.
 
-Networks start from an image, tokens or a vector, and go through operators that put
-axes where they like. Each is legal wherever both sides are ``ROOMY`` or more.
+Networks start from an image, tokens or a vector, and have operators that move, split
+and merge axes. Each is legal if both sides are ``ROOMY`` or more.
 
     @given(tensor_networks())
     def test_an_analysis(net): ...
@@ -37,7 +37,7 @@ from costmodel.testing import ROOMY
 Draw = st.DrawFn
 TRUTHS = {"comparison", "equal", "not_equal", "less", "less_equal", "greater",
           "greater_equal"}  # fmt: skip
-"""Operations whose results are no numbers, so that few operators take them."""
+"""Operations with Boolean results, which few operators accept."""
 PAIRS = sorted(
     name
     for name, row in op.ARITHMETIC.items()
@@ -45,13 +45,13 @@ PAIRS = sorted(
 )
 """Operations on two tensors whose results are numbers."""
 COMPILED = sorted(name for name, row in op.FUNCTIONS.items() if row.torch)
-"""Functions that PyTorch has without constants of their own."""
+"""Functions that PyTorch has without further constants."""
 Step: TypeAlias = Callable[[Draw, Value], Value]
 
 
 @st.composite
 def tensor_networks(draw: Draw, *, least: int = 1, most: int = 8) -> Network:
-    """Draw a network of so many steps, each an operator that fits what there is."""
+    """Draw a network of so many steps, each an operator that fits the last shape."""
     image = Shape(draw(st.integers(1, 8)), (Extent(H), Extent(W)))
     tokens = Shape(draw(st.integers(2, 6)), (Extent(draw(st.integers(2, 8))),))
     vector = Shape(draw(st.integers(2, 12)))
@@ -63,13 +63,13 @@ def tensor_networks(draw: Draw, *, least: int = 1, most: int = 8) -> Network:
 
 
 def put(x: Value, operator: op.Operator, *others: Value) -> Value:
-    """Append a drawn operator behind a value, or several."""
+    """Append a drawn operator after one or several values."""
     fields = operator.attributes.values()
     return apply(type(operator), [x, *others], None, *fields)
 
 
 def known(extent: Extent) -> int | None:
-    """Return how many positions there are, where it is known."""
+    """Return the number of positions, if it is known."""
     return extent.base if type(extent.base) is int else None
 
 
@@ -141,7 +141,7 @@ def _reduce(draw: Draw, x: Value) -> Value:
 
 
 def _merge(draw: Draw, x: Value) -> Value:
-    """Make one axis of two neighbours: a product of extents."""
+    """Merge two adjacent axes, to a product of extents."""
     sides, first = list(extents(x.shape)), draw(st.integers(0, rank(x.shape) - 2))
     one, other = sides[first : first + 2]
     sides[first : first + 2] = [enlarged(other, one.value)]
@@ -149,7 +149,7 @@ def _merge(draw: Draw, x: Value) -> Value:
 
 
 def _split(draw: Draw, x: Value) -> Value:
-    """Make two axes of one of known size."""
+    """Split an axis of known size into two."""
     sides = list(extents(x.shape))
     axes = [a for a, e in enumerate(sides) if known(e) is not None]
     axis = draw(st.sampled_from(axes))
@@ -171,13 +171,13 @@ def _repeat(draw: Draw, x: Value) -> Value:
 
 
 def _expand(draw: Draw, x: Value) -> Value:
-    """Spread the mean along an axis over that axis again."""
+    """Expand the mean along an axis to that axis again."""
     mean = put(x, op.Reduce("mean", (_axis(draw, x),), keep=True, everywhere=True))
     return put(mean, op.Expand(x.shape))
 
 
 def _part(draw: Draw, x: Value) -> Value:
-    """Take a part of an axis, or its first elements."""
+    """Take a slice of an axis, or its first elements."""
     axis = _axis(draw, x)
     extent = along(x.shape, axis)
     count = _positions(extent)
@@ -205,7 +205,7 @@ def _longer(draw: Draw, x: Value) -> Value:
 
 
 def _concat(draw: Draw, x: Value) -> Value:
-    """Stack a tensor behind itself, or a part of it, along any axis."""
+    """Concatenate a tensor with itself, or with a part of it, along any axis."""
     axis = _axis(draw, x)
     part = put(x, op.Slice(axis, step=draw(st.integers(1, 2))))
     return put(x, op.Concat(axis), part)
@@ -225,13 +225,13 @@ def _unfold(draw: Draw, x: Value) -> Value:
 
 
 def _shuffle(draw: Draw, x: Value) -> Value:  # noqa: ARG001 - nothing is drawn
-    """Stack the map four times, and make positions of that."""
+    """Concatenate a feature map four times, and shuffle channels to positions."""
     four = put(x, op.Concat(1), x, x, x)
     return put(four, op.PixelShuffle(2))
 
 
 def _unshuffle(draw: Draw, x: Value) -> Value:  # noqa: ARG001
-    """Stack a map behind itself, both ways, and make channels of that."""
+    """Concatenate a feature map along both sides, and move positions to channels."""
     wide = put(x, op.Concat(3), x)
     return put(put(wide, op.Concat(2), wide), op.PixelUnshuffle(2))
 
@@ -268,4 +268,4 @@ STEPS: dict[Step, Callable[[Shape], bool]] = {
     _shuffle: _map,
     _unshuffle: _map,
 }
-"""Steps of a network, and the shapes that they take."""
+"""Steps of a network, and the condition on the shape that each accepts."""

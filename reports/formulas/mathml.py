@@ -19,7 +19,7 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from costmodel.algebra.symbols import Dim, H, W, as_dim
-from costmodel.analysis.cost import Cost, Sums
+from costmodel.analysis.cost import Cost, Totals
 
 
 QUANTITIES = ("macs", "parameters", "activations")
@@ -94,7 +94,7 @@ def total(law: Cost, quantity: str, known: tuple[Size, ...] = ()) -> Dim:
     return as_dim(min(summed, multiplied, key=sympy.count_ops))
 
 
-def formulas_of(sums: Sums, known: tuple[Size, ...] = ()) -> tuple[Dim, ...]:
+def formulas_of(sums: Totals, known: tuple[Size, ...] = ()) -> tuple[Dim, ...]:
     """Return the formulas of all quantities, factored where that is shorter."""
     return tuple(_renamed(sums.metric(name), known) for name in QUANTITIES)
 

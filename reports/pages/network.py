@@ -18,7 +18,7 @@ from costmodel.reports.sitemap import Frame
 from costmodel.algebra.code.source_code import FORMATS
 from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.symbols import H, W
-from costmodel.analysis.cost import Row, Sums
+from costmodel.analysis.cost import Row, Totals
 from costmodel.analysis.evidence.printed import Verdict
 from costmodel.network.table import outline, table
 
@@ -84,7 +84,7 @@ def setting(verdict: Verdict) -> str:
     return ", ".join([*parts, *([f"layer {row.layer}"] if row.layer else [])])
 
 
-def _largest(parts: dict[str, Sums], quantity: str) -> tuple[str, str]:
+def _largest(parts: dict[str, Totals], quantity: str) -> tuple[str, str]:
     """Return the part with the most of a quantity, and its share."""
     counts = {name: int(sums.metric(quantity)) for name, sums in parts.items()}
     name = max(counts, key=lambda key: counts[key])

@@ -149,7 +149,7 @@ def test_a_name_is_registered_once() -> None:
         register_function("sinc", op.FUNCTIONS["sinc"])
     with pytest.raises(CostModelError, match=r'"conv": an operator has that name$'):
         register_function("conv", op.FUNCTIONS["sinc"])
-    with pytest.raises(CostModelError, match=r"the name is no identifier$"):
+    with pytest.raises(CostModelError, match=r"the name is not an identifier$"):
         register_function("sin c", op.FUNCTIONS["sinc"])
     with pytest.raises(CostModelError, match=r"^saved 'all' is none of intermediate, "):
         Function(tally=op.FUNCTIONS["sinc"].tally, saved="all")

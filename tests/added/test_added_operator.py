@@ -134,8 +134,8 @@ def refused(base: type = Doubled, **changes: object) -> type:
 @pytest.mark.parametrize(
     ("operator", "problem"),
     [
-        (int, "operator int: it is no class derived from Operator"),
-        (3, "operator 3: it is no class derived from Operator"),
+        (int, "operator int: it is not a class derived from Operator"),
+        (3, "operator 3: it is not a class derived from Operator"),
         (Doubled, "operator Doubled: it is not @final"),
         (op.Pool, "operator Pool: it is abstract; it lacks tally"),
         (final(type("Plain", (Doubled,), {"kind": "plain"})),
@@ -143,18 +143,18 @@ def refused(base: type = Doubled, **changes: object) -> type:
         (refused(kind="conv"), 'operator Fresh: the kind "conv" is taken'),
         (refused(kind="relu"), 'operator Fresh: the kind "relu" is taken'),
         (refused(kind="reduction"), 'operator Fresh: the kind "reduction" is taken'),
-        (refused(kind="a b"), "operator Fresh: its kind 'a b' is no identifier"),
-        (refused(kind=None), "operator Fresh: its kind None is no identifier"),
+        (refused(kind="a b"), "operator Fresh: its kind 'a b' is not an identifier"),
+        (refused(kind=None), "operator Fresh: its kind None is not an identifier"),
         (refused(counted="pool"),
-         'operator Fresh: counted as "pool", which is no kind of operator'),
+         'operator Fresh: counted as "pool", which is not a kind of operator'),
         (refused(saved="all operand"),
          "operator Fresh: saved ['all'] is none of intermediate, operand, result"),
         (refused(__annotations__={"size": int}, size=1),
          "operator Fresh: its module needs: from __future__ import annotations"),
-        (refused(counted=5), "operator Fresh: its counted 5 is no str"),
+        (refused(counted=5), "operator Fresh: its counted 5 is not a str"),
         (refused(saved=["operand"]),
-         "operator Fresh: its saved ['operand'] is no str"),
-        (refused(is_layer="yes"), "operator Fresh: its is_layer 'yes' is no bool"),
+         "operator Fresh: its saved ['operand'] is not a str"),
+        (refused(is_layer="yes"), "operator Fresh: its is_layer 'yes' is not a bool"),
         (refused(__annotations__={"extra": "float"}, extra=1.5),
          "operator Fresh: its field extra is a float; costs are exact"),
         (refused(view=True),
@@ -226,11 +226,11 @@ ONE = Tally(add=1)
 @pytest.mark.parametrize(
     ("columns", "problem"),
     [
-        ({"tally": 3}, "tally 3 is no tally"),
-        ({"tally": ONE, "options": 3}, "options 3 is no mapping"),
-        ({"tally": ONE, "torch": 3}, "torch 3 is no str"),
-        ({"tally": ONE, "saved": 5}, "saved 5 is no str"),
-        ({"tally": ONE, "in_place": 1}, "in_place 1 is no bool"),
+        ({"tally": 3}, "tally 3 is not a tally"),
+        ({"tally": ONE, "options": 3}, "options 3 is not a mapping"),
+        ({"tally": ONE, "torch": 3}, "torch 3 is not a str"),
+        ({"tally": ONE, "saved": 5}, "saved 5 is not a str"),
+        ({"tally": ONE, "in_place": 1}, "in_place 1 is not a bool"),
         ({"tally": Tally(add=-5)}, "operations are counted from 0"),
         ({"tally": Tally(add=cm.H)}, "operations are counted from 0"),
         ({"tally": Tally(mac=1)}, "a function of each element accumulates nothing"),
@@ -249,7 +249,7 @@ def test_a_row_that_makes_no_sense_is_refused(
 
 @pytest.mark.parametrize(("name", "row"), [(3, op.FUNCTIONS["relu"]), ("zz", 3)])
 def test_only_a_row_under_a_name_is_registered(name: object, row: object) -> None:
-    with pytest.raises(CostModelError, match=r"is no identifier|is no Function"):
+    with pytest.raises(CostModelError, match=r"is not an identifier|is not a Function"):
         op.register_function(name, row)  # type: ignore[arg-type]
 
 

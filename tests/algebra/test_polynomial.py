@@ -99,13 +99,13 @@ def test_what_does_not_divide_has_no_quotient() -> None:
 
 
 def test_what_has_other_coefficients_than_whole_numbers_is_not_divided() -> None:
-    message = r"^H\*alpha is no size: a coefficient is not whole$"
+    message = r"^H\*alpha is not a size: a factor is not whole$"
     with pytest.raises(CostModelError, match=message):
         (size(H) * alpha) // 2
 
 
 def test_what_is_not_whole_is_no_size() -> None:
-    message = r"^alpha is no size: not a whole number of positions$"
+    message = r"^alpha is not a size: not a whole number of positions$"
     with pytest.raises(CostModelError, match=message):
         size(alpha * H)
 

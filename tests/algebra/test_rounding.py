@@ -135,7 +135,7 @@ def test_a_new_function_is_entered_once(rounded_up: type[Rounding]) -> None:
     # text, and back
     assert FORMATS["text"](maps, "maps") == "maps = rounded_up(30*alpha, 8)"
     assert parse("rounded_up(30*alpha, 8)") == maps
-    with pytest.raises(CostModelError, match=r"^rounded_up: '30' is no number$"):
+    with pytest.raises(CostModelError, match=r"^rounded_up: '30' is not a number$"):
         rounded_up("30", 8)
     net = network(conv(image(3, 8, 8), maps, kernel=1))
     assert cm.cost(cm.Network.from_json(net.to_json())).parameters == 3 * maps + maps
@@ -162,7 +162,7 @@ def test_a_new_function_is_entered_once(rounded_up: type[Rounding]) -> None:
 
 
 def test_only_strings_are_refused() -> None:
-    with pytest.raises(CostModelError, match=r"^printed_digits: '12' is no number$"):
+    with pytest.raises(CostModelError, match=r"^printed_digits: '12' is not a number$"):
         printed_digits("12")
     assert counted_in_doubles(H, W, 1, 1, 3) == 3 * (H * W + 1)
 

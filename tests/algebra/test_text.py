@@ -28,7 +28,7 @@ from costmodel.algebra.symbols import (
     symbol,
 )
 from costmodel.algebra.tally import KINDS
-from costmodel.analysis.cost import METRICS, Sums
+from costmodel.analysis.cost import METRICS, Totals
 from costmodel.cli import main
 from costmodel.network import build
 from costmodel.network import operators as op
@@ -37,7 +37,7 @@ from costmodel.network.shape import Shape
 from costmodel.testing import networks
 
 
-def every_formula(sums: Sums) -> set[sympy.Expr]:
+def every_formula(sums: Totals) -> set[sympy.Expr]:
     """Return every quantity and every kind of primitive operation."""
     found = [sums.metric(metric) for metric in METRICS]
     found += [getattr(sums.tally, kind) for kind in KINDS]

@@ -12,7 +12,7 @@ import costmodel as cm
 from costmodel.algebra.parse import parse
 from costmodel.algebra.symbols import Dim, H, M, N, W, alpha, is_equal
 from costmodel.algebra.tally import KINDS, Tally, total_tally
-from costmodel.analysis.cost import METRICS, Sums
+from costmodel.analysis.cost import METRICS, Totals
 from costmodel.errors import CostModelError
 from costmodel.network.build import (
     add,
@@ -32,7 +32,7 @@ from costmodel.network.graph import Network
 from costmodel.testing import input_sizes, networks
 
 
-def check(expected: Sums, parts: Iterable[Sums]) -> None:
+def check(expected: Totals, parts: Iterable[Totals]) -> None:
     """Every quantity is the sum of the parts' quantities."""
     parts = list(parts)
     for metric in METRICS:
@@ -43,7 +43,7 @@ def check(expected: Sums, parts: Iterable[Sums]) -> None:
         assert is_equal(getattr(expected.tally, kind), getattr(tally, kind))
 
 
-def counts(sums: Sums) -> dict[str, Dim]:
+def counts(sums: Totals) -> dict[str, Dim]:
     """Return every quantity and every kind of operation by name."""
     operations = {kind: getattr(sums.tally, kind) for kind in KINDS}
     return operations | {metric: sums.metric(metric) for metric in METRICS}
@@ -158,7 +158,7 @@ def test_the_bytes_of_a_tiny_network_by_hand() -> None:
 @pytest.mark.parametrize("width", [0, -4, 1.5, True, "4", None])
 def test_an_element_has_whole_bytes(width: object) -> None:
     with pytest.raises(
-        CostModelError, match=r"^bytes_per_element .* is no whole number$"
+        CostModelError, match=r"^bytes_per_element .* is not a whole number$"
     ):
         cm.cost(tiny(), bytes_per_element=width)  # type: ignore[arg-type]
 
@@ -170,7 +170,9 @@ def test_scopes_are_summed_to_a_depth() -> None:
     assert cost.by_scope()["head"].parameters == 5 * 48 + 5
     assert cost.of("body").parameters == cost.by_scope()["body"].parameters
     assert cost.of("body.conv1").macs == 54 * 16
-    with pytest.raises(CostModelError, match=r"^by_scope: depth 0 is no whole number"):
+    with pytest.raises(
+        CostModelError, match=r"^by_scope: depth 0 is not an integer ≥ 1"
+    ):
         cost.by_scope(0)
     with pytest.raises(CostModelError, match=r'^no layer or scope "bod"$'):
         cost.of("bod")

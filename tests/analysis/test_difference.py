@@ -146,7 +146,7 @@ NET = network(conv(image(), 8, kernel=3))
         ("parts: None is neither a network nor a cost", lambda: cm.parts(None)),
         ('parts: by \'stage\' is neither "scope" nor "operator"',
          lambda: cm.parts(NET, by="stage")),
-        ("parts: depth 0 is no whole number from 1",
+        ("parts: depth 0 is not an integer ≥ 1",
          lambda: cm.parts(NET, by="scope", depth=0)),
         ('unknown metric "flops"', lambda: cm.parts(NET, "flops")),
         ('unknown metric "flops"', lambda: cm.diff(NET, NET).delta("flops")),

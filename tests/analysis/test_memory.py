@@ -319,12 +319,14 @@ def test_what_is_missing_or_wrong_is_said() -> None:
         memory.crossovers("H")
     with pytest.raises(CostModelError, match=r'^crossovers: "k" .* are none$'):
         memory.crossovers("k", N=1, H=64, W=64)
-    with pytest.raises(CostModelError, match=r'^bind: "K" is no free symbol'):
+    with pytest.raises(CostModelError, match=r'^bind: "K" is not a free symbol'):
         memory.peak(K=3)
     with pytest.raises(CostModelError, match=r"^optimizer 'adan': known are sgd, "):
         memory.optimizer_bytes("adan")
     wide = cm.memory(cm.load("mobilenet_v1", width=alpha))
-    with pytest.raises(CostModelError, match=r"^crossovers: alpha is no whole number$"):
+    with pytest.raises(
+        CostModelError, match=r"^crossovers: alpha is not a whole number$"
+    ):
         wide.crossovers("alpha", N=1, H=224, W=224)
 
 

@@ -12,12 +12,12 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, W
 from costmodel.analysis.receptive_field.exact_support import support
 from costmodel.analysis.receptive_field.spatial_axes import (
-    GONE,
+    CONSUMED,
     UNKNOWN,
     Place,
     Places,
     Routes,
-    home,
+    standard_axes,
 )
 from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.errors import CostModelError
@@ -133,9 +133,9 @@ def test_axes_are_followed_through_permutations_and_reshapes() -> None:
     assert found["permute1"] == (Place(3), Place(1))
     assert found["reshape1"] == (Place(2, is_alone=False),) * 2
     assert found["reshape2"] == (Place(3), Place(4))
-    assert found["reduce1"] == (Place(2), GONE)
+    assert found["reduce1"] == (Place(2), CONSUMED)
     assert places_in(network(cut))["reshape1"] == (UNKNOWN, Place(4))
-    assert home(2) not in found.values()
+    assert standard_axes(2) not in found.values()
 
 
 @pytest.mark.parametrize(

@@ -176,8 +176,11 @@ def test_sizes_may_be_symbols() -> None:
             "is never a float",
             lambda x: build.reshape(x, (16, 1.5)),
         ),
-        ("reshape: sizes 16 are no tuple of sizes", lambda x: build.reshape(x, 16)),
-        ("parameter: sizes () are no tuple of sizes", lambda x: build.parameter(x, ())),
+        ("reshape: sizes 16 are not a tuple of sizes", lambda x: build.reshape(x, 16)),
+        (
+            "parameter: sizes () are not a tuple of sizes",
+            lambda x: build.parameter(x, ()),
+        ),
         (
             "scale: axis 4 is none of the axes 1 to 3 of input: 16×4×6",
             lambda x: build.scale(x, 4),

@@ -252,7 +252,7 @@ WHY = "option compression = 2: no more than 1, all maps, is kept"
          "such as 10 or 16", "densenet_cifar", {"layers": 1, **BC}),
         ("densenet_cifar: option layers = 0 is not positive",
          "densenet_cifar", {"layers": 0}),
-        ("densenet_cifar: option layers = 81/2 is no whole number",
+        ("densenet_cifar: option layers = 81/2 is not a whole number",
          "densenet_cifar", {"layers": "40.5"}),
         ("densenet_cifar: option layers = L: a number is needed, it decides which "
          "layers there are", "densenet_cifar", {"layers": "L"}),

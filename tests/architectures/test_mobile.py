@@ -91,8 +91,8 @@ def test_half_the_channels_pass_a_shufflenet_v2_unit_untouched() -> None:
     ("problem", "make"),
     [
         ("split: 3 parts do not divide the 4 channels of ", lambda x: split(x, 3)),
-        ("split: parts 0 is no positive integer", lambda x: split(x, 0)),
-        ("split: parts 1.5 is no positive integer", lambda x: split(x, 1.5)),
+        ("split: parts 0 is not a positive integer", lambda x: split(x, 0)),
+        ("split: parts 1.5 is not a positive integer", lambda x: split(x, 1.5)),
         ("split: takes values that other verbs returned", lambda _: split(None)),
         (
             'slice at "split1": channels 3 to 4 are not all among',

@@ -154,7 +154,7 @@ def test_the_gates_of_y_cost_two_layers_each() -> None:
         ("initial = 20 is not a multiple of 8", {"initial": 20}),
         ("factor = 1 multiplies widths; give more than 1", {"factor": 1}),
         ("option blocks = 0 is not positive", {"blocks": 0}),
-        ("option blocks = 5/2 is no whole number", {"blocks": "5/2"}),
+        ("option blocks = 5/2 is not a whole number", {"blocks": "5/2"}),
         ("option slope = a: a number is needed", {"slope": cm.symbol("a")}),
         ('unknown option "reduction"', {"reduction": 4}),
         ("option variant = 'pycls'; allowed are paper", {"variant": "pycls"}),

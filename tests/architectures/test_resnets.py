@@ -393,7 +393,7 @@ def test_the_released_strides_cost_more() -> None:
          "resnet50", {"repeats": "3,4,6,-1"}),
         ("resnet50: option repeats = (3, 4, 6); give 4 numbers, such as 3,4,6,3",
          "resnet50", {"repeats": (3, 4, 6)}),
-        ("resnet50: option repeats = 3/2 is no whole number",
+        ("resnet50: option repeats = 3/2 is not a whole number",
          "resnet50", {"repeats": ("3/2", 4, 6, 3)}),
         ("resnet50: option repeats = n: a number is needed, it decides which layers "
          "there are", "resnet50", {"repeats": (n, 4, 6, 3)}),

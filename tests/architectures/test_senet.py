@@ -269,9 +269,9 @@ def test_senet_154_with_full_1x1s_is_not_what_was_printed_either() -> None:
     [
         ("se_resnet50: option reduction = 0 is not positive",
          "se_resnet50", {"reduction": 0}),
-        ("se_resnet50: option reduction = 1000: none of 256 maps is left",
+        ("se_resnet50: option reduction = 1000: none of 256 channels is left",
          "se_resnet50", {"reduction": 1000}),
-        ("senet154: option reduction = 257: none of 256 maps is left",
+        ("senet154: option reduction = 257: none of 256 channels is left",
          "senet154", {"reduction": 257}),
         ("se_resnet50: option variant = 'caffe'; allowed are paper, released",
          "se_resnet50", {"variant": "caffe"}),

@@ -256,13 +256,13 @@ def test_operands_that_do_not_fit_are_named(
 
 BAD = [
     ("is not of the form ab,bc->ac", lambda: op.Einsum("nqd->nd")),
-    ("is no row of different letters", lambda: op.Einsum("nqq,nqd->nd")),
+    ("is not a row of different letters", lambda: op.Einsum("nqq,nqd->nd")),
     ("the result has a new letter", lambda: op.Einsum("nq,nd->nz")),
     ("mode 'cubic' is none of nearest", lambda: op.Resize("cubic", (2, 2))),
     ("padding_mode 'mirror'", lambda: op.Conv(1, (1, 1), padding_mode="mirror")),
     ("output_padding 1×1 is not below",
      lambda: op.ConvTranspose(1, (2, 2), output_padding=(1, 1))),
-    ("name '' is no text", lambda: op.Opaque("", T)),
+    ("name '' is not text", lambda: op.Opaque("", T)),
 ]  # fmt: skip
 
 

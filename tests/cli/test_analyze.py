@@ -248,7 +248,7 @@ def test_what_cannot_be_built_without_memory_is_built_really() -> None:
 def test_conditions_are_stated_with_their_reason() -> None:
     unet = str(Path(__file__).parents[2] / "docs" / "unet.py") + ":UNet"
     result = run("analyze", unet, "--input", "3x64x64")
-    assert '"forward" needs 16 divides H (joined maps' in result.stdout
+    assert '"forward" needs 16 divides H (joined feature maps' in result.stdout
     assert "in {0, 1" not in result.stdout
     sides = parsed("analyze", unet)["sides"]
     assert sides["width"]["admissible"] == "16 divides W"
@@ -433,9 +433,9 @@ def test_a_report_escapes_what_it_names_and_says_what_is_partial(here: Path) -> 
         ("nope.py:Net", "nope.py: there is no such file"),
         ("nets.py:Nett", 'nets.py: there is no attribute "Nett"; did you mean Net'),
         ("nets.py:Net.body.x", 'nets.py: there is no attribute "Net.body.x"'),
-        ("nets.py:", '"nets.py:": after the colon is no name of an attribute'),
-        ("nets.py:a-b", '"nets.py:a-b": after the colon is no name of an attribute'),
-        (":Net", '":Net": after the colon is no name of an attribute'),
+        ("nets.py:", '"nets.py:": no name of an attribute after the colon'),
+        ("nets.py:a-b", '"nets.py:a-b": no name of an attribute after the colon'),
+        (":Net", '":Net": no name of an attribute after the colon'),
         ("no/such:Net", '"no/such" is neither a module, such as package.module, nor a file of Python, which ends in .py'),
         ("nowhere.at_all:Net", 'nowhere.at_all: there is no module "nowhere" here, and none is installed'),
         ("torch.nothing:Net", 'torch.nothing: there is no module "torch.nothing" here, and none is installed'),
@@ -450,7 +450,7 @@ def test_a_report_escapes_what_it_names_and_says_what_is_partial(here: Path) -> 
         ("lacks.py:Net", "lacks.py: ModuleNotFoundError: No module named 'not_there_at_all' (line 1)"),
         ("net.json", "net.json: No such file or directory"),
         ("bad.json", "bad.json: network JSON: not JSON: "),
-        ("bytes.json", "bytes.json: is no text, and so no JSON"),
+        ("bytes.json", "bytes.json: is not text, and so not JSON"),
         ("model.onnx", "model.onnx: there is no such file"),
     ],
 )  # fmt: skip

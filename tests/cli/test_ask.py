@@ -182,7 +182,7 @@ def test_diff_sets_options_of_one_side() -> None:
         (["largest", "vgg16", "--symbol", "width", "--budget", "0.3K"], 4,
          "largest: over the budget 300 from the start"),
         (["largest", "vgg16", "--symbol", "width", "--budget", "0.0003K"], 4,
-         "budget 3/10 is no whole number"),
+         "budget 3/10 is not a whole number"),
         (["largest", "vgg16", "--symbol", "width", "--budget", "many"], 4,
          'budget "many"'),
         (["largest", "vgg16", "--symbol", "resolution", "--resolution", "9",

@@ -22,7 +22,7 @@ def test_the_command_line_shows_fields_by_stage() -> None:
         "stage4   483×483   32×32    241×241   0×0            11×11 to 483×483" in lines
     )
     assert lines[-1] == (
-        'the last map is "stage4.block3.relu3"; behind it, outputs see everything '
+        'the last feature map is "stage4.block3.relu3"; outputs see the whole input '
         'through "head.avg_pool1"'
     )
     last = run("field", "se_resnet50").splitlines()[-3].split()

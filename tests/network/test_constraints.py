@@ -249,7 +249,7 @@ def test_a_relation_is_written_in_lists() -> None:
 def test_what_is_no_relation_is_not_read(document: object) -> None:
     text = json.loads(constrained(EVEN).to_json())
     text["constraints"][0]["relation"] = document
-    with pytest.raises(CostModelError, match="is no relation"):
+    with pytest.raises(CostModelError, match="is not a relation"):
         Network.from_json(json.dumps(text))
 
 
@@ -260,13 +260,17 @@ def test_malformed_constraints_are_refused() -> None:
         Network.from_json(json.dumps(text))
     bad: Any
     for bad in (H, "H = 3", None, sympy.Gt(H, 7.5), True):
-        with pytest.raises(CostModelError, match=r"^constraint: .* no exact relation"):
+        with pytest.raises(
+            CostModelError, match=r"^constraint: .* not an exact relation"
+        ):
             Constraint(bad, "code")
-    with pytest.raises(CostModelError, match=r"^constraint: 3, '' is no text$"):
+    with pytest.raises(CostModelError, match=r"^constraint: 3, '' is not text$"):
         Constraint(EVEN.relation, 3)  # type: ignore[arg-type]
-    with pytest.raises(CostModelError, match=r'^network "unet": 3 is no Constraint$'):
+    with pytest.raises(
+        CostModelError, match=r'^network "unet": 3 is not a Constraint$'
+    ):
         constrained(3)  # type: ignore[arg-type]
-    with pytest.raises(CostModelError, match="no relation that can be written"):
+    with pytest.raises(CostModelError, match="not a relation that can be written"):
         write_relation(sympy.Xor(H > 3, W > 3))
 
 

@@ -161,7 +161,7 @@ def test_the_batch_is_bound_with_the_sides() -> None:
     [
         (
             {"beta": 1},
-            'bind: "beta" is no free symbol of "small"; free are H, N, W, alpha',
+            'bind: "beta" is not a free symbol of "small"; free are H, N, W, alpha',
         ),
         ({H: 0}, "bind: H = 0 is not a positive integer"),
         ({H: 2.5}, "bind: H = 5/2 is not a positive integer"),
@@ -198,7 +198,7 @@ def test_a_fraction_of_the_channels_says_which_ones_would_do() -> None:
 def test_a_bound_network_has_no_symbols_to_bind() -> None:
     bound = small().bind(N=1, H=8, W=8)
     with pytest.raises(
-        CostModelError, match=r'no free symbol of "small"; free are none$'
+        CostModelError, match=r'not a free symbol of "small"; free are none$'
     ):
         bound.bind(H=9)
 

@@ -175,10 +175,10 @@ def test_printed_figures_are_those_of_the_default() -> None:
     [
         ("option input_channels = 0 is not positive", 0),
         ("option input_channels = -1 is not positive", -1),
-        ("option input_channels = 3/2 is no whole number", 1.5),
-        ("option input_channels = 3/2 is no whole number", "3/2"),
+        ("option input_channels = 3/2 is not a whole number", 1.5),
+        ("option input_channels = 3/2 is not a whole number", "3/2"),
         (
-            "option input_channels = C + 1/2 is no whole number",
+            "option input_channels = C + 1/2 is not a whole number",
             C + sympy.Rational(1, 2),
         ),
         ("option input_channels nan is not a finite number", float("nan")),
@@ -221,7 +221,7 @@ def test_no_function_takes_what_every_network_has(name: str) -> None:
     register = architecture(paper="none", year=2000, resolution=8)
     taken: dict[str, Any] = {}
     exec(f"def own(x, *, {name}: int = 1): return x", taken)  # noqa: S102
-    problem = f"own: {name} is no keyword of its own, `load` takes it"
+    problem = f"own: {name} is not a keyword of its own, `load` takes it"
     with pytest.raises(CostModelError, match=f"^{re.escape(problem)}"):
         register(taken["own"])
 
@@ -232,7 +232,7 @@ def test_no_member_presets_it_and_a_default_is_a_number_of_channels() -> None:
         return x
 
     given: dict[str, Any] = {"paper": "none", "year": 2000, "resolution": 8}
-    with pytest.raises(CostModelError, match=r"^own: input_channels is no keyword"):
+    with pytest.raises(CostModelError, match=r"^own: input_channels is not a keyword"):
         architecture(**given, members={"own1": {"input_channels": 1}})(own)
     for default in (0, -1, 1.0, True, C):
         with pytest.raises(CostModelError, match=r"is not a positive integer$"):

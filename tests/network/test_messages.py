@@ -102,11 +102,11 @@ GRAPHS = [
         ),
     ),
     (
-        "node \"a\": inputs 'x' is no tuple of names",
+        "node \"a\": inputs 'x' are not names",
         wired(graph(X_A, x=INPUT, a=RELU), a="x"),
     ),
     (
-        'node "a": inputs 7 is no tuple of names',
+        'node "a": inputs 7 are not names',
         wired(graph(X_A, x=INPUT, a=RELU), a=7),
     ),
     ('network "network": no input node', graph()),
@@ -149,8 +149,8 @@ def test_a_malformed_graph_says_what_is_wrong(problem: str, made: nx.DiGraph) ->
 @pytest.mark.parametrize(
     ("problem", "outputs"),
     [
-        ('network "network": output "gone" is no node', ["gone"]),
-        ('network "network": output "[]" is no node', [[]]),
+        ('network "network": output "gone" is missing', ["gone"]),
+        ('network "network": output "[]" is missing', [[]]),
         ('network "network": no output node', []),
     ],
 )
@@ -243,7 +243,7 @@ VERBS: list[tuple[str, Callable[[Value], object]]] = [
         lambda x: max_pool(x, 3, padding=2),
     ),
     (
-        'table_conv at "C3": the table lists map 3 of only 3 maps',
+        'table_conv at "C3": the table lists channel 3 of only 3',
         lambda x: table_conv(x, ((0, 3),), 5, name="C3"),
     ),
     (
@@ -339,9 +339,9 @@ def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
         ("network JSON: malformed (KeyError: 'nodes')", ("nodes",), ...),
         ("network JSON: malformed (KeyError: 'operator')", CONV, ...),
         ("network JSON: malformed (KeyError: 'kind')", (*CONV, "kind"), ...),
-        ("network JSON: name is no text or outputs is no list", ("name",), 7),
-        ("network JSON: name is no text or outputs is no list", ("outputs",), "x"),
-        ('network "network": output "x" is no node', ("outputs",), ["x"]),
+        ("network JSON: name is not text or outputs is not a list", ("name",), 7),
+        ("network JSON: name is not text or outputs is not a list", ("outputs",), "x"),
+        ('network "network": output "x" is missing', ("outputs",), ["x"]),
         ("batch 0 is not a positive integer", ("batch",), 0),
         ("symbol \"N\": assumption 'kind': True", ("symbols", "N", "kind"), True),
         ("symbol \"N\": assumption 'positive': 1", ("symbols", "N", "positive"), 1),
@@ -380,8 +380,12 @@ def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
         ('node "conv1": the name is used twice', ("nodes", 2, "name"), "conv1"),
         ("node 7: a name is words of letters", ("nodes", 2, "name"), 7),
         ("node []: a name is words of letters", ("nodes", 2, "name"), []),
-        ('relu at "relu1": inputs [[]] are no names', ("nodes", 2, "inputs"), [[]]),
-        ('node "relu1": inputs are no list of names', ("nodes", 2, "inputs"), "conv1"),
+        ('relu at "relu1": inputs [[]] are not names', ("nodes", 2, "inputs"), [[]]),
+        (
+            'node "relu1": inputs are not a list of names',
+            ("nodes", 2, "inputs"),
+            "conv1",
+        ),
         (
             'input at "input": height 0 is below 1',
             ("nodes", 0, "operator", "spatial", 0),
@@ -583,8 +587,8 @@ def test_two_symbols_of_one_name_are_refused() -> None:
 @pytest.mark.parametrize(
     ("problem", "make"),
     [
-        ("name 3 is no text", lambda x: conv(x, 3, 3, name=3)),
-        ("name 5 is no text", lambda x: network(x, name=5)),
+        ("name 3 is not text", lambda x: conv(x, 3, 3, name=3)),
+        ("name 5 is not text", lambda x: network(x, name=5)),
         ("kernel '3'", lambda x: conv(x, 3, "3")),
         ("kernel 3.0 is neither", lambda x: conv(x, 3, 3.0)),
         ("kernel 0 is below 1", lambda x: conv(x, 3, 0)),
@@ -595,7 +599,7 @@ def test_two_symbols_of_one_name_are_refused() -> None:
         ("percent 200 is over 100", lambda x: dropout(x, 200)),
         ("channels -C is negative", lambda x: conv(x, -symbol("C"), 3)),
         (
-            "outputs 'relu' are no names",
+            "outputs 'relu' are not names",
             lambda x: Network.from_graph(network(x).graph, "relu"),
         ),
     ],

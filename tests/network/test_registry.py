@@ -216,8 +216,8 @@ def test_a_stages_widths_are_symbols_or_numbers() -> None:
         ("efficientnet_b0", {"depth": "d"}, "it decides which layers there are"),
         ("resnet18", {"width": "W"}, "N, H and W are batch and input size"),
         ("resnet18", {"width": -alpha}, "option width = -alpha is not positive"),
-        ("resnet18", {"width": sympy.I}, "I is no finite real number"),
-        ("resnet18", {"width": sympy.nan}, "nan is no finite real number"),
+        ("resnet18", {"width": sympy.I}, "I is not a finite real number"),
+        ("resnet18", {"width": sympy.nan}, "nan is not a finite real number"),
         ("alexnet", {"variant": "torchvision", "towers": 4}, "has one tower"),
     ],
 )

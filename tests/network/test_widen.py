@@ -556,7 +556,7 @@ def test_widths_that_mean_nothing_are_refused(width: object, problem: str) -> No
 
 @pytest.mark.parametrize("divisor", [0, -8, "1/2", alpha])
 def test_a_divisor_is_a_positive_number(divisor: object) -> None:
-    with pytest.raises(CostModelError, match="is no positive integer"):
+    with pytest.raises(CostModelError, match="is not a positive integer"):
         widen(headed(conv(image(), 8, 3)), 2, divisor=divisor)
 
 

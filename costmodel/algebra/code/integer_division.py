@@ -1,4 +1,4 @@
-"""Integer division: how floors are evaluated on integers without a fraction."""
+"""Floors rewritten as integer division, so that they evaluate without fractions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sympy
 
 
 class Quotient(sympy.Function):
-    """⌊numerator/denominator⌋ of two terms that have no fractions themselves.
+    """⌊numerator/denominator⌋ of two terms without fractions.
 
     Evaluated in floats, H/49 of H = 49 may come out below 1; 49 // 49 does not.
     """
@@ -29,11 +29,11 @@ class Quotient(sympy.Function):
 
 
 def whole(expression: sympy.Expr) -> sympy.Expr:
-    """Write floors, ceilings, and what is integer as a whole, as integer division.
+    """Write floors, ceilings, and formulas with whole values, as integer division.
 
     A formula in integers alone that is a whole number at some sizes is a count, so a
-    division that is left outside of a floor comes out even once it is taken last.
-    Others, such as seconds, are no whole numbers, and are divided as numbers are.
+    division that is left outside of a floor has no remainder if it is done last.
+    Others, such as seconds, are no whole numbers, and use ordinary division.
     """
     floors = expression.replace(sympy.floor, _quotient)
     result = floors.replace(sympy.ceiling, lambda value: -_quotient(-value))
@@ -52,8 +52,8 @@ _PRIMES = (11, 13, 17, 19, 23, 29, 31, 37, 41)
 def _is_count(formula: sympy.Expr) -> bool:
     """Say whether a formula is a count: in whole numbers, or whole at two points.
 
-    What stands below a fraction line is 1 there: what it divides is not for this to
-    know. Seconds, in decimals, come out whole at neither point.
+    Symbols in denominators are 1 there, since divisibility is not known. Seconds, in
+    decimals, are whole at neither point.
     """
     terms = sympy.Add.make_args(formula)
     if all(term.as_coeff_Mul()[0].is_Integer for term in terms):

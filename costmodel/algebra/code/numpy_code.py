@@ -1,4 +1,4 @@
-"""Formulas as functions: of numpy arrays, a million points at once; of fractions."""
+"""Formulas compiled to Python functions, of numpy arrays or of exact fractions."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _evaluator(function: Callable[..., Any], *, many: bool) -> Callable[..., Any
 
 
 def _integers(function: Callable[..., Any], arrays: list[Any]) -> list[Any]:
-    """Evaluate in 64 bits; where an estimate in floats is too large, in Python's."""
+    """Evaluate in 64-bit integers, or in Python's where those might overflow."""
     with np.errstate(all="ignore"):
         estimates = function(*(array.astype(float) for array in arrays))
     largest = max(float(np.max(np.abs(estimate))) for estimate in estimates)
@@ -122,7 +122,7 @@ def _integers(function: Callable[..., Any], arrays: list[Any]) -> list[Any]:
 
 
 class _IntegerPrinter(NumPyPrinter):
-    """Print the larger and the smaller of integers as integers."""
+    """Print Max and Min of integers so that they stay integers."""
 
     def _print_Max(self, expr: sympy.Expr) -> str:  # noqa: N802
         return self._pairwise("maximum", expr.args)

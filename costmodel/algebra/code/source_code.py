@@ -1,4 +1,4 @@
-"""A formula as text, LaTeX, Python or JavaScript that runs as it stands."""
+"""Formulas printed as text, LaTeX, or runnable Python and JavaScript."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def javascript(expression: Dim, name: str) -> str:
 
 
 def javascript_function(formulas: Mapping[Any, Dim], arguments: Sequence[str]) -> str:
-    """Return a JavaScript function of named arguments, to an object of all formulas.
+    """Return a JavaScript function of named arguments to an object of all formulas.
 
-    Common parts are computed once. Counts are exact below 2⁵³; keys that are numbers,
-    in their order, give an array.
+    Common parts are computed once. Counts are exact below 2⁵³; keys 0, 1, 2, … give
+    an array.
 
     >>> H = sympy.Symbol("H")
     >>> print(javascript_function({"a": H**2 + 1, "b": 2 * H**2}, ["H"]))
@@ -90,11 +90,11 @@ FORMATS: dict[str, Callable[[Dim, str], str]] = {
     "python": python,
     "js": javascript,
 }
-"""How a formula is written, by the format's name."""
+"""The printers, by the format's name."""
 
 
 def _program(expression: Dim) -> tuple[sympy.Expr, str]:
-    """Return a formula in integer division, and its symbols as arguments."""
+    """Return a formula with integer divisions, and its symbols as arguments."""
     formula = whole(formula_of("printing", expression))
     return formula, ", ".join(sorted(map(str, formula.free_symbols)))
 
@@ -106,8 +106,8 @@ def _lines(definitions: Iterable[str]) -> str:
 class _Sharing(JavascriptCodePrinter):
     """Give each part that occurs more than once a name, and print it once.
 
-    sympy's own search for common parts makes them anew, and compares the arguments of
-    every Max and Min again; nothing is made here.
+    sympy's own common subexpression elimination rebuilds every part, and compares the
+    arguments of every Max and Min again; here nothing is rebuilt.
     """
 
     def __init__(self, formulas: Iterable[sympy.Expr]) -> None:
@@ -132,7 +132,7 @@ class _Sharing(JavascriptCodePrinter):
         return self._rounded("ceil", expr)
 
     def _rounded(self, way: str, expr: sympy.Expr) -> str:
-        """Divide once, and last: then a quotient of whole numbers rounds right."""
+        """Divide once, and last, so that quotients of whole numbers round correctly."""
         top, bottom = sympy.fraction(sympy.together(expr.args[0]))
         inside = self._print(top)
         if bottom != 1:
@@ -141,7 +141,7 @@ class _Sharing(JavascriptCodePrinter):
 
 
 def _repeated(formulas: Iterable[sympy.Expr]) -> Iterator[sympy.Expr]:
-    """Give the parts that occur more than once; numbers and symbols are no parts."""
+    """Give the subexpressions that occur more than once, but no numbers or symbols."""
     seen: set[sympy.Expr] = set()
     waiting = list(formulas)
     while waiting:

@@ -1,4 +1,4 @@
-"""Sets of whole numbers from 1 on, by bounds and by remainders, exactly."""
+"""Eventually periodic sets of whole numbers from 1 on: bounds and remainders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from costmodel.errors import CostModelError
 
 
 class Piece(NamedTuple):
-    """From a number up to the next piece: the numbers that leave some remainders."""
+    """The numbers with given remainders, from ``start`` up to the next piece."""
 
     start: int
     modulus: int = 1
@@ -24,7 +24,7 @@ class Piece(NamedTuple):
 
     @classmethod
     def of(cls, start: int, modulus: int, values: Iterable[int]) -> Piece:
-        """Return the numbers of some remainders, the modulus as small as it can be."""
+        """Return the numbers with given remainders, with the least possible modulus."""
         kept = {value % modulus for value in values}
         for prime in _primes(modulus):
             while modulus % prime == 0:
@@ -41,11 +41,11 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PeriodicSet:
-    """A set of whole numbers from 1 on that repeats itself from some number on.
+    """A set of whole numbers from 1 on that is periodic from some number on.
 
     The pieces cover every number, in order. The last one has no end, the least modulus
     and begins as early as it can: :attr:`modulus` and :attr:`residues` are its own, and
-    the pieces before it are the head. Two sets are equal if they hold the same numbers.
+    the pieces before it are the head. Two sets are equal if they have equal elements.
 
     >>> sixteenths = PeriodicSet.of(32, [0, 16])
     >>> print(sixteenths & PeriodicSet.between(33))
@@ -61,21 +61,21 @@ class PeriodicSet:
 
     @classmethod
     def of(cls, modulus: int, values: Iterable[int], name: str = "H") -> PeriodicSet:
-        """Return all numbers of some remainders."""
+        """Return all numbers with given remainders."""
         return cls((Piece.of(1, modulus, values),), name)
 
     @classmethod
     def between(
         cls, first: int, last: int | None = None, name: str = "H"
     ) -> PeriodicSet:
-        """Return all numbers from one on, to another one or without an end."""
+        """Return all numbers from ``first`` on, up to ``last`` if that is given."""
         first = max(1, first)
         after = [] if last is None else [_nothing(max(first, last + 1))]
         return cls.joined([_nothing(1), Piece(first), *after], name)
 
     @classmethod
     def only(cls, numbers: Iterable[int], name: str = "H") -> PeriodicSet:
-        """Return the set of so many numbers; what is below 1 is left out."""
+        """Return the set of the given numbers; those below 1 are left out."""
         pieces = [_nothing(1)]
         for number in sorted({number for number in numbers if number >= 1}):
             pieces += [Piece(number), _nothing(number + 1)]
@@ -92,12 +92,12 @@ class PeriodicSet:
 
     @property
     def modulus(self) -> int:
-        """After how many numbers it repeats itself, in the end."""
+        """The period of the set from the last piece on."""
         return self.pieces[-1].modulus
 
     @property
     def residues(self) -> tuple[int, ...]:
-        """The remainders modulo :attr:`modulus` that are in it, in the end."""
+        """The remainders modulo :attr:`modulus` in the set, from the last piece on."""
         return tuple(sorted(self.pieces[-1].residues))
 
     @property
@@ -125,15 +125,15 @@ class PeriodicSet:
         return number >= 1 and self._at(number).holds(number)
 
     def __and__(self, other: PeriodicSet) -> PeriodicSet:
-        """Return what is in both."""
+        """Return the intersection."""
         return self._combined(other, and_)
 
     def __or__(self, other: PeriodicSet) -> PeriodicSet:
-        """Return what is in one of them, or in both."""
+        """Return the union."""
         return self._combined(other, or_)
 
     def __invert__(self) -> PeriodicSet:
-        """Return the numbers that are not in it."""
+        """Return the complement."""
         return self._combined(PeriodicSet((Piece(1),), self.name), ne)
 
     def __eq__(self, other: object) -> bool:
@@ -145,17 +145,17 @@ class PeriodicSet:
         return self.pieces == other.pieces or self._combined(other, ne).is_never
 
     def __hash__(self) -> int:
-        """Return what equal sets have in common: how they end."""
+        """Return a hash of the last piece, which equal sets share."""
         return hash((self.name, self.pieces[-1]))
 
     def __str__(self) -> str:
         """Write H ≥ 75, H mod 32 in {0, 31}, H in {1, 2} or H ≥ 9, or no H."""
-        stretches = [
+        intervals = [
             (start, None if after is None else after - 1, modulus, sorted(residues))
             for (start, modulus, residues), after in _ending(self.pieces)
             if residues
         ]
-        return written(stretches, self.name)
+        return written(intervals, self.name)
 
     def _at(self, number: int) -> Piece:
         """Return the piece that a number belongs to."""
@@ -164,7 +164,7 @@ class PeriodicSet:
     def _combined(
         self, other: PeriodicSet, keep: Callable[[bool, bool], bool]
     ) -> PeriodicSet:
-        """Return the numbers of which a rule keeps whether they are in each set."""
+        """Return the numbers that a Boolean operation on membership in both keeps."""
         if self.name != other.name:
             raise CostModelError(f"sets of {self.name} and of {other.name} are apart")
         starts = sorted({piece.start for piece in (*self.pieces, *other.pieces)})
@@ -221,7 +221,7 @@ def _kept(
     other: Piece,
     keep: Callable[[bool, bool], bool],
 ) -> Piece:
-    """Return the numbers of two pieces that a rule keeps, up to where they end."""
+    """Return the numbers of two pieces that a Boolean operation keeps."""
     modulus = lcm(one.modulus, other.modulus)
     is_whole = after is None or after - start >= modulus
     if keep is and_ and is_whole:
@@ -236,10 +236,10 @@ def _kept(
 
 
 def _common(one: Piece, other: Piece) -> list[int]:
-    """Return the remainders that both hold, by the Chinese remainder theorem.
+    """Return the remainders of the intersection, by the Chinese remainder theorem.
 
     Remainders a (mod m) and b (mod n) have a number in common exactly when
-    gcd(m, n) divides a − b; then there is one in every lcm(m, n).
+    gcd(m, n) divides a − b; then there is one modulo lcm(m, n).
     """
     shared = gcd(one.modulus, other.modulus)
     alike = defaultdict[int, list[int]](list)
@@ -254,12 +254,12 @@ def _common(one: Piece, other: Piece) -> list[int]:
     return [a + one.modulus * ((b - a) // shared * inverse % step) for a, b in pairs]
 
 
-_RUNS = 8
-"""A piece of up to so many runs of numbers is written run by run."""
+_MOST_INTERVALS = 8
+"""A bounded piece of at most so many intervals is written as intervals."""
 
 
 def _plain(piece: Piece, after: int | None) -> list[Piece]:
-    """Return a piece that is only a few runs of numbers as those, and what is not."""
+    """Return a piece as the few intervals it consists of, or unchanged."""
     if after is None or piece.modulus == 1:
         return [piece]
     runs, begun = list[Piece](), piece.start
@@ -269,7 +269,7 @@ def _plain(piece: Piece, after: int | None) -> list[Piece]:
             end += 1
         runs.append(Piece(begun) if inside else _nothing(begun))
         begun = end
-        if len(runs) > 2 * _RUNS + 1:
+        if len(runs) > 2 * _MOST_INTERVALS + 1:
             return [piece]
     return runs
 
@@ -290,7 +290,7 @@ def _merged(covered: list[Piece]) -> list[Piece]:
 
 
 def _agreed(piece: Piece, later: Piece) -> int:
-    """Return where a piece begins to hold what the later one would hold there."""
+    """Return the number from which a piece agrees with the later one."""
     enough = max(piece.start, later.start - lcm(piece.modulus, later.modulus))
     for number in range(later.start - 1, enough - 1, -1):
         if piece.holds(number) != later.holds(number):

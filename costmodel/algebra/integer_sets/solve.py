@@ -1,8 +1,8 @@
-"""Conditions on one side, decided exactly: the sizes at which they hold.
+"""Conditions on one side of the input: the exact set of sizes at which each holds.
 
-A difference of two sizes repeats itself, f(H + L) = f(H) + G, so that among the sides
-of one remainder modulo L a relation f ≥ 0 or f = 0 holds always, never, from one of
-them on, up to one of them, or at one of them. No size is tried beyond one period.
+A difference of two sizes is quasi-periodic, f(H + L) = f(H) + G, so that on one residue
+class modulo L a relation f ≥ 0 or f = 0 holds always, never, from some size on, up to
+some size, or at one size. No size is tried beyond one period.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from costmodel.algebra.step_function import (
 
 
 Blocks: TypeAlias = tuple[int, int | None] | None
-"""Of the periods, counted from 0, the first and the last at which a relation holds."""
+"""The first and last period, counted from 0, in which a relation holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """The answer to a condition that is not of the kind that is decided here."""
+    """The answer for a condition that this module cannot decide."""
 
     why: str
 
@@ -47,12 +47,12 @@ def decided(
 ) -> PeriodicSet | Undecided:
     """Return the exact set of sides, from 1 on, at which a condition holds.
 
-    Relations =, ≠, ≥, >, ≤, < and what And, Or and Not make of them are decided, if
+    Relations =, ≠, ≥, >, ≤, < and their combinations by And, Or and Not are decided if
     both sides are sums of multiples of one positive whole-number symbol, of floors,
-    ceilings, remainders, largest and smallest values of such sums, and of numbers.
+    ceilings, remainders, maxima and minima of such sums, and of numbers.
     Everything else (two symbols, a product of extents, a period of over 20 000 pixels)
-    is :class:`Undecided`, never guessed. ``side`` is needed only for a condition that
-    has no symbol any more.
+    is :class:`Undecided`, never guessed. ``side`` is needed only for a condition
+    without symbols.
 
     >>> from costmodel.algebra.symbols import H, W
     >>> half = sympy.floor(H / 2)
@@ -71,7 +71,7 @@ def decided(
     if symbol is None:
         return Undecided("it is about no side")
     if not (symbol.is_integer and symbol.is_positive):
-        return Undecided(f"{symbol} is no positive whole number")
+        return Undecided(f"{symbol} is not a positive whole number")
     try:
         return _where(condition, symbol)
     except UndecidedError as error:
@@ -100,20 +100,20 @@ def _where(condition: Boolean, side: sympy.Symbol) -> PeriodicSet:
         return ~_where(condition.args[0], side)
     is_relation = type(condition) in _RELATIONS
     if not (is_relation and all(isinstance(s, sympy.Expr) for s in condition.args)):
-        raise UndecidedError(f"{condition} is no relation")
+        raise UndecidedError(f"{condition} is not a relation")
     sign, ask, negate = _RELATIONS[type(condition)]
     found = _compared(ask, sign * (condition.lhs - condition.rhs), side)
     return ~found if negate else found
 
 
 _MOST_CASES = 64
-"""So many ways of choosing largest and smallest operands are gone through."""
+"""The most combinations of operands of Max and Min that are tried."""
 
 
 def _compared(
     ask: Callable[[int, int], Blocks], difference: sympy.Expr, side: sympy.Symbol
 ) -> PeriodicSet:
-    """Return where a difference has the sign that is asked for, case by case."""
+    """Return where a difference has the required sign, case by case of Max and Min."""
     try:
         return _of_steps(ask, step_function(difference, side), side.name)
     except UndecidedError:
@@ -142,7 +142,7 @@ def _compared(
 def _of_steps(
     ask: Callable[[int, int], Blocks], function: StepFunction, name: str
 ) -> PeriodicSet:
-    """Return where a function has the sign that is asked for."""
+    """Return where a step function has the required sign."""
     whole = replace(function, divisor=1)
     gain, period = whole.gain, whole.period
     blocks = [ask(value, gain) for value in whole.one_period]
@@ -150,7 +150,7 @@ def _of_steps(
 
 
 def _at_least(value: int, gain: int) -> Blocks:
-    """Return at which t ≥ 0 value + gain·t ≥ 0 holds."""
+    """Return the t ≥ 0 at which value + gain·t ≥ 0."""
     if gain > 0:
         return max(0, -(value // gain)), None
     if value < 0:
@@ -159,7 +159,7 @@ def _at_least(value: int, gain: int) -> Blocks:
 
 
 def _zero(value: int, gain: int) -> Blocks:
-    """Return at which t ≥ 0 value + gain·t = 0 holds."""
+    """Return the t ≥ 0 at which value + gain·t = 0."""
     if gain == 0:
         return None if value else (0, None)
     if value % gain or -value // gain < 0:
@@ -168,7 +168,7 @@ def _zero(value: int, gain: int) -> Blocks:
 
 
 def _above(value: int, gain: int) -> Blocks:
-    """Return at which t ≥ 0 value + gain·t > 0 holds."""
+    """Return the t ≥ 0 at which value + gain·t > 0."""
     return _at_least(value - 1, gain)
 
 
@@ -180,13 +180,13 @@ _RELATIONS: dict[Any, tuple[int, Callable[[int, int], Blocks], bool]] = {
     sympy.Le: (-1, _at_least, False),
     sympy.Lt: (-1, _above, False),
 }
-"""By relation: the sign of left − right, what is asked of it, whether it is denied."""
+"""By relation: the sign of left − right, its test, and whether the test is negated."""
 
 _MOST_WORK = 1_000_000
 
 
 def _pieces(blocks: list[Blocks], period: int) -> Iterator[Piece]:
-    """Give pieces of whole periods, between which remainders come or go."""
+    """Give the pieces between periods at which the set of remainders changes."""
     known = {held for held in blocks if held is not None}
     cuts = {0, *(first for first, _ in known)}
     cuts |= {last + 1 for _, last in known if last is not None}

@@ -1,4 +1,4 @@
-"""Sets of whole numbers as text, the way one says them."""
+"""Periodic sets as text, such as H ≥ 33 and 16 divides H."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Iterable
 
 
 def written(
-    stretches: Iterable[tuple[int, int | None, int, list[int]]], name: str
+    intervals: Iterable[tuple[int, int | None, int, list[int]]], name: str
 ) -> str:
     """Write H ≥ 75, H mod 32 in {0, 31}, H in {1, 2} or H ≥ 9, or no H.
 
-    A stretch is its first number, its last one (or none), and the remainders of a
-    modulus that its numbers leave.
+    An interval is its first number, its last one (or None), a modulus, and the
+    remainders of its numbers.
     """
     points, texts = list[int](), list[str]()
-    for first, last, modulus, values in stretches:
+    for first, last, modulus, values in intervals:
         if first == last:
             points.append(first)
         else:
-            texts.append(_stretch(first, last, modulus, values, name))
+            texts.append(_interval(first, last, modulus, values, name))
     if len(points) > 1:
         texts.insert(0, f"{name} in {{{', '.join(map(str, points))}}}")
     elif points:
@@ -26,7 +26,7 @@ def written(
     return " or ".join(texts) or f"no {name}"
 
 
-def _stretch(
+def _interval(
     first: int, last: int | None, modulus: int, values: list[int], name: str
 ) -> str:
     """Write H ≥ 75, 5 ≤ H ≤ 9, or H ≥ 33 and 16 divides H."""
@@ -66,4 +66,4 @@ def _listed(numbers: list[int]) -> str:
 
 
 _LISTED = 32
-"""So many numbers are written one by one."""
+"""Longer lists of numbers are shortened."""

@@ -1,4 +1,4 @@
-"""Questions to a formula: its smooth law, its leading terms, how steeply it grows."""
+"""Asymptotics of a formula: its smooth law, its leading terms, its elasticity."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def relax(expression: Dim) -> Dim:
 
 
 def smooth(formula: sympy.Expr, *symbols: sympy.Symbol) -> sympy.Expr:
-    """Return the formula without the roundings that a symbol stands in.
+    """Return the formula without the roundings of the given symbols.
 
     Roundings of other symbols are constant in these, and stay exact.
 
@@ -51,7 +51,7 @@ def leading(expression: Dim, *symbols: sympy.Symbol) -> Dim:
         polynomial = sympy.Poly(law, *chosen)
     except sympy.PolynomialError:
         names = ", ".join(map(str, chosen))
-        raise CostModelError(f"leading: {law} is no polynomial in {names}") from None
+        raise CostModelError(f"leading: {law} is not a polynomial in {names}") from None
     degree = max(sum(powers) for powers in polynomial.monoms())
     return as_dim(
         sympy.Add(
@@ -65,14 +65,14 @@ def leading(expression: Dim, *symbols: sympy.Symbol) -> Dim:
 
 
 def elasticity(expression: Dim, symbol: sympy.Symbol) -> Dim:
-    """Return by how many percent the count grows where the symbol grows by one.
+    """Return by how many percent the count grows if the symbol grows by one percent.
 
-    ∂log f/∂log x = (x/f)·∂f/∂x, exact; 2 where doubling x takes four times as much.
-    A count that is rounded in x has no slope there: roundings that x stands in are
-    relaxed, all others stay. Where Max or Min turns from one side to the other, the
-    answer has a ``Heaviside``, which is 0 before the turn and 1 after it.
+    ∂log f/∂log x = (x/f)·∂f/∂x, exact; 2 if doubling x takes four times as much.
+    A rounded function of x has no slope, so roundings of x are relaxed; all others
+    stay. Where Max or Min changes from one operand to the other, the answer has a
+    ``Heaviside``, which is 0 before that point and 1 after it.
 
-    **Units**: none, percent a percent.
+    **Units**: none, percent per percent.
     **Errors**: the formula is 0 or does not depend on x, or has no slope in it.
 
     >>> from costmodel.algebra.symbols import H, alpha
@@ -93,7 +93,7 @@ def elasticity(expression: Dim, symbol: sympy.Symbol) -> Dim:
 def _relaxed(
     formula: sympy.Expr, chosen: Callable[[sympy.Expr], bool]
 ) -> sympy.Expr:  # fmt: skip
-    """Return the formula with what some roundings round in their place, expanded."""
+    """Return the formula with some roundings replaced by their arguments, expanded."""
 
     def law(part: sympy.Expr) -> sympy.Expr:
         rounds = rounded(part)

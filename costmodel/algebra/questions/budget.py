@@ -1,7 +1,7 @@
-"""Formulas the other way round: the largest width that a budget allows, and others.
+"""Inverse queries: the largest value within a budget, the smallest reaching a goal.
 
-Nothing is solved for: floors have no inverse. The exact formula is evaluated at legal
-values only, and bisected where it is proved to rise.
+Floors have no inverse, so no equation is solved. The exact formula is evaluated at
+legal values only, by bisection where it is proved to rise.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Limit:
     step: Dim | None
     """The number of which legal values are multiples; None on plateaus."""
     interval: tuple[Dim, Dim] | None
-    """The plateau: between which values the cost is the same by rounding, or None."""
+    """The plateau: bounds of the values that round to the same cost, or None."""
 
     def __str__(self) -> str:
         """Write both values with their costs."""
@@ -75,7 +75,7 @@ def largest(
 ) -> Limit:
     """Return the largest legal x with f(x) ≤ budget, on the exact formula.
 
-    ``at`` gives the other symbols' values, perhaps by x, as in {W: H}.
+    ``at`` gives the other symbols' values, possibly in terms of x, as in {W: H}.
     Legal values: of an integer symbol, whole numbers. Of a real one, such as α, those
     where everything in ``whole`` is a positive whole number: ``tensor_sizes`` of the
     network; a prediction knows them. Without, those where every term of the formula
@@ -180,7 +180,7 @@ def _on_grid(
     """Return a value of a grid if it is a number that the symbol may have."""
     number = values_of("solutions", {symbol: value}, [formula])[symbol]
     if not number.is_Rational:
-        raise CostModelError(f"solutions: {symbol} = {value} is no number")
+        raise CostModelError(f"solutions: {symbol} = {value} is not a number")
     return number
 
 
@@ -188,7 +188,7 @@ def _search(
     name: str, expression: Dim, symbol: sympy.Symbol, budget: object, at: object,
     whole: Iterable[Dim], step: object, upto: object,
 ) -> _Search:  # fmt: skip
-    """Check a question, and find the values of its symbol that are legal."""
+    """Check the arguments of a query, and find the legal values of its symbol."""
     formula = formula_of(name, expression)
     whole = tuple(whole) or getattr(expression, "whole", ())
     sizes = [formula_of(name, size) for size in whole]
@@ -239,7 +239,7 @@ def _beyond(
 
 
 def _direction(law: sympy.Expr, symbol: sympy.Symbol, legal: LegalValues) -> int | None:
-    """Return where a formula goes on legal values: what falls at first may rise."""
+    """Return the direction on legal values alone: below them a formula may fall."""
     steps = direction(law, symbol)
     if steps is not None or legal.step is None:
         return steps
@@ -266,7 +266,7 @@ class _Search:
         return self.formula(self.legal[number])
 
     def first(self, holds: Callable[[Dim], bool]) -> int:
-        """Return the first number whose cost is as asked, or how many there are."""
+        """Return the first number whose cost satisfies a condition, or their count."""
         if not self.rises:
             tried = range(self.legal.count or 0)
             return next((k for k in tried if holds(self.cost(k))), len(tried))
@@ -279,7 +279,7 @@ class _Search:
         return number
 
     def last(self, holds: Callable[[Dim], bool]) -> int:
-        """Return the last number whose cost is as asked, or −1."""
+        """Return the last number whose cost satisfies a condition, or −1."""
         if self.rises:
             return self.first(lambda cost: not holds(cost)) - 1
         tried = range(self.legal.count or 0)
@@ -299,7 +299,7 @@ class _Search:
                      following_cost, step, interval)  # fmt: skip
 
     def _check(self, value: Fraction) -> None:
-        """Say so if a size that has to be a positive whole number is none."""
+        """Raise if a size that has to be a positive whole number is not one."""
         for size in self.sizes:
             found = exactly(size, [self.symbol])(value)
             if type(found) is not int or found < 1:
@@ -309,13 +309,13 @@ class _Search:
                 )
 
     def where(self, number: int) -> str:
-        """Say what the formula is at a legal value."""
+        """Write the formula's value at a legal value."""
         value, _ = self.legal.plateau(number, lambda own: own)  # without neighbours
         return f"{shown(self.cost(number))} at {self.symbol} = {as_dim(value)}"
 
 
 _LONGEST_DENOMINATOR = 10**4
-"""Fractions of larger ones are written as decimals: nobody reads them otherwise."""
+"""Fractions of larger denominators are written as decimals, to be readable."""
 
 
 def shown(value: Dim | None) -> str:

@@ -1,4 +1,4 @@
-"""Formulas side by side: their shares, which one is largest where, where they cross."""
+"""Comparison of formulas: shares of a whole, dominant parts, and crossovers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from costmodel.errors import CostModelError
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """From where to where one part is the largest; oo is without end."""
+    """An interval on which one part is the largest; oo is no upper bound."""
 
     low: sympy.Expr
     high: sympy.Expr
@@ -70,11 +70,11 @@ def dominant(
     *,
     at: Mapping[Any, object] | None = None,
 ) -> tuple[Region, ...]:
-    """Return which part is the largest where, from 0 on, as one symbol grows.
+    """Return the intervals, from 0 on, on which each part is the largest.
 
     The bounds are exact, roots of the differences of two parts. ``at`` gives the other
-    symbols' values. A count that is rounded crosses another one many times: roundings
-    that the symbol stands in are relaxed, all others stay.
+    symbols' values. A rounded count may cross another one many times, so roundings of
+    the symbol are relaxed; all others stay.
 
     **Units**: bounds in those of the symbol.
     **Errors**: a part is no quotient of polynomials in the symbol.
@@ -101,7 +101,7 @@ def dominant(
 def _regions(
     laws: Mapping[Any, sympy.Expr], x: sympy.Symbol, low: sympy.Expr, high: sympy.Expr
 ) -> Iterator[Region]:
-    """Give the regions between two values: one leads until another one crosses it."""
+    """Give the regions between two values: each ends where another part overtakes."""
     if low == high:
         return
     middle, leader = _leader(laws, x, low, high)
@@ -121,7 +121,7 @@ def _regions(
 def _leader(
     laws: Mapping[Any, sympy.Expr], x: sympy.Symbol, low: sympy.Expr, high: sympy.Expr
 ) -> tuple[sympy.Rational, Any]:
-    """Return a fraction between two values, and the only part that is largest there."""
+    """Return a fraction between two values, and the part that is largest there."""
     for number in count(1):
         middle = _between(low, high, number)
         values = {law: law.subs(x, middle) for law in set(laws.values())}
@@ -206,7 +206,7 @@ def _roots(query: str, difference: sympy.Expr, x: sympy.Symbol) -> Iterator[symp
         polynomial = sympy.Poly(numerator, x)
     except sympy.PolynomialError:
         raise CostModelError(
-            f"{query}: {difference} is no quotient of polynomials in {x}"
+            f"{query}: {difference} is not a quotient of polynomials in {x}"
         ) from None
     if polynomial.free_symbols_in_domain:
         yield from _symbolic(query, polynomial)

@@ -1,7 +1,7 @@
-"""The formula in numbers that no graph can keep as symbols: how often a block repeats.
+"""Exact interpolation: formulas in numbers of blocks, from a few networks.
 
 A network with n blocks is a different graph for every n, but its cost is a polynomial
-in n of low degree. That polynomial follows from a few of the graphs, exactly.
+in n of low degree, which the costs of a few of these networks determine exactly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def interpolate(
     start: int = 1,
     largest_degree: int = 3,
 ) -> Dim:
-    """Return the polynomial in the symbols that a function of whole numbers is.
+    """Return the polynomial in the symbols that equals a function of whole numbers.
 
     ``function`` gives the count for numbers from ``start`` on, itself perhaps symbolic
     in other names. The degree is the lowest for which the polynomial also gives the

@@ -1,7 +1,7 @@
-"""Where each of several formulas is the largest, in one symbol: exactly, unsampled.
+"""The intervals of one symbol on which each of several formulas is the largest.
 
 On every residue class of H a floor such as ⌊(H + 1)/2⌋ is a line, and a formula a
-polynomial; all points where two of them cross are found in whole numbers.
+polynomial; all points where two of them cross are found exactly, in whole numbers.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from costmodel.errors import CostModelError
 
 
 class LeaderInterval(NamedTuple):
-    """From ``first`` to ``last`` (None: for ever) one formula is the largest.
+    """From ``first`` to ``last`` (None: no upper bound) one formula is the largest.
 
-    ``largest`` has several numbers where, in a long interval, formulas take turns.
+    ``largest`` has several numbers where, in a long interval, formulas alternate.
     """
 
     first: int
@@ -35,7 +35,7 @@ class LeaderInterval(NamedTuple):
 def leader_intervals(
     formulas: Sequence[Polynomial], symbol: sympy.Symbol, least: int
 ) -> list[LeaderInterval]:
-    """Return where each formula of one whole symbol is the largest, from ``least`` on.
+    """Return where each formula of an integer symbol is the largest, from ``least`` on.
 
     Where several are equally large, the first of them counts.
 
@@ -104,7 +104,7 @@ def _lines_of(monomial: Monomial, symbol: sympy.Symbol) -> tuple[Extent, ...]:
     if rest or any(symbol_of(line) != symbol for line in lines):
         formula = Polynomial({monomial: 1}).value
         raise CostModelError(
-            f"crossovers: {formula} is no product of floors of whole multiples of "
+            f"crossovers: {formula} is not a product of floors of whole multiples of "
             f"{symbol}"
         )
     return lines
@@ -163,9 +163,9 @@ def _leaders(polynomials: list[list[int]]) -> list[tuple[int, int]]:
 
 
 def _sign_changes(polynomial: list[int]) -> list[int]:
-    """Return each q > 0 where the sign is not what it was at q − 1.
+    """Return each q > 0 where the sign differs from that at q − 1.
 
-    Where the differences p(q + 1) − p(q) keep their sign, p goes one way, and changes
+    Where the differences p(q + 1) − p(q) keep their sign, p is monotone, and changes
     its sign twice at most: to zero, and beyond.
     """
     while polynomial and polynomial[-1] == 0:
@@ -185,7 +185,7 @@ def _sign_changes(polynomial: list[int]) -> list[int]:
 
 
 def _changes_between(polynomial: list[int], start: int, end: int | None) -> list[int]:
-    """Return where the sign changes on a stretch on which the polynomial goes one way.
+    """Return where the sign changes on an interval on which the polynomial is monotone.
 
     An open end is found by doubling: there the sign is the highest coefficient's.
     """

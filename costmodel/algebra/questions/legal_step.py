@@ -1,4 +1,4 @@
-"""The step of which a symbol's legal values are multiples, as its formulas tell it."""
+"""The step of a symbol's legal values, derived from formulas that must be whole."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def legal_step(
 
 
 def _own_step(query: str, law: sympy.Expr, symbol: sympy.Symbol) -> Fraction | None:
-    """Return the step that a formula's own terms tell.
+    """Return the step that follows from a formula's own terms.
 
-    They tell it while the extents are symbols. Once these are numbers, terms of all
-    layers are one, and its coefficient is a multiple of far more than the channels.
+    It follows only while the extents are symbols. Once they are numbers, the terms of
+    all layers merge, and the coefficient is divisible by far more than the channels.
     """
     told = step_of(query, [law], symbol)
     without = "in fractions" if is_fractional(law) else "without sizes"
@@ -47,9 +47,9 @@ def _own_step(query: str, law: sympy.Expr, symbol: sympy.Symbol) -> Fraction | N
 def _partly(
     formula: sympy.Expr, symbol: sympy.Symbol, values: dict[sympy.Symbol, sympy.Expr]
 ) -> sympy.Expr:
-    """Put in all values but those of integers that are only factors.
+    """Substitute all values but those of integers that are only factors.
 
-    What is whole for every batch and size is asked of more than what is whole at one.
+    Being whole for every batch and size is a stronger condition than at one of them.
     """
     below = (p.free_symbols for p in formula.atoms(sympy.Pow) if p.exp.is_negative)
     divisors = set().union(*below)
@@ -101,7 +101,7 @@ def opaque(formula: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
 
 
 def roundings(formula: sympy.Expr, symbol: sympy.Symbol) -> list[sympy.Expr]:
-    """Return the functions of the symbol whose values are whole numbers."""
+    """Return the parts of a formula that round a function of the symbol."""
     return [
         part
         for part in formula.atoms(sympy.Function)

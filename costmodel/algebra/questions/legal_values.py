@@ -1,4 +1,4 @@
-"""Which values of a symbol are legal: multiples of a step, or plateaus of roundings."""
+"""The legal values of a symbol: multiples of a step, or plateaus of roundings."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from costmodel.errors import CostModelError
 Interval = tuple[Fraction, Fraction]
 
 FARTHEST = 2**64
-"""Legal values up to here are looked at before none is said to be there."""
+"""The search for a legal value ends here."""
 
 _MOST_PIECES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class LegalValues:
-    """Values of a symbol from 0 on by number: multiples of a step, or pieces.
+    """A lazy sequence of values of a symbol from 0 on: multiples of a step, or pieces.
 
     On a piece all roundings are constant: between two ends, or at an end itself, where
-    a rounding may go either way; one value stands for it. Nothing is computed before
-    it is asked for.
+    a rounding may go either way; one value represents it. A value is computed when it
+    is first used.
 
     >>> multiples(Fraction(1, 32), None)[5]
     Fraction(3, 16)
     """
 
     piece: Callable[[int], Interval]
-    """From low to high without the ends, or the one value where both agree."""
+    """An open interval, or a single value if both ends agree."""
     count: int | None
-    """How many there are; None without an end."""
+    """The number of values; None if there is no last one."""
     step: Fraction | None
     """The number of which all are multiples; None for pieces."""
 
@@ -50,16 +50,16 @@ class LegalValues:
         return (low + high) / 2
 
     def since(self, start: int) -> LegalValues:
-        """Return the values from one of them on."""
+        """Return the values from number ``start`` on."""
         count = None if self.count is None else self.count - start
         return LegalValues(lambda k: self.piece(start + k), count, self.step)
 
     def plateau(
         self, number: int, cost: Callable[[int], Dim]
     ) -> tuple[Fraction, Interval | None]:
-        """Return the simplest value that costs as much as a piece, and where all are.
+        """Return the simplest value of equal cost around a piece, and their bounds.
 
-        A multiple is itself, whatever its neighbours cost.
+        A multiple is returned itself, whatever its neighbours cost.
         """
         if self.step is not None:
             return self[number], None
@@ -81,7 +81,7 @@ def multiples(step: Fraction, upto: Fraction | None) -> LegalValues:
 
 
 def pieces(ends: Iterable[Fraction]) -> LegalValues:
-    """Return what lies from 0 to the last end: between two of them, and each itself.
+    """Return the intervals between ends from 0 to the last one, and the ends.
 
     >>> halves = pieces([Fraction(1, 2), Fraction(1)])
     >>> [str(halves[number]) for number in range(4)]
@@ -98,9 +98,9 @@ def legal_values(
 ) -> LegalValues:  # fmt: skip
     """Return the legal values of a formula's symbol, up to a number if one is given.
 
-    They are the multiples of ``step``, or the pieces of the formula's roundings, which
-    end, and start where everything in ``whole`` is 1 or more. Without, what the formula
-    rounds down counts something: it stands for them.
+    They are the multiples of ``step``, or the pieces of the formula's roundings, from
+    where everything in ``whole`` is 1 or more. Without ``whole``, the floors of the
+    formula take its place.
 
     >>> from costmodel.algebra.symbols import H
     >>> legal_values("largest", sympy.floor(H / 3), H, [], Fraction(1), None)[0]
@@ -157,10 +157,10 @@ def _ends(
 def _changes(
     query: str, rounding: sympy.Expr, symbol: sympy.Symbol, high: Fraction
 ) -> Iterator[Fraction]:
-    """Give where a rounding may change; more of them do no harm.
+    """Give values at which a rounding may change; superfluous ones do no harm.
 
-    What is rounded has to be a·x + b, for each side that Max and Min may take; a
-    rounding inside of it changes at ends of its own.
+    The argument of a rounding has to be a·x + b, for each operand of Max and Min;
+    a rounding nested in it changes at ends of its own.
     """
     rounds = rounded(rounding)
     units = () if rounds is None else rounds.units
@@ -195,7 +195,7 @@ def _crossings(
 
 
 def _lines(formula: sympy.Expr) -> Iterator[sympy.Expr]:
-    """Give a formula once for each side that its Max and Min may take."""
+    """Give a formula once for each choice of operands of its Max and Min."""
     turns = list(formula.atoms(sympy.Max, sympy.Min))
     for sides in product(*(turn.args for turn in turns)):
         yield sympy.expand(formula.xreplace(dict(zip(turns, sides))))
@@ -204,7 +204,7 @@ def _lines(formula: sympy.Expr) -> Iterator[sympy.Expr]:
 def simplest(low: Fraction, high: Fraction) -> Fraction:
     """Return the fraction of least denominator between two, by continued fractions.
 
-    Both are left out, but where they are one and the same.
+    The bounds are excluded unless they are equal.
 
     >>> simplest(Fraction(5, 7), Fraction(4, 5))
     Fraction(3, 4)

@@ -1,4 +1,4 @@
-"""Whether a formula rises or falls with a symbol, proved from its structure."""
+"""Monotonicity: whether a formula rises or falls with a symbol, by its structure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from costmodel.algebra.rounding import rounded
 
 
 def direction(formula: sympy.Expr, symbol: sympy.Symbol) -> int | None:
-    """Return 1 where a formula rises with a positive symbol, −1 where it falls.
+    """Return 1 if a formula never falls as a positive symbol grows, −1 if never rises.
 
-    0 is constant, and to rise is never to fall: floors stand still most of the time.
-    Sums of what rises rise, and so do products of what rises and is not negative;
-    Max, Min and roundings rise with what they are of. The answer is a
-    proof, roundings included; None, where neither is seen, proves nothing.
+    0 is constant. Sums of rising terms rise, and so do products of rising factors that
+    are not negative; Max, Min and roundings rise with their arguments. The answer is a
+    proof, roundings included; None, if neither follows, proves nothing.
 
     >>> from costmodel.algebra.symbols import H
     >>> direction(3 * sympy.floor(H / 2) ** 2 + H, H), direction(1 / H, H)
@@ -41,7 +40,7 @@ def direction(formula: sympy.Expr, symbol: sympy.Symbol) -> int | None:
 
 
 def _common(directions: Iterable[int | None]) -> int | None:
-    """Return the one direction of all parts, constant ones apart."""
+    """Return the direction that all parts share, ignoring constant ones."""
     found = set(directions) - {0}
     return found.pop() if len(found) == 1 else None if found else 0
 

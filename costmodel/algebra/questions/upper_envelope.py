@@ -1,7 +1,7 @@
-"""Which of several formulas may be the largest: the others are proved to be smaller.
+"""Pruning of a maximum of formulas: those proved never to be the largest are dropped.
 
-A formula is a polynomial with numbers for coefficients; its extents of one whole symbol
-are floors of lines, such as ⌊(H + 1)/2⌋.
+A formula is a polynomial with numbers for coefficients; its extents of one integer
+symbol are floors of lines, such as ⌊(H + 1)/2⌋.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from costmodel.algebra.polynomial import Polynomial
 
 
 class Factors(NamedTuple):
-    """Extents of a monomial that rise in one whole symbol, and all others."""
+    """The extents of a monomial that rise in one integer symbol, and all others."""
 
     lines: tuple[Extent, ...]
     rest: Monomial
@@ -29,7 +29,7 @@ class Factors(NamedTuple):
 def undominated(
     formulas: Sequence[Polynomial], least: Mapping[sympy.Symbol, int]
 ) -> list[int]:
-    """Return the numbers of the formulas that are the largest somewhere, perhaps.
+    """Return the numbers of the formulas that may be the largest somewhere.
 
     One is left out where another is proved to be at least as large for every value of
     the symbols from ``least`` on (1 for those not named): first by comparing
@@ -68,7 +68,7 @@ class _Bound:
     def proves(self, large: Polynomial, small: Polynomial) -> bool:
         """Say whether large − small is proved to be at least 0.
 
-        What is missing of a monomial is covered by what larger ones have to spare.
+        A negative coefficient is covered by the surplus of larger monomials.
         """
         excess = (large - small).terms
         if not all(self.is_positive(monomial) for monomial in excess):
@@ -98,7 +98,7 @@ class _Bound:
         )
 
     def _ratio(self, over: Monomial, under: Monomial) -> Fraction:
-        """Return a number that over/under never goes below; 0 if there is none."""
+        """Return a lower bound of over/under; 0 if none is known."""
         one, other = split(over), split(under)
         if one.rest != other.rest:
             return Fraction(0)
@@ -122,9 +122,9 @@ class _Bound:
 
 @cache
 def _least_ratio(over: Extent, under: Extent, least: int) -> Fraction:
-    """Return the infimum of over/under: at the first point of a class, or far out.
+    """Return the infimum of over/under: at the first point of a class, or in the limit.
 
-    On a residue class both are lines, and their ratio goes one way.
+    On a residue class both are lines, and their ratio is monotone.
     """
     period = math.lcm(over.stride, under.stride)
     far = _rate(over) / _rate(under)
@@ -154,10 +154,10 @@ def symbol_of(extent: Extent) -> sympy.Symbol | None:
 
 
 def at(line: Extent, value: int) -> int:
-    """Return what a line is at a value of its symbol."""
+    """Return the value of a line at a value of its symbol."""
     return number(line, {symbol_of(line): value})
 
 
 def _rate(line: Extent) -> Fraction:
-    """Return how fast a line grows: all of a stride is that much further on."""
+    """Return the slope of a line in the long run."""
     return Fraction(at(line, line.stride) - at(line, 0), line.stride)

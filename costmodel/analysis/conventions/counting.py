@@ -1,4 +1,4 @@
-"""Counts by the rules of a convention: item by item, and in all."""
+"""Counts by the rules of a convention, item by item and in total."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from costmodel.algebra.count import Count, added
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally, total
-from costmodel.analysis.conventions.quantities import Layer, evaluate
+from costmodel.analysis.conventions.quantities import RuleInput, evaluate
 from costmodel.analysis.conventions.rule import FORMS, Convention, Rule
 from costmodel.analysis.conventions.tables import CONVENTIONS
 from costmodel.errors import CostModelError
@@ -19,10 +19,10 @@ from costmodel.network.operators import FUNCTIONS, OPERATORS, functions, operato
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line of a count: which operators, what of them, how much in all.
+    """One line of a count: the kind of operators, what is counted, and how much.
 
     ``kind`` is empty for the multiply–accumulates that all tools start from, and for
-    what a tool does to its whole count.
+    corrections of a tool's whole count.
     """
 
     kind: str
@@ -35,8 +35,8 @@ class Item:
         return f"{self.kind}: {self.what}" if self.kind else self.what
 
 
-class Sampled(Protocol):
-    """What one sample costs; here its operations matter."""
+class CostPerSample(Protocol):
+    """The operations of one sample."""
 
     @property
     def tally(self) -> Tally:
@@ -44,25 +44,25 @@ class Sampled(Protocol):
 
     @property
     def is_stored(self) -> bool:
-        """Say whether it costs that once, however large the batch."""
+        """Say whether it is counted once per batch."""
 
     @property
     def is_unknown(self) -> bool:
-        """Say whether no rule says what it costs; it is in nobody's count."""
+        """Say whether no rule gives its cost, so that no tool's count includes it."""
 
 
 class CountedRow(Protocol):
-    """A row of a cost, as far as it matters here."""
+    """The part of a cost's row that conventions read."""
 
     node: Node
 
     @property
-    def sample(self) -> Sampled:
-        """What the node costs a sample."""
+    def sample(self) -> CostPerSample:
+        """The node's cost per sample."""
 
 
 _NUMBERED = {kind: place for place, kind in enumerate([*FUNCTIONS, *OPERATORS])}
-"""Places of kinds beside each other where one rule is for all of them."""
+"""The order of kinds that share one rule."""
 
 NOT_SEEN = Rule("", "", "not seen", "It hooks modules, and sees nothing else.")
 
@@ -78,14 +78,14 @@ def find(name: str) -> Convention:
 def count(
     rows: Iterable[CountedRow], batch: Dim, name: str, written: Mapping[str, str]
 ) -> Dim:
-    """Return what a tool counts for the rows of a network."""
+    """Return a tool's total for the rows of a network."""
     return total(item.amount for item in itemize(rows, batch, name, written))
 
 
 def itemize(
     rows: Iterable[CountedRow], batch: Dim, name: str, written: Mapping[str, str]
 ) -> tuple[Item, ...]:
-    """Return the items that add up to what a tool counts, the common MACs first."""
+    """Return the items of a tool's count, the MACs that all tools count first."""
     convention = find(name)
     ledger = _Ledger(convention, batch)
     for layer, form, times in _layers(tuple(rows), batch, written):
@@ -97,7 +97,7 @@ def itemize(
 
 
 class _Ledger:
-    """Amounts by what they are, still to be added: a sample's, and the batch's."""
+    """Amounts by item, still to be added, of one sample or of the batch."""
 
     def __init__(self, convention: Convention, batch: Dim) -> None:
         self.convention, self.batch = convention, batch
@@ -110,8 +110,8 @@ class _Ledger:
         self.order = {rule: place for place, rule in enumerate(rules)}
         self.places: dict[tuple[Rule, str], tuple[int, ...]] = {}
 
-    def add(self, rule: Rule, layer: Layer, amount: Count, *, seen: bool) -> None:
-        """Note an amount, and what the tool does with it."""
+    def add(self, rule: Rule, layer: RuleInput, amount: Count, *, seen: bool) -> None:
+        """Record an amount, and the tool's corrections of it."""
         item = "" if rule.is_joint else layer.operator.kind
         is_whole = rule.is_whole or layer.is_stored
         self._note(rule, item, (amount, is_whole))
@@ -128,9 +128,9 @@ class _Ledger:
         self.parts.setdefault((rule, item), []).extend(amounts)
 
     def items(self) -> Iterator[Item]:
-        """Add up; leave out what comes to nothing, except for the common MACs.
+        """Add up; leave out items of 0, except for the common MACs.
 
-        Items stand in the order of the rules, and of the kinds that these name.
+        Items are in the order of the rules, and of the kinds that these name.
         """
         ordered = sorted(self.parts, key=lambda part: (
             self.order[part[0]], *self.places.get(part, ())
@@ -146,11 +146,11 @@ class _Ledger:
 
 def _layers(
     rows: tuple[CountedRow, ...], batch: Dim, written: Mapping[str, str]
-) -> Iterator[tuple[Layer, str, int]]:
-    """Return layers, the form they are written in, and how many are equal."""
+) -> Iterator[tuple[RuleInput, str, int]]:
+    """Return distinct layers, the form they are written in, and their number."""
     outputs = {row.node.name: row.node.output for row in rows}
     forms = _forms([row.node for row in rows], written)
-    found: dict[tuple[object, ...], tuple[Layer, str, int]] = {}
+    found: dict[tuple[object, ...], tuple[RuleInput, str, int]] = {}
     for row in rows:
         if row.sample.is_unknown:
             continue
@@ -161,14 +161,14 @@ def _layers(
         is_stored = row.sample.is_stored
         many = 1 if is_stored else batch
         tally = row.sample.tally
-        layer = Layer(node.operator, inputs, node.output, tally, many, is_stored)
+        layer = RuleInput(node.operator, inputs, node.output, tally, many, is_stored)
         times = found[key][2] if key in found else 0
         found[key] = layer, form, times + 1
     yield from found.values()
 
 
 def _forms(nodes: list[Node], written: Mapping[str, str]) -> dict[str, str]:
-    """Return the form of every node; a later word of ``written`` has the last one."""
+    """Return the form of every node; later entries of ``written`` override earlier."""
     forms = dict.fromkeys((node.name for node in nodes), FORMS[0])
     for word, form in written.items():
         if form not in FORMS:

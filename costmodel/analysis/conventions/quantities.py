@@ -1,4 +1,4 @@
-"""The quantities that rules are written in, of one operator in its place."""
+"""The quantities in which rules of conventions are written, for one operator."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from costmodel.network.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """An operator, what it reads and makes, and its operations, a sample."""
+class RuleInput:
+    """The input of a rule: an operator, its shapes, and its operations per sample."""
 
     operator: Operator
     inputs: tuple[Shape, ...]
@@ -29,7 +29,7 @@ class Layer:
     tally: Tally
     batch: Dim
     is_stored: bool = False
-    """True where it costs that once, however large the batch."""
+    """True if it is counted once per batch."""
 
     @property
     def weights(self) -> Count:
@@ -38,19 +38,19 @@ class Layer:
 
     @property
     def biases(self) -> Count:
-        """Learnable scalars that are added: one a channel, not one a position."""
+        """Learnable scalars that are added: one per channel, not one per position."""
         return sum(w.numel for n, w in self._weights.items() if n.endswith("bias"))
 
     @property
     def kernels(self) -> Count:
-        """Learnable scalars that are multiplied by."""
+        """Learnable scalars that multiply."""
         return self.weights - self.biases
 
     @property
     def padding(self) -> Count:
         """MACs on padding: taps outside of the input, times channels.
 
-        Of a transposed convolution, which is a convolution from its output to its
+        For a transposed convolution, which is a convolution from its output to its
         input, they are the taps that its padding cuts off.
         """
         operator, small, large = self.operator, self.output, self.inputs[0]
@@ -75,9 +75,9 @@ class Layer:
 
     @property
     def path(self) -> Count:
-        """Twice the sizes of all letters of a batch, and 1, as numpy counts it.
+        """Twice the product of all letters' sizes and the batch, plus 1, as in numpy.
 
-        Once where none is summed over. **Source**: numpy, ``einsum_path``.
+        Once if no letter is summed. **Source**: numpy, ``einsum_path``.
         """
         sizes = self.operator.attributes["equation"]
         before, _, after = sizes.partition("->")
@@ -92,7 +92,7 @@ class Layer:
 
     @property
     def einsum_half(self) -> Count:
-        """Half of that, as fvcore reads it; two equations it counts itself."""
+        """Half of that, as fvcore reads it; for two equations it has its own count."""
         terms = self.operator.attributes["equation"]
         order = dict.fromkeys(letter for letter in terms if letter.isalpha())
         named = {letter: chr(97 + place) for place, letter in enumerate(order)}
@@ -103,7 +103,7 @@ class Layer:
 
     @property
     def doubles(self) -> Count:
-        """What a batch of means costs if counted in doubles, less what it does."""
+        """The count of a batch of means in double precision, less the exact one."""
         sides, out = [extent.atom for extent in self.inputs[0].spatial], self.output
         made = [extent.base for extent in out.spatial]
         if all(count == 1 for count in made):
@@ -125,12 +125,12 @@ class Layer:
         return self.operator.weights(*self.inputs)
 
 
-def _mode(*names: str) -> Callable[[Layer], Count]:
+def _mode(*names: str) -> Callable[[RuleInput], Count]:
     """Return 1 for interpolation of that kind, else 0."""
     return lambda x: int(x.operator.attributes["mode"] in names)
 
 
-QUANTITIES: dict[str, Callable[[Layer], Count]] = {
+QUANTITIES: dict[str, Callable[[RuleInput], Count]] = {
     "macs": lambda x: x.tally.mac,
     "adds": lambda x: x.tally.add,
     "muls": lambda x: x.tally.mul,
@@ -162,10 +162,10 @@ QUANTITIES: dict[str, Callable[[Layer], Count]] = {
     "area": _mode("area"),
     "plain": lambda x: int(not x.operator.attributes["log"]),
 }
-"""What the amounts of rules are made of, a sample, by name."""
+"""The quantities in the amounts of rules, per sample, by name."""
 
 
-def evaluate(amount: str, layer: Layer) -> Count:
+def evaluate(amount: str, layer: RuleInput) -> Count:
     """Return a rule's amount: products of numbers and quantities, added."""
     total: Count = 0
     for term in amount.replace("- ", "+ -1*").split("+"):
@@ -177,8 +177,8 @@ def evaluate(amount: str, layer: Layer) -> Count:
     return total
 
 
-def _quantity(name: str, layer: Layer) -> Count:
-    """Return a quantity, or say that a class is counted as one that it is unlike."""
+def _quantity(name: str, layer: RuleInput) -> Count:
+    """Return a quantity, or raise if the operator lacks what it is computed from."""
     try:
         return QUANTITIES[name](layer)
     except KeyError as error:
@@ -195,7 +195,7 @@ def _numel(shape: Shape) -> Count:
 
 
 def _require_whole_strides(conv: ConvTranspose) -> None:
-    """Refuse output padding of a stride or more, which no convolution undoes."""
+    """Refuse output padding of a stride or more, which no convolution inverts."""
     if any(more and more >= s for more, s in zip(conv.output_padding, conv.stride)):
         raise CostModelError(
             f"xla: taps of {conv} with output_padding of a stride or more are not known"
@@ -205,7 +205,7 @@ def _require_whole_strides(conv: ConvTranspose) -> None:
 def _taps(
     conv: Conv | ConvTranspose, extent: Extent, after: Extent, axis: int
 ) -> Count:
-    """Return how many taps of all windows along an axis lie inside of the input.
+    """Return the number of taps, of all windows along an axis, inside of the input.
 
     Tap u of window i reads position s·i − r with r = p − d·u, which is one of n where
     ⌈r/s⌉ ≤ i < ⌈(n + r)/s⌉. Of the ⌊(n + c)/s⌋ windows, c = 2p − d(k−1) − 1 + s,
@@ -234,7 +234,7 @@ def _taps(
 
 
 def _after(extent: Extent, most: int, rest: int, late: int, step: int) -> Count:
-    """Return max(0, ⌊(n + most − rest)/step⌋ − late), without max where it is idle."""
+    """Return max(0, ⌊(n + most − rest)/step⌋ − late), without a needless max."""
     base, offset, stride = extent.base, extent.offset, extent.stride
     end = normal(base, offset + stride * (most - rest), stride * step)
     if type(end.base) is int:
@@ -249,7 +249,7 @@ def _after(extent: Extent, most: int, rest: int, late: int, step: int) -> Count:
 
 
 def _least(side: Dim) -> int:
-    """Return the least that a side can be: 1, or 32 for a multiple such as 32·M."""
+    """Return the least value of a side: 1, or 32 for a multiple such as 32·M."""
     multiple, rest = sympy.sympify(side).as_coeff_Mul()
     counts = multiple.is_Integer and rest.is_Symbol and rest.is_integer
     return max(1, int(multiple)) if counts and rest.is_positive else 1

@@ -1,8 +1,8 @@
-"""What a counting convention is: rules by kind of operator, as data.
+"""Counting conventions as data: rules by kind of operator.
 
 A kind is that of an operator's class, or of a base that has one: ``elementwise`` is
-every function of each element that no rule names. Of functions that are rows of a
-table, :class:`costmodel.network.operators.functions.Function` says what they count as.
+every elementwise function that no rule names. The kind as which a function of the table
+counts is in :class:`costmodel.network.operators.functions.Function`.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ FORMS = ("module", "function", "arithmetic")
 as ``F.relu(x)``, or in bare tensor arithmetic such as ``x.mean([2, 3])``."""
 
 MODULE, FUNCTION, CALLED, ANYHOW = FORMS[:1], FORMS[1:2], FORMS[:2], FORMS
-"""Which of them a tool notices. Modules call functions, so most notice both."""
+"""The forms that a tool notices. Modules call functions, so most notice both."""
 
 MAC, FLOP = "MAC", "FLOP"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """So many operations for each operator of some kinds.
+    """A rule: the number of operations of operators of some kinds.
 
     ``amount`` is a sum of products of whole numbers and of the quantities in
     :mod:`costmodel.analysis.conventions.quantities`.
@@ -43,20 +43,20 @@ class Rule:
     amount: str
     what: str
     quirk: str = ""
-    """A sentence on what the tool does that nobody would expect."""
+    """A sentence on unexpected behaviour of the tool."""
     seen: tuple[str, ...] = CALLED
     """The forms that the tool notices."""
     is_whole: bool = False
-    """True where the amount is that of the batch, not of one sample."""
+    """True if the amount is that of the batch, not of one sample."""
     is_joint: bool = False
-    """True where the kinds are one item together."""
+    """True if the kinds are one item together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """How one tool counts. A kind of operator is ruled, or stands under ``zero``.
+    """How one tool counts. Every kind of operator has a rule, or is in ``zero``.
 
-    The kind of a base holds for its classes that no rule, and no zero, names.
+    The kind of a base applies to its classes that no rule, and no zero, names.
     """
 
     name: str
@@ -65,13 +65,13 @@ class Convention:
     rules: tuple[Rule, ...]
     zero: str
     one_sample: tuple[tuple[str, ...], ...] = ()
-    """What rules see whose counts are of one sample, however large the batch."""
+    """The ``seen`` of rules whose counts are of one sample, however large the batch."""
     batch_quirk: str = ""
-    """The sentence on that."""
+    """A sentence that explains this."""
     by_kind: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Sort the rules by kind, and refuse what is said twice or of nothing."""
+        """Sort the rules by kind, and refuse contradictions and unknown kinds."""
         by_kind: dict[str, tuple[Rule, ...]] = dict.fromkeys(self.zero.split(), ())
         for rule in self.rules:
             for kind in rule.kinds.split():
@@ -101,7 +101,7 @@ class Convention:
 
 
 def _kinds(operator: Operator) -> Iterator[str]:
-    """Return what counters may take an operator for, the nearest first."""
+    """Return the kinds as which an operator may count, the nearest first."""
     if isinstance(operator, Pointwise):
         yield operator.row.counted
     own, *bases = _of_class(type(operator))

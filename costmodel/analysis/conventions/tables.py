@@ -1,7 +1,7 @@
 """How each tool counts, as tables; ``docs/conventions.md`` explains them.
 
-Read in the tools' sources at the versions named, and compared with what they print:
-each total here is one that the tool itself gives.
+They were read in the tools' sources at the versions named, and each total is compared
+with what the tool itself prints.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from costmodel.analysis.conventions.rule import (
 
 
 LAYERS = "conv table_conv linear conv_transpose"
-"""Where every tool counts multiply–accumulates."""
+"""The layers whose multiply–accumulates every tool counts."""
 TENSORS = "matmul einsum attention"
 """Products of operands, which most tools count apart or miss."""
 POOLS = "max_pool avg_pool adaptive_avg_pool adaptive_max_pool"
 CHEAP = "elementwise reduction"
-"""What only this package counts; most tools warn of it, or leave it out in silence.
+"""What only this package counts; most tools warn of it, or silently leave it out.
 
-Functions of each element that a tool tells from the others are named apart, as
-:class:`costmodel.network.operators.functions.Function` says.
+Elementwise functions that some tool counts by a rule of their own have kinds of their
+own, given in :class:`costmodel.network.operators.functions.Function`.
 """
 MOVES = "source rearrangement"
-"""What moves or renames elements, which nobody counts."""
+"""What moves or renames elements, which no tool counts."""
 NORMS = "layer_norm group_norm instance_norm"
 """Normalizations by the sample's own statistics."""
 NO_LAYERS = f"""
@@ -41,29 +41,29 @@ NO_LAYERS = f"""
 """
 
 PRODUCTS = Rule(LAYERS, "macs", "conv and linear MACs", is_joint=True)
-"""What every account starts from."""
+"""The first item of every account."""
 ADDITIONS = Rule(LAYERS, "macs", "their additions, counted apart", is_joint=True)
-BIASES = "an addition a bias"
-SCALED = "an operation an element, one more if scaled"
-ELEMENTS = "an operation an element"
-ESTIMATED = "four operations an element, one more if scaled"
+BIASES = "one addition per bias"
+SCALED = "one operation per element, one more if scaled"
+ELEMENTS = "one operation per element"
+ESTIMATED = "four operations per element, one more if scaled"
 ESTIMATE = "4*inputs + affine*inputs"
 """Of a normalization by the sample's own statistics."""
 PARTS = "a square, two scalings, a mean over padded channels"
 PARTS_AMOUNT = "4*inputs + size*positions - positions"
 """Of a local response normalization, which PyTorch composes of functions."""
-LEFT = "the left one's elements times the right one's columns"
-OF_TENSORS = "MACs of tensors with each other"
-TEXT = "It reads the count off a text of four digits."
-ON_OUTPUTS = "It takes every tap to be at every output, as of a plain convolution."
+LEFT = "elements of the left operand times columns of the right one"
+OF_TENSORS = "MACs of products of tensors"
+TEXT = "It reads the count from a text with four digits."
+ON_OUTPUTS = "It counts every tap at every output, as for a convolution."
 IMAGE = "The figure is that of one image."
 
 FVCORE_RESIZES = "planar*nearest*outputs + 4*bilinear*outputs + planar*area*inputs"
-"""It knows the kernels of two axes, and neither rows nor volumes."""
+"""It has rules for kernels of two axes, but for neither sequences nor volumes."""
 THOP_RESIZES = (
     "nearest*outputs + 5*linear*outputs + 11*bilinear*outputs + 259*bicubic*outputs"
 )
-"""Of volumes it warns that trilinear interpolation is not implemented, and adds 0."""
+"""For volumes it warns that trilinear interpolation is not implemented, and adds 0."""
 
 FVCORE = Convention(
     "fvcore", "fvcore 0.1.5.post20221221, FlopCountAnalysis", MAC,
@@ -75,7 +75,7 @@ FVCORE = Convention(
         Rule("matmul", "left_columns", LEFT),
         Rule("einsum", "einsum_half", OF_TENSORS, TEXT, is_whole=True),
         Rule("resize", FVCORE_RESIZES,
-             "1 (nearest) or 4 (bilinear) an output; an element of areas"),
+             "1 (nearest) or 4 (bilinear) per output; one per element of areas"),
     ),
     zero=f"""
         local_response_norm softmax subsample radial_basis
@@ -116,8 +116,8 @@ PTFLOPS = Convention(
              seen=MODULE),
         Rule("local_response_norm", PARTS_AMOUNT, PARTS),
         Rule("matmul", "left_columns", LEFT),
-        Rule("resize", "outputs", "an operation an output"),
-        Rule("resize", "area*inputs", "an operation an element of areas"),
+        Rule("resize", "outputs", "one operation per output"),
+        Rule("resize", "area*inputs", "one operation per element of areas"),
         Rule(f"relu prelu {POOLS}", "inputs", "once more",
              "It hooks the module, and replaces the function that the module calls.",
              seen=MODULE),
@@ -145,20 +145,20 @@ THOP = Convention(
     rules=(
         replace(PRODUCTS, seen=MODULE),
         Rule("batch_norm layer_norm instance_norm", "2*inputs + 2*affine*inputs",
-             "two operations an element, two more if scaled", seen=MODULE),
+             "two operations per element, two more if scaled", seen=MODULE),
         Rule("prelu", "inputs", ELEMENTS, seen=MODULE),
         Rule("softmax", "plain*exps + divs + plain*compares",
              "exponentials, divisions, additions but the first", seen=MODULE),
-        Rule("avg_pool", "outputs", "a division an output", seen=MODULE),
+        Rule("avg_pool", "outputs", "one division per output", seen=MODULE),
         Rule("adaptive_avg_pool", "inputs + outputs",
-             "an addition an element, a division an output", seen=MODULE),
+             "one addition per element, one division per output", seen=MODULE),
         Rule("adaptive_avg_pool", "doubles", "a unit lost",
              "It divides in doubles, and cuts the product to a whole number.",
              seen=MODULE, is_whole=True),
         Rule("conv_transpose", "kernels*positions - macs", "taps at outputs",
              ON_OUTPUTS, seen=MODULE),
         Rule("resize", THOP_RESIZES,
-             "1 (nearest), 5 (linear), 11 (bilinear) or 259 (bicubic) an output",
+             "1 (nearest), 5 (linear), 11 (bilinear) or 259 (bicubic) per output",
              seen=MODULE),
     ),
     zero=f"""
@@ -173,11 +173,11 @@ TORCHINFO = Convention(
         replace(PRODUCTS, seen=MODULE),
         Rule(LAYERS, "adds", BIASES, seen=MODULE),
         Rule(f"batch_norm subsample prelu rms_norm {NORMS}", "weights",
-             "an operation a weight",
-             "It takes a weight to be used once a sample, not at every position.",
+             "one operation per weight",
+             "It takes a weight to be used once per sample, not at every position.",
              seen=MODULE),
-        Rule("linear", "rows*weights - rows*macs - rows*adds", "a MAC a weight",
-             "It takes a weight to be used once a sample, not at every position.",
+        Rule("linear", "rows*weights - rows*macs - rows*adds", "one MAC per weight",
+             "It takes a weight to be used once per sample, not at every position.",
              seen=MODULE),
         Rule("conv_transpose", "kernels*positions - macs", "taps at outputs",
              ON_OUTPUTS, seen=MODULE),
@@ -197,10 +197,10 @@ DEEPSPEED = Convention(
         Rule("matmul", "2*left_columns", f"{LEFT}, and sums"),
         Rule("attention", "2*macs", "products and sums of both products"),
         Rule("einsum", "einsum_whole", "products and sums", TEXT, is_whole=True),
-        Rule("resize", "by_scale*outputs", "an operation an output"),
-        Rule("resize", "to_shape*plane", "an operation an output of one map",
-             "Of a size that is given it forgets channels and batch.", is_whole=True),
-        Rule("resize", "area*inputs", "an operation an element of areas"),
+        Rule("resize", "by_scale*outputs", "one operation per output"),
+        Rule("resize", "to_shape*plane", "one operation per output of a channel",
+             "If the size is given, it forgets channels and batch.", is_whole=True),
+        Rule("resize", "area*inputs", "one operation per element of areas"),
         Rule("batch_norm", "inputs + affine*inputs", SCALED),
         Rule(NORMS, ESTIMATE, ESTIMATED),
         Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS),
@@ -239,7 +239,7 @@ PYCLS = Convention(
     rules=(
         PRODUCTS,
         Rule("linear", "adds", BIASES),
-        Rule("conv table_conv conv_transpose", "biases", "an addition a bias",
+        Rule("conv table_conv conv_transpose", "biases", "one addition per bias",
              "A bias of a convolution counts once, not at every position."),
         Rule(TENSORS, "macs", OF_TENSORS),
     ),

@@ -1,4 +1,4 @@
-"""What a network costs: a row a node, sums by scope and operator, and totals.
+"""The cost of a network: one row per node, sums by scope and operator, and totals.
 
 Counts are those of a batch of N samples in evaluation mode; they are exact sympy
 expressions, and plain ``int`` once every symbol is bound.
@@ -12,22 +12,22 @@ from dataclasses import replace
 from costmodel.algebra.count import Count
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
-from costmodel.analysis.cost.totals import METRICS, Sample, Sums
+from costmodel.analysis.cost.totals import METRICS, OperatorCost, Totals
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.shape import Shape, counted
 
 
-class Row(Sums):
+class Row(Totals):
     """The quantities of one node."""
 
-    def __init__(self, node: Node, sample: Sample, batch: Dim) -> None:
-        """Keep the node and what it costs a sample."""
-        self._samples = [(sample, 1)]
+    def __init__(self, node: Node, counted: OperatorCost, batch: Dim) -> None:
+        """Keep the node and what it costs per sample."""
+        self._costs = [(counted, 1)]
         self._batch = batch
         self.node = node
-        self.sample = sample
+        self.sample = counted
 
     @property
     def name(self) -> str:
@@ -40,7 +40,7 @@ class Row(Sums):
         return self.node.operator.kind
 
 
-class Cost(Sums):
+class Cost(Totals):
     """The totals of a network, and its rows in network order."""
 
     def __init__(self, rows: Iterable[Row], batch: Dim) -> None:
@@ -50,13 +50,13 @@ class Cost(Sums):
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The names of nodes that nobody has a rule for."""
+        """The names of nodes without a rule."""
         return tuple(row.name for row in self.rows if row.sample.is_unknown)
 
     def flops(
         self, convention: str, *, written: Mapping[str, str] | None = None
     ) -> Dim:
-        """Return what a tool prints for the network, in the tool's own unit.
+        """Return the count that a tool prints for the network, in the tool's own unit.
 
         ``written`` names operators, layers or scopes that a module does not write as
         modules, but as a ``"function"`` or in ``"arithmetic"``; compiled networks have
@@ -73,40 +73,40 @@ class Cost(Sums):
 
         return count(self.rows, self._batch, convention, written or {})
 
-    def by_scope(self, depth: int = 1) -> dict[str, Sums]:
+    def by_scope(self, depth: int = 1) -> dict[str, Totals]:
         """Return sums by the first ``depth`` levels of scope, in network order."""
         if type(depth) is not int or depth < 1:
-            raise CostModelError(f"by_scope: depth {depth!r} is no whole number from 1")
+            raise CostModelError(f"by_scope: depth {depth!r} is not an integer ≥ 1")
         return self._group(lambda row: ".".join(row.name.split(".")[:depth]))
 
-    def by_operator(self) -> dict[str, Sums]:
+    def by_operator(self) -> dict[str, Totals]:
         """Return sums by the kind of operator, in order of first use."""
         return self._group(lambda row: row.kind)
 
-    def of(self, layer: str) -> Sums:
+    def of(self, layer: str) -> Totals:
         """Return the sums of one node, or of every node of one scope."""
         rows = [r for r in self.rows if f"{r.name}.".startswith(f"{layer}.")]
         if not rows:
             raise CostModelError(f'no layer or scope "{layer}"')
         return self._sums(rows)
 
-    def of_nodes(self, names: Iterable[str]) -> Sums:
+    def of_nodes(self, names: Iterable[str]) -> Totals:
         """Return the sums of some nodes."""
         wanted = set(names)
         return self._sums(row for row in self.rows if row.name in wanted)
 
-    def _group(self, key: Callable[[Row], str]) -> dict[str, Sums]:
+    def _group(self, key: Callable[[Row], str]) -> dict[str, Totals]:
         groups: dict[str, list[Row]] = {}
         for row in self.rows:
             groups.setdefault(key(row), []).append(row)
         return {name: self._sums(rows) for name, rows in groups.items()}
 
-    def _sums(self, rows: Iterable[Row]) -> Sums:
-        return Sums((row.sample for row in rows), self._batch)
+    def _sums(self, rows: Iterable[Row]) -> Totals:
+        return Totals((row.sample for row in rows), self._batch)
 
 
 def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
-    """Return what a network costs.
+    """Return the cost of a network.
 
     **Units**: parameters and activations in elements, the tally in operations, bytes
     at ``bytes_per_element`` (4 is float32).
@@ -117,29 +117,29 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
     """
     if type(bytes_per_element) is not int or bytes_per_element < 1:
         raise CostModelError(
-            f"bytes_per_element {bytes_per_element!r} is no whole number"
+            f"bytes_per_element {bytes_per_element!r} is not a whole number"
         )
-    # Deep networks repeat their layers: the same operator on the same shapes is the
-    # same algebra, and is done once.
-    known: dict[tuple[int, ...], Sample] = {}
+    # Deep networks repeat their layers: the cost of the same operator on the same
+    # shapes is computed once.
+    known: dict[tuple[int, ...], OperatorCost] = {}
     rows, unbatched = [], network.unbatched
     for node in network.nodes:
         shapes = network.shapes_into(node)
         stored = tuple([source in unbatched for source in node.inputs])
         key = (id(node.operator), *map(id, shapes), *stored)
-        sample = known.get(key)
-        if sample is None:
-            sample = known[key] = _sample(node, shapes, stored, bytes_per_element)
+        counted = known.get(key)
+        if counted is None:
+            counted = known[key] = _counted(node, shapes, stored, bytes_per_element)
         if node.name in network.shared:
-            sample = replace(sample, parameters=0, buffers=0)
-        rows.append(Row(node, sample, network.batch))
+            counted = replace(counted, parameters=0, buffers=0)
+        rows.append(Row(node, counted, network.batch))
     return Cost(rows, network.batch)
 
 
-def _sample(
+def _counted(
     node: Node, inputs: tuple[Shape, ...], stored: tuple[bool, ...], width: int
-) -> Sample:
-    """Return what a node costs; operands that are stored are read once a batch."""
+) -> OperatorCost:
+    """Return the cost of a node; operands that are stored are read once per batch."""
     operator = node.operator
     read = [counted(x) for x in inputs]
     made = counted(node.output)
@@ -151,7 +151,7 @@ def _sample(
     read_weights = sum(w.numel for w in weights if w.shape) if inputs else 0
     tally = Tally() if operator.is_unknown else operator.tally(made, *read)
     moves = bool(inputs) and not operator.view
-    return Sample(
+    return OperatorCost(
         tally=tally,
         parameters=sum(w.numel for w in weights if w.learnable),
         buffers=sum(w.numel for w in weights if not w.learnable),
@@ -170,4 +170,4 @@ def _elements(shapes: Iterable[Shape], *, moves: bool) -> Count:
     return sum(x.numel for x in shapes) if moves else 0
 
 
-__all__ = ["METRICS", "Cost", "Row", "Sums", "cost"]
+__all__ = ["METRICS", "Cost", "Row", "Totals", "cost"]

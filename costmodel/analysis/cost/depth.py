@@ -1,4 +1,4 @@
-"""How deep a network is: layers of units on its longest path, as papers count them."""
+"""The depth of a network: layers with weights on its longest path, as in papers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from costmodel.network.graph import Network
 
 
 def depth(network: Network) -> int:
-    """Return the layers of units with weights on the longest path.
+    """Return the number of layers with weights on the longest path.
 
-    The papers' depth: 8 of AlexNet, 152 of ResNet-152; projections run beside it.
-    Convolutions and fully connected layers count, LeNet-5's output layer among them;
-    the second operand of a product is a gate, and runs beside as well.
+    The papers' depth: 8 for AlexNet, 152 for ResNet-152, without projections.
+    Convolutions and fully connected layers count, also LeNet-5's output layer;
+    the second operand of a product is a gate, which is not followed.
     """
     longest: dict[str, int] = {}
     for node in network.nodes:

@@ -1,7 +1,7 @@
-"""Two networks side by side: what one costs more than the other, and where.
+"""The difference of two networks' costs, by scope or operator.
 
-A network's parts are its scopes or its operators. Two networks are aligned by their
-parts' names; what only one of them has is a difference like any other.
+A network's parts are its scopes or its operators. Two networks are aligned by the names
+of their parts; a part that only one of them has is a difference like any other.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Literal, TypeAlias
 import sympy
 
 from costmodel.algebra.symbols import Dim, as_dim
-from costmodel.analysis.cost import Cost, Sums, cost
+from costmodel.analysis.cost import Cost, Totals, cost
 from costmodel.errors import CostModelError
 from costmodel.network.bind import check_symbols
 from costmodel.network.graph import Network
 
 
 By: TypeAlias = Literal["scope", "operator"]
-"""What the parts of a network are."""
+"""The kinds of parts of a network."""
 
 SHOWN = ("parameters", "macs", "activations")
 """The quantities that a difference is shown in."""
@@ -48,14 +48,14 @@ def parts(
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A part of two networks: its sums in each, None where one does not have it."""
+    """A part of two networks: its totals in each, None if one does not have it."""
 
     name: str
-    before: Sums | None
-    after: Sums | None
+    before: Totals | None
+    after: Totals | None
 
     def delta(self, metric: str) -> Dim:
-        """Return what the second network's part costs more than the first's."""
+        """Return the second network's cost of the part less the first's."""
         return _minus(
             self.after.metric(metric) if self.after else 0,
             self.before.metric(metric) if self.before else 0,
@@ -63,8 +63,8 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a table: neighbouring parts that differ alike."""
+class DifferenceRow:
+    """One row of a table: neighbouring parts with equal differences."""
 
     name: str
     count: int
@@ -81,7 +81,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a second network costs more than a first one, as exact formulas."""
+    """The cost of a second network less that of a first one, as exact formulas."""
 
     before: Cost
     after: Cost
@@ -98,12 +98,12 @@ class Difference:
 
     @property
     def macs(self) -> Dim:
-        """More multiply–accumulates a batch."""
+        """More multiply–accumulates per batch."""
         return self.delta("macs")
 
     @property
     def activations(self) -> Dim:
-        """More elements output by convolutions and linear layers a batch."""
+        """More elements output by convolutions and linear layers per batch."""
         return self.delta("activations")
 
     def by_scope(self, depth: int = 2) -> tuple[Change, ...]:
@@ -123,9 +123,9 @@ class Difference:
             for name in _merged(list(first), list(second))
         )
 
-    def table(self, by: By = "scope", depth: int = 2) -> tuple[Line, ...]:
-        """Return the parts that differ; neighbours that differ alike are one line."""
-        lines: list[Line] = []
+    def table(self, by: By = "scope", depth: int = 2) -> tuple[DifferenceRow, ...]:
+        """Return the parts that differ; equal differences of neighbours are one row."""
+        lines: list[DifferenceRow] = []
         for change in self._changes(by, depth):
             deltas = tuple(change.delta(metric) for metric in SHOWN)
             side = None if change.before and change.after else self._owner(change)
@@ -133,7 +133,7 @@ class Difference:
             if last and (last.only_in, last.deltas) == (side, deltas):
                 lines[-1] = replace(last, count=last.count + 1)
             else:
-                lines.append(Line(change.name, 1, side, deltas))
+                lines.append(DifferenceRow(change.name, 1, side, deltas))
         return tuple(line for line in lines if any(line.deltas) or line.only_in)
 
     def _owner(self, change: Change) -> str:
@@ -154,12 +154,12 @@ class Difference:
 
 
 def diff(first: Network | Cost, second: Network | Cost) -> Difference:
-    """Return what the second network costs more than the first, by scope and operator.
+    """Return the second network's cost less the first's, by scope and operator.
 
     Δ = f_second − f_first, for every quantity and part; the parts add up to the total.
 
     **Units**: those of the quantities.
-    **Errors**: two symbols of one name that are not the same.
+    **Errors**: two different symbols of one name.
 
     >>> from costmodel.network.registry import load
     >>> more = diff(load("resnet50"), load("se_resnet50", reduction="r"))
@@ -189,14 +189,14 @@ def _cost(query: str, network: object) -> Cost:
     raise CostModelError(f"{query}: {network!r} is neither a network nor a cost")
 
 
-def _grouped(query: str, side: Cost, by: By, depth: int) -> Mapping[str, Sums]:
-    """Return the sums of every part; a node without a scope is a part by itself."""
+def _grouped(query: str, side: Cost, by: By, depth: int) -> Mapping[str, Totals]:
+    """Return the totals of every part; a node without a scope is a part by itself."""
     if by == "operator":
         return side.by_operator()
     if by != "scope":
         raise CostModelError(f'{query}: by {by!r} is neither "scope" nor "operator"')
     if type(depth) is not int or depth < 1:
-        raise CostModelError(f"{query}: depth {depth!r} is no whole number from 1")
+        raise CostModelError(f"{query}: depth {depth!r} is not an integer ≥ 1")
     names: dict[str, list[str]] = {}
     for row in side.rows:
         part = ".".join(row.node.scope[:depth]) or row.name
@@ -205,7 +205,7 @@ def _grouped(query: str, side: Cost, by: By, depth: int) -> Mapping[str, Sums]:
 
 
 def _merged(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of both once; what one lacks stands where the other has it."""
+    """Return all names once, in an order that agrees with both networks'."""
     matcher = SequenceMatcher(None, first, second, autojunk=False)
     names: dict[str, None] = {}
     for _, low, high, start, end in matcher.get_opcodes():

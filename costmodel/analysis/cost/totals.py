@@ -1,4 +1,4 @@
-"""Sums of what nodes cost: each quantity added once, when it is first asked for."""
+"""Totals of node costs, each quantity summed on first use."""
 
 from __future__ import annotations
 
@@ -15,78 +15,76 @@ from costmodel.errors import CostModelError
 
 METRICS = {
     "parameters": "learnable scalars",
-    "macs": "multiply–accumulates a batch",
-    "activations": "elements output by conv and linear layers a batch",
-    "connections": "links between units and their inputs, biases included, a batch",
+    "macs": "multiply–accumulates per batch",
+    "activations": "elements output by conv and linear layers per batch",
+    "connections": "links between units and their inputs, biases included, per batch",
     "buffers": "stored scalars that are not learned",
-    "bytes_read": "bytes a batch reads: operands and weights",
-    "bytes_written": "bytes a batch writes",
+    "bytes_read": "bytes read per batch: operands and weights",
+    "bytes_written": "bytes written per batch",
 }
 """The quantities of a row, of a sum and of the totals, with their units."""
 
 
-class Sums:
-    """Quantities of some nodes; each is added once, when first asked for."""
+class Totals:
+    """The quantities of some nodes, each summed once, on first use."""
 
-    def __init__(self, samples: Iterable[Sample], batch: Dim) -> None:
-        """Keep what is to be added; equal samples are one object, added at once."""
-        samples = tuple(samples)
-        counts = Counter(map(id, samples))
-        self._samples = [
-            (s, counts[key]) for key, s in {id(s): s for s in samples}.items()
-        ]
+    def __init__(self, costs: Iterable[OperatorCost], batch: Dim) -> None:
+        """Keep the costs to be added; equal ones are one object, added at once."""
+        costs = tuple(costs)
+        counts = Counter(map(id, costs))
+        self._costs = [(s, counts[key]) for key, s in {id(s): s for s in costs}.items()]
         self._batch = batch
 
     @cached_property
     def parameters(self) -> Dim:
         """Learnable scalars: weights, biases, scales and shifts."""
-        return self._stored(lambda sample: sample.parameters)
+        return self._stored(lambda cost: cost.parameters)
 
     @cached_property
     def buffers(self) -> Dim:
         """Stored scalars that are not learned, such as running statistics."""
-        return self._stored(lambda sample: sample.buffers)
+        return self._stored(lambda cost: cost.buffers)
 
     @cached_property
     def tally(self) -> Tally:
         """Every primitive operation, by kind."""
-        # Counted already, as what everyone asks for first.
+        # MACs are cached, and usually computed already.
         return Tally(self.macs, *map(self._operations, KINDS[1:]))
 
     @cached_property
     def macs(self) -> Dim:
         """Multiply–accumulates: what papers and fvcore call FLOPs."""
-        return self._sum(lambda sample: sample.tally.mac)
+        return self._sum(lambda cost: cost.tally.mac)
 
     @cached_property
     def activations(self) -> Dim:
         """Elements output by convolutions and linear layers."""
-        return self._sum(lambda sample: sample.activations)
+        return self._sum(lambda cost: cost.activations)
 
     @cached_property
     def connections(self) -> Dim:
         """Links of weighted layers: each output to every input it sees and its bias."""
-        return self._sum(lambda sample: sample.connections)
+        return self._sum(lambda cost: cost.connections)
 
     @cached_property
     def bytes_read(self) -> Dim:
         """Bytes of operands and weights; views read nothing."""
-        weights = [(count, sample.weight_bytes) for sample, count in self._samples]
-        return self._sum(lambda sample: sample.operand_bytes, weights)
+        weights = [(count, cost.weight_bytes) for cost, count in self._costs]
+        return self._sum(lambda cost: cost.operand_bytes, weights)
 
     @cached_property
     def bytes_written(self) -> Dim:
         """Bytes of outputs; views write nothing."""
-        return self._sum(lambda sample: sample.output_bytes)
+        return self._sum(lambda cost: cost.output_bytes)
 
     @cached_property
     def unknown_operators(self) -> int:
-        """How many operators have no rule: the other quantities are without them."""
-        return sum(count for sample, count in self._samples if sample.is_unknown)
+        """The number of operators without a rule, which other quantities leave out."""
+        return sum(count for cost, count in self._costs if cost.is_unknown)
 
     @property
     def partial(self) -> str:
-        """What is to be said beside every quantity; empty where nothing is unknown."""
+        """A remark for every quantity if operators are unknown; else empty."""
         count = self.unknown_operators
         plural = "" if count == 1 else "s"
         return f"partial: {count} operator{plural} unknown" if count else ""
@@ -101,29 +99,31 @@ class Sums:
         return value
 
     def _operations(self, kind: str) -> Dim:
-        return self._sum(lambda sample: getattr(sample.tally, kind))
+        return self._sum(lambda cost: getattr(cost.tally, kind))
 
-    def _stored(self, part: Callable[[Sample], Count]) -> Dim:
-        """Add a part of every row, equal rows at once."""
-        return added((count, part(sample)) for sample, count in self._samples)
+    def _stored(self, part: Callable[[OperatorCost], Count]) -> Dim:
+        """Add one quantity over all rows, equal rows at once."""
+        return added((count, part(cost)) for cost, count in self._costs)
 
     def _sum(
-        self, part: Callable[[Sample], Count], stored: Iterable[tuple[int, Count]] = ()
+        self,
+        part: Callable[[OperatorCost], Count],
+        stored: Iterable[tuple[int, Count]] = (),
     ) -> Dim:
-        """Add a part of every row, N times, and what is stored, once."""
+        """Add one quantity over all rows, N times, and what is stored, once."""
         each: list[tuple[int, Count]] = []
         once = [*stored]
-        for sample, count in self._samples:
-            (once if sample.is_stored else each).append((count, part(sample)))
+        for cost, count in self._costs:
+            (once if cost.is_stored else each).append((count, part(cost)))
         return added(each, self._batch, once=once)
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """What one operator costs a sample, still to be added.
+class OperatorCost:
+    """The cost of one operator per sample, not yet expanded.
 
-    ``is_stored``: it is made of stored tensors alone, and costs that once a batch.
-    ``is_unknown``: no rule says what it costs.
+    ``is_stored``: it is made of stored tensors alone, and costs that once per batch.
+    ``is_unknown``: no rule gives its cost.
     """
 
     tally: Tally

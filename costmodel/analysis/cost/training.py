@@ -1,7 +1,7 @@
-"""What a training step costs: the products forward, and those of both gradients.
+"""The cost of a training step: products of the forward pass and of both gradients.
 
-y = Σ w·x has one product for each pair of a weight and an element that it meets. The
-gradients ∂L/∂x = Σ w·∂y and ∂L/∂w = Σ x·∂y have one for each such pair as well: by
+y = Σ w·x has one product for each pair of a weight and an element. The gradients
+∂L/∂x = Σ w·∂y and ∂L/∂w = Σ x·∂y have one for each such pair as well, so by
 definition each costs what the forward pass costs, whatever groups, stride and dilation
 are. Padded taps count, forward and backward.
 """
@@ -22,7 +22,7 @@ from costmodel.network.graph import Network
 
 
 PARTS = {
-    "forward": "multiply–accumulates of the forward pass, a batch",
+    "forward": "multiply–accumulates of the forward pass, per batch",
     "backward_input": "multiply–accumulates of the gradients of activations",
     "backward_weight": "multiply–accumulates of the gradients of weights",
     "bias_additions": "additions into the gradients of biases",
@@ -31,20 +31,20 @@ PARTS = {
 
 
 class Learns(NamedTuple):
-    """Of an operator with multiply–accumulates: what is learned of its factors."""
+    """Which factors of an operator's products get a gradient."""
 
     weights: bool = True
     bias: bool = True
     factors: bool = False
-    """True where both factors are operands, so that each may get a gradient."""
+    """True if both factors are operands, so that each may get a gradient."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """What one node costs, and for how many factors its backward multiplies.
+    """The cost of one node, and the numbers of its factors that get a gradient.
 
-    ``inputs`` are operands that get a gradient and are made of the sample; ``weights``
-    are what is learned, stored here or given as an operand.
+    ``inputs`` are operands that get a gradient and depend on the sample; ``weights``
+    are learned tensors, stored here or given as operands.
     """
 
     row: Row
@@ -64,7 +64,7 @@ class TrainingRow:
 
     @property
     def backward_input(self) -> Dim:
-        """Those of the operand's gradient: none where nothing before it learns."""
+        """Those of the operand's gradient: none if nothing before it learns."""
         return as_dim(self.inputs * self.row.macs)
 
     @property
@@ -79,10 +79,10 @@ class TrainingRow:
 
 
 class TrainingCost:
-    """The totals of a training step, and a row a node in network order."""
+    """The totals of a training step, and one row per node in network order."""
 
     def __init__(self, costs: Cost, network: Network) -> None:
-        """Keep the rows; each total is added when first asked for."""
+        """Keep the rows; each total is summed on first use."""
         self._costs = costs
         needs = needs_gradient(network)
         self.rows = tuple(_training_row(row, needs, network) for row in costs.rows)
@@ -119,7 +119,7 @@ class TrainingCost:
         return as_dim(self.forward + self.backward)
 
     def _macs(self, times: Callable[[TrainingRow], int]) -> Dim:
-        """Return the sum of the forward products of all rows, each so many times."""
+        """Return the sum of the forward MACs of all rows, each times its factor."""
         total: Dim = 0
         for most in (1, 2):
             names = [row.name for row in self.rows if times(row) >= most]
@@ -128,10 +128,10 @@ class TrainingCost:
 
 
 def training_cost(network: Network) -> TrainingCost:
-    """Return what one training step of a network costs, forward and backward.
+    """Return the cost of one training step of a network, forward and backward.
 
-    Work an element (normalization, activations, the update of weights) is none of
-    multiply–accumulates, and not part of it.
+    Elementwise work (normalization, activations, the update of weights) has no
+    multiply–accumulates, and is not included.
 
     **Units**: multiply–accumulates, and additions for biases, of a batch.
     **Errors**: an operator that multiplies, and is neither weighted nor a product.
@@ -153,10 +153,10 @@ def _training_row(row: Row, needs: Mapping[str, bool], network: Network) -> Trai
 def _factors(
     row: Row, learns: Learns, needs: Mapping[str, bool], stored: Container[str]
 ) -> tuple[int, int]:
-    """Return of how many operands and weights the gradient is that multiplies.
+    """Return the numbers of operands and weights whose gradients are products.
 
-    Each gradient of a product of operands costs what the product does. Of attention's
-    products softmax(q·kᵀ)·v each has two gradients: all four cost it twice.
+    Each gradient of a product of operands costs what the product does. Each of the two
+    products in softmax(q·kᵀ)·v has two gradients: all four cost attention twice.
     """
     sources = row.node.inputs
     if not learns.factors:
@@ -173,10 +173,10 @@ def _factors(
 
 
 def _learns(row: Row, network: Network) -> Learns:
-    """Return what an operator's backward multiplies, read off its facts.
+    """Return which factors of an operator get a gradient, from its facts.
 
-    What it multiplies by is a product's other operand, or what it stores; codes that
-    are fixed, as LeNet-5's, get no gradient. An addition for the bias is one backward.
+    The factors are a product's operands, or stored weights; fixed codes, such as
+    LeNet-5's, get no gradient. Adding a bias is an addition in backward as well.
     """
     operator = row.node.operator
     if isinstance(operator, op.Product):

@@ -1,4 +1,4 @@
-"""Textbook statements as executable checks: evidence, and the verdict it amounts to."""
+"""Textbook statements as executable checks: computed evidence, and a verdict."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ GROUP = "costmodel.claims"
 """The entry-point group under which packages offer claims."""
 
 Decision = Literal["holds", "approximately", "depends", "does not hold"]
-"""Of all evidence none is off; none by much; some is; all is."""
+"""None of the evidence is off; none by much; some is; all is."""
 
 NEAR = sympy.Rational(1, 10)
-"""Of the claimed number: how far off a computed one may be to be approximately it."""
+"""The largest relative error of a claim that holds approximately."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Evidence:
     """One number or formula that a claim implies, beside the computed one.
 
     ``claimed`` is exact, or a string as printed, whose last digit is the tolerance.
-    ``relation`` says how the computed number should stand to it.
+    ``relation`` is how the computed number should compare with it.
     """
 
     what: str
@@ -40,7 +40,7 @@ class Evidence:
 
     @property
     def is_met(self) -> bool:
-        """Say whether the computed number is what was claimed."""
+        """Say whether the computed number satisfies the claim."""
         if self.relation == "<":
             return bool(sympy.sympify(self.computed) < self._value)
         if self.relation == ">":
@@ -51,7 +51,7 @@ class Evidence:
 
     @property
     def is_near(self) -> bool:
-        """Say whether it is, or is at most a tenth off."""
+        """Say whether it does, or is at most a tenth off."""
         if self.is_met:
             return True
         off, value = abs(self._off), abs(self._value)
@@ -75,7 +75,7 @@ class Evidence:
 class Claim:
     """A statement, who makes it, the convention it is checked under, and how.
 
-    ``verdict`` is what the evidence is known to amount to, and ``because`` says why.
+    ``verdict`` is the expected verdict on the evidence, and ``because`` explains it.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Ruling:
 
     @cached_property
     def verdict(self) -> Decision:
-        """What the evidence amounts to: a rule, not an opinion."""
+        """The verdict that follows from the evidence by a fixed rule."""
         if all(item.is_met for item in self.evidence):
             return "holds"
         if all(item.is_near for item in self.evidence):
@@ -108,7 +108,7 @@ class Ruling:
 
     @property
     def is_wrong(self) -> bool:
-        """True where the evidence no longer amounts to the stated verdict."""
+        """True if the evidence no longer gives the stated verdict."""
         return self.verdict != self.claim.verdict
 
 
@@ -121,7 +121,7 @@ def claim(
     convention: str = "",
     because: str = "",
 ) -> Callable[[Callable[[], Iterable[Evidence]]], Callable[[], Iterable[Evidence]]]:
-    """Register a function that gives a claim's evidence; its name is the claim's.
+    """Register a function that gives a claim's evidence and whose name is the claim's.
 
     ``about`` lists the families of networks that the claim is about.
     """

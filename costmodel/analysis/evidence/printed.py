@@ -1,4 +1,4 @@
-"""Printed figures against computed ones, and what independent oracles say."""
+"""Published figures compared with computed ones, and with independent counters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECORDED = frozenset({"top1", "top5", "error"})
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One published figure, what the formula gives there, and whether they agree."""
+    """One published figure, the computed one, and whether they agree."""
 
     name: str
     row: Published
@@ -34,13 +34,13 @@ class Verdict:
 
     @property
     def is_wrong(self) -> bool:
-        """True where neither the figure nor a stated cause holds."""
+        """True if the figure disagrees without a cause, or has a stale cause."""
         return self.outcome in ("unexplained", "stale departure")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A count of ours beside an oracle's: equal, or the network is wrong."""
+    """A count beside that of an independent counter; they have to be equal."""
 
     quantity: str
     oracle: str

@@ -1,7 +1,7 @@
-"""Which input sizes a network takes: the admissible ones, and those that fit exactly.
+"""The input sizes that a network accepts, and those at which all strides fit exactly.
 
-Every extent is ⌊(H + c)/s⌋, and what code asks of a size is a condition on floors, so
-both questions are about remainders and bounds of H; no size is tried.
+Every extent is ⌊(H + c)/s⌋, and the constraints of code are conditions on floors, so
+both sets are given by bounds and remainders of H; no size is tried.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from costmodel.network.shape import AXES, names_of
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What is known of one side of the input, in the symbol that it has."""
+    """The legal values of the symbol of one side of the input."""
 
     symbol: sympy.Symbol
     admissible: PeriodicSet
-    """The values that leave every axis a position and meet every constraint."""
+    """The values at which no axis is empty and every constraint holds."""
     smallest: int
     """The least admissible value."""
     needed_by: str
-    """Who asks for it: the node whose map is empty below, or whose constraint fails."""
+    """The node that is empty below the least value, or whose constraint fails there."""
     exact: PeriodicSet
     """The values at which no stride leaves a remainder."""
     conflict: tuple[Condition, ...] = ()
-    """The conditions that no value meets together; none, where there are values."""
+    """Conditions that no value satisfies together, if none fits exactly."""
 
     def is_legal(self, value: int) -> bool:
-        """Say whether the network can be made and run at a value."""
+        """Say whether the network can be built and run at a value."""
         return value in self.admissible
 
     def is_exact(self, value: int) -> bool:
-        """Say whether it can, and every stride divides what it steps over."""
+        """Say whether it can, and no stride leaves a remainder."""
         return self.is_legal(value) and value in self.exact
 
     @property
@@ -59,7 +59,7 @@ class Side:
 
     @property
     def why(self) -> str:
-        """The nodes that no value suits together, as text; empty where values do."""
+        """The conflict as text; empty if there is none."""
         if len(self.conflict) == 1:
             return f'"{self.conflict[0][0]}" leaves a remainder at every size'
         return " and ".join(f'"{name}" needs {needs}' for name, needs in self.conflict)
@@ -67,29 +67,29 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """What a window's stride leaves over at the end of an axis."""
+    """The remainder of a window's stride at the end of an axis."""
 
     name: str
     axis: str
     rows: int
-    """How many rows or columns, padding included: (n + before + after − R) mod S."""
+    """Unused rows or columns, padding included: (n + before + after − R) mod S."""
     lost: int
-    """How many of them are no padding: no window reaches them."""
+    """How many of them are pixels, not padding, which no window reaches."""
 
 
 def input_sizes(network: Network) -> tuple[Side, ...]:
-    """Return what is known of the height and of the width that a network takes.
+    """Return the legal heights and widths of a network's input.
 
-    Of a volume there are depth, height and width, of a row of one axis its length.
+    For a volume these are depth, height and width, for a sequence its length.
 
-    Admissible is H ≥ s − c for every extent ⌊(H + c)/s⌋, and what the network's
-    constraints ask of H alone; those that involve both sides are
-    :func:`joint_conditions`. It fits exactly where, for every window, S divides
-    n + before + after − R: then S·s divides H + c', and all such congruences are joined
-    by the Chinese remainder theorem. A layer in ceil_mode fits where rounding up and
-    down agree. Pooling to a fixed size asks for nothing.
+    H is admissible if H ≥ s − c for every extent ⌊(H + c)/s⌋, and all constraints on H
+    alone hold; those that involve both sides are
+    :func:`joint_conditions`. It fits exactly if, for every window, S divides
+    n + before + after − R: then S·s divides H + c', and all such congruences are solved
+    by the Chinese remainder theorem. A layer with ceil_mode fits if rounding up and
+    down agree. Pooling to a fixed size requires nothing.
 
-    **Errors**: a side that is a number already; constraints that no size meets.
+    **Errors**: a side that is bound already; constraints that no size satisfies.
 
     >>> from costmodel.network.registry import load
     >>> height, _ = input_sizes(load("inception_v3"))
@@ -105,15 +105,15 @@ def input_sizes(network: Network) -> tuple[Side, ...]:
 
 
 def sides_by_name(network: Network) -> dict[str, Side]:
-    """Return the sides that a network takes by their axes, such as height and width."""
+    """Return :func:`input_sizes` by the names of axes, such as height and width."""
     sides = input_sizes(network)
     return dict(zip(AXES[len(sides)], sides, strict=True))
 
 
 def joint_conditions(network: Network) -> tuple[Requirement, ...]:
-    """Return the conditions that :func:`input_sizes` does not answer side by side.
+    """Return the conditions that :func:`input_sizes` does not cover.
 
-    Those that involve both sides or the batch, and those that cannot be decided.
+    These involve both sides or the batch, or cannot be decided.
 
     >>> from costmodel.algebra.symbols import H, W
     >>> from costmodel.network.build import image, network, relu
@@ -129,7 +129,7 @@ def joint_conditions(network: Network) -> tuple[Requirement, ...]:
 
 
 def remainders(network: Network) -> tuple[Remainder, ...]:
-    """Return what strides leave over in a bound network, node by node.
+    """Return the remainders of strides in a bound network, node by node.
 
     >>> from costmodel.network.registry import load
     >>> remainders(load("alexnet", variant="torchvision", resolution=224))[0]
@@ -156,10 +156,10 @@ def remainders(network: Network) -> tuple[Remainder, ...]:
 
 
 def admissible(build: Callable[[Dim], object], modulus: int = 32) -> PeriodicSet:
-    """Return the remainders of a side for which an architecture can be built.
+    """Return the residue classes of a side for which an architecture can be built.
 
-    Branches may fit for some sizes only. ``build`` makes the network of a side, and is
-    called with the sides modulus·M + r, which stand for all of one remainder.
+    Branches may have equal sizes for some sides only. ``build`` makes the network of a
+    side, and is called with the sides modulus·M + r, one for each remainder r.
 
     >>> from costmodel.network.build import concat, conv, image, max_pool
     >>> def halved(side: Dim) -> object:
@@ -182,7 +182,7 @@ def admissible(build: Callable[[Dim], object], modulus: int = 32) -> PeriodicSet
 
 
 def _sample(network: Network) -> tuple[Extent, ...]:
-    """Return the extents of the one input, if they are open."""
+    """Return the extents of the single input, if they are symbols."""
     shapes = [node.output for node in network.inputs]
     if len(shapes) != 1 or len(shapes[0].spatial) not in AXES:
         raise CostModelError(f'input_sizes: "{network.name}" does not take one image')
@@ -197,7 +197,7 @@ def _sample(network: Network) -> tuple[Extent, ...]:
 
 
 def _side(network: Network, axes: list[int], asked: Limits) -> Side:
-    """Return what all nodes ask of one symbol, along the axes whose side it is."""
+    """Return the legal values of one symbol, along the axes whose side it is."""
     admissible = asked.admissible
     first = admissible.first
     if first is None:

@@ -1,4 +1,4 @@
-"""Where strides leave nothing over: exact fit, window by window."""
+"""Exact fit: the input sizes at which every stride divides, without a remainder."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Condition: TypeAlias = tuple[str, PeriodicSet]
 def exact_fit(
     network: Network, axes: list[int], symbol: sympy.Symbol
 ) -> tuple[PeriodicSet, tuple[Condition, ...]]:
-    """Return the values at which no stride leaves a remainder, and who excludes whom.
+    """Return the values at which no stride leaves a remainder, and any conflict.
 
-    ``axes`` are those of a map whose side the symbol is.
+    ``axes`` are those of the input whose side the symbol is.
     """
     exact, conditions = PeriodicSet.between(1, name=symbol.name), list[Condition]()
     for node, axis, window, extent in _windows(network):
@@ -45,10 +45,10 @@ def exact_fit(
 
 
 def window_of(node: Node, axis: int) -> Window | None:
-    """Return a node's window along an axis, if it has one of a whole stride."""
+    """Return a node's window along an axis, if it has one with an integer stride."""
     try:
         windows = node.operator.window
-    except CostModelError:  # resampling: between positions, no stride steps over them
+    except CostModelError:  # resampling has fractional strides
         return None
     return None if windows is None else along(windows, axis)
 
@@ -61,10 +61,10 @@ def evened(node: Node, window: Window) -> Window:
 
 
 def _windows(network: Network) -> Iterator[tuple[Node, int, Window, Extent]]:
-    """Give windows that stride, their axes, and the extents that they slide over.
+    """Give windows with a stride, their axes, and the extents that they slide over.
 
-    The extents are those of layers that never round up: what ceil_mode pads at the end
-    is nothing where it fits exactly, but would be a remainder to the layers behind.
+    The extents are computed without ceil_mode: its padding at the end is 0 if the
+    window fits exactly, but would be a remainder for later layers.
     """
     even: dict[str, tuple[Extent, ...]] = {}
     for node in network.nodes:
@@ -86,7 +86,7 @@ def _windows(network: Network) -> Iterator[tuple[Node, int, Window, Extent]]:
 def _exact(
     node: Node, window: Window, extent: Extent, symbol: sympy.Symbol
 ) -> PeriodicSet:
-    """Return the sides that leave no remainder here, if none is left before.
+    """Return the sides that leave no remainder here, if earlier layers leave none.
 
     n = (a·x + c)/s exactly, and S divides n + before + after − R.
     """
@@ -115,7 +115,7 @@ def _no_remainder(size: sympy.Expr, step: int, symbol: sympy.Symbol) -> Periodic
 
 
 def _conflict(exact: PeriodicSet, conditions: list[Condition]) -> tuple[Condition, ...]:
-    """Return the last condition, which emptied the set, and an earlier one against it.
+    """Return the last condition, which emptied the set, and one that excludes it.
 
     Congruences that are pairwise compatible have a common solution.
     """
@@ -129,5 +129,5 @@ def _conflict(exact: PeriodicSet, conditions: list[Condition]) -> tuple[Conditio
 
 
 def left_over(extent: Extent, window: Window) -> Dim:
-    """Return how far a window goes beyond its first place: n + before + after − R."""
+    """Return the distance that a window may slide: n + before + after − R."""
     return extent.value + window.before + window.after - window.size

@@ -1,4 +1,4 @@
-"""What the nodes of a network ask of each side: enough positions, and constraints."""
+"""Lower bounds and constraints on each side of the input, collected from all nodes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from costmodel.network.shape import Shape
 
 @dataclass
 class Limits:
-    """Of one side: the least value that leaves positions, and what else is asked."""
+    """The requirements on one side: its least value, and further conditions."""
 
     symbol: sympy.Symbol
     smallest: int = 1
@@ -33,14 +33,14 @@ class Limits:
 
     @property
     def admissible(self) -> PeriodicSet:
-        """The values that everything asked for leaves."""
+        """The values that satisfy all requirements."""
         found = PeriodicSet.between(self.smallest, name=self.symbol.name)
         for _, sides in self.more:
             found &= sides
         return found
 
     def at_least(self, node: Node, extent: Extent, least: int) -> None:
-        """Ask that an extent ⌊(a·x + c)/s⌋ is not below a number."""
+        """Require that an extent ⌊(a·x + c)/s⌋ is not below a number."""
         try:
             _, function = extent.line
         except CostModelError as error:
@@ -54,10 +54,10 @@ class Limits:
 def limits(
     network: Network, symbols: list[sympy.Symbol]
 ) -> tuple[dict[sympy.Symbol, Limits], tuple[Requirement, ...]]:
-    """Return what is asked of each symbol, and the conditions that are left over.
+    """Return the requirements on each symbol, and the remaining conditions.
 
-    Left over are constraints in several symbols, in one that is no side, and what
-    cannot be decided.
+    The remaining ones are constraints on several symbols or on one that is no side,
+    and undecidable ones.
     """
     found = {s: Limits(s, needed_by=network.nodes[0].name) for s in symbols}
     asked, axes = list(network.constraints), set[Extent]()
@@ -83,7 +83,7 @@ def limits(
 
 
 def _bounds(network: Network) -> Iterator[tuple[Node, Extent, Dim]]:
-    """Give extents that are no numbers, who asks, and how many positions it needs."""
+    """Give symbolic extents, the nodes that bound them, and their lower bounds."""
     seen: set[tuple[Extent, Dim]] = set()
     for node in network.nodes:
         read = network.shapes_into(node)
@@ -94,7 +94,7 @@ def _bounds(network: Network) -> Iterator[tuple[Node, Extent, Dim]]:
 
 
 def _made(shape: Shape) -> Iterator[tuple[Extent, Dim]]:
-    """Give the axes of a tensor, each of which needs a position."""
+    """Give the axes of a tensor, each of which needs one position."""
     for extent in shape.spatial:
         yield extent, 1
     if not isinstance(shape.channels, int):
@@ -102,7 +102,7 @@ def _made(shape: Shape) -> Iterator[tuple[Extent, Dim]]:
 
 
 def _taken(node: Node, read: tuple[Shape, ...]) -> Iterator[tuple[Extent, Dim]]:
-    """Give the axes that an operator takes something from, and how much it takes."""
+    """Give the axes of which an operator needs more positions, with their number."""
     match node.operator:
         case Pad(mode=mode, windows=windows):
             for axis, window in windows.items():
@@ -115,19 +115,19 @@ def _taken(node: Node, read: tuple[Shape, ...]) -> Iterator[tuple[Extent, Dim]]:
             yield from _differences(read[0], shape)
         case PadTo(shape=shape):
             yield from _differences(shape, read[0])
-        case _:  # others ask for no more than a position
+        case _:  # others need no more than one position
             pass
 
 
 def _reach(mode: str, added: list[int]) -> int:
-    """Return how many positions a padding takes away, or looks at in its mode."""
+    """Return how many positions a padding crops, or repeats in its mode."""
     if mode == "reflect":
         return max(added) + 1  # the border itself is not repeated
     return max(added) if mode == "circular" else -sum(min(0, n) for n in added)
 
 
 def _differences(larger: Shape, smaller: Shape) -> Iterator[tuple[Extent, Dim]]:
-    """Give the axes of one tensor with those of another one that it has to hold."""
+    """Give the axes of one tensor with the sizes of a smaller one as lower bounds."""
     for extent, inside in zip(larger.spatial, smaller.spatial):
         if type(inside.base) is int:
             yield extent, inside.base
@@ -148,8 +148,8 @@ def _side_of(extent: Extent, found: Iterable[sympy.Symbol]) -> sympy.Symbol | No
 def _is_never_empty(relation: Boolean, axes: set[Extent]) -> bool:
     """Say whether a size is large enough because each axis in it has a position.
 
-    A product of axes is, and a sum of products, as a row of h·w + 1 tokens. How many
-    channels a width multiplier makes is no question of the input's size.
+    Products of axes are, and sums of products, such as h·w + 1 tokens. The number of
+    channels that a width multiplier gives does not depend on the input's size.
     """
     over = relation.lhs - relation.rhs if relation.args else sympy.S.Zero
     if not all(symbol.is_integer for symbol in over.free_symbols):

@@ -1,4 +1,4 @@
-"""The sizes of a network's tensors: what has to be whole for the network to exist."""
+"""The sizes of a network's tensors, which have to be whole for it to be legal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from costmodel.network.graph import Network
 def tensor_sizes(network: Network) -> tuple[Dim, ...]:
     """Return every size of every tensor, weights included, each once and in order.
 
-    A network exists where all of them are positive whole numbers: ``largest`` and
+    Values are legal if all of these are positive whole numbers: ``largest`` and
     ``smallest`` take them as ``whole``.
 
     **Units**: channels and positions.

@@ -1,4 +1,4 @@
-"""How much memory a network takes: weights, and activations step by step.
+"""The memory of a network: weights, and activations step by step.
 
 Counts are exact: ``int`` once every symbol is bound, else plain sympy expressions.
 """
@@ -27,7 +27,7 @@ from costmodel.network.graph import Network
 
 @dataclass(frozen=True)
 class Moment:
-    """The bytes of all activations that are alive while one node runs."""
+    """A step of the timeline: the bytes of activations alive while one node runs."""
 
     index: int
     step: Step
@@ -46,7 +46,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """Where the most bytes are alive for given sizes, and the formula that holds there.
+    """The peak for given sizes: its step and its bytes.
 
     ``formula`` is the bytes at this step for any sizes.
     """
@@ -59,9 +59,9 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class PeakRange:
-    """From ``first`` to ``last`` (None: for ever) the peak is at one of the moments.
+    """From ``first`` to ``last`` (None: no upper bound) the peak is at one of these.
 
-    There are several only where, in a long stretch, they take turns.
+    There are several only if, in a long interval, they alternate.
     """
 
     first: int
@@ -75,7 +75,7 @@ class Memory(Stored):
     def __init__(
         self, network: Network, *, training: bool, dtype: str, in_place: bool
     ) -> None:
-        """Find every tensor's lifetime; bytes are added up when asked for."""
+        """Find every tensor's lifetime; sums of bytes are computed on first use."""
         super().__init__(network, DTYPES[dtype])
         self.training = training
         self.dtype = dtype
@@ -91,7 +91,7 @@ class Memory(Stored):
 
     @cached_property
     def timeline(self) -> tuple[Moment, ...]:
-        """What is alive while each node runs: its operands and its result, at least."""
+        """The bytes alive while each node runs, forward and backward."""
         made: list[list[tuple[Polynomial, int]]] = [[] for _ in self.schedule.steps]
         made.append([])
         sizes = {size: polynomial(size) for size in {t.size for t in self.tensors}}
@@ -110,7 +110,7 @@ class Memory(Stored):
 
     @cached_property
     def peaks(self) -> tuple[Moment, ...]:
-        """The moments that may be the peak; all others are proved to be below one."""
+        """The moments that may be the peak; all others are proved smaller than one."""
         symbols = self.network.free_symbols
         least = {s: self.network.smallest(s)[0] for s in symbols if s.is_integer}
         formulas = [moment.alive for moment in self.timeline]
@@ -118,25 +118,25 @@ class Memory(Stored):
 
     @cached_property
     def peak_activation_bytes(self) -> Dim:
-        """The most bytes alive at once, weights apart: a number, or a Max of sums."""
+        """The most bytes alive at once, without weights: a number, or a Max of sums."""
         found = [sympy.sympify(moment.bytes) for moment in self.peaks]
         if len(found) == 1:
             return as_dim(found[0])
-        # Nothing is left to simplify; comparing them again takes sympy seconds.
+        # Nothing is left to simplify, and sympy's own comparison takes seconds.
         return as_dim(sympy.Max(*found, evaluate=False))
 
     @property
     def all_activation_bytes(self) -> Dim:
-        """Bytes of all tensors of the forward pass together, as if none ever went."""
+        """Bytes of all tensors of the forward pass, as if none were freed."""
         return self._bytes(t for t in self.tensors if t.role != "gradient")
 
     @property
     def saved_bytes(self) -> Dim:
-        """Bytes that the forward pass leaves for the backward pass."""
+        """Bytes of tensors that the forward pass saves for the backward pass."""
         return self._bytes(t for t in self.tensors if t.is_saved)
 
     def alive(self, moment: Moment) -> tuple[Tensor, ...]:
-        """Return the tensors that are there at a moment, in the order of making."""
+        """Return the tensors alive at a moment, in the order of creation."""
         return tuple(t for t in self.tensors if t.first <= moment.index <= t.last)
 
     @property
@@ -145,7 +145,7 @@ class Memory(Stored):
         return self.weight_bytes if self.training else 0
 
     def peak(self, values: Mapping[Any, Any] | None = None, **named: object) -> Peak:
-        """Return where the peak is for given sizes: ``peak(N=1, H=224, W=224)``."""
+        """Return the peak for given sizes: ``peak(N=1, H=224, W=224)``."""
         there = self._bound(values, named)
         if names := ", ".join(sorted(map(str, there.network.free_symbols))):
             raise CostModelError(
@@ -160,7 +160,7 @@ class Memory(Stored):
     def crossovers(
         self, symbol: Any, values: Mapping[Any, Any] | None = None, **named: object
     ) -> tuple[PeakRange, ...]:
-        """Return at which node the peak is, as one symbol grows: exact bounds.
+        """Return the exact intervals of a symbol on which the peak is at each node.
 
         The other symbols need values: ``crossovers("H", {W: H}, N=1)`` for squares.
         """
@@ -174,7 +174,7 @@ class Memory(Stored):
             )
         chosen = free[str(symbol)]
         if not chosen.is_integer:
-            raise CostModelError(f"crossovers: {symbol} is no whole number")
+            raise CostModelError(f"crossovers: {symbol} is not a whole number")
         formulas = [moment.alive for moment in there.peaks]
         least = there.network.smallest(chosen)[0]
         return tuple(
@@ -205,11 +205,11 @@ def memory(
     dtype: str = "float32",
     in_place: bool = False,
 ) -> Memory:
-    """Return how much memory a network takes, in inference or in a training step.
+    """Return the memory of a network, in inference or in a training step.
 
     The peak is max_i Σ_t bytes(t), over the steps i and the tensors t alive in step i
     (``lifetimes`` in ``schedule.py`` says what counts). ``in_place`` lets ReLUs
-    overwrite their operand where nothing else needs it.
+    overwrite their operand if nothing else needs it.
 
     **Units**: bytes.
     **Errors**: an unknown ``dtype``.

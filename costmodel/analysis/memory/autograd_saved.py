@@ -1,7 +1,7 @@
-"""What PyTorch's autograd keeps of each operator until its backward has run.
+"""The tensors that PyTorch's autograd saves for each operator until its backward.
 
-A convention of a library, and so data: one row an operator. Parameters and buffers are
-not listed, they exist anyway; nor are single numbers (a factor, an exponent).
+A convention of a library, and so data: one row per operator. Parameters and buffers are
+not listed, since they exist anyway; nor are scalars (a factor, an exponent).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from costmodel.network.shape import Shape
 
 
 def saved_by(call: Call) -> Saved:
-    """Return what an operator keeps for its backward, while training.
+    """Return what an operator saves for its backward, in training.
 
     Dropout's mask is that of a GPU; a CPU keeps one as wide as the elements.
 
@@ -48,7 +48,7 @@ def saved_by(call: Call) -> Saved:
 
 
 def needs_gradient(network: Network) -> dict[str, bool]:
-    """Return by node whether its result depends on any weight: it gets a gradient.
+    """Return by node whether its result depends on any weight, and so gets a gradient.
 
     Zeros depend on nothing, and the network's input on no weight.
     """
@@ -61,7 +61,7 @@ def needs_gradient(network: Network) -> dict[str, bool]:
 
 
 def is_idle(operator: Operator, *, training: bool) -> bool:
-    """Say whether an operator hands on the very tensor that it gets."""
+    """Say whether an operator returns its operand itself."""
     if isinstance(operator, op.Dropout):
         return not training or operator.percent == 0
     return isinstance(operator, op.Identity)
@@ -70,8 +70,8 @@ def is_idle(operator: Operator, *, training: bool) -> bool:
 def is_view(operator: Operator, x: Shape, *, training: bool, repeated: bool) -> bool:
     """Say whether the result is the operand's memory under another name.
 
-    ``repeated``: the operand is one channel that stands for all of them, as
-    ``zeros`` makes; to be one vector it has to be copied.
+    ``repeated``: the operand is one channel expanded to all of them, as
+    ``zeros`` makes; to be flattened it has to be copied.
     """
     if isinstance(operator, op.Flatten):
         return not repeated or 1 in (x.channels, x.positions)
@@ -93,12 +93,12 @@ _PASSING = (op.Concat, op.Flatten, op.Reshape, op.Permute)
 
 
 def stored_elements(operator: Operator, output: Shape) -> Dim:
-    """Return the elements a sample that a result of its own takes."""
+    """Return the elements per sample that a new result takes."""
     return output.positions if isinstance(operator, op.Zeros) else output.numel
 
 
 def passed_operands(call: Call) -> tuple[int, ...]:
-    """Return the operands that the result's gradient, or a part of it, serves."""
+    """Return the operands whose gradient is the result's, or a part of it."""
     if isinstance(call.operator, op.Arithmetic):
         alike = [n for n, x in enumerate(call.inputs) if x.same_as(call.output)]
         passing = {"add": len(call.inputs), "subtract": 1}
@@ -108,7 +108,7 @@ def passed_operands(call: Call) -> tuple[int, ...]:
 
 
 def is_repeated(operator: Operator) -> bool:
-    """Say whether an operand's gradient is the result's, each element many times."""
+    """Say whether an operand's gradient is the result's, expanded."""
     return isinstance(operator, op.Reduce) and operator.operation == "sum"
 
 
@@ -116,7 +116,7 @@ def _passes(call: Call) -> bool:
     if isinstance(call.operator, op.ChannelShuffle):
         return is_view(call.operator, call.inputs[0], training=True, repeated=False)
     if isinstance(call.operator, op.Slice) and not is_equal(call.operator.step, 1):
-        return False  # PyTorch leaves out a part that is all of it, at step 1 alone
+        return False  # PyTorch skips a slice of everything, at step 1 alone
     if isinstance(call.operator, (op.Slice, op.Expand)):
         return call.inputs[0].same_as(call.output)
     if isinstance(call.operator, op.Copy):
@@ -151,7 +151,7 @@ def _batch_norm(call: Call) -> Saved:
 
 
 def _local_response_norm(call: Call) -> Saved:
-    """Keep x, the squares with zeros beyond the ends, the scale and its power."""
+    """Keep x, the zero-padded squares, the scale and its power."""
     x, size = call.output, call.operator.attributes["size"]
     squares = Extra("intermediate", (x.channels + size - 1) * x.positions)
     scale = Extra("intermediate", x.numel)
@@ -159,20 +159,20 @@ def _local_response_norm(call: Call) -> Saved:
 
 
 def _radial_basis(call: Call) -> Saved:
-    """Keep every difference of an element and a code's."""
+    """Keep the difference of each element and each code's element."""
     (x,), y = call.inputs, call.output
     return Saved(extras=(Extra("intermediate", x.numel * y.numel),))
 
 
 def _dropout(call: Call) -> Saved:
-    """Keep the mask; nothing where all is kept or all is dropped."""
+    """Keep the mask; nothing if all elements are kept or all are dropped."""
     if call.operator.attributes["percent"] in (0, 100):
         return Saved()
     return Saved(extras=(Extra("mask", call.output.numel),))
 
 
 def _max_pool(call: Call) -> Saved:
-    """Keep the operand, for its shape alone, and where each maximum was."""
+    """Keep the operand, for its shape alone, and the index of each maximum."""
     return Saved(operands=(0,), extras=(Extra("indices", call.output.numel),))
 
 
@@ -183,13 +183,13 @@ def _adaptive_avg_pool(call: Call) -> Saved:
 
 
 def _subsample(call: Call) -> Saved:
-    """Keep the sums that the coefficients multiply; the operand as pooling does."""
+    """Keep the sums that the coefficients multiply, and the operand as pooling does."""
     sums = (Extra("intermediate", call.output.numel),)
     return Saved(operands=(0,) if call.needs[0] else (), extras=sums)
 
 
 def _table_conv(call: Call) -> Saved:
-    """Keep the maps that each row gathers, and their numbers for the way back."""
+    """Keep the channels that each row gathers, and their indices."""
     table, (x,) = call.operator.attributes["table"], call.inputs
     extras = [Extra("intermediate", len(row) * x.positions) for row in table]
     if call.needs[0]:
@@ -198,7 +198,7 @@ def _table_conv(call: Call) -> Saved:
 
 
 def _conv(call: Call) -> Saved:
-    """Keep the operand; what is no zero around it makes it a new tensor."""
+    """Keep the operand; padding other than zeros makes a padded copy."""
     conv, (x,) = call.operator.attributes, call.inputs
     mode, padding = conv["padding_mode"], conv["padding"]
     if mode == "zeros" or are_all(padding, 0):
@@ -208,7 +208,7 @@ def _conv(call: Call) -> Saved:
         for extent, p in zip(x.spatial, padding, strict=True)
     )
     padded = Extra("intermediate", Shape(x.channels, sides).numel)
-    # How a mirrored or repeated border goes back is read off the operand.
+    # The backward of a mirrored or repeated border reads the operand.
     own = (0,) if mode != "circular" and call.needs[0] else ()
     return Saved(operands=own, extras=(padded,))
 
@@ -216,7 +216,7 @@ def _conv(call: Call) -> Saved:
 def _attention(call: Call) -> Saved:
     """Keep all operands, the result, and the logarithm of each row's sum.
 
-    That is what the fused kernels keep; scores are made once more on the way back.
+    That is what the fused kernels keep; backward recomputes the scores.
     Without them, on other devices or under some masks, PyTorch keeps the scores.
     """
     query, _, value = (extents(x) for x in call.inputs[:3])
@@ -231,10 +231,10 @@ def _attention(call: Call) -> Saved:
 
 
 def _einsum(call: Call) -> Saved:
-    """Keep each factor for the other's gradient, where PyTorch has them as they are.
+    """Keep each factor for the other's gradient, if PyTorch does not copy them.
 
-    It multiplies matrices: axes of one role have to lie side by side, in the order of
-    the result, or it copies the operand, or sums it up, and keeps that.
+    It multiplies matrices: axes of one role have to be adjacent, in the order of the
+    result; otherwise it copies or sums the operand, and keeps that.
     """
     equation = call.operator.attributes["equation"]
     before, _, made = equation.partition("->")
@@ -257,24 +257,24 @@ def _einsum(call: Call) -> Saved:
 
 
 def _resampling(call: Call) -> Saved:
-    """Keep nothing but sizes; the mean over areas keeps its operand for its shape."""
+    """Keep only sizes; the mean over areas keeps its operand for its shape."""
     is_area = call.operator.attributes["mode"] == "area"
     return _operand(call) if is_area else _nothing(call)
 
 
 def _pointwise(call: Call) -> Saved:
-    """Keep what the derivative is a formula of, as the function's row says."""
+    """Keep the tensors in the formula of the derivative, as the function's row says."""
     assert isinstance(call.operator, op.Pointwise)  # noqa: S101 - a row of the table
     return _kept(call, call.operator.row.saved)
 
 
 def _in_words(call: Call) -> Saved:
-    """Keep what the operator's own class says."""
+    """Keep what the operator's class declares."""
     return _kept(call, call.operator.saved or "")
 
 
 def _kept(call: Call, words: str) -> Saved:
-    """Keep what words of ``SAVED`` say."""
+    """Keep what words of ``SAVED`` name."""
     saved = words.split()
     between = (Extra("intermediate", call.inputs[0].numel),)
     return Saved(
@@ -285,7 +285,7 @@ def _kept(call: Call, words: str) -> Saved:
 
 
 def _arithmetic(call: Call) -> Saved:
-    """Keep what the derivative multiplies by, beside a number or another tensor."""
+    """Keep what the derivative multiplies by, for a number or for tensors."""
     operation = call.operator.attributes["operation"]
     if operation in ("add", "subtract", "reverse_subtract"):
         return Saved()
@@ -294,7 +294,7 @@ def _arithmetic(call: Call) -> Saved:
 
 
 def _beside_number(call: Call, operation: str) -> Saved:
-    """Keep the operand where the number is no plain factor of it."""
+    """Keep what the derivative needs: nothing if the result is linear."""
     if operation in ("multiply", "divide"):
         return Saved()
     if operation == "reverse_power":
@@ -305,7 +305,7 @@ def _beside_number(call: Call, operation: str) -> Saved:
 
 
 def _of_tensors(call: Call, operation: str) -> Saved:
-    """Keep what the other operand's derivative multiplies."""
+    """Keep what the derivative by the other operand multiplies by."""
     if operation == "multiply":
         return _other_operand(call)
     if operation == "divide":
@@ -322,7 +322,7 @@ def _layer_norm(call: Call) -> Saved:
 
 
 def _rms_norm(call: Call) -> Saved:
-    """Keep the operand, each group's reciprocal root, and what γ multiplies."""
+    """Keep the operand, each group's reciprocal root, and the factor of γ."""
     x, operator = call.output, call.operator.attributes
     last = range(len(x.spatial) + 2 - operator["axes"], len(x.spatial) + 2)
     roots = Extra("statistics", others(x, last))
@@ -339,7 +339,7 @@ def _group_norm(call: Call) -> Saved:
 
 
 def _instance_norm(call: Call) -> Saved:
-    """Keep the operand, mean and 1/σ of each channel, and its γ once a sample."""
+    """Keep the operand, mean and 1/σ of each channel, and its γ once per sample."""
     each = Extra("statistics", call.output.channels)
     scales = (Extra("intermediate", call.output.channels),)
     affine = call.operator.attributes["affine"]
@@ -347,11 +347,11 @@ def _instance_norm(call: Call) -> Saved:
 
 
 def _reduce(call: Call) -> Saved:
-    """Keep the operand, and the result where the derivative is a formula of both."""
+    """Keep the operand, and the result if the derivative is a formula of both."""
     operation = call.operator.attributes["operation"]
     if operation in ("sum", "mean"):
         return Saved()
-    if operation == "prod":  # an axis after the other, the last one first
+    if operation == "prod":  # one axis at a time, the last one first
         axes = sorted(call.operator.attributes["axes"], reverse=True)
         steps = [others(call.inputs[0], axes[:n]) for n in range(1, len(axes))]
         between = tuple(Extra("intermediate", step) for step in steps)
@@ -360,7 +360,7 @@ def _reduce(call: Call) -> Saved:
 
 
 def _pad(call: Call) -> Saved:
-    """Keep the operand where a border is mirrored or repeated."""
+    """Keep the operand if a border is mirrored or repeated."""
     mode = call.operator.attributes["mode"]
     return Saved(operands=(0,) if mode in ("reflect", "replicate") else ())
 
@@ -402,7 +402,7 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     op.Reduce: _reduce,
     op.Cumulate: _nothing,
 }
-"""What operators keep, wherever a gradient flows through them or their weights.
+"""What operators keep if a gradient flows through them or their weights.
 
-A row a base, and one for each operator that does otherwise.
+One row per base, and one for each operator that is an exception.
 """

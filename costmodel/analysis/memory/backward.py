@@ -1,8 +1,8 @@
-"""Tensors of the backward pass: each result's gradient, from when it is made to used.
+"""Tensors of the backward pass: the gradient of each result, and its lifetime.
 
-PyTorch adds a second gradient into the first where nobody else holds the first; else
-the sum is a tensor of its own. It is one, too, where the first is a part of a larger
-gradient, as a concatenation gives (a batch of one may make an exception).
+PyTorch adds a second gradient into the first where nothing else holds the first; else
+the sum is a tensor of its own. So it is where the first is a part of a larger gradient,
+as that of a concatenation (a batch of one may make an exception).
 
 **Source**: PyTorch, ``torch/csrc/autograd/input_buffer.cpp``.
 """
@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from costmodel.analysis.memory.autograd_saved import is_repeated, passed_operands
-from costmodel.analysis.memory.tensors import Run, Tensor
+from costmodel.analysis.memory.tensors import ForwardPass, Tensor
 from costmodel.errors import at
 from costmodel.network import operators as op
 from costmodel.network.node import Node
 
 
-def _require_known(run: Run, node: Node) -> None:
+def _require_known(run: ForwardPass, node: Node) -> None:
     """Refuse a product that repeats a stored left operand for every sample."""
     if isinstance(node.operator, op.MatMul):
         left, right = node.inputs
@@ -32,7 +32,7 @@ def _require_known(run: Run, node: Node) -> None:
 
 
 class Gradient(NamedTuple):
-    """A tensor that holds a gradient; ``is_whole`` unless it is a part of a larger."""
+    """A tensor that holds a gradient; ``is_whole`` unless part of a larger one."""
 
     tensor: Tensor
     is_whole: bool = True
@@ -41,16 +41,16 @@ class Gradient(NamedTuple):
 
 @dataclass
 class Backward:
-    """Gradients on their way back, each for the node whose result it belongs to."""
+    """The state of a backward pass: pending gradients, by the node of the result."""
 
-    run: Run
+    run: ForwardPass
     pending: dict[str, Gradient] = field(default_factory=dict)
     reached: set[str] = field(default_factory=set)
     _holders: Counter[int] = field(default_factory=Counter)
-    """By tensor: how many hold it."""
+    """By tensor: the number of its holders."""
 
     def steps(self) -> Iterator[str]:
-        """Run backward through every node that a gradient reaches, last one first.
+        """Run the backward of every node that a gradient reaches, last one first.
 
         The loss gives each of the network's results a gradient.
         """
@@ -67,7 +67,7 @@ class Backward:
                 time += 1
 
     def _step(self, node: Node, time: int) -> None:
-        """Take a node's gradient, let go of what it saved, and serve its operands."""
+        """Use a node's gradient, free what it saved, and give its operands theirs."""
         run = self.run
         for tensor in run.saved[node.name]:
             tensor.last = time
@@ -87,14 +87,14 @@ class Backward:
         names = [run.root[source] for source in node.inputs]
         wanted = [(place, n) for place, n in enumerate(names) if run.needs[n]]
         passed, stored = passed_operands(run.call(node)[0]), run.network.unbatched
-        # What every sample shares gets the sum of what they give it.
+        # The gradient of a stored operand is a sum over the samples.
         shared = stored if node.name not in stored else frozenset()
         served = [n for place, n in wanted if place in passed and n not in shared]
         is_part = isinstance(node.operator, op.Concat) or is_repeated(node.operator)
         self._holders[id(mine.tensor)] += len(served)
         for name in served:
             yield name, Gradient(mine.tensor, mine.is_whole and not is_part)
-        # A node adds up for itself what two operands that are one value get.
+        # If both operands are one tensor, the node itself adds their gradients.
         made = (n for place, n in wanted if place not in passed or n in shared)
         for name in dict.fromkeys(made):
             yield name, self._make(name, time)

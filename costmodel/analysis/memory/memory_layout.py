@@ -1,8 +1,7 @@
-"""How far apart elements lie in memory: whether another shape is a view of them.
+"""Memory strides of tensors, and whether a reshape is a view or a copy.
 
-A view of a tensor has strides of its own, which follow from where its axes come from.
-Axes whose strides follow each other can be one axis; where a permutation or a gap lies
-between, a reshape has to copy.
+The strides of a view follow from its axis flow. Axes whose strides are contiguous can
+be merged without a copy; across a permutation or a gap, a reshape has to copy.
 
 **Source**: PyTorch, ``aten/src/ATen/TensorUtils.cpp`` (``computeStride``).
 """
@@ -24,18 +23,18 @@ from costmodel.network.shape import Shape
 
 
 Strides: TypeAlias = tuple[Dim, ...]
-"""Elements from one to the next along each axis behind the batch."""
+"""The distance in elements between neighbours along each axis, without the batch."""
 
 
 @dataclass
 class Layouts:
-    """The strides of results that do not lie in the order of their axes."""
+    """The strides of results that are not contiguous."""
 
     network: Network
     strides: dict[str, Strides] = field(default_factory=dict)
 
     def place(self, node: Node) -> bool:
-        """Note the strides of a result; say whether a reshape has to copy."""
+        """Record the strides of a result; return whether a reshape has to copy."""
         operator = node.operator
         if len(node.inputs) != 1:
             return False
@@ -59,15 +58,15 @@ class Layouts:
 
 
 def _keeps_order(operator: Operator) -> bool:
-    """Say whether what it makes lies as its operand does: a function of each element.
+    """Say whether an operator keeps its operand's layout, as elementwise functions do.
 
-    Dropout is a view in evaluation; while it drops, it is such a function.
+    Dropout is a view in evaluation, and such a function in training.
     """
     return isinstance(operator, (op.Elementwise, op.Dropout))
 
 
 def standard(sizes: Sequence[Dim]) -> Strides:
-    """Return the strides of elements in the order of their axes, the last one next.
+    """Return contiguous strides, in which the last axis is the fastest.
 
     >>> standard((3, 4, 5))
     (20, 5, 1)
@@ -81,7 +80,7 @@ def standard(sizes: Sequence[Dim]) -> Strides:
 def reshaped(
     sizes: Sequence[Dim], strides: Strides, new: Sequence[Dim]
 ) -> Strides | None:
-    """Return the strides of the same elements under other sizes; None: a copy.
+    """Return the strides after a reshape to other sizes; None if it has to copy.
 
     >>> reshaped((5, 7, 8), (7, 1, 35), (35, 8))
     (1, 35)
@@ -111,7 +110,7 @@ def reshaped(
 
 
 def _groups(sizes: Sequence[Dim], strides: Strides) -> list[tuple[Dim, Dim]]:
-    """Return elements and stride of axes that can be one, the last ones last."""
+    """Return the size and stride of each group of contiguous axes, in order."""
     groups: list[tuple[Dim, Dim]] = []
     for size, stride in zip(sizes, strides, strict=True):
         if size == 1:
@@ -137,9 +136,9 @@ def _is_dense(x: Shape, strides: Strides) -> bool:
 
 
 def _viewed(flow: Flow, strides: Strides, output: Shape) -> Strides | None:
-    """Return the strides of a view; None where they are those of its own shape.
+    """Return the strides of a view; None if they are contiguous.
 
-    What is repeated lies at one place, and so does what comes from nowhere.
+    Repeated axes, and those that come from no operand, have stride 0.
     """
     found: list[Dim] = []
     for axis in flow.axes:

@@ -1,4 +1,4 @@
-"""An operator at work, and what autograd keeps of it: the words of a table.
+"""Types of the table of saved tensors: a call of an operator, and what autograd saves.
 
 The table itself is :mod:`costmodel.analysis.memory.autograd_saved`.
 """
@@ -14,11 +14,11 @@ from costmodel.network.shape import Shape
 
 
 Role = Literal["result", "intermediate", "indices", "mask", "statistics", "gradient"]
-"""What a tensor is to the operator that makes it."""
+"""The role of a tensor for the operator that makes it."""
 
 
 def element_width(role: Role, element_bytes: int) -> int:
-    """Return the bytes an element of a tensor, in a network of so many bytes each.
+    """Return the bytes per element of a tensor with that role.
 
     Indices are 64-bit, a mask is Boolean; statistics of half-precision batches are
     float32. **Source**: PyTorch, ``max_pool2d_with_indices``, ``native_dropout`` and
@@ -30,7 +30,7 @@ def element_width(role: Role, element_bytes: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An operator on its operands: which need a gradient, and whether it learns."""
+    """An operator and its operands, which of them need a gradient, and if it learns."""
 
     operator: Operator
     inputs: tuple[Shape, ...]
@@ -41,7 +41,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A tensor that is neither operand nor result, and is kept.
+    """A saved tensor that is neither operand nor result.
 
     ``elements`` are those of one sample, or of the whole batch unless ``a_sample``.
     """
@@ -53,7 +53,7 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What one operator keeps: operands by number, its result, and extra tensors."""
+    """What is saved for one operator: operands by number, its result, extra tensors."""
 
     operands: tuple[int, ...] = ()
     result: bool = False

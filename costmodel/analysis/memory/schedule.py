@@ -1,11 +1,11 @@
-"""When each tensor of a network is made and when it goes, under network order."""
+"""Lifetimes of a network's tensors, with nodes run in network order."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
 from costmodel.analysis.memory.backward import Backward
-from costmodel.analysis.memory.tensors import Run, Tensor
+from costmodel.analysis.memory.tensors import ForwardPass, Tensor
 from costmodel.network.graph import Network
 
 
@@ -17,7 +17,7 @@ class Step(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """Every step, and every tensor with the steps that it is there."""
+    """Every step, and every tensor with its first and last step."""
 
     steps: tuple[Step, ...]
     tensors: tuple[Tensor, ...]
@@ -32,12 +32,12 @@ def lifetimes(
 ) -> Schedule:
     """Return the steps of an inference, or of a training step, and all tensors.
 
-    Nodes run in network order. What counts: the input, from the first step to its last
-    reader; every result, while it is made and until its last reader; the network's
-    results to the end. While training also what autograd saves, until the backward of
-    the node that saved it, and the gradient of each result, from the first node that
-    adds to it until that result's own node has run backward. What does not: weights,
-    buffers and their gradients, and what an operator needs only while it runs.
+    Nodes run in network order. Included are the input, from the first step to its last
+    reader; every result, from its node to its last reader; the network's results, to
+    the end. In training also the tensors that autograd saves, until the backward of
+    the node that saved them, and the gradient of each result, from the first node that
+    adds to it to the backward of that result's own node. Excluded are weights,
+    buffers and their gradients, and workspace.
 
     ``in_place`` lets a ReLU overwrite its operand where nothing else needs that.
 
@@ -48,7 +48,7 @@ def lifetimes(
     >>> [(tensor.node, tensor.first, tensor.last) for tensor in tensors]
     [('input', 0, 1), ('conv1', 1, 2), ('relu1', 2, 2)]
     """
-    run = Run(network, training, element_bytes, in_place)
+    run = ForwardPass(network, training, element_bytes, in_place)
     run.forward()
     steps = [Step(node.name, "forward") for node in network.nodes]
     if training:
@@ -56,5 +56,5 @@ def lifetimes(
         steps += [Step(name, "backward") for name in backward.steps()]
         run.release(backward.reached)
     for name in network.outputs:
-        run.home[name].last = len(steps) - 1
+        run.block_of[name].last = len(steps) - 1
     return Schedule(tuple(steps), tuple(run.tensors))

@@ -1,7 +1,7 @@
-"""Tensors of the forward pass: who makes them, and who reads them last.
+"""Tensors of the forward pass: the node that makes each, and the last that reads it.
 
-A node's operands and its result are both there while it runs. Views are names of one
-and the same block of memory; a block goes when none of its names is read any more.
+A node's operands and its result are all alive while it runs. Views are names of one
+block of memory, which is freed when none of its names is read any more.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from costmodel.network.operators import Operator
 
 @dataclass(eq=False, slots=True)
 class Tensor:
-    """A block of memory: who makes it, its bytes, the first and last step it is there.
+    """A block of memory: its node, its bytes, the first and last step of its lifetime.
 
     ``size`` is in opaque extents. ``is_saved``: autograd keeps it for backward.
     """
@@ -51,20 +51,20 @@ class Tensor:
 
 
 @dataclass
-class Run:
-    """A network on its way through a forward pass, and what is known of each node."""
+class ForwardPass:
+    """The state of a forward pass: its tensors, and facts about each node."""
 
     network: Network
     training: bool
     element_bytes: int
     in_place: bool
     tensors: list[Tensor] = field(default_factory=list)
-    home: dict[str, Tensor] = field(default_factory=dict)
-    """The block that each result lies in."""
+    block_of: dict[str, Tensor] = field(default_factory=dict)
+    """By node: the block that its result lies in."""
     root: dict[str, str] = field(default_factory=dict)
-    """The node that made a tensor which idle nodes only hand on."""
+    """By node: the node that made its result, which idle nodes only pass on."""
     needs: dict[str, bool] = field(default_factory=dict)
-    """Whether a result depends on any weight, so that it gets a gradient."""
+    """By node: whether its result depends on any weight, and so gets a gradient."""
     saved: dict[str, list[Tensor]] = field(default_factory=dict)
     last_reader: dict[str, int] = field(default_factory=dict)
     _readers: dict[int, int] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Run:
         return tensor
 
     def outside(self, node: str, at: int) -> Tensor:
-        """Return a stored tensor, or its gradient: there anyway, and no activation."""
+        """Return a stored tensor, or its gradient: always there, and no activation."""
         return Tensor(node, "result", 0, at, at)
 
     def call(self, node: Node) -> tuple[Call, Saved]:
@@ -118,7 +118,7 @@ class Run:
         """Run every node in network order."""
         for index, node in enumerate(self.network.nodes):
             for source in node.inputs:
-                self.home[source].last = index
+                self.block_of[source].last = index
             self._place(index, node)
             self._save(index, node, self.call(node)[1])
 
@@ -131,15 +131,15 @@ class Run:
         idle = first != name and is_idle(layer, training=self.training)
         self.root[name] = self.root[first] if idle else name
         if layer.is_unbatched:
-            self.home[name] = self.outside(name, index)
+            self.block_of[name] = self.outside(name, index)
         elif self._is_view(node) or self._overwrites(index, node):
-            self.home[name] = self.home[first]
+            self.block_of[name] = self.block_of[first]
             self._repeated |= {name} if first in self._repeated else set()
         else:
             elements = stored_elements(layer, node.output)
-            self.home[name] = self.make(name, "result", elements, index)
+            self.block_of[name] = self.make(name, "result", elements, index)
             self._repeated |= {name} if elements != node.output.numel else set()
-        block = id(self.home[name])
+        block = id(self.block_of[name])
         self._readers[block] = max(self._readers.get(block, 0), self.last_reader[name])
 
     def _is_view(self, node: Node) -> bool:
@@ -153,17 +153,16 @@ class Run:
         )
 
     def _overwrites(self, index: int, node: Node) -> bool:
-        """Say whether a function may write over its operand: nothing else needs that.
+        """Say whether a function may overwrite its operand: nothing else needs it.
 
-        Its derivative has to be a formula of its result, as a ReLU's is.
-
-        No later reader, no backward, no caller; and the operand is no part or view of
-        a block, since autograd treats writing into those in its own way.
+        Its derivative has to be a formula of its result, as a ReLU's is. The operand
+        has no later reader, is not saved, is no result of the network, and is no part
+        or view of a block, since autograd treats writing into those differently.
         """
         if not (self.in_place and _may_overwrite(node.operator)):
             return False
         source = self.root[node.inputs[0]]
-        block, maker = self.home[source], self.network.by_name[source].operator
+        block, maker = self.block_of[source], self.network.by_name[source].operator
         is_all_of_it = block.node == source or _may_overwrite(maker)
         return (
             is_all_of_it
@@ -174,8 +173,8 @@ class Run:
 
     def _save(self, index: int, node: Node, saved: Saved) -> None:
         """Keep what the node's backward will need."""
-        kept = [self.home[node.inputs[place]] for place in saved.operands]
-        kept += [self.home[node.name]] if saved.result else []
+        kept = [self.block_of[node.inputs[place]] for place in saved.operands]
+        kept += [self.block_of[node.name]] if saved.result else []
         kept += [
             self.make(node.name, e.role, e.elements, index, a_sample=e.a_sample)
             for e in saved.extras
@@ -185,9 +184,9 @@ class Run:
         self.saved[node.name] = kept
 
     def release(self, reached: Iterable[str]) -> None:
-        """Let go of what was saved by nodes that no gradient reaches.
+        """Free what was saved by nodes that no gradient reaches.
 
-        Their part of autograd's graph goes with the last tensor that leads to it.
+        Their part of autograd's graph is freed with the last tensor that leads to it.
         """
         gone: dict[str, int] = {}
         for node in reversed(self.network.nodes):
@@ -202,7 +201,7 @@ class Run:
 
 
 def _may_overwrite(operator: Operator) -> bool:
-    """Say whether code runs a function in place whose backward needs its result."""
+    """Say whether code runs a function in place, whose backward needs its result."""
     if not isinstance(operator, op.Pointwise):
         return False
     return operator.row.in_place and operator.row.saved == "result"

@@ -1,4 +1,4 @@
-"""What a network stores whether it runs or not: weights, buffers, optimizer state."""
+"""The memory of stored tensors: weights, buffers, optimizer state."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from costmodel.network.operators import Weight
 DTYPES = {
     "float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "float8": 1, "int8": 1,
 }  # fmt: skip
-"""Bytes an element of the dtypes that networks are run in."""
+"""Bytes per element of the dtypes that networks are run in."""
 
 COUNTER_BYTES = 8
-"""A buffer that is a single number counts batches, in 64 bits whatever the dtype."""
+"""A scalar buffer counts batches, in 64 bits whatever the dtype."""
 
 
 class OptimizerState(NamedTuple):
-    """What an optimizer keeps: tensors a weight, and bytes for a tensor's step count.
+    """The state of an optimizer: tensors per weight, and bytes of each step count.
 
     **Source**: PyTorch, ``torch/optim/sgd.py`` and ``adam.py``.
     """
@@ -40,25 +40,25 @@ OPTIMIZERS = {
     "momentum": OptimizerState(1, 0),
     "adam": OptimizerState(2, 4),
 }
-"""SGD keeps nothing, momentum a tensor, Adam two and how many steps there were."""
+"""SGD keeps nothing, momentum one tensor per weight, Adam two and a step count."""
 
 
 class Stored:
-    """Bytes of what a network stores, at so many bytes an element."""
+    """Bytes of what a network stores, at so many bytes per element."""
 
     def __init__(self, network: Network, width: int) -> None:
-        """Keep the network and the bytes an element."""
+        """Keep the network and the bytes per element."""
         self.network = network
         self.width = width
 
     @cached_property
     def weight_bytes(self) -> Dim:
-        """Bytes of what is learned."""
+        """Bytes of learnable parameters."""
         return bytes_of(w.numel * self.width for w in self._weights if w.learnable)
 
     @cached_property
     def buffer_bytes(self) -> Dim:
-        """Bytes of what is stored and not learned; counters of batches in 64 bits."""
+        """Bytes of buffers, which are not learned; counters of batches in 64 bits."""
         return bytes_of(
             w.numel * self.width if w.shape else COUNTER_BYTES
             for w in self._weights

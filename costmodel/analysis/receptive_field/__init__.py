@@ -1,7 +1,7 @@
-"""Receptive fields: which pixels of the input each position of a map looks at.
+"""Receptive fields: the pixels of the input that each position of a feature map sees.
 
 Any path through a network is one window (R, S, P): position i sees the pixels
-i·S − P … i·S − P + R − 1 of each axis. Branches see the union of what their paths see.
+i·S − P … i·S − P + R − 1 of each axis. Branches give the union of their paths' windows.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from costmodel.network.shape import AXES
 
 @dataclass(frozen=True)
 class ReceptiveField(Field):
-    """The field of a network's last map, and of every node.
+    """The receptive field of a network's last feature map, and of every node.
 
-    The last map is what the first output is made of before positions are lost, by
-    global pooling or by flattening: what the literature calls a network's field.
+    The last feature map is the one before positions are lost by global pooling or
+    flattening; its field is what the literature calls a network's receptive field.
     """
 
     network: Network
@@ -56,13 +56,13 @@ class ReceptiveField(Field):
 
     @property
     def beyond(self) -> str | None:
-        """The node through which the output sees everything, or None."""
+        """The node through which the output sees the whole input, or None."""
         output = self.by_name[self.network.outputs[0]]
         return None if output.name == self.name else output.unbounded
 
     @cached_property
     def misalignments(self) -> tuple[Misalignment, ...]:
-        """Where paths first meet that are not centred alike; none is a good sign."""
+        """The nodes that first join paths with different centres."""
         return tuple(
             found
             for row in self.rows
@@ -73,11 +73,11 @@ class ReceptiveField(Field):
     def windows(
         self, layer: str | None = None, *, limit: int = MOST_WINDOWS
     ) -> tuple[Windows, ...]:
-        """Return every distinct window of a path, a (height, width) pair each.
+        """Return every distinct window of a path, as (height, width) pairs.
 
-        By default those of the last map. None in the place of a window sees the whole
-        input. The number of windows grows slowly with a network, that of paths does
-        not; over ``limit`` windows are an error.
+        By default these are those of the last feature map. None in place of a window
+        is the whole axis. There are far fewer windows than paths; more than ``limit``
+        are an error.
         """
         name = self.name if layer is None else self.network[layer].name
         point = (Window(),) * axes_of(self.network)
@@ -89,7 +89,7 @@ class ReceptiveField(Field):
         return tuple(sorted(found.windows, key=_order))
 
     def _misaligned(self, row: Field) -> list[Misalignment]:
-        """Return the axes along which a node is the first to join unlike paths."""
+        """Return the axes along which a node first joins paths of different centres."""
         node, found = self.network[row.name], []
         for index, axis in enumerate(AXES[axes_of(self.network)]):
             operands = []
@@ -111,7 +111,7 @@ class ReceptiveField(Field):
 def receptive_field(
     network: Network, *, ignore_gates: bool = False, same: bool = False
 ) -> ReceptiveField:
-    """Return the receptive fields of a network: of its last map, and of every node.
+    """Return the receptive fields of a network's last feature map and of every node.
 
     First (R₁, S₁, P₁), then (R₂, S₂, P₂) is the window R = R₁ + (R₂ − 1)·S₁,
     S = S₁·S₂, P = P₁ + P₂·S₁; it distributes over unions of paths, so one fold is
@@ -120,7 +120,7 @@ def receptive_field(
     ``ignore_gates`` leaves out the operand of a product that sees the whole input, as
     the literature does with squeeze and excitation. ``same`` pads every padded layer as
     TensorFlow's SAME does, more at the end than in front; that depends on the size.
-    Where a count of channels is a symbol, a part of a split sees what the whole does.
+    If a number of channels is a symbol, a part of a split sees what the whole does.
 
     **Units**: pixels of the input.
     **Source**: Araujo, Norris, Sim 2019, "Computing Receptive Fields of Convolutional
@@ -148,7 +148,7 @@ def receptive_field(
 
 
 def _last_map(network: Network, found: Mapping[str, Paths]) -> str:
-    """Return the last node that the first output is made of and that keeps a window."""
+    """Return the last ancestor of the first output that has a bounded field."""
     waiting, kept = [network.outputs[0]], set()
     while waiting:
         name = waiting.pop()

@@ -1,4 +1,4 @@
-"""Where interpolation looks, and what stands for positions outside of a map."""
+"""The sample positions of interpolation, and padding modes as index arithmetic."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from costmodel.errors import CostModelError
 
 
 def bordered(mode: str, at: npt.NDArray[Any], inputs: int) -> npt.NDArray[Any]:
-    """Return the positions of a map that stand for those beside it.
+    """Return the positions inside an axis that a padding mode repeats outside it.
 
-    Zeros are no position, and stay outside.
+    Padding with zeros repeats none, so those stay outside.
 
     >>> bordered("reflect", np.arange(-2, 6), 4).tolist()
     [2, 1, 0, 1, 2, 3, 2, 1]
@@ -28,9 +28,9 @@ def bordered(mode: str, at: npt.NDArray[Any], inputs: int) -> npt.NDArray[Any]:
 
 
 def samples(mode: str, inputs: int, outputs: int) -> list[list[int]]:
-    """Return which input positions each output position looks at.
+    """Return the input positions that each output position is interpolated from.
 
-    Those of weight zero are not looked at.
+    Those of weight zero are left out.
 
     **Source**: PyTorch, ``aten/src/ATen/native/UpSample.h``.
 
@@ -45,7 +45,7 @@ def samples(mode: str, inputs: int, outputs: int) -> list[list[int]]:
 
 
 def _samples(mode: str, inputs: int, outputs: int, place: int) -> Iterator[int]:
-    """Give the positions that one output reads; those outside stand for the border."""
+    """Give the positions that one output reads; those outside repeat the border."""
     ratio, (name, _, corners) = Fraction(inputs, outputs), mode.partition("_")
     if name == "nearest":
         yield int((place + (Fraction(1, 2) if corners else 0)) * ratio)
@@ -63,4 +63,4 @@ def _samples(mode: str, inputs: int, outputs: int, place: int) -> Iterator[int]:
 
 
 _REACH = {"bilinear": range(2), "bicubic": range(-1, 3)}
-"""What is read around a position between two others."""
+"""The neighbours that are read, by their distance from the position rounded down."""

@@ -1,7 +1,7 @@
-"""Which positions of an operand's axis each position of an output axis looks at.
+"""Dependencies along one axis: the operand positions that each output position reads.
 
-One element of an output looks at a product of sets, one along each axis: an operator's
-flow says how, and this says which positions they are.
+An element of an output depends on a product of sets of positions, one set along each
+axis. They are computed here from the operator's axis flow.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ from costmodel.network.node import Node
 
 
 Blocks: TypeAlias = list[tuple[Sequence[int], int]]
-"""From the first output position on: the input positions of so many in a row."""
+"""Input positions, with the number of consecutive output positions that read them."""
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
 
 def flow_of(network: Network, node: Node) -> Flow:
-    """Return a node's flow, or say that nobody has a rule for it."""
+    """Return a node's flow, or raise if there is no rule for it."""
     flow = network.flows[node.name]
     if not flow.is_known:
         problem = "no rule says where its axes come from"
@@ -59,19 +59,19 @@ def flow_of(network: Network, node: Node) -> Flow:
 
 
 def of_operand(axis: AxisFlow, operand: int) -> AxisFlow:
-    """Return what an axis is of one operand, of several side by side."""
+    """Return the flow of an axis from one operand, of several together."""
     if isinstance(axis, Together):
         mine = (one for one in axis.sources if one.operand == operand)
         return next(mine, Fixed())
     return axis if not isinstance(axis, From) or axis.operand == operand else Fixed()
 
 
-def blocks(  # noqa: PLR0911 - a row for each way in which positions are made
+def blocks(  # noqa: PLR0911 - one case per kind of flow
     source: From | Split, inputs: int, outputs: int
 ) -> Blocks | None:
-    """Return which of so many input positions each output position looks at.
+    """Return the input positions that each output position reads.
 
-    None where each looks at its own.
+    None if each reads its own.
 
     >>> blocks(Mixed(1, groups=2), 4, 6)
     [(range(0, 2), 3), (range(2, 4), 3)]
@@ -104,7 +104,7 @@ def blocks(  # noqa: PLR0911 - a row for each way in which positions are made
 
 
 def _under(source: Slid | Padded | Part, inputs: int, outputs: int) -> Blocks:
-    """Return what is under a window, those beside the axis standing for others."""
+    """Return the positions under a window; those in padding repeat others."""
     window = source.window or Window()
     stride, before = as_int(window.stride), as_int(window.before)
     border = "zeros" if isinstance(source, Part) else source.border
@@ -123,7 +123,7 @@ def _taps(source: From, window: Window) -> npt.NDArray[Any]:
 
 
 def _written(source: Scattered, inputs: int, outputs: int) -> Blocks:
-    """Return what a transposed convolution looks at: i·s + d·u − p looks at i."""
+    """Return what a transposed convolution reads: position i·s + d·u − p reads i."""
     window = source.along
     stride, before = as_int(window.stride), as_int(window.before)
     found: list[list[int]] = [[] for _ in range(outputs)]
@@ -135,7 +135,7 @@ def _written(source: Scattered, inputs: int, outputs: int) -> Blocks:
 
 
 def _digit(source: Split, inputs: int) -> Blocks:
-    """Return the positions whose digit of that number is each one's place."""
+    """Return the positions with each index along one part of a split axis."""
     if len(source.axes) > 1:
         raise CostModelError("axes that are made others together are not followed")
     sizes = tuple(map(as_int, source.sizes))
@@ -145,7 +145,7 @@ def _digit(source: Split, inputs: int) -> Blocks:
 
 
 def looked_at(source: From | Split, inputs: int, outputs: int) -> Flags | None:
-    """Return which input positions (columns) each output position (row) looks at.
+    """Return which input positions (columns) each output position (row) reads.
 
     >>> looked_at(Part(2, start=1, step=2), 5, 2).astype(int)
     array([[0, 1, 0, 0, 0],
@@ -164,10 +164,10 @@ def looked_at(source: From | Split, inputs: int, outputs: int) -> Flags | None:
 def along(
     axis: AxisFlow, number: int, inputs: Sequence[Dim], outputs: int
 ) -> Blocks | None:
-    """Return the positions of one axis of an operand that an output axis looks at.
+    """Return the positions of one axis of an operand that an output axis reads.
 
-    ``inputs`` are the sizes of all of the operand's axes. None where each position
-    looks at its own; an axis that is made of others leaves all of it.
+    ``inputs`` are the sizes of all of the operand's axes. None if each position
+    reads its own; an axis that comes from others reads all positions.
 
     >>> group, member = (Split(Same(1), (2, 3), n) for n in range(2))
     >>> [read for read, _ in along(Merged((member, group)), 1, (6,), 6)]
@@ -196,7 +196,7 @@ def along(
 
 
 def _is_of(source: From | Split, number: int) -> bool:
-    """Say whether something comes from an axis."""
+    """Say whether a flow comes from an axis."""
     return number in (source.axes if isinstance(source, Split) else (source.axis,))
 
 
@@ -205,7 +205,7 @@ def _each(found: Blocks) -> list[set[int]]:
 
 
 def size_of(part: AxisFlow, inputs: Sequence[Dim]) -> int:
-    """Return how many positions a part of a merged axis has.
+    """Return the size of a part of a merged axis.
 
     >>> size_of(Slid(2, Window(size=3, stride=2)), (8, 7))
     3

@@ -1,9 +1,9 @@
-"""Exactly which elements of the input a position depends on: gaps, borders, channels.
+"""The support of a position: the exact set of input elements that it depends on.
 
-A receptive field's window is what a position sees far from every border. Near one,
-layers see padding and rows that no window reaches are lost; dilation and stride leave
-gaps; the union of two paths need not be a rectangle. Here the elements themselves are
-followed back, from one position of one node.
+A receptive field's window is the support far from every border, without gaps. Near a
+border, layers read padding, and rows that no window reaches are lost; dilation and
+stride leave gaps; the union of two paths need not be a rectangle. Here the elements
+themselves are followed back, from one position of one node.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from costmodel.network.node import Node
 def support(
     network: Network, layer: str, position: tuple[int, ...] | None = None
 ) -> Flags:
-    """Return which elements ``channels × height × width`` of the input are looked at.
+    """Return the support of a position: input elements ``channels × height × width``.
 
-    ``position`` is (row, column) of the map of ``layer``, all its channels, or as many
-    numbers as it has spatial axes; without one it is the whole map, or the vector. The
-    network has to be bound. A product with what is always zero is zero, and looks at
+    ``position`` is (row, column) in the feature map of ``layer``, all its channels, or
+    as many numbers as it has spatial axes; by default it is the whole output. The
+    network has to be bound. A product with a constant zero is zero, and depends on
     nothing.
 
     >>> from costmodel.network.build import conv, image, network
@@ -67,7 +67,7 @@ def support(
 
 
 def _found(network: Network, layer: str, position: tuple[int, ...] | None) -> Node:
-    """Return the node, or say what there is no answer to."""
+    """Return the node, or raise if the network or position does not qualify."""
     if len(network.inputs) != 1 or network.free_symbols - {network.batch}:
         raise CostModelError(
             f'support: "{network.name}" needs one input, and every size but the batch '
@@ -90,7 +90,7 @@ def _sizes(node: Node) -> tuple[int, ...]:
 
 
 def _views(network: Network, node: Node) -> list[_View]:
-    """Return what a node looks at of each operand."""
+    """Return the dependencies of a node on each operand."""
     if isinstance(node.operator, op.Source):
         return []
     flow = flow_of(network, node)
@@ -102,7 +102,7 @@ def _views(network: Network, node: Node) -> list[_View]:
 
 
 def _alive(node: Node, views: Sequence[_View], operands: list[Flags]) -> Flags:
-    """Return which elements depend on the input, or are no zeros at least."""
+    """Return which elements depend on the input, or are not constant zeros."""
     if isinstance(node.operator, op.Source):
         return np.full(_sizes(node), not isinstance(node.operator, op.Zeros))
     seen = [view.forth(flags) for view, flags in zip(views, operands, strict=True)]
@@ -115,7 +115,7 @@ def _alive(node: Node, views: Sequence[_View], operands: list[Flags]) -> Flags:
 
 
 def _asked_of(views: Sequence[_View], asked: Flags) -> Iterator[Flags]:
-    """Yield which elements of each operand the asked elements of a node look at."""
+    """Yield the elements of each operand on which the given elements depend."""
     start = 0
     for view in views:
         mine = asked
@@ -132,29 +132,29 @@ Key: TypeAlias = tuple[int, int] | None
 
 @dataclass(frozen=True)
 class _View:
-    """What a node looks at of one operand: a product of relations, one an axis.
+    """The dependence of a node on one operand: a product of relations, one per axis.
 
-    Merged axes of the output and split ones of the operand are taken apart first, so
-    that each part of the one looks at one part of the other.
+    Merged axes of the output and split ones of the operand are split into parts first,
+    so that each part of the one depends on one part of the other.
     """
 
     before: tuple[int, ...]
     after: tuple[int, ...]
     read: tuple[tuple[Key, int], ...]
-    """The operand's parts in their order, and their sizes."""
+    """The operand's parts in order, and their sizes."""
     made: tuple[tuple[Key, int], ...]
     """The output's parts."""
     seen: Mapping[Key, Flags | None]
-    """Positions of each part that is read (columns) by those that are made (rows)."""
+    """By part: the input positions (columns) that output positions (rows) read."""
     joined: int | None = None
-    """Along which axis, from 0, operands stand behind each other."""
+    """The axis, from 0, along which operands are concatenated."""
 
     def back(self, asked: Flags) -> Flags:
-        """Return which elements of the operand those of the output look at."""
+        """Return the elements of the operand on which those of the output depend."""
         return self._carried(asked, self.made, self.read, is_back=True)
 
     def forth(self, alive: Flags) -> Flags:
-        """Return which elements of the output look at those of the operand."""
+        """Return the elements of the output that depend on those of the operand."""
         return self._carried(alive, self.read, self.made, is_back=False)
 
     def _carried(
@@ -187,7 +187,7 @@ class _View:
 def _view(
     flow: Flow, operand: int, before: tuple[int, ...], after: tuple[int, ...]
 ) -> _View:
-    """Return what a flow looks at of one operand."""
+    """Return the dependence of a flow on one operand."""
     joined = next((n for n, a in enumerate(flow.axes) if isinstance(a, Joined)), None)
     if joined is not None:
         after = (*after[:joined], before[joined], *after[joined + 1 :])
@@ -220,7 +220,7 @@ def _view(
 def _read(
     sources: Iterable[From | Split], before: tuple[int, ...]
 ) -> Iterator[tuple[Key, int]]:
-    """Yield an operand's axes, those that are split as their parts."""
+    """Yield an operand's axes, split ones as their parts."""
     split = {s.axes[0]: s for s in sources if isinstance(s, Split)}
     taken = {axis for source in split.values() for axis in source.axes}
     for axis, size in enumerate(before, start=1):
@@ -232,6 +232,6 @@ def _read(
 
 
 def _any(flags: Flags, seen: Flags, axis: int) -> Flags:
-    """Return where, along an axis, some seen element is set: a product of truths."""
+    """Return the Boolean matrix product along an axis."""
     counts = np.tensordot(seen.astype(np.float32), flags.astype(np.float32), (1, axis))
     return np.moveaxis(counts > 0, 0, axis)

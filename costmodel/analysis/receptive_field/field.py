@@ -1,4 +1,4 @@
-"""What a position of one node sees of the input, over all paths to it."""
+"""The receptive field of one node: size, stride, padding and centre, over all paths."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Span: TypeAlias = tuple[Dim, Dim]
 
 @dataclass(frozen=True)
 class Field:
-    """What a position of one node sees of the input, over all paths to it.
+    """The receptive field of one node: the pixels that a position sees, over all paths.
 
-    Quantities are (height, width) pairs; of a volume (depth, height, width) triples,
-    of a row of one axis tuples of one. Where a path sees the whole input, sizes and
-    padding are ∞ (``sympy.oo``); what has no single value is an error that says why.
+    Quantities are (height, width) pairs; for a volume (depth, height, width) triples,
+    for a sequence tuples of one. If a path sees the whole input, sizes and padding
+    are ∞ (``sympy.oo``); a quantity without a single value is an error that says why.
 
     **Units**: pixels of the input.
     """
@@ -41,27 +41,27 @@ class Field:
 
     @property
     def size(self) -> Sizes:
-        """How many pixels the union of all paths spans, R."""
+        """The extent in pixels of the union of all paths' windows, R."""
         return self._each(self._size)
 
     @property
     def stride(self) -> Sizes:
-        """How far the field moves from one position to the next, S."""
+        """The distance in pixels between the fields of neighbouring positions, S."""
         return self._each(lambda axis: self._only(axis).stride)
 
     @property
     def padding(self) -> Sizes:
-        """How many pixels position 0 sees in front of the input, P."""
+        """The number of pixels in front of the input that position 0 sees, P."""
         return self._each(lambda axis: self._unless_all(axis, lambda b: b.before))
 
     @property
     def padding_after(self) -> Sizes:
-        """The padding at the end: ⌊(n + P + P_after − R)/S⌋ + 1 positions there are."""
+        """The padding at the end, P_after: ⌊(n + P + P_after − R)/S⌋ + 1 positions."""
         return self._each(lambda axis: self._unless_all(axis, lambda b: b.after))
 
     @property
     def offset(self) -> Sizes:
-        """The centre of what position 0 sees, (R − 1)/2 − P; pixel 0 is at 0."""
+        """The centre of position 0's field, (R − 1)/2 − P; pixel 0 is at 0."""
         return self._each(self._centre)
 
     @property
@@ -71,7 +71,7 @@ class Field:
 
     @property
     def largest(self) -> Sizes:
-        """The size of the largest window of one path; paths aside of it add to it."""
+        """The size of the largest window of a path; the union of all may be larger."""
         return self._each(
             lambda axis: (
                 sympy.oo if axis.cause else self._extreme(axis, "largest", larger)
@@ -80,7 +80,7 @@ class Field:
 
     @property
     def unbounded(self) -> str | None:
-        """The node through which the whole input is seen, however large; or None."""
+        """The node that makes the field cover the whole input, or None."""
         return next((axis.cause for axis in self.paths.axes if axis.cause), None)
 
     @property
@@ -92,10 +92,10 @@ class Field:
         )
 
     def region(self, *position: Dim) -> tuple[Span, ...]:
-        """Return the first and last row, and column, that a position sees.
+        """Return the first and last pixel along each axis that a position sees.
 
-        The position is (row, column), as many numbers as there are spatial axes. Rows
-        are those of an input without borders: negative ones are padding.
+        The position is (row, column), as many numbers as there are spatial axes. Pixels
+        outside of the input are included: negative ones are padding.
         """
         axes = self.paths.axes
         if len(position) != len(axes):
@@ -126,7 +126,7 @@ class Field:
         return (sympy.oo if axis.cause else 0) if found is None else found
 
     def _only(self, axis: Axis) -> Bundle:
-        """Return the one bundle of an axis, or say why there is none, or several."""
+        """Return the single bundle of an axis, or raise if there is none or several."""
         if len(axis.bundles) == 1:
             return axis.bundles[0]
         if axis.bundles:
@@ -156,13 +156,13 @@ class Field:
 
 @dataclass(frozen=True)
 class Misalignment:
-    """A node where paths meet that are each aligned, but not with each other."""
+    """A node that joins paths which are each aligned, but not with each other."""
 
     name: str
     kind: str
     axis: str
     operands: tuple[tuple[str, Dim, Dim], ...]
-    """Of each operand: its name, its stride, and the centre of its position 0."""
+    """For each operand: its name, its stride, and the centre of its position 0."""
 
     def __str__(self) -> str:
         """Write the node, and where its operands' paths are centred."""

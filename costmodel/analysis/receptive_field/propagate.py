@@ -1,8 +1,8 @@
-"""How what is seen of the input spreads through a graph, node by node.
+"""Receptive fields of all nodes, propagated through the graph in network order.
 
-One fold serves every kind of :class:`~costmodel.analysis.receptive_field.windows.Seen`.
-Where a network drops channels (a split, a table of maps), channels are followed apart:
-what the dropped ones saw is lost. Everywhere else one answer for all is exact.
+One fold serves every kind of ``Seen`` in ``windows.py``. Where a network drops channels
+(a split, a table of connections), each channel has a receptive field of its own, since
+those of dropped ones are lost; elsewhere one for all channels is exact.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from costmodel.network.shape import Shape
 
 
 S = TypeVar("S", bound=Seen)
-Lanes: TypeAlias = tuple[int, ...]
-"""What each channel sees, or once for all channels, as numbers of a table's values."""
+Fields: TypeAlias = tuple[int, ...]
+"""One receptive field per channel, or one for all, as numbers of a table's values."""
 
-_STANDING = Window(stride=0)
+_FIXED = Window(stride=0)
 _NOTHING = 0
 
 
 class _Table(Generic[S]):
-    """The distinct answers so far, by number: there are few, whatever the channels."""
+    """The distinct receptive fields so far, by number: few, however many channels."""
 
     def __init__(self, nothing: S) -> None:
         """Give nothing the number 0."""
@@ -56,19 +56,19 @@ class _Table(Generic[S]):
             self.values.append(value)
         return self._numbers[value]
 
-    def through(self, lanes: Lanes, windows: Windows, name: str) -> Lanes:
-        """Return lanes continued by the operator of that name."""
+    def through(self, fields: Fields, windows: Windows, name: str) -> Fields:
+        """Return the fields after the windows of the node of that name."""
         after = {
-            lane: self.number(self.values[lane].through(windows, name))
-            for lane in set(lanes)
+            field: self.number(self.values[field].through(windows, name))
+            for field in set(fields)
         }
-        return tuple(after[lane] for lane in lanes)
+        return tuple(after[field] for field in fields)
 
-    def union(self, lanes: Iterable[int]) -> int:
-        """Return what some lanes see together."""
-        key = frozenset(lanes)
+    def union(self, fields: Iterable[int]) -> int:
+        """Return the union of some fields."""
+        key = frozenset(fields)
         if key not in self._unions:
-            first, *others = (self.values[lane] for lane in sorted(key) or [_NOTHING])
+            first, *others = (self.values[field] for field in sorted(key) or [_NOTHING])
             self._unions[key] = self.number(first.joined(others))
         return self._unions[key]
 
@@ -82,36 +82,36 @@ def spread(
     same: bool = False,
     towards: str | None = None,
 ) -> dict[str, S]:
-    """Return what each node sees, from what a pixel of the input sees of itself.
+    """Return the receptive field of each node; ``pixel`` is that of an input pixel.
 
     ``towards`` leaves out the nodes that do not lead to that one.
     """
     routes = Routes(network, same=same)
-    reading = _Reading(network, routes, ignore_gates=ignore_gates)
+    context = _Context(network, routes, ignore_gates=ignore_gates)
     wanted = _leading_to(network, towards)
-    table, lanes = _Table(nothing), dict[str, Lanes]()
+    table, fields = _Table(nothing), dict[str, Fields]()
     for node in network.nodes:
         if node.operator.is_input:
-            lanes[node.name] = (table.number(pixel),)
+            fields[node.name] = (table.number(pixel),)
         elif node.name in wanted:
-            found = _read(table, node, [lanes[s] for s in node.inputs], reading)
-            lanes[node.name] = found if len(set(found)) > 1 else found[:1]
-    return {name: table.values[table.union(found)] for name, found in lanes.items()}
+            found = _read(table, node, [fields[s] for s in node.inputs], context)
+            fields[node.name] = found if len(set(found)) > 1 else found[:1]
+    return {name: table.values[table.union(found)] for name, found in fields.items()}
 
 
-class _Reading:
-    """How a graph is read, and where the image's axes are in each result."""
+class _Context:
+    """What the whole fold needs: the network, its spatial axes and the options."""
 
     def __init__(self, network: Network, routes: Routes, *, ignore_gates: bool) -> None:
-        """Say whether channels have to be followed apart."""
+        """Find out whether each channel needs a receptive field of its own."""
         self.network, self.routes, self.ignore_gates = network, routes, ignore_gates
         self.apart = _drops_channels(network, routes.flows)
 
 
 def _followed(node: Node, flow: Flow, stored: frozenset[str]) -> list[int]:
-    """Return the operands that may see something.
+    """Return the operands that may depend on the input.
 
-    In a concatenation a stored one takes its place all the same.
+    In a concatenation, stored operands count too: they have channels of their own.
     """
     inputs = enumerate(node.inputs)
     if _is_joined(flow) and node.name not in stored:
@@ -124,30 +124,30 @@ def _is_joined(flow: Flow) -> bool:
 
 
 def _read(
-    table: _Table[S], node: Node, operands: Sequence[Lanes], reading: _Reading
-) -> Lanes:
-    """Return what a node's channels see, from what those of its operands see."""
-    operator, flow = node.operator, reading.routes.flows[node.name]
-    followed = _followed(node, flow, reading.routes.stored)
+    table: _Table[S], node: Node, operands: Sequence[Fields], context: _Context
+) -> Fields:
+    """Return the receptive fields of a node's channels from those of its operands."""
+    operator, flow = node.operator, context.routes.flows[node.name]
+    followed = _followed(node, flow, context.routes.stored)
     if not followed or isinstance(operator, op.Source):
         return (_NOTHING,)
     seen = []
     for number in followed:
-        windows = reading.routes.windows(node, number)
-        lanes = table.through(operands[number], windows, node.name)
-        seen.append(_mixed(table, node, lanes, number, reading))
+        windows = context.routes.windows(node, number)
+        fields = table.through(operands[number], windows, node.name)
+        seen.append(_mixed(table, node, fields, number, context))
     if len(seen) == 1:
         return seen[0]
-    require_apart(node, flow, reading.routes.after(node))
+    require_apart(node, flow, context.routes.after(node))
     if isinstance(flow.axes[0], Joined):
-        return _concat(table, seen, reading.network.shapes_into(node), reading)
-    if op.is_gated(operator, reading.network.shapes_into(node)):
-        return _product(table, seen, reading)
+        return _concat(table, seen, context.network.shapes_into(node), context)
+    if op.is_gated(operator, context.network.shapes_into(node)):
+        return _product(table, seen, context)
     return tuple(map(table.union, _beside(seen)))
 
 
 def _drops_channels(network: Network, flows: Mapping[str, Flow]) -> bool:
-    """Say whether some channels are lost on the way, all their counts being known.
+    """Say whether some channels are dropped, all numbers of channels being known.
 
     They are not read, or they are multiplied by zeros.
     """
@@ -162,7 +162,7 @@ def _drops_channels(network: Network, flows: Mapping[str, Flow]) -> bool:
 
 
 def require_apart(node: Node, flow: Flow, where: Places) -> None:
-    """Refuse to stack maps along height or width: not all positions see alike."""
+    """Refuse concatenation along height or width: positions would differ in fields."""
     joined = (n for n, axis in enumerate(flow.axes, 1) if isinstance(axis, Joined))
     for axis in joined:
         if any(place.axis == axis for place in where) or (
@@ -176,7 +176,7 @@ def require_apart(node: Node, flow: Flow, where: Places) -> None:
 
 
 def _leading_to(network: Network, name: str | None) -> set[str]:
-    """Return the names of a node and of all that it is made of; by default, of all."""
+    """Return the names of a node and its ancestors; by default, of all nodes."""
     if name is None:
         return set(network.by_name)
     found, waiting = {name}, [name]
@@ -187,37 +187,37 @@ def _leading_to(network: Network, name: str | None) -> set[str]:
     return found
 
 
-def _beside(operands: Sequence[Lanes]) -> Iterable[Lanes]:
-    """Give lanes side by side; one for all channels stands beside each."""
+def _beside(operands: Sequence[Fields]) -> Iterable[Fields]:
+    """Give the operands' fields channel by channel, repeating one for all channels."""
     most = max(map(len, operands))
     return zip(*(x * most if len(x) == 1 else x for x in operands), strict=True)
 
 
-def _each(lanes: Lanes, shape: Shape) -> Lanes:
-    """Return a lane a channel."""
-    return lanes * as_int(shape.channels) if len(lanes) == 1 else lanes
+def _each(fields: Fields, shape: Shape) -> Fields:
+    """Return one field per channel."""
+    return fields * as_int(shape.channels) if len(fields) == 1 else fields
 
 
 def _concat(
     table: _Table[S],
-    operands: Sequence[Lanes],
+    operands: Sequence[Fields],
     shapes: Sequence[Shape],
-    reading: _Reading,
-) -> Lanes:
-    if not reading.apart:
-        return (table.union(lane for lanes in operands for lane in lanes),)
+    context: _Context,
+) -> Fields:
+    if not context.apart:
+        return (table.union(field for fields in operands for field in fields),)
     pairs = zip(operands, shapes, strict=True)
-    return tuple(lane for lanes, shape in pairs for lane in _each(lanes, shape))
+    return tuple(field for fields, shape in pairs for field in _each(fields, shape))
 
 
-def _product(table: _Table[S], operands: Sequence[Lanes], reading: _Reading) -> Lanes:
-    """Unite both operands' paths; a product with zeros is zero, and sees nothing."""
+def _product(table: _Table[S], operands: Sequence[Fields], context: _Context) -> Fields:
+    """Unite both operands' fields; a product with zeros is zero, and sees nothing."""
     found = []
     for pair in _beside(operands):
-        left, right = (table.values[lane] for lane in pair)
+        left, right = (table.values[field] for field in pair)
         if _NOTHING in pair:
             found.append(_NOTHING)
-        elif reading.ignore_gates and left.sees_everything != right.sees_everything:
+        elif context.ignore_gates and left.sees_everything != right.sees_everything:
             found.append(pair[left.sees_everything])
         else:
             found.append(table.union(pair))
@@ -225,34 +225,34 @@ def _product(table: _Table[S], operands: Sequence[Lanes], reading: _Reading) -> 
 
 
 def _mixed(
-    table: _Table[S], node: Node, lanes: Lanes, operand: int, reading: _Reading
-) -> Lanes:
-    """Return what output channels see of one operand's channels.
+    table: _Table[S], node: Node, fields: Fields, operand: int, context: _Context
+) -> Fields:
+    """Return the receptive fields of output channels through one operand.
 
     **Errors**: channels that see different things and become positions.
     """
-    if not reading.apart:
-        return lanes
-    flow = reading.routes.flows[node.name]
+    if not context.apart:
+        return fields
+    flow = context.routes.flows[node.name]
     first = of_operand(flow.axes[0], operand)
-    is_alike = len(lanes) == 1 and not isinstance(first, Padded)
+    is_alike = len(fields) == 1 and not isinstance(first, Padded)
     if is_alike or isinstance(first, Joined) or first == Same(1, operand):
-        return lanes
+        return fields
     if isinstance(node.operator, op.Product):
-        return (table.union(lanes),)
+        return (table.union(fields),)
     elsewhere = (
         (source.operand, source.axis) == (operand, 1)
         if isinstance(source, From) else 1 in source.axes
         for axis in flow.axes[1:] for source in sources(axis)
     )  # fmt: skip
-    if len(lanes) > 1 and any(elsewhere):
+    if len(fields) > 1 and any(elsewhere):
         raise at(node.operator.kind, node.name, "channels that see different things "
                  "are not followed through it")  # fmt: skip
-    x = reading.network.by_name[node.inputs[operand]].output
+    x = context.network.by_name[node.inputs[operand]].output
     found = along(first, 1, x.sizes, as_int(node.output.channels))
     if found is None:
-        return lanes
-    every, after = _each(lanes, x), list[int]()
+        return fields
+    every, after = _each(fields, x), list[int]()
     for read, count in found:
         after += [table.union({every[c] for c in read})] * count
     return tuple(after)

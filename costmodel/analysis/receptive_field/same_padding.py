@@ -1,4 +1,4 @@
-"""Windows as TensorFlow's SAME pads them: more at the end, and only what is needed."""
+"""Windows with TensorFlow's SAME padding: the least needed, more of it at the end."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Which axes of a tensor are the image's, and what operators see along them.
+"""Which axes of each tensor are the image's spatial axes, and the windows along them.
 
-A map has height and width at axes 2 and 3, a volume its depth in front of them. Behind
-a permutation they stand elsewhere, behind a reshape together with other axes, or nobody
-knows where; behind a mean or attention there is nothing left to look at, since every
-element sees all of it. The operators' flows say which.
+A feature map has height and width at axes 2 and 3, a volume its depth in front of them.
+A permutation moves them; a reshape may merge them with other axes, or leave them where
+no rule can follow. A mean or attention consumes them, since every element then depends
+on all positions. All of this is read off the operators' axis flows.
 """
 
 from __future__ import annotations
@@ -40,39 +40,39 @@ from costmodel.network.shape import AXES, Shape
 
 
 class Place(NamedTuple):
-    """An axis; ``is_alone`` unless it is one together with others."""
+    """The number of an axis; ``is_alone`` unless other axes are merged into it."""
 
     axis: int
     is_alone: bool = True
 
 
 Places: TypeAlias = tuple[Place, ...]
-"""Where height and width are, or whatever spatial axes the input has."""
+"""The axes of height and width, or of whatever spatial axes the input has."""
 
-GONE, UNKNOWN = Place(0), Place(-1)
+CONSUMED, UNKNOWN = Place(0), Place(-1)
 
 POINTS = (Window(), Window(stride=0))
-"""Windows of one position that ask for no order of positions."""
+"""Windows of one position, which are the same in any order of positions."""
 
 
-def home(axes: int) -> Places:
-    """Return where so many spatial axes are in a map.
+def standard_axes(axes: int) -> Places:
+    """Return the axes of so many spatial axes in a feature map.
 
-    >>> [place.axis for place in home(2)]
+    >>> [place.axis for place in standard_axes(2)]
     [2, 3]
     """
     return tuple(Place(2 + axis) for axis in range(axes))
 
 
 def axes_of(network: Network) -> int:
-    """Return how many spatial axes the first input has: those that are followed."""
+    """Return how many spatial axes the first input has; these are followed."""
     return len(network.inputs[0].output.spatial) if network.inputs else 0
 
 
 class Step(NamedTuple):
-    """Where a node leaves an axis of one operand, and what it sees along it.
+    """The output axis that one axis of an operand becomes.
 
-    ``source`` is the part of the flow that says so; without one the axis is gone.
+    ``source`` is the part of the flow that says so; without one the axis is consumed.
     """
 
     place: Place
@@ -80,20 +80,20 @@ class Step(NamedTuple):
 
 
 class Routes:
-    """Where each node of a network leaves the image's axes, and what it sees of them.
+    """The image's axes in every tensor of a network, and all windows along them.
 
-    Equal layers of a network are one operator on one shape, and are asked once.
+    Equal layers are one operator on one shape, and are worked out once.
     """
 
     def __init__(self, network: Network, *, same: bool = False) -> None:
         """Follow the axes; ``same`` pads as TensorFlow does."""
         self.network, self.same = network, same
-        self.home = home(axes_of(network))
+        self.standard = standard_axes(axes_of(network))
         self.stored = _stored(network)
-        """What is made of stored tensors alone, which has none of the image's axes."""
+        """Nodes computed from stored tensors alone: they have none of these axes."""
         self.flows = network.flows
         self.places: dict[str, Places] = {}
-        """Where height and width are in every result that has them elsewhere."""
+        """The axes of height and width, of results in which they are not standard."""
         self._steps: dict[_Key, tuple[Step, ...]] = {}
         self._keys: dict[tuple[str, int], _Key] = {}
         self._windows: dict[_Key, tuple[Window | None, ...]] = {}
@@ -104,7 +104,7 @@ class Routes:
                 if source not in self.stored
             ]
             after = tuple(map(_common, zip(*operands, strict=True)))
-            if after not in (self.home, ()):
+            if after not in (self.standard, ()):
                 self.places[node.name] = after
 
     def _steps_of(self, node: Node, operand: int) -> tuple[Step, ...]:
@@ -120,17 +120,17 @@ class Routes:
         return found
 
     def before(self, node: Node, operand: int) -> Places:
-        """Return where height and width are in what a node reads."""
-        return self.places.get(node.inputs[operand], self.home)
+        """Return the axes of height and width in one operand of a node."""
+        return self.places.get(node.inputs[operand], self.standard)
 
     def after(self, node: Node) -> Places:
-        """Return where height and width are in a node's result."""
-        return self.places.get(node.name, self.home)
+        """Return the axes of height and width in a node's result."""
+        return self.places.get(node.name, self.standard)
 
     def windows(self, node: Node, operand: int) -> tuple[Window | None, ...]:
-        """Return what a node sees of one operand along height and width.
+        """Return a node's windows on one operand along height and width.
 
-        An operand that has lost an axis shows the same to every position of another's.
+        An operand without an axis is seen alike from every position along that axis.
 
         **Errors**: an operator that works along an axis that is not followed.
         """
@@ -140,25 +140,25 @@ class Routes:
         found, where = self._windows.get(key), key[-1]
         if found is None:
             x = self.network.by_name[node.inputs[operand]].output
-            seen = _Looking(node, self.flows[node.name], x, operand, self.same)
+            seen = _OperandWindows(node, self.flows[node.name], x, operand, self.same)
             found = seen.windows(list(zip(where, self._steps[key], strict=True)))
             self._windows[key] = found
-        if len(node.inputs) == 1 or GONE not in where:
+        if len(node.inputs) == 1 or CONSUMED not in where:
             return found
         places = zip(found, where, self.after(node), strict=True)
-        return tuple(_STANDING if a == GONE != b else window for window, a, b in places)
+        return tuple(_FIXED if a == CONSUMED != b else seen for seen, a, b in places)
 
 
 _Key: TypeAlias = tuple[int, int, int, int, Places]
-"""What nodes that do the same with the image's axes have in common."""
+"""What determines steps and windows: operator, shapes, operand number and places."""
 
-_STANDING = Window(stride=0)
+_FIXED = Window(stride=0)
 
 
 def _stored(network: Network) -> frozenset[str]:
-    """Return what is made of stored tensors alone: it sees nothing, and is no zero.
+    """Return the nodes computed from stored tensors alone; they depend on no pixel.
 
-    What is derived from them is, though a sample may say how many of them there are.
+    ``derived`` is one, though a sample may determine how many elements there are.
     """
     found: set[str] = set()
     for node in network.nodes:
@@ -169,20 +169,20 @@ def _stored(network: Network) -> frozenset[str]:
 
 
 def _common(operands: Sequence[Step]) -> Place:
-    """Return where an axis is in several operands; where it is gone, others say."""
+    """Return the place of an axis that all operands agree on, if they have it."""
     if len(operands) == 1:
         return operands[0].place
-    different = {taken.place for taken in operands} - {GONE}
+    different = {taken.place for taken in operands} - {CONSUMED}
     if not different:
-        return GONE
+        return CONSUMED
     return different.pop() if len(different) == 1 else UNKNOWN
 
 
 def step(node: Node, flow: Flow, x: Shape, place: Place, operand: int = 0) -> Step:
-    """Return where a node leaves an axis of one operand, and by which flow."""
+    """Return the output axis that an operand's axis becomes, and by which flow."""
     if flow.summed and isinstance(node.operator, op.Product):
-        return Step(GONE)
-    if place in (GONE, UNKNOWN):
+        return Step(CONSUMED)
+    if place in (CONSUMED, UNKNOWN):
         return Step(place)
     own = flow.axes[place.axis - 1] if place.axis <= len(flow.axes) else None
     if isinstance(own, From) and (own.operand, own.axis) == (operand, place.axis):
@@ -191,9 +191,9 @@ def step(node: Node, flow: Flow, x: Shape, place: Place, operand: int = 0) -> St
         named = _named(flow, operand, place.axis)
     number, source, is_alone = named
     if source is None:
-        return Step(GONE)
+        return Step(CONSUMED)
     if not node.output.spatial and _is_flattened(node, x):
-        return Step(GONE, source)
+        return Step(CONSUMED, source)
     if isinstance(source, Split):
         return Step(_inside(source, x, place, flow), source)
     return Step(Place(number, place.is_alone and is_alone), source)
@@ -216,13 +216,13 @@ def _named(flow: Flow, operand: int, axis: int) -> _Named:
 
 
 def _is_flattened(node: Node, x: Shape) -> bool:
-    """Say whether a map becomes a vector, whose elements have no positions."""
+    """Say whether a feature map becomes a vector, whose elements have no positions."""
     is_moved = isinstance(node.operator, op.Rearrangement)
     return is_moved and not node.output.spatial and bool(x.spatial)
 
 
 def _inside(source: Split, x: Shape, place: Place, flow: Flow) -> Place:
-    """Return where an axis is among those that it is taken apart into, with others."""
+    """Return which axis of a split holds the given axis."""
     taken = extents_of(x)
     before = [taken[axis - 1].value for axis in source.axes]
     index = source.axes.index(place.axis)
@@ -242,7 +242,7 @@ def _inside(source: Split, x: Shape, place: Place, flow: Flow) -> Place:
 
 
 def _divides(divisor: Dim, number: Dim) -> bool:
-    """Say whether a product of first axes ends within, or with, another one."""
+    """Say whether the quotient of two products of sizes is whole."""
     ratio = sympy.cancel(sympy.sympify(number) / divisor)
     return bool(ratio.as_numer_denom()[1] == 1)
 
@@ -251,13 +251,13 @@ def _is_one_window(axis: AxisFlow) -> bool:
     return isinstance(axis, From) and axis.is_one_window
 
 
-class _LostError(CostModelError):
-    """An axis is somewhere else than an operator looks."""
+class _MovedError(CostModelError):
+    """A spatial axis is not where an operator's window slides."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Looking:
-    """A node that looks at one of its operands."""
+class _OperandWindows:
+    """The windows of a node on one of its operands."""
 
     node: Node
     flow: Flow
@@ -266,7 +266,7 @@ class _Looking:
     same: bool
 
     def windows(self, steps: Sequence[tuple[Place, Step]]) -> tuple[Window | None, ...]:
-        """Return what it sees along each axis of the image; None: all of it."""
+        """Return the window along each axis of the image; None: all positions."""
         operator, name = self.node.operator, self.node.name
         try:
             if not all(map(_is_one_window, self.flow.axes)):
@@ -275,7 +275,7 @@ class _Looking:
             if self.flow.summed and isinstance(operator, op.Product):
                 return (None,) * len(steps)
             return tuple([self._seen(*one) for one in steps])
-        except _LostError:
+        except _MovedError:
             problem = _lost([place for place, _ in steps])
             raise at(operator.kind, name, problem) from None
         except CostModelError as error:
@@ -286,22 +286,22 @@ class _Looking:
             raise CostModelError("no rule says where its axes come from")
 
     def _seen(self, place: Place, taken: Step) -> Window | None:
-        if place == GONE:
+        if place == CONSUMED:
             return Window()
         if place == UNKNOWN:
             if self.flow.summed or not all(map(self._is_kept, self.flow.axes)):
-                raise _LostError
+                raise _MovedError
             return Window()
         if place.axis == 1 and isinstance(self.node.operator, op.Windowed):
-            raise _LostError
+            raise _MovedError
         if taken.source is None:
             is_summed = (self.operand, place.axis) in axes_read(self.flow)
             return None if is_summed else Window()
-        if taken.place == GONE:
+        if taken.place == CONSUMED:
             return None  # of a vector
         window = self._window(taken.source, taken.place)
         if not (place.is_alone or window is None or window in POINTS):
-            raise _LostError
+            raise _MovedError
         return window
 
     def _window(self, source: From | Split, after: Place) -> Window | None:
@@ -328,7 +328,7 @@ class _Looking:
                 return source.window
 
     def _is_kept(self, axis: AxisFlow) -> bool:
-        """Say whether positions stay what they are, wherever the image is."""
+        """Say whether every position stays in its place, whichever axes are spatial."""
         windows = [
             source.window if source.is_one_window else None
             for source in sources(axis)
@@ -341,7 +341,7 @@ class _Looking:
 
 
 def _lost(where: Sequence[Place]) -> str:
-    axes = zip(AXES[len(where)], where, home(len(where)), strict=True)
+    axes = zip(AXES[len(where)], where, standard_axes(len(where)), strict=True)
     names = [name for name, place, own in axes if place != own]
     return (
         f"which positions it looks at is not followed: {' and '.join(names)} "

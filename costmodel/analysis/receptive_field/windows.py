@@ -1,9 +1,9 @@
-"""What all paths of a graph see of the input: windows, composed and united.
+"""Receptive fields as unions of windows, one window per path through the graph.
 
-Composing windows distributes over uniting them, so the fold of a graph from its input
-to a node gives what all paths to it see, in time linear in the graph, however many
-paths there are. Two answers share that fold: :class:`Paths` keeps the extremes of all
-windows, :class:`PathSet` keeps every distinct one.
+Composition of windows distributes over union, so one fold over the graph computes the
+union over all paths to each node, in time linear in the graph, however many paths
+there are. Two representations share that fold: :class:`Paths` keeps the extremes of
+all windows, :class:`PathSet` keeps every distinct one.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from costmodel.errors import CostModelError
 
 
 Windows: TypeAlias = tuple[Window | None, ...]
-"""What one operator does along height and width; None sees the whole map."""
+"""The windows of one operator along height and width; None is the whole axis."""
 
 MOST_WINDOWS = 100_000
-"""How many distinct windows are kept of one node, before the question is refused."""
+"""The most distinct windows of one node that are listed; more are refused."""
 
 
 class Seen(Protocol):
-    """What some paths see of the input; operators continue them, joins unite them.
+    """A set of paths from the input; operators extend paths, joins unite sets.
 
-    A value is immutable, and equal ones see the same.
+    A value is immutable, and equal ones have equal receptive fields.
     """
 
     @property
@@ -39,7 +39,7 @@ class Seen(Protocol):
 
     @property
     def sees_everything(self) -> bool:
-        """Say whether some path sees the whole input, however large, on some axis."""
+        """Say whether some path sees the whole input along some axis."""
 
     def through(self, windows: Windows, name: str, /) -> Self:
         """Return the paths continued by the operator of that name."""
@@ -52,8 +52,8 @@ class Seen(Protocol):
 class Bundle:
     """Paths of one stride S along one axis, by the extremes of their windows.
 
-    Position i of the window (R, S, P) sees the pixels i·S − P … i·S − P + R − 1. Each
-    extreme grows by S times what the next window adds to it.
+    Position i of the window (R, S, P) sees the pixels i·S − P … i·S − P + R − 1. A
+    further window changes each extreme by S times its own.
 
     **Units**: pixels of the input.
 
@@ -65,7 +65,7 @@ class Bundle:
     before: Dim = 0
     """The most padding in front, max P."""
     beyond: Dim = 0
-    """How far position 0 sees, max R − 1 − P."""
+    """The last pixel that position 0 sees, max R − 1 − P."""
     after: Dim = 0
     """The most padding at the end."""
     smallest: Dim = 1
@@ -79,7 +79,7 @@ class Bundle:
 
     @property
     def size(self) -> Dim:
-        """How many pixels the union of the windows spans."""
+        """The extent of the union of the windows, in pixels."""
         return _simple(self.before + self.beyond + 1)
 
     @property
@@ -118,7 +118,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Paths along one axis: a bundle a stride, and who sees the whole input, if any."""
+    """Paths along one axis: one bundle per stride, and what sees the whole input."""
 
     bundles: tuple[Bundle, ...] = ()
     cause: str | None = None
@@ -172,12 +172,12 @@ class Paths:
 
 
 def no_paths(axes: int) -> Paths:
-    """Return what sees nothing of an input of so many spatial axes."""
+    """Return the empty set of paths, for so many spatial axes."""
     return Paths((Axis(),) * axes)
 
 
 def one_pixel(axes: int) -> Paths:
-    """Return the input itself: each position sees itself."""
+    """Return the path of length 0: each input position sees itself."""
     return Paths((Axis((Bundle(),)),) * axes)
 
 
@@ -185,8 +185,8 @@ def one_pixel(axes: int) -> Paths:
 class PathSet:
     """Every distinct window of the paths to a node, as (height, width) pairs.
 
-    Of other inputs they are as many as its spatial axes. None in the place of a window
-    sees the whole input.
+    For other inputs there is one window per spatial axis. None in place of a window is
+    the whole axis.
     """
 
     windows: frozenset[Windows] = frozenset()
@@ -219,7 +219,7 @@ class PathSet:
 
 
 def larger(left: Dim, right: Dim) -> Dim:
-    """Return the larger of two counts: one of them where that can be decided.
+    """Return the larger of two counts, without Max if that can be decided.
 
     >>> k = sympy.Symbol("k", positive=True, integer=True)
     >>> larger(3, 5), larger(k, 1), larger(k, 3)
@@ -246,7 +246,7 @@ def smaller(left: Dim, right: Dim) -> Dim:
 
 @cache
 def _chosen(left: Dim, right: Dim) -> Dim | None:
-    """Return the larger of two counts, or None where it depends on their symbols."""
+    """Return the larger of two counts, or None if it depends on their symbols."""
     difference = sympy.expand(sympy.sympify(left) - right)
     if _is_nonnegative(difference):
         return left
@@ -254,9 +254,9 @@ def _chosen(left: Dim, right: Dim) -> Dim | None:
 
 
 def _is_nonnegative(value: sympy.Expr) -> bool:
-    """Say whether a polynomial in positive integers is seen never to be negative.
+    """Say whether a polynomial in positive integers is proved non-negative.
 
-    With each symbol one more than another that may be 0, no coefficient is negative.
+    That is if, with each symbol s replaced by s + 1, no coefficient is negative.
     """
     if value.is_nonnegative:
         return True

@@ -1,4 +1,4 @@
-"""Compile a network to a real PyTorch module."""
+"""Compilation of a network to a PyTorch module."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from costmodel.bridge.compile.arrangements import Sized
 def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa: A001
     """Return the network as a ``torch.fx.GraphModule`` with real ``torch.nn`` leaves.
 
-    Submodules bear the nodes' names, so ``state_dict`` follows the scopes; the module
+    Submodules have the nodes' names, so ``state_dict`` follows the scopes; the module
     takes ``batch × channels × height × width`` at any legal size and batch.
-    ``device="meta"`` makes shapes without memory. Every channel count has to be bound;
+    ``device="meta"`` makes tensors without memory. Every channel count has to be bound;
     N, H and W may stay free unless a layer's weights depend on them.
 
     >>> from costmodel.network.build import conv, image, network, relu
@@ -95,9 +95,9 @@ def _called(
     leaves: dict[str, nn.Module | torch.Tensor],
     device: str,
 ) -> fx.Node:
-    """Append a call of a leaf: one of its own, or of the node that it is shared with.
+    """Append a call of a leaf: its own, or that of the node whose weights it shares.
 
-    What takes sizes reads them off the network's input, as far as they are open.
+    A leaf that takes sizes computes symbolic ones from the network's input.
     """
     layer = node.operator
     if type(layer) in leaf_table.SIZED:
@@ -115,7 +115,7 @@ def _called(
 
 
 def _leaf(network: Network, node: Node, device: str) -> nn.Module:
-    """Return the module of a node, or say why PyTorch has none."""
+    """Return the module of a node, or raise if PyTorch has none."""
     layer = node.operator
     if type(layer) not in leaf_table.LEAVES:
         leaf_table.discover()
@@ -137,7 +137,7 @@ def _leaf(network: Network, node: Node, device: str) -> nn.Module:
 def _operands(
     graph: fx.Graph, network: Network, node: Node, values: dict[str, fx.Node]
 ) -> tuple[fx.Node, ...]:
-    """Return what a node reads; stored operands as it needs them beside a batch."""
+    """Return a node's operands, stored ones with or without a batch axis as needed."""
     arguments = [values[source] for source in node.inputs]
     stored = [source in network.unbatched for source in node.inputs]
     if all(stored) or not any(stored):
@@ -154,7 +154,7 @@ def _operands(
 
 
 def _check_name(node: Node) -> None:
-    """Refuse names that a module keeps for itself, or that Python does."""
+    """Refuse names that modules or Python reserve."""
     for part in node.name.split("."):
         if iskeyword(part) or hasattr(fx.GraphModule, part) or part in _TAKEN:
             raise at(
@@ -165,11 +165,11 @@ def _check_name(node: Node) -> None:
 
 
 _TAKEN = {"self", "graph", *vars(fx.GraphModule(nn.Module(), fx.Graph()))}
-"""What instances of modules have, and what their code calls them."""
+"""The attributes of modules, and names in their generated code."""
 
 
 def _require_numbers(network: Network, node: Node) -> None:
-    """Refuse symbols in what a module stores; its input's size may stay open."""
+    """Refuse symbols in a module's weights; its input's size may be symbolic."""
     sizes: list[Any] = list(node.operator.attributes.values())
     sizes += [size for w in network.weights_of(node).values() for size in w.shape]
     while sizes:

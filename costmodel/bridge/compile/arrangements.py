@@ -1,4 +1,4 @@
-"""Modules that arrange, reduce and combine elements, as ``torch.nn`` has none."""
+"""Modules for views, reductions and functions, which ``torch.nn`` does not have."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from costmodel.errors import CostModelError
 class Sizes:
     """Sizes of axes: numbers, or formulas of an image's sides.
 
-    ``places`` says where each symbol is read: the number of the image, and its axis.
+    ``places`` maps each symbol to the index of an input and its axis.
     """
 
     formulas: tuple[Dim, ...]
     places: Mapping[sympy.Symbol, tuple[int, int]]
 
     def of(self, images: tuple[torch.Tensor, ...]) -> list[int]:
-        """Return the sizes for images of that size, in integers all the way."""
+        """Return the sizes for images of that size, in integer arithmetic."""
         values = {s: images[n].shape[a] for s, (n, a) in self.places.items()}
         return [
             size if isinstance(size, int) else evaluated(whole(size), values)
@@ -61,7 +61,7 @@ class Function(nn.Module):
     """A function of one tensor, or of several."""
 
     def __init__(self, function: Callable[..., torch.Tensor], **fixed: Any) -> None:
-        """Keep the function, and what else it is called with."""
+        """Keep the function and its keyword arguments."""
         super().__init__()
         self.function, self.fixed = function, fixed
 
@@ -71,32 +71,32 @@ class Function(nn.Module):
 
 
 class Sized(nn.Module):
-    """What needs sizes: given, or computed from those of the network's input."""
+    """A function that takes sizes: fixed ones, or computed from the network's input."""
 
     def __init__(
         self, arrange: Callable[[torch.Tensor, list[int]], torch.Tensor], sizes: Sizes
     ) -> None:
-        """Keep the function, and the sizes of the axes behind the batch."""
+        """Keep the function, and the sizes of the axes after the batch."""
         super().__init__()
         self.arrange, self.sizes = arrange, sizes
 
     def forward(self, x: torch.Tensor, *images: torch.Tensor) -> torch.Tensor:
-        """Arrange a tensor by the sizes that the images give."""
+        """Call the function with the sizes computed from the images."""
         return self.arrange(x, self.sizes.of(images))
 
 
 def reshape(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
-    """Return the elements under another shape."""
+    """Return the elements with another shape."""
     return x.reshape(x.shape[0], *sizes)
 
 
 def expand(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
-    """Return sizes of 1 repeated; axes that are missing stand behind the batch."""
+    """Return sizes of 1 repeated; missing axes are inserted after the batch."""
     return _with_axes(x, len(sizes)).expand(x.shape[0], *sizes)
 
 
 def repeat(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
-    """Return the tensor again and again along its axes."""
+    """Return the tensor repeated along its axes."""
     x = _with_axes(x, len(sizes))
     times = (size // own for size, own in zip(sizes, x.shape[1:], strict=True))
     return x.repeat(1, *times)
@@ -128,7 +128,7 @@ def without_ends(
 def pad(
     x: torch.Tensor, before: tuple[int, ...], after: tuple[int, ...]
 ) -> torch.Tensor:
-    """Return the tensor with zeros around its first axes behind the batch."""
+    """Return the tensor with zeros around its first axes after the batch."""
     behind = (0, 0) * (x.dim() - 1 - len(before))
     ends = zip(reversed(before), reversed(after), strict=True)
     return nn.functional.pad(x, (*behind, *(n for both in ends for n in both)))

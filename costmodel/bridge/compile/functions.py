@@ -1,4 +1,4 @@
-"""PyTorch's functions, by the names that operators have for them."""
+"""PyTorch's functions, by the names in operators' tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REDUCTIONS: dict[str, Callable[..., torch.Tensor]] = {
 
 
 def pointwise(layer: op.Pointwise) -> nn.Module:
-    """Return the module of a function, as its row names it."""
+    """Return the module of a function, which its row names."""
     row = layer.row
     if not row.torch:
         raise CostModelError(
@@ -55,7 +55,7 @@ def named(name: str) -> Any:
 
 def pointwise_modules() -> Mapping[type[nn.Module], op.Pointwise]:
     """Return the functions that are modules, by the module's class."""
-    # Tracing asks at every module: names are resolved again once there are more rows.
+    # Tracing calls this for every module: the cache is renewed only with more rows.
     return _modules(len(op.functions()))
 
 

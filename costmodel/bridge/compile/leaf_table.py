@@ -1,4 +1,4 @@
-"""Which module or function of PyTorch stands for each operator, and is read as it."""
+"""The tables of PyTorch modules and functions for each operator, in both directions."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ SIZED: dict[type[op.Operator], Callable[..., torch.Tensor]] = {
     op.Crop: arrange.crop,
     op.PadTo: arrange.pad_to,
 }
-"""Functions of a tensor and of sizes, which may depend on the image's."""
+"""Functions of a tensor and of sizes that may depend on the image's."""
 
 
 def sizes(network: Network, node: Node, known: Collection[str]) -> Sizes:
-    """Return the sizes that an operator's shape names, and where they are read.
+    """Return the sizes in an operator's shape, and the inputs that they depend on.
 
-    ``known`` are the nodes whose tensors are there by now.
+    ``known`` are the nodes whose tensors exist already.
     """
     shape: Shape = node.operator.attributes["shape"]
     wanted = set().union(*(sympy.sympify(size).free_symbols for size in shape.sizes))
@@ -116,7 +116,7 @@ def softmax(layer: op.Softmax, x: Shape) -> nn.Module:  # noqa: ARG001 - of a ta
 
 
 def pad(layer: op.Pad, x: Shape) -> nn.Module:
-    """Return the padding of that mode; of maps it has a module."""
+    """Return the padding of that mode; for feature maps it has a module."""
     before, after = ([*map(as_int, ends)] for ends in (layer.before, layer.after))
     axes = len(x.spatial)
     if len(before) == 1 and layer.mode == "constant":
@@ -152,7 +152,7 @@ def _slice(layer: op.Slice) -> nn.Module:
 
 COPIES: dict[str, Callable[[], nn.Module]] = {
     "same": partial(Function, torch.clone),
-    # How far is not kept: any distance costs the same.
+    # The distance is not recorded: all cost the same.
     "rolled": partial(Function, partial(torch.roll, shifts=1, dims=-1)),
     "flipped": partial(Function, partial(torch.flip, dims=(-1,))),
 }
@@ -165,17 +165,17 @@ FUNCTIONS: dict[op.Operator, Callable[..., Any]] = {
 
 
 def joined(layer: op.Operator, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """Return the function of all operands at once that an operator is, with them."""
+    """Return the function of all operands that an operator is, with their values."""
     if isinstance(layer, op.Concat):
         return torch.cat, (values, as_int(layer.axis))
     return None
 
 
 ALIGNING = {op.MatMul, op.Einsum}
-"""Operators that align axes; a stored operand has none for the batch."""
+"""Operators that align axes, so that a stored operand may have no batch axis."""
 
 REPEATING = {op.Concat: math.inf, op.Attention: 3}
-"""So many operands that have to have the same batch; the others are repeated."""
+"""The number of operands that need the same batch; stored ones are expanded to it."""
 
 LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Conv: conv,
@@ -257,9 +257,9 @@ def discover() -> None:
 
 
 def operator_of(module: nn.Module) -> op.Operator | None:
-    """Return what a module is, if it is one operator; functions of PyTorch's own run.
+    """Return the operator of a module, if it is one; other PyTorch functions are run.
 
-    Functions of each element may be modules of ours, or of another package.
+    Modules of elementwise functions may be ours, or another package's.
     """
     discover()
     if type(module) in MODULES:

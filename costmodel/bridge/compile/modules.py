@@ -1,4 +1,4 @@
-"""Modules for the operators that ``torch.nn`` does not have."""
+"""Modules for operators that ``torch.nn`` does not have."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from torch import nn
 
 
 class TableConv2d(nn.Module):
-    """A convolution a map, each over the input maps that its row of the table lists."""
+    """One convolution per output channel, over the input channels of its row."""
 
     def __init__(
         self, table: tuple[tuple[int, ...], ...], kernel: tuple[int, int]
     ) -> None:
-        """Make one convolution a row."""
+        """Make one convolution per row."""
         super().__init__()
         self.table = table
         self.maps = nn.ModuleList(nn.Conv2d(len(row), 1, kernel) for row in table)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the maps of ``batch × channels × height × width``, stacked."""
+        """Return ``batch × rows × height × width``: one channel per row."""
         rows = zip(self.maps, self.table, strict=True)
         return torch.cat([conv(x[:, list(row)]) for conv, row in rows], dim=1)
 
 
 class Subsample2d(nn.Module):
-    """A window's sum, times a coefficient, plus a bias, for each map."""
+    """A window's sum, times a coefficient, plus a bias, for each channel."""
 
     def __init__(self, channels: int, kernel: tuple[int, int]) -> None:
-        """Start as the mean of the window."""
+        """Initialise to the mean of the window."""
         super().__init__()
         self.kernel, self.area = kernel, kernel[0] * kernel[1]
         self.weight = nn.Parameter(torch.full((channels,), 1 / self.area))
@@ -45,7 +45,7 @@ class RadialBasis(nn.Module):
     weight: torch.Tensor
 
     def __init__(self, inputs: int, features: int) -> None:
-        """Draw the codes; LeNet-5's are drawings of digits, given by hand."""
+        """Draw random codes; LeNet-5's are hand-made images of digits."""
         super().__init__()
         codes = torch.randint(0, 2, (features, inputs)) * 2.0 - 1.0
         self.register_buffer("weight", codes)
@@ -64,7 +64,7 @@ class ScaledTanh(nn.Module):
 
 
 class Zeros(nn.Module):
-    """Zeros of so many channels, at every stride's position."""
+    """Zeros of so many channels, at strided positions."""
 
     def __init__(self, channels: int, stride: tuple[int, ...]) -> None:
         """Keep both."""
@@ -72,7 +72,7 @@ class Zeros(nn.Module):
         self.channels, self.stride = channels, stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return ``batch × channels × positions``, of the input's kind."""
+        """Return ``batch × channels × positions``, of the input's dtype and device."""
         steps = (slice(None, None, step) for step in self.stride)
         positions = x[:, :1, *steps]
         return torch.zeros_like(positions).expand(
@@ -89,26 +89,26 @@ class PadChannels(nn.Module):
         self.before, self.after = before, after
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return ``batch × channels`` of ``batch × fewer channels``, a map or not."""
+        """Return the input with more channels, with or without spatial axes."""
         behind = (0, 0) * (x.dim() - 2)
         return nn.functional.pad(x, (*behind, self.before, self.after))
 
 
 class SelectChannels(nn.Module):
-    """So many channels in a row."""
+    """A slice of the channels."""
 
     def __init__(self, start: int, channels: int) -> None:
-        """Keep the first and how many there are."""
+        """Keep the first channel and their number."""
         super().__init__()
         self.start, self.channels = start, channels
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return ``batch × channels`` of ``batch × more channels``, a map or not."""
+        """Return the input with fewer channels, with or without spatial axes."""
         return x[:, self.start : self.start + self.channels]
 
 
 class ChannelShuffle(nn.Module):
-    """Channels dealt out over the groups."""
+    """Channels interleaved across groups."""
 
     def __init__(self, groups: int) -> None:
         """Keep the number of groups."""
@@ -116,18 +116,18 @@ class ChannelShuffle(nn.Module):
         self.groups = groups
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the channels, the first of every group before the second ones."""
+        """Return the channels with the first of every group before the second ones."""
         grouped = x.unflatten(1, (self.groups, -1))
         return grouped.transpose(1, 2).flatten(1, 2)
 
 
 class Derived(nn.Module):
-    """A tensor worked out once from stored ones; how is not kept, so it is zeros."""
+    """A tensor derived from stored ones, in a way that is not recorded: zeros here."""
 
     value: torch.Tensor
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        """Make it, beside what is stored."""
+        """Register the zeros as a buffer that is not saved."""
         super().__init__()
         self.register_buffer("value", torch.zeros(shape), persistent=False)
 

@@ -1,4 +1,4 @@
-"""Modules for products of tensors, for stored operands and for interpolation."""
+"""Modules for products of tensors, stored operands and interpolation."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import nn
 
 
 def stored(shape: tuple[int, ...], *, learnable: bool) -> torch.Tensor:
-    """Return a tensor that is there for every sample alike, its numbers drawn."""
+    """Return a stored tensor of random numbers, shared by all samples."""
     data = torch.randn(shape)
     return nn.Parameter(data) if learnable else data
 
 
 class MatMul(nn.Module):
-    """Products of matrices; leading axes broadcast."""
+    """Matrix products; leading axes broadcast."""
 
     def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """Return …×a×c of …×a×b and …×b×c."""
@@ -21,7 +21,7 @@ class MatMul(nn.Module):
 
 
 class Attention(nn.Module):
-    """Scaled dot-product attention of every head."""
+    """Scaled dot-product attention in every head."""
 
     def forward(
         self,
@@ -35,7 +35,7 @@ class Attention(nn.Module):
 
 
 class Einsum(nn.Module):
-    """The product of two tensors in letters."""
+    """The product of two tensors by an equation of letters."""
 
     def __init__(self, equation: str) -> None:
         """Keep the equation."""
@@ -53,16 +53,16 @@ def upsample(
     size: tuple[int, ...] | None = None,
     scale: tuple[int, ...] | None = None,
 ) -> nn.Upsample:
-    """Return the module that interpolates; our modes say whether corners are kept."""
+    """Return the interpolating module; modes include whether corners are aligned."""
     name, _, corners = mode.replace("nearest_", "nearest-").partition("_")
     return nn.Upsample(size, scale, name, align_corners=True if corners else None)
 
 
 def without_batch(data: torch.Tensor) -> torch.Tensor:
-    """Return a stored operand's own axes, for products that align them."""
+    """Return a stored operand without a batch axis, for products that align axes."""
     return data.squeeze(0)
 
 
 def for_every_sample(data: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Return a stored operand repeated, in name only, to the batch of another."""
+    """Return a stored operand expanded, without a copy, to the batch of another."""
     return data.expand(like.shape[0], *data.shape[1:])

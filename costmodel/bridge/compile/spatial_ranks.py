@@ -8,7 +8,7 @@ from torch import nn
 
 
 ByRank: TypeAlias = dict[int, type[Any]]
-"""A module's class by how many spatial axes its input has."""
+"""A module's class by the number of spatial axes of its input."""
 
 CONV: ByRank = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 CONV_TRANSPOSE: ByRank = {
@@ -36,4 +36,4 @@ PAD: dict[str, ByRank] = {
     },
     "circular": {1: nn.CircularPad1d, 2: nn.CircularPad2d, 3: nn.CircularPad3d},
 }  # fmt: skip
-"""By the mode that :class:`costmodel.network.operators.Pad` has."""
+"""By the mode of :class:`costmodel.network.operators.Pad`."""

@@ -1,1 +1,1 @@
-"""Foreign networks read into ours: what every front end shares, without PyTorch."""
+"""Import of foreign networks: the code that all front ends share, without PyTorch."""

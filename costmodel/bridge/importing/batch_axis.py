@@ -1,4 +1,4 @@
-"""Where the batch is among the axes of a tensor, and the shape of one sample."""
+"""The position of the batch among a tensor's axes, and the shape of one sample."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Sizes = tuple[Size, ...]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which axis holds the batch; ``is_folded``: it holds something else as well."""
+    """The axis of the batch; ``is_folded``: another axis is merged into it."""
 
     batch_axis: int | None = 0
     is_folded: bool = False
     is_one: bool = False
-    """Whether there is no batch, but a leading 1 that stands for any."""
+    """Whether there is no batch, but a leading axis of 1 that broadcasts."""
 
     @property
     def has_batch(self) -> bool:
-        """Whether every sample has a part of its own."""
+        """Whether the tensor has a batch."""
         return self.batch_axis is not None and not self.is_one
 
     def logical(self, axis: int) -> int:
-        """Return the axis of a sample's shape, counted from 1, that an axis is."""
+        """Return the axis of a sample's shape, counted from 1, for a tensor's axis."""
         if self.batch_axis is None or self.is_folded:
             return axis + 1
         if axis == self.batch_axis:
@@ -53,10 +53,10 @@ class Layout:
 
 
 def split(sizes: Sequence[Size], batch: Size) -> tuple[Layout, Shape]:
-    """Return where the batch is, and the shape of a sample.
+    """Return the layout of the batch, and the shape of a sample.
 
-    An axis of N·k positions leaves k. A tensor without a batch has its own shape, a
-    leading 1 left out, which stands for any batch.
+    An axis of N·k positions leaves k. A tensor without a batch keeps its shape, except
+    a leading 1, which broadcasts to any batch.
     """
     for axis, length in enumerate(sizes):
         rest = length.divided(batch)

@@ -1,7 +1,7 @@
-"""One call that the input reaches: its operands, its numbers, and what it becomes.
+"""Calls of foreign operators: the interface between front ends and readers.
 
-A front end says what a call's operands and numbers are, under PyTorch's names for them;
-the readers, one for every operator of ours, ask for no more than that.
+A front end gives a call's operands and numbers by PyTorch's names for them; the
+readers, one for every operator of ours, use nothing else.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from costmodel.network.operators import Operator
 
 
 Pads = tuple[tuple[Dim, ...], tuple[Dim, ...]]
-"""Padding before and after, an axis each."""
+"""Padding before and after each axis."""
 
 
-class Undone(Exception):  # noqa: N818 - it is no error: the operator counts as unknown
+class NoRule(Exception):  # noqa: N818 - it is no error: the operator counts as unknown
     """A reader has no rule for these operands or numbers."""
 
 
@@ -34,30 +34,30 @@ class Call(ABC):
 
     graph: Graph
     kind: str
-    """What the operator is called there."""
+    """The operator's name in the foreign format."""
 
-    # What a front end tells. Values are operands as it knows them.
+    # What a front end defines. Values are operands in its own representation.
 
     @property
     @abstractmethod
     def where(self) -> str:
-        """Where the call is, in errors."""
+        """The place of the call, for errors."""
 
     @abstractmethod
     def get(self, name: str, default: Any = None) -> Any:
-        """Return an operand or a number by its name; the default where it is out."""
+        """Return an operand or a number by its name; the default if it is missing."""
 
     @abstractmethod
     def operand(self, value: Any) -> Traced:
-        """Return a value as an operand that is computed on."""
+        """Return a value as a tensor operand."""
 
     @abstractmethod
     def constant(self, value: Any) -> str | None:
-        """Return what is one number as text; None where it is a tensor."""
+        """Return a scalar as text; None for a tensor."""
 
     @abstractmethod
     def optional(self, name: str) -> Any:
-        """Return a weight that a layer may be without: it is of no sample."""
+        """Return an optional weight, which may not depend on the sample."""
 
     @abstractmethod
     def lengths(self, weight: Any) -> tuple[int, ...]:
@@ -65,33 +65,33 @@ class Call(ABC):
 
     @abstractmethod
     def name(self, kind: str, *, is_step: bool = False) -> str:
-        """Return the name of the next node; a step is not what the module is for."""
+        """Return the next node's name; a step is auxiliary to a module's operator."""
 
     @abstractmethod
     def rank(self, place: int) -> int | None:
-        """Return how many axes an output has, where that is known."""
+        """Return the number of axes of an output, if that is known."""
 
     @abstractmethod
     def give(self, made: Traced, place: int = 0) -> None:
-        """Say that a tensor is an output, held against the sizes that it has there."""
+        """Set an output, after comparing its sizes with those of the front end."""
 
     @abstractmethod
     def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
-        """Say that a node stores weights and others; return who does so already.
+        """Register a node as the owner of weights; return an earlier owner.
 
-        It is empty where the node itself is the first one.
+        The result is empty if the node itself is the first one.
         """
 
-    # And what the same numbers mean where front ends differ.
+    # Numbers whose meaning differs between front ends.
 
     @property
     @abstractmethod
     def axes(self) -> int:
-        """Along how many axes a window moves."""
+        """The number of axes along which a window slides."""
 
     @abstractmethod
     def pads(self, axes: int) -> Pads | str:
-        """Return a window's padding; or "same", the odd one "after" or "before"."""
+        """Return a window's padding, or the side of SAME's odd pixel: after, before."""
 
     @abstractmethod
     def stride(self, kernel: Sequence[Dim]) -> tuple[Dim, ...]:
@@ -99,11 +99,11 @@ class Call(ABC):
 
     @abstractmethod
     def rounds_up(self) -> bool:
-        """Say whether a window may reach over the end."""
+        """Say whether a window may extend beyond the end (ceil_mode)."""
 
     @abstractmethod
     def counts_padding(self, padding: Sequence[Dim]) -> bool:
-        """Say whether zeros beside a map belong to a mean."""
+        """Say whether a mean counts the padding."""
 
     @abstractmethod
     def is_affine(self) -> bool:
@@ -112,25 +112,25 @@ class Call(ABC):
     # Operands and numbers.
 
     def x(self, name: str = "input") -> Traced:
-        """Return an operand that is computed on."""
+        """Return a tensor operand."""
         value = self.get(name)
         if value is None:
             raise self.refuse(f"operand {name} is missing")
         return self.operand(value)
 
     def weight(self, name: str = "weight") -> Any:
-        """Return a weight that has to be there."""
+        """Return a required weight."""
         value = self.optional(name)
         if value is None:
             raise self.refuse(f"its {name} is missing")
         return value
 
     def count(self, weight: Any) -> int:
-        """Return how many elements a weight has."""
+        """Return the number of elements of a weight."""
         return prod(self.lengths(weight))
 
     def ints(self, name: str, axes: int, default: Any) -> tuple[Dim, ...]:
-        """Return a number for every axis, whether given once or one by one."""
+        """Return one number per axis, given once for all or one by one."""
         value = self.get(name)
         value = default if value is None or value in ((), []) else value
         return tuple(map(formula_value, each(value, axes)))
@@ -152,7 +152,7 @@ class Call(ABC):
         rank: int | None = None,
         is_step: bool = True,
     ) -> Traced:
-        """Append a node on the way to the output."""
+        """Append an intermediate node."""
         name = self.name(operator.kind, is_step=is_step)
         node = self.graph.emit(operator, tuple(x.node for x in inputs), name)
         lay = layout or inputs[0].layout
@@ -169,7 +169,7 @@ class Call(ABC):
         *,
         is_step: bool = True,
     ) -> Traced:
-        """Append a node whose output has sizes that are known: a view, a crop."""
+        """Append an intermediate node with known output sizes: a view, a crop."""
         lay, shape = split(sizes, self.graph.batch)
         if not lay.has_batch and x.layout.has_batch:
             raise self.refuse("its result has no batch: samples are not apart")
@@ -189,7 +189,7 @@ class Call(ABC):
         layout: Layout | None = None,
         place: int = 0,
     ) -> Traced:
-        """Append the node that makes an output."""
+        """Append the node of an output."""
         rank = self.rank(place)
         made = self.put(operator, *inputs, layout=layout, rank=rank, is_step=False)
         self.give(made, place)
@@ -198,7 +198,7 @@ class Call(ABC):
     def result_sizes(
         self, make: Callable[..., Operator], x: Traced, sizes: Sequence[Size]
     ) -> Traced:
-        """Append the node that makes the output, whose sizes are known."""
+        """Append the node of the output, with known sizes."""
         made = self.put_sizes(make, x, sizes, is_step=False)
         self.give(made)
         return made
@@ -211,7 +211,7 @@ class Call(ABC):
         statistics: Sequence[Any] = (),
         is_step: bool = False,
     ) -> Traced:
-        """Append a layer; one whose weights are stored already stores none."""
+        """Append a layer; it stores no weights that another node stores already."""
         graph, name = self.graph, self.name(operator.kind)
         given, others = (
             [w for w in ws if w is not None] for ws in (weights, statistics)
@@ -233,10 +233,10 @@ class Call(ABC):
         word: str,
         operands: Sequence[Sizes] = (),
     ) -> None:
-        """Write down an operator without a rule, under a word for it.
+        """Append an operator without a rule, by its name.
 
-        Its outputs, by their place, have the numbers that are told. Of stored tensors
-        alone, it is no work of a sample.
+        Its outputs, by index, have the given sizes. If it reads stored tensors alone,
+        it is no work of a sample.
         """
         graph = self.graph
         is_stored = not any(x.layout.has_batch for x in inputs)
@@ -253,10 +253,10 @@ class Call(ABC):
                 node = graph.emit_unknown(self.kind, shape, made_of, name)
             self.give(Traced(node, shape, sizes, lay), place)
 
-    # What it asks of sizes.
+    # Conditions on sizes.
 
     def equal(self, left: Size, right: Size, why: str) -> None:
-        """Demand that two sizes are equal: a condition where their formulas differ."""
+        """Require two sizes to be equal: a constraint if their formulas differ."""
         if left == right:
             return
         if self.graph.number(left) != self.graph.number(right):
@@ -270,7 +270,7 @@ class Call(ABC):
         self.graph.demands.setdefault(difference, (record.where(), why))
 
     def restated(self, x: Traced, sizes: Sequence[Size], why: str) -> Traced:
-        """Return an operand with its sizes written as others, demanded to be equal."""
+        """Return an operand with other formulas for its sizes, required to be equal."""
         if tuple(sizes) == x.sizes:
             return x
         for mine, theirs in zip(x.sizes, sizes, strict=True):
@@ -278,18 +278,18 @@ class Call(ABC):
         return self.view(x, tuple(sizes))
 
     def fitting(self, x: Traced, axis: int, length: int) -> Traced:
-        """Return an operand whose axis has the length that weights ask for."""
+        """Return an operand whose axis has the length that weights require."""
         sizes = list(x.sizes)
         sizes[axis] = size(length)
         return self.restated(x, sizes, f"its weights are for {length}")
 
     def refuse(self, reason: str) -> CostModelError:
-        """Return an error that says which call it is."""
+        """Return an error that names the call."""
         return at(self.kind, self.where, reason)
 
 
 def each(value: Any, axes: int) -> tuple[Any, ...]:
-    """Return one number for every axis, or one of its own for each.
+    """Return one number for every axis, given once for all or one by one.
 
     >>> each(3, 2), each([1, 2], 2), each((4,), 3)
     ((3, 3), (1, 2), (4, 4, 4))

@@ -1,4 +1,4 @@
-"""What a network's code asked of its sizes, as constraints of the network."""
+"""Constraints of a network from the conditions that its code evaluated on sizes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RELATIONS = {"==": sympy.Eq, "!=": sympy.Ne, ">=": sympy.Ge, "<": sympy.Lt}
 def always(relation: str, difference: Size) -> bool:
     """Say whether a relation of a size to 0 holds at every size of the input.
 
-    What cannot be decided is not taken to hold.
+    Undecidable relations are not assumed to hold.
     """
     if difference.constant is not None:
         return bool(RELATIONS[relation](difference.constant, 0))
@@ -31,7 +31,7 @@ def always(relation: str, difference: Size) -> bool:
 def constraints(
     record: Record, demands: dict[Size, tuple[str, str]]
 ) -> tuple[Constraint, ...]:
-    """Return the conditions under which the code does what it did for the sample."""
+    """Return the conditions under which the code runs as it did for the sample."""
     found = []
     for (relation, difference), where in record.guards.items():
         if always(relation, difference):

@@ -1,4 +1,4 @@
-"""A network in the making: what is known of its tensors, and the nodes so far."""
+"""The graph under construction while a foreign network is read."""
 
 from __future__ import annotations
 
@@ -23,54 +23,54 @@ SIDES = (
     (256, 320), (224, 224), (256, 256), (299, 299), (384, 384), (512, 512), (32, 32),
     (28, 28), (160, 160), (240, 240),
 )  # fmt: skip
-"""Height and width of samples that are tried in turn; different ones come first."""
+"""Heights and widths of samples, tried in turn; those that differ come first."""
 
 DEPTH = 24
-"""The depth of a volume there: a number that is no other size by chance."""
+"""The depth of volume samples: a number that hardly occurs as another size."""
 
 
 class SampleError(CostModelError):
-    """The sizes of the sample do not fit; others may."""
+    """The network refuses this sample size; it may accept others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A tensor that depends on the input: who makes it, and the sizes of its axes."""
+    """A tensor that depends on the input: its node, and the sizes of its axes."""
 
     node: str
     shape: Shape
     sizes: Sizes
     layout: Layout
     dtype: int = 1
-    """ONNX's number of the type of its elements, where that is read; 1 is float32."""
+    """ONNX's number of its element type, if that is known; 1 is float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A tensor that depends on stored ones alone, or on sizes: on which ones."""
+    """A tensor that depends on stored tensors alone, or on sizes, and its sources."""
 
     sizes: Sizes
     sources: tuple[str, ...] = ()
     is_itself: bool = False
-    """Whether it is the stored tensor itself, or its view."""
+    """Whether it is the stored tensor itself, or a view of it."""
 
 
 @dataclass(kw_only=True)
 class Graph:
-    """The nodes so far, and what was asked of sizes on the way."""
+    """The nodes so far, and the conditions on sizes."""
 
     batch: Size
     record: Record
     literal_batch: int | None = None
-    """The batch where a file has a number for it, which may be that of any axis."""
+    """The batch if a file has a number for it, which other axes may have as well."""
     marks_unknown: bool = False
     nodes: dict[str, Node] = field(default_factory=dict)
     unknown: dict[str, list[str]] = field(default_factory=dict)
-    """Operators without a rule, and where each of them is."""
+    """Operators without a rule, and the places of each."""
     shared: dict[str, str] = field(default_factory=dict)
     """Nodes that use an earlier node's weights."""
     demands: dict[Size, tuple[str, str]] = field(default_factory=dict)
-    """Sizes that have to be 0: what asks for it, and why."""
+    """Sizes that have to be 0: the node that requires it, and why."""
 
     def __post_init__(self) -> None:
         """Start with nothing known."""
@@ -93,7 +93,7 @@ class Graph:
         return self.emit(op.Parameter(shape, learnable), (), name).name
 
     def emit_derived(self, shape: Shape, made_of: tuple[str, ...], name: str) -> str:
-        """Append what is made of stored tensors alone, and return its name."""
+        """Append a tensor computed from stored ones alone, and return its name."""
         return self.emit(op.Derived(shape), made_of, name).name
 
     def emit_unknown(
@@ -103,11 +103,11 @@ class Graph:
         return self.emit(op.Opaque(kind, shape), inputs, name).name
 
     def number(self, length: Size) -> int:
-        """Return what a size is for the sample."""
+        """Return the value of a size for the sample."""
         return length.at(self.record.values)
 
     def numbers(self, sizes: Iterable[Size]) -> tuple[int, ...]:
-        """Return what sizes are for the sample."""
+        """Return the values of sizes for the sample."""
         return tuple(map(self.number, sizes))
 
     def guessed(
@@ -118,11 +118,11 @@ class Graph:
         *,
         from_end: bool = False,
     ) -> Sizes:
-        """Return sizes that agree with an operand's wherever the numbers do.
+        """Return formulas for sizes by matching their numbers with known ones.
 
-        Those of the same axis come first, counted from the end or from the beginning;
-        then formulas that were given, or of any axis. Whether one agrees by chance, a
-        sample at another size tells.
+        The operands' sizes along the same axis come first, counted from the end or from
+        the beginning; then given formulas, and those of any axis. A second run at
+        another size detects a match by chance.
         """
         anywhere = (*given, *(one for sizes in operands for one in sizes))
         formulas = [s for s in anywhere if s.constant is None]
@@ -137,7 +137,7 @@ class Graph:
         return tuple(found)
 
     def network(self, outputs: Iterable[str], name: str, batch: Dim) -> Network:
-        """Return the network that was read, and the conditions on its sizes."""
+        """Return the network that was read, with the conditions on its sizes."""
         needed = constraints(self.record, self.demands)
         ends = list(dict.fromkeys(outputs))
         nodes = tidied(self.nodes, ends)

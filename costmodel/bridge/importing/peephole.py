@@ -1,4 +1,4 @@
-"""What several calls are together: a channel shuffle, one unknown operator."""
+"""Peephole rewriting of several nodes to one operator, such as a channel shuffle."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from costmodel.network.node import Inference, Node, make_node
 def tidied(nodes: Mapping[str, Node], outputs: Iterable[str]) -> dict[str, Node]:
     """Return the nodes with every view, transposition and view back as one shuffle.
 
-    C channels as g × C/g, the two axes exchanged, and flattened again: channel
-    i·C/g + j moves to place j·g + i (Zhang et al. 2017, arXiv:1707.01083, section 3.1).
+    C channels are split to g × C/g, transposed and merged again: channel i·C/g + j
+    becomes channel j·g + i (Zhang et al. 2017, arXiv:1707.01083, section 3.1).
     """
     readers = Counter(source for node in nodes.values() for source in node.inputs)
     readers.update(outputs)
@@ -39,7 +39,7 @@ def tidied(nodes: Mapping[str, Node], outputs: Iterable[str]) -> dict[str, Node]
 
 
 def _unread(nodes: Mapping[str, Node], readers: Mapping[str, int]) -> set[str]:
-    """Return the further results of unknown operators, where nobody reads them."""
+    """Return the further results of unknown operators that no node reads."""
     first: dict[tuple[object, ...], str] = {}
     gone = set()
     for name, node in nodes.items():
@@ -54,7 +54,7 @@ def _unread(nodes: Mapping[str, Node], readers: Mapping[str, int]) -> set[str]:
 def _shuffle(
     nodes: Mapping[str, Node], readers: Mapping[str, int], last: Node
 ) -> tuple[op.ChannelShuffle, str] | None:
-    """Return the shuffle that a view back is the end of, and what it shuffles."""
+    """Return the shuffle that ends in this view, and its operand."""
     if not isinstance(last.operator, (op.Reshape, op.Flatten)):
         return None
     exchanged = nodes[last.inputs[0]]

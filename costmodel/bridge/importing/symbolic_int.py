@@ -1,7 +1,7 @@
-"""Sizes of traced tensors: integers that remember the formula they came from.
+"""Symbolic integers: sizes of traced tensors that carry the formula of their value.
 
-A traced network's own Python code sees ordinary whole numbers, those of a sample; what
-it computes from them keeps its formula, and what it asks of them is written down.
+A traced network's own Python code sees ordinary integers, those of a sample; results of
+its arithmetic keep their formulas, and comparisons are recorded as conditions.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from costmodel.errors import CostModelError
 
 @dataclass
 class Record:
-    """What a network's code did with sizes while it was traced."""
+    """The conditions and losses of formulas recorded while a network is traced."""
 
     values: Mapping[sympy.Symbol, int]
     """The sample's sizes."""
     where: Callable[[], str] = lambda: ""
     """Names the module that is running."""
     guards: dict[tuple[str, Size], str] = field(default_factory=dict)
-    """Relations of a size to 0 that held, and where they were asked for."""
+    """Relations of a size to 0 that held, and the places of the comparisons."""
     lost: list[str] = field(default_factory=list)
-    """Where a size became a plain number."""
+    """The places where a size became a plain number."""
 
     def hold(self, relation: str, difference: Size) -> None:
-        """Write down that a size is ==, !=, >= or < 0."""
+        """Record that a size is ==, !=, >= or < 0."""
         if difference.constant is None:
             self.guards.setdefault((relation, difference), self.where())
 
     def lose(self, what: str) -> None:
-        """Write down that a size lost its formula."""
+        """Record that a size lost its formula."""
         self.lost.append(f"{what} in {self.where() or 'forward'}")
 
 
 class SizeInt(int):
-    """A whole number with the formula that it is the value of."""
+    """An integer with the formula of its value."""
 
     formula: Size
     record: Record
 
     def __new__(cls, formula: Size, record: Record) -> Self:
-        """Return the number that a formula is for the sample."""
+        """Return the value of a formula for the sample."""
         made = super().__new__(cls, formula.at(record.values))
         made.formula, made.record = formula, record
         return made
@@ -194,7 +194,7 @@ class SizeInt(int):
 
 
 class SizeRatio(float):
-    """A size divided by a number, until it is rounded to a whole one."""
+    """A size divided by a number, before it is rounded to an integer."""
 
     numerator: Size
     denominator: int
@@ -262,18 +262,18 @@ class SizeRatio(float):
 
 
 def whole(formula: Size, record: Record) -> int:
-    """Return a formula's number, a plain one where the formula is a number."""
+    """Return a formula's value, as a plain ``int`` if the formula is constant."""
     constant = formula.constant
     return constant if constant is not None else SizeInt(formula, record)
 
 
 def formula_of(value: int) -> Size:
-    """Return the formula of a whole number."""
+    """Return the formula of an integer."""
     return value.formula if isinstance(value, SizeInt) else size(_plain(value))
 
 
 def formula_value(value: int) -> Dim:
-    """Return the formula of a whole number as a number or a sympy expression."""
+    """Return the formula of an integer as a number or a sympy expression."""
     return formula_of(value).value
 
 
@@ -319,7 +319,7 @@ def _scaled(value: SizeInt, factor: float) -> float:
 
 
 def _is_short(exact: Fraction) -> bool:
-    """Say whether a float is meant as that fraction, and not as one near it."""
+    """Say whether a fraction is simple enough to be what a float was meant as."""
     return exact.denominator <= 1 << 16
 
 

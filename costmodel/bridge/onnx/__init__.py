@@ -1,4 +1,4 @@
-"""ONNX files: the network of a graph, symbolic in N, H and W."""
+"""Import of ONNX files as networks that are symbolic in N, H and W."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One node of an ONNX graph: its operands, its attributes, and its weights."""
+"""Nodes of an ONNX graph as calls: operands, attributes, and weights."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from costmodel.bridge.onnx.tensors import Constant, Tensor, plain
 
 @dataclass
 class NodeCall(Call):
-    """A node that the input reaches.
+    """A node that depends on the input.
 
     ``expected`` are the sizes that ONNX itself infers for its outputs at the sample;
-    every formula is held against them.
+    every formula is compared with them.
     """
 
     graph: FileGraph
@@ -29,20 +29,20 @@ class NodeCall(Call):
     expected: Sequence[tuple[int, ...] | None] = ()
     dtypes: Sequence[int] = ()
     operands: tuple[str, ...] = ("input",)
-    """What the operands are called, in their order."""
+    """The names of the operands, in order."""
 
     def __post_init__(self) -> None:
-        """Take the operator's name in ONNX."""
+        """Set the operator's name in ONNX."""
         self.kind = str(self.node.op_type)
 
     @property
     def where(self) -> str:
-        """What the node is called in errors."""
+        """The node's name in errors."""
         return str(self.node.name or self.node.output[0])
 
     @property
     def version(self) -> int:
-        """The version of ONNX's operators."""
+        """The version of ONNX's operator set."""
         return self.graph.versions.get(self.node.domain, 1)
 
     # Operands and attributes.
@@ -63,7 +63,7 @@ class NodeCall(Call):
         return default
 
     def tensor(self, place: int) -> Tensor | None:
-        """Return an operand, as what is known of it; None where it is left out."""
+        """Return an operand; None if it is left out."""
         names = self.node.input
         if place >= len(names) or not names[place]:
             return None
@@ -73,11 +73,11 @@ class NodeCall(Call):
 
     @property
     def many(self) -> int:
-        """How many operands there are."""
+        """The number of operands."""
         return len(self.node.input)
 
     def all(self) -> list[Traced]:
-        """Return all operands, of an operator that takes any number of them."""
+        """Return all operands of a variadic operator."""
         found = [self.tensor(place) for place in range(self.many)]
         return [self.operand(value) for value in found if value is not None]
 
@@ -90,7 +90,7 @@ class NodeCall(Call):
         return isinstance(self.tensor(place), Traced)
 
     def constant(self, value: Any) -> str | None:
-        """Return a number that is none of the file's tensors with axes, as text."""
+        """Return a scalar as text; None for a tensor with axes."""
         if not isinstance(value, Constant) or value.sizes or value.array is None:
             return None
         number = plain(value.array).reshape(-1)[0]
@@ -108,7 +108,7 @@ class NodeCall(Call):
         return value
 
     def optional(self, name: str) -> Constant | None:
-        """Return a weight that a layer may be without: it is of no sample."""
+        """Return an optional weight, which may not depend on the sample."""
         if name not in self.operands:
             return None
         return self.stored(self.operands.index(name))
@@ -123,7 +123,7 @@ class NodeCall(Call):
         return tuple(found)
 
     def values(self, place: int) -> Any:
-        """Return the numbers of a small operand, sizes with their formulas."""
+        """Return the values of a small operand; sizes keep their formulas."""
         value = self.stored(place)
         if value is None:
             return None
@@ -133,28 +133,28 @@ class NodeCall(Call):
         return array
 
     def listed(self, place: int, attribute: str, default: Any = None) -> Any:
-        """Return numbers of an operand, or of an attribute, as older versions do."""
+        """Return numbers from an operand, or in older versions from an attribute."""
         if self.many > place and self.node.input[place]:
             return list(self.values(place).ravel())
         value = self.attribute(attribute, default)
         return list(value) if isinstance(value, (list, tuple)) else value
 
-    # What it becomes.
+    # Its nodes.
 
     def name(self, kind: str, *, is_step: bool = False) -> str:
-        """Return the name of the next node; a step is not what the module is for."""
+        """Return the next node's name; a step is auxiliary to a module's operator."""
         names = self.graph.names
         path = path_of(self.node)
         own = own_name(self.node) if not path else ""
         return (names.beside if is_step else names.node)(path, own, kind)
 
     def rank(self, place: int) -> int | None:
-        """Return how many axes an output has, where ONNX infers it."""
+        """Return the number of axes of an output, if ONNX infers it."""
         wanted = self.expected[place] if place < len(self.expected) else None
         return None if wanted is None else len(wanted)
 
     def give(self, made: Traced, place: int = 0) -> None:
-        """Say that a tensor is an output, held against the sizes that ONNX infers."""
+        """Set an output, after comparing its sizes with those that ONNX infers."""
         wanted = self.expected[place] if place < len(self.expected) else None
         ours = self.graph.numbers(made.sizes)
         if wanted is not None and ours != wanted:
@@ -167,20 +167,20 @@ class NodeCall(Call):
         self.graph.tensors[self.node.output[place]] = made
 
     def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
-        """Say that a node stores weights and statistics; return who stores the same."""
+        """Register a node as the owner of weights; return an earlier owner."""
         found = (one for weight in (*weights, *others) for one in weight.sources)
         owner = self.graph.owner(tuple(dict.fromkeys(found)), name)
         return "" if owner == name else owner
 
-    # What windows and normalizations are given.
+    # Numbers of windows and normalizations.
 
     @property
     def axes(self) -> int:
-        """Along how many axes a window moves."""
+        """The number of axes along which a window slides."""
         return len(self.attribute("kernel_shape", ()))
 
     def pads(self, axes: int) -> Pads | str:
-        """Return a window's padding; or whether as much as makes ⌈n/s⌉ positions."""
+        """Return a window's padding, or "after" or "before" for ⌈n/s⌉ positions."""
         mode = self.attribute("auto_pad", "NOTSET")
         if mode.startswith("SAME"):
             return "after" if mode == "SAME_UPPER" else "before"
@@ -189,14 +189,14 @@ class NodeCall(Call):
         return both[:axes], both[axes:]
 
     def stride(self, kernel: Sequence[Dim]) -> tuple[Dim, ...]:
-        """Return the stride of a pooling: 1, where it is not said."""
+        """Return the stride of a pooling, by default 1."""
         return self.ints("stride", len(kernel), 1)
 
     def rounds_up(self) -> bool:
-        """Say whether a window may reach over the end, but not begin in the padding.
+        """Say whether a window may extend beyond the end, but not begin in the padding.
 
         PyTorch leaves such a window out, and so does ONNX since version 22; before, it
-        said nothing of it, and counted it.
+        was unspecified, and counted.
         """
         is_up = bool(self.attribute("ceil_mode", 0))
         if is_up and self.version < 22:
@@ -204,13 +204,13 @@ class NodeCall(Call):
         return is_up
 
     def counts_padding(self, padding: Sequence[Dim]) -> bool:
-        """Say whether zeros beside a map belong to a mean, or there are none."""
+        """Say whether a mean counts the padding, or there is none."""
         return bool(self.attribute("count_include_pad", 0)) or not any(padding)
 
     def is_affine(self) -> bool:
-        """Say whether a scale is learned: a constant of the graph is none.
+        """Say whether a scale is learned, and no constant of the graph.
 
-        Exporters take a group norm apart, and write ones and zeros where they scale
+        Exporters decompose a group norm, with ones and zeros where the scale is applied
         later.
         """
         scale, shift = self.weight(), self.optional("bias")
@@ -234,7 +234,7 @@ Reader = Callable[[NodeCall], None]
 
 
 def taking(words: str, reader: Callable[[Any], None]) -> Reader:
-    """Return a reader of a node whose operands are called so, in their order."""
+    """Return a reader of a node whose operands have these names, in order."""
     names = tuple(words.split())
 
     def named(call: NodeCall) -> None:

@@ -1,4 +1,4 @@
-"""Nodes that no input reaches: worked out where they are small, else known by size."""
+"""Constant nodes: computed if they are small, otherwise known by their sizes."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ VIEWS = {
     "Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Flatten",
     "DequantizeLinear",
 }  # fmt: skip
-"""Operators that give a stored tensor another shape or type, and no other numbers."""
+"""Operators that change the shape or type of a stored tensor, but no values."""
 
 
 def constant(call: NodeCall) -> None:
-    """Write down what a node makes of constants alone."""
+    """Record the outputs of a node that reads constants alone."""
     if call.kind == "Constant" and call.attribute("value") is not None:
         call.graph.store(call.node.output[0], call.attribute("value"), learnable=False)
         return
@@ -56,10 +56,10 @@ def constant(call: NodeCall) -> None:
 
 
 def _is_named(call: NodeCall) -> bool:
-    """Give a stored tensor that stands for another its own name, if it has one.
+    """Restore the name of a parameter that an exporter has merged with an equal one.
 
-    PyTorch's exporter stores tensors of equal numbers once, and writes the parameters
-    that they are as Identity nodes of their names.
+    PyTorch's exporter stores tensors of equal values once, and writes the other
+    parameters as Identity nodes with their names.
     """
     value, name = call.tensor(0), call.node.output[0]
     if not (isinstance(value, Constant) and value.is_itself and value.is_learnable):
@@ -85,19 +85,19 @@ def _sizes(call: NodeCall, place: int, array: Any) -> Sizes | None:
 
 
 def guessed(call: NodeCall, expected: Sequence[int]) -> Sizes:
-    """Return sizes that agree with an operand's, or with those that it holds."""
+    """Return formulas for sizes from those of operands, or in their values."""
     return call.graph.guessed(expected, operand_sizes(call))
 
 
 def operand_sizes(call: NodeCall) -> list[Sizes]:
-    """Return the sizes of all operands, and those that small ones hold."""
+    """Return the sizes of all operands, and the sizes in values of small ones."""
     values = (call.tensor(i) for i in range(call.many))
     known = [value for value in values if value is not None]
     return [sizes for value in known for sizes in (value.sizes, _formulas(value))]
 
 
 def _formulas(value: Tensor) -> Sizes:
-    """Return the sizes that a small array holds."""
+    """Return the sizes in the values of a small array."""
     array = value.array if isinstance(value, Constant) else None
     if array is None or array.dtype != object:
         return ()
@@ -105,7 +105,7 @@ def _formulas(value: Tensor) -> Sizes:
 
 
 def _exact(call: NodeCall) -> Sizes | None:
-    """Return the sizes of what is as large as numbers say."""
+    """Return the sizes of an output that operands give as numbers."""
     if call.kind == "ConstantOfShape":
         return tuple(formula_of(v) for v in objects(call.values(0)).ravel())
     if call.kind in {"Expand", "Reshape"}:
@@ -119,7 +119,7 @@ def _exact(call: NodeCall) -> Sizes | None:
 
 
 def _target(call: NodeCall) -> Sizes | None:
-    """Return the sizes that a view or a repetition is given, where all are told."""
+    """Return the given sizes of a view or an expansion, if all are known."""
     value = call.tensor(0)
     wanted = objects(call.values(1)).ravel()
     if value is None or any(type(v) is int and v < 1 for v in wanted):
@@ -133,7 +133,7 @@ def _target(call: NodeCall) -> Sizes | None:
 
 
 def _arrays(call: NodeCall, inputs: Sequence[Tensor | None]) -> list[Any] | None:
-    """Return what a node makes, worked out; None where that is too much."""
+    """Return the computed outputs of a node; None if they are too large."""
     if call.kind in {"Shape", "Size"}:
         return [_shape(call, inputs[0])]
     if call.kind == "Constant":
@@ -185,7 +185,7 @@ def _literal(call: NodeCall) -> Any:
 
 
 def _filled(call: NodeCall, arrays: Sequence[Any]) -> list[Any] | None:
-    """Return an array of one value, where its shape is known and small."""
+    """Return an array of one value, if its shape is known and small."""
     lengths = [] if arrays[0] is None else list(objects(arrays[0]).ravel())
     if any(isinstance(n, SizeInt) for n in lengths) or not is_small(lengths, LARGE):
         return None
@@ -208,7 +208,7 @@ def _with_formulas(call: NodeCall, arrays: Sequence[Any]) -> list[Any] | None:
 
 
 def _by_reference(call: NodeCall, arrays: Sequence[Any]) -> list[Any] | None:
-    """Return what ONNX's own reference makes of plain numbers."""
+    """Return the outputs by ONNX's reference implementation, on plain numbers."""
     onnx = call.graph.onnx
     names = list(call.node.input)
     feeds = {n: plain(a) for n, a in zip(names, arrays, strict=True) if n}

@@ -1,4 +1,4 @@
-"""The file itself: loaded without what its weights hold, functions written out."""
+"""Loading of ONNX files: without the values of weights, with functions inlined."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from costmodel.errors import CostModelError, MissingDependencyError
 
 
 LARGE = 1 << 14
-"""Tensors of more elements than this are weights: their numbers are let go."""
+"""Tensors of more elements than this are weights, whose values are dropped."""
 
 
 def library() -> Any:
     """Return the package onnx.
 
-    **Errors**: :class:`MissingDependencyError` where it is not installed.
+    **Errors**: :class:`MissingDependencyError` if it is not installed.
     """
     try:
         import onnx
@@ -31,7 +31,7 @@ def library() -> Any:
 
 
 def load(path: Path) -> Any:
-    """Return a file's model; weights beside it are not opened."""
+    """Return a file's model; external weights are not opened."""
     onnx = library()
     from google.protobuf.message import DecodeError
 
@@ -50,7 +50,7 @@ def load(path: Path) -> Any:
 
 
 def _let_go(graph: Any) -> None:
-    """Drop the numbers of large tensors; their sizes are what is read."""
+    """Drop the values of large tensors, of which only the sizes are needed."""
     for tensor in graph.initializer:
         if math.prod(tensor.dims) > LARGE:
             for field in _NUMBERS:
@@ -63,10 +63,10 @@ _NUMBERS = (
 
 
 def written_out(model: Any, kinds: set[tuple[str, str]]) -> Any:
-    """Return the model with operators replaced by what they are defined as.
+    """Return the model with operators replaced by their definitions.
 
-    ONNX defines some operators by others. Those of ``kinds``, (domain, name), that it
-    does are replaced; the rest stay.
+    ONNX defines some operators by others. Of ``kinds``, (domain, name), those with a
+    definition are replaced; the rest stay.
     """
     onnx = library()
     versions = opsets(model)
@@ -84,7 +84,7 @@ def _has_definition(onnx: Any, kind: tuple[str, str], versions: dict[str, int]) 
 
 
 def opsets(model: Any) -> dict[str, int]:
-    """Return the version of every set of operators that a model uses."""
+    """Return the version of every operator set that a model uses."""
     return {
         "" if one.domain == "ai.onnx" else one.domain: one.version
         for one in model.opset_import
@@ -92,7 +92,7 @@ def opsets(model: Any) -> dict[str, int]:
 
 
 def schema_of(onnx: Any, name: str, domain: str, versions: dict[str, int]) -> Any:
-    """Return the definition of an operator; None where ONNX has none."""
+    """Return the definition of an operator; None if ONNX has none."""
     domain = "" if domain == "ai.onnx" else domain
     try:
         return onnx.defs.get_schema(name, versions.get(domain, 1), domain)
@@ -101,7 +101,7 @@ def schema_of(onnx: Any, name: str, domain: str, versions: dict[str, int]) -> An
 
 
 def numbers(tensor: Any, folder: Path) -> Any:
-    """Return a tensor's numbers; those beside the file are read for it alone."""
+    """Return a tensor's values; external ones are read for it alone."""
     onnx = library()
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         from onnx.external_data_helper import load_external_data_for_tensor

@@ -1,4 +1,4 @@
-"""The reader's state: what is known of each tensor, and the nodes so far."""
+"""The state while an ONNX file is read: known tensors, and the nodes so far."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FileGraph(Graph):
     where: str = "graph"
 
     def __post_init__(self) -> None:
-        """Write down what is stored, and who reads what."""
+        """Record the stored tensors, and the readers of each tensor."""
         super().__post_init__()
         self.onnx = library()
         self.versions = opsets(self.model)
@@ -49,7 +49,7 @@ class FileGraph(Graph):
     # Stored tensors.
 
     def store(self, name: str, tensor: Any, *, learnable: bool) -> None:
-        """Write down a tensor of the file."""
+        """Record a tensor of the file."""
         sizes = tuple(size(int(d)) for d in tensor.dims)
         is_float = tensor.data_type in _FLOATS
         many = 1
@@ -67,7 +67,7 @@ class FileGraph(Graph):
         )
 
     def operand(self, tensor: Tensor) -> Traced:
-        """Return a tensor as an operand: a constant one becomes a node of its own."""
+        """Return a tensor as an operand; a constant one becomes a node of its own."""
         if isinstance(tensor, Traced):
             return tensor
         layout, shape = split(tensor.sizes, self.batch)
@@ -84,7 +84,7 @@ class FileGraph(Graph):
         return Traced(name, shape, tensor.sizes, layout, tensor.dtype)
 
     def _stored(self, tensor: Constant) -> str:
-        """Return a node for a stored tensor; another view of one is made of it."""
+        """Return a node for a stored tensor, or for a view of one."""
         (source,) = tensor.sources
         _, shape = split(tensor.sizes, self.batch)
         if (source,) in self._owners:
@@ -107,7 +107,7 @@ class FileGraph(Graph):
         return self._owners[(source,)]
 
     def owner(self, sources: tuple[str, ...], name: str) -> str:
-        """Return the node that stores those tensors already, or write down this one."""
+        """Return the node that stores those tensors already, or register this one."""
         return self._owners.setdefault(sources, name) if sources else name
 
 
@@ -115,11 +115,11 @@ _FLOATS = {1, 10, 11, 16}
 """ONNX's numbers of float32, float16, float64 and bfloat16."""
 
 SILENT = {"Identity", "Cast", "CastLike", "Shape", "Size", "Constant"}
-"""Operators that become no nodes."""
+"""Operators that are not made into nodes."""
 
 
 def reached(graph: Any) -> Iterator[Any]:
-    """Return the nodes that the input reaches, other than by its sizes."""
+    """Return the nodes that depend on the input, and not only on its sizes."""
     found = {value.name for value in graph.input} - {t.name for t in graph.initializer}
     for node in graph.node:
         if node.op_type not in {"Shape", "Size"} and not found.isdisjoint(node.input):
@@ -140,7 +140,7 @@ def _paths(graph: Any) -> Iterator[tuple[str, str]]:
 
 
 def own_name(node: Any) -> str:
-    """Return a node's own name, as far as it says more than what it is.
+    """Return a node's own name, or "" if it is only the operator and a number.
 
     >>> from types import SimpleNamespace as Node
     >>> [own_name(Node(name=name, op_type="Conv")) for name in ("Conv_12", "stem")]

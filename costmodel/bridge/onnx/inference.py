@@ -1,4 +1,4 @@
-"""What ONNX itself infers for a node's outputs, at the sample's sizes."""
+"""ONNX's own shape and type inference for a node, at the sample's sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from costmodel.bridge.onnx.tensors import Constant, Tensor, is_small, plain
 
 
 FEW = 64
-"""Arrays of at most so many numbers are given to the inference: targets of views."""
+"""Arrays of at most so many numbers are given to the inference, such as view sizes."""
 
 
 def infer(call: NodeCall) -> NodeCall:
@@ -35,7 +35,7 @@ def infer(call: NodeCall) -> NodeCall:
 
 
 def _operands(call: NodeCall) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the types of a node's operands, and the numbers of small ones."""
+    """Return the types of a node's operands, and the values of small ones."""
     onnx = call.graph.onnx
     types, data = {}, {}
     for place, name in enumerate(call.node.input):
@@ -69,7 +69,7 @@ def _few(value: Tensor) -> Any:
 
 
 def _lengths(kind: Any, graph: FileGraph) -> tuple[int, ...] | None:
-    """Return the lengths of a type; None where one of them is open."""
+    """Return the sizes of a type; None if one of them is unknown."""
     if kind is None or not kind.tensor_type.HasField("shape"):
         return None
     found = []
@@ -85,7 +85,7 @@ def _lengths(kind: Any, graph: FileGraph) -> tuple[int, ...] | None:
 
 
 def _declared(call: NodeCall) -> NodeCall:
-    """Return the call with the sizes that the file itself declares."""
+    """Return the call with the sizes that the file declares."""
     graph = call.graph.model.graph
     declared = {v.name: v.type for v in (*graph.value_info, *graph.output)}
     outputs = [declared.get(name) for name in call.node.output]

@@ -1,4 +1,4 @@
-"""The inputs of an ONNX graph: which axes are N, D, H and W."""
+"""The inputs of an ONNX graph, and their axes N, D, H and W."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from costmodel.errors import CostModelError
 
 @dataclass(frozen=True)
 class Axes:
-    """The sizes of every input, and the batch where the file writes a number."""
+    """The sizes of every input, and the batch if the file has a number for it."""
 
     sizes: Mapping[str, Sizes]
     symbols: tuple[sympy.Symbol, ...]
@@ -27,12 +27,12 @@ class Axes:
     """Symbols by the names that the file gives to axes."""
 
     def of_one_sample(self) -> Axes:
-        """Return the axes with the batch as the number 1 that it is in the file."""
+        """Return the axes with batch 1, as the file has it."""
         sizes = {name: (size(1), *rest[1:]) for name, rest in self.sizes.items()}
         return Axes(sizes, self.symbols, None, self.named)
 
     def sample(self, count: int, height: int, width: int) -> dict[sympy.Symbol, int]:
-        """Return numbers for the symbols; a batch that was written is that number."""
+        """Return values for the symbols; a batch that the file has is kept."""
         known = {N: self.literal_batch or count, D: DEPTH, H: height, W: width}
         others = {
             s: height + 8 * i for i, s in enumerate(self.symbols) if s not in known
@@ -47,7 +47,7 @@ def inputs_of(model: Any) -> list[Any]:
 
 
 def axes_of(model: Any) -> Axes:
-    """Return the sizes of all inputs: one symbol for each name the file gives an axis.
+    """Return the sizes of all inputs, with one symbol for each name of an axis.
 
     **Errors**: no input; one without axes, or with none for a batch.
     """
@@ -70,7 +70,7 @@ def axes_of(model: Any) -> Axes:
 
 
 def _batch(found: Mapping[str, list[Any]]) -> int | None:
-    """Return the batch of all inputs as the number that the file has, if it has one."""
+    """Return the batch of all inputs if the file has a number for it."""
     for name, lengths in found.items():
         if not lengths:
             raise CostModelError(f'onnx: input "{name}" has no axis for a batch')
@@ -82,7 +82,7 @@ def _batch(found: Mapping[str, list[Any]]) -> int | None:
 
 
 def _lengths(value: Any, known: dict[str, sympy.Symbol]) -> list[Any]:
-    """Return an input's sizes: numbers, and symbols for what is open."""
+    """Return an input's sizes: numbers, or symbols if the file has none."""
     dims = list(value.type.tensor_type.shape.dim)
     numbers = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None
                for d in dims]  # fmt: skip
@@ -100,7 +100,7 @@ def _lengths(value: Any, known: dict[str, sympy.Symbol]) -> list[Any]:
 
 
 def _usual(numbers: list[int | None]) -> dict[int, sympy.Symbol]:
-    """Return what axes are called: of a map N × C × H × W, or N × H × W × C.
+    """Return the symbols of axes: of an image N × C × H × W, or N × H × W × C.
 
     A volume has its depth in front of the height.
     """

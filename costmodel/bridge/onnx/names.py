@@ -10,10 +10,10 @@ from typing import Any
 
 
 def path_of(node: Any) -> str:
-    """Return the path of the module that a node is of; empty where nobody says.
+    """Return the path of the module that a node belongs to, or "" if unknown.
 
-    PyTorch's exporters write it into the node's name, or beside it; where they fold a
-    batch norm into a convolution, the weight's name still tells whose it is.
+    PyTorch's exporters write it into the node's name or metadata; if they fold a batch
+    norm into a convolution, the weight's name still has it.
 
     >>> from types import SimpleNamespace as Node
     >>> name = "/layer1/layer1.0/conv1/Conv"
@@ -32,7 +32,7 @@ def path_of(node: Any) -> str:
 
 
 def _scopes(text: str) -> str:
-    """Return the last module of a list of them, each with its whole path."""
+    """Return the last module of a list of modules with their whole paths."""
     try:
         scopes = json.loads(text.replace("'", '"'))
     except json.JSONDecodeError:
@@ -48,7 +48,7 @@ def _is_kind(word: str, kind: str) -> bool:
 
 
 def joined(parts: Iterable[str]) -> str:
-    """Return the path of modules, each named as its place in the one before it.
+    """Return the path of nested modules, given by full paths or by single names.
 
     >>> joined(["features", "features.0", "features.0.1"]), joined(["a", "b"])
     ('features.0.1', 'a.b')
@@ -63,7 +63,7 @@ def joined(parts: Iterable[str]) -> str:
 
 
 def clean(text: str) -> str:
-    """Return words of letters, digits and _ that dots join.
+    """Return a name of words of letters, digits and _, joined by dots.
 
     >>> clean("onnx::MatMul_12"), clean("model/block 1.conv")
     ('onnx_MatMul_12', 'model.block_1.conv')
@@ -73,7 +73,7 @@ def clean(text: str) -> str:
 
 
 class Names:
-    """Gives every node a name of its own: its module's path where it is all of it."""
+    """Unique names for nodes: the module's path, if the node is the only one of it."""
 
     def __init__(self, paths: Iterable[tuple[str, str]]) -> None:
         """Take path and operator of every node that becomes an operator of ours."""
@@ -96,13 +96,13 @@ class Names:
         return self._unique(own or kind)
 
     def beside(self, path: str, own: str, kind: str) -> str:
-        """Return the name of a step that an operator takes before or after its own."""
+        """Return the name of an auxiliary node before or after an operator's own."""
         if path in self._leaves:
             return self._unique(f"{path}_{kind}")
         return self._unique(f"{path}.{kind}" if path else f"{own}_{kind}".lstrip("_"))
 
     def stored(self, name: str) -> str:
-        """Return the name of a stored tensor, beside the node of its module."""
+        """Return the name of a stored tensor, next to the node of its module."""
         path = clean(name) or "stored"
         scope, dot, last = path.rpartition(".")
         return self._unique(

@@ -1,4 +1,4 @@
-"""The reading itself: the input, node by node, and the network."""
+"""Reading of an ONNX file: its inputs, its nodes in order, and the network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sympy
 from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import Dim, N
 from costmodel.bridge.importing.batch_axis import shaped, split
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import SIDES, SampleError, Traced
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.onnx.call import NodeCall
@@ -29,20 +29,20 @@ from costmodel.network.graph import Network
 
 
 COUNT = 11
-"""The batch there: a number that is no other size by chance."""
+"""The batch of samples: a number that hardly occurs as another size."""
 
 
 def read(path: str | Path, *, on_unknown: str = "raise") -> Network:
-    """Return the network of an ONNX file, symbolic in the sizes it leaves open.
+    """Return the network of an ONNX file, symbolic in the sizes without a number.
 
-    Of an input N × C × H × W, the axes without a number become N, H and W, of a volume
-    D, H and W; other open axes have the file's own names. Sizes of weights are read,
-    not their numbers. Every formula is held against what ONNX itself infers at a sample
+    For an input N × C × H × W, axes without a number become N, H and W, for a volume
+    D, H and W; other such axes have the file's own names. Sizes of weights are read,
+    not their values. Every formula is compared with what ONNX itself infers at a sample
     size.
 
     **Errors**: operators without a rule, all of them with their nodes, unless
     ``on_unknown="mark"`` keeps them as opaque nodes; sizes that lose their formula; a
-    file that is none; :class:`MissingDependencyError` without the package onnx.
+    file of another format; :class:`MissingDependencyError` without the package onnx.
     """
     if on_unknown not in {"raise", "mark"}:
         raise CostModelError(
@@ -56,7 +56,7 @@ def read(path: str | Path, *, on_unknown: str = "raise") -> Network:
 
 
 def _at_any_batch(model: Any, file: Path, *, marks: bool) -> Network:
-    """Return the network at a batch of N, where the file's graph allows it."""
+    """Return the network at a batch of N, if the file's graph allows it."""
     axes = axes_of(model)
     if axes.literal_batch is None:
         return _read(model, file, axes, N, marks=marks)
@@ -79,7 +79,7 @@ def _is_known(domain: str, kind: str) -> bool:
 
 
 _OURS = {"", "ai.onnx"}
-"""The names of ONNX's own set of operators."""
+"""The names of ONNX's own operator set."""
 
 
 def _read(model: Any, file: Path, axes: Axes, batch: Dim, *, marks: bool) -> Network:
@@ -100,7 +100,7 @@ def _read(model: Any, file: Path, axes: Axes, batch: Dim, *, marks: bool) -> Net
 
 
 def _samples(axes: Axes) -> Iterator[Mapping[sympy.Symbol, int]]:
-    """Return numbers for the symbols of the inputs, one set after the other."""
+    """Return sets of values for the symbols of the inputs, to be tried in turn."""
     seen = []
     for height, width in SIDES:
         values = axes.sample(COUNT, height, width)
@@ -134,7 +134,7 @@ def walk(graph: FileGraph, nodes: Any) -> None:
             _branch(graph, node)
             continue
         if node.output and all(name in graph.tensors for name in node.output if name):
-            # Read together with the node before it.
+            # Already read, with the node before it.
             continue
         call = infer(NodeCall(graph, node))
         if _is_reached(call) or _is_product(call):
@@ -150,7 +150,7 @@ def _is_reached(call: NodeCall) -> bool:
 
 
 def _is_product(call: NodeCall) -> bool:
-    """Say whether a node multiplies learned tensors: work, if once for any batch."""
+    """Say whether a node multiplies stored tensors, which is work once per batch."""
     if call.kind not in _PRODUCTS:
         return False
     operands = (call.tensor(i) for i in range(call.many))
@@ -167,12 +167,12 @@ def _read_node(call: NodeCall) -> None:
         return
     try:
         reader(call)
-    except Undone:
+    except NoRule:
         _unknown(call)
 
 
 def _unknown(call: NodeCall) -> None:
-    """Write down an operator without a rule; its outputs go on as ONNX infers them."""
+    """Record an operator without a rule; its outputs have ONNX's inferred sizes."""
     graph = call.graph
     given = (call.tensor(i) for i in range(call.many))
     operands = [call.operand(value) for value in given if value is not None]
@@ -189,7 +189,7 @@ def _unknown(call: NodeCall) -> None:
 
 
 def _rest(graph: FileGraph) -> dict[str, list[str]]:
-    """Return what is unknown, and what else will be behind an unknown size."""
+    """Return the operators without a rule, and those that follow an unknown size."""
     found = {kind: list(nodes) for kind, nodes in graph.unknown.items()}
     for node in reached(graph.model.graph):
         nodes = found.setdefault(node.op_type, [])
@@ -213,7 +213,7 @@ def _unknown_error(graph: FileGraph, unknown: dict[str, list[str]]) -> CostModel
 
 
 def _branch(graph: FileGraph, node: Any) -> None:
-    """Read the branch of a condition on sizes; one on data has no one cost."""
+    """Read the taken branch of a condition on sizes; refuse a condition on data."""
     call = NodeCall(graph, node)
     condition = call.tensor(0)
     array = condition.array if isinstance(condition, Constant) else None

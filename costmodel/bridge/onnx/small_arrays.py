@@ -1,7 +1,7 @@
-"""Operators on small arrays of numbers and sizes, which graphs compute shapes with.
+"""Operators on small arrays of numbers and sizes, from which graphs compute shapes.
 
-Arrays hold Python's own numbers, and sizes that keep their formulas; NumPy moves them
-about, and their own arithmetic does the rest.
+Arrays contain Python numbers, and sizes that keep their formulas; NumPy moves the
+elements, whose own arithmetic computes the formulas.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Rule = Callable[["Arguments"], Array | list[Array]]
 
 
 class LostError(Exception):
-    """A size came out as a plain number: its formula is lost."""
+    """A size became a plain number, so that its formula is lost."""
 
 
 class Arguments:
-    """The arrays that an operator reads, and its attributes."""
+    """The operand arrays of an operator, and its attributes."""
 
     def __init__(self, arrays: Sequence[Array], get: Callable[..., Any]) -> None:
         """Keep arrays of Python's numbers."""
@@ -35,13 +35,13 @@ class Arguments:
         self.get = get
 
     def __getitem__(self, place: int) -> Array:
-        """Return an array; None where it is left out."""
+        """Return an array; None if it is left out."""
         return self.arrays[place] if place < len(self.arrays) else None
 
     def listed(self, place: int, name: str) -> list[int] | None:
-        """Return plain numbers of an array, or of an attribute.
+        """Return plain numbers from an array, or from an attribute.
 
-        What is as large as a size of the input is no small array.
+        An array whose length depends on the input's size is refused.
         """
         if self[place] is not None:
             if any(map(_is_size, self[place].ravel())):
@@ -52,7 +52,7 @@ class Arguments:
 
 
 def each(function: Callable[..., Any], arity: int = 1) -> Rule:
-    """Return a rule for a function of each element, or of several arrays' elements."""
+    """Return a rule for an elementwise function of one or several arrays."""
     call = np.frompyfunc(_kept(function), arity, 1)
 
     def rule(given: Arguments) -> Array:
@@ -62,7 +62,7 @@ def each(function: Callable[..., Any], arity: int = 1) -> Rule:
 
 
 def _kept(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that fails where it makes a plain fraction of a size."""
+    """Return a function that fails if it makes a plain fraction from a size."""
 
     def called(*values: Any) -> Any:
         made = function(*values)
@@ -78,7 +78,7 @@ def _is_size(value: Any) -> bool:
 
 
 def folded(function: Callable[..., Any]) -> Rule:
-    """Return a rule for a function of two, taken over any number of arrays."""
+    """Return a rule that folds a binary function over any number of arrays."""
     call = np.frompyfunc(function, 2, 1)
 
     def rule(given: Arguments) -> Array:
@@ -88,7 +88,7 @@ def folded(function: Callable[..., Any]) -> Rule:
 
 
 def reduced(function: Callable[..., Any]) -> Rule:
-    """Return a rule for a function of two, taken over axes."""
+    """Return a rule that folds a binary function over axes."""
     call = np.frompyfunc(function, 2, 1)
 
     def rule(given: Arguments) -> Array:
@@ -116,7 +116,7 @@ def _choose(condition: Any, left: Any, right: Any) -> Any:
 
 
 def _divide(left: Any, right: Any) -> Any:
-    """Divide: whole numbers towards zero, as ONNX does; sizes are not below it."""
+    """Divide, integers towards zero as in ONNX; sizes are never negative."""
     if isinstance(left, int) and isinstance(right, int):
         if type(left) is int and type(right) is int and (left < 0) != (right < 0):
             return -(abs(left) // abs(right))
@@ -131,12 +131,12 @@ def _subtract(left: Any, right: Any) -> Any:
 
 
 def _truncate(value: Any) -> Any:
-    """Return the whole part; sizes are not below zero."""
+    """Return the integer part; sizes are never negative."""
     return math.floor(value) if _is_size(value) else math.trunc(value)
 
 
 def _round(value: Any) -> Any:
-    """Round half to even; a size over a number has no formula then."""
+    """Round half to even; a rounded fraction of a size has no formula."""
     if isinstance(value, SizeRatio):
         if value.denominator != 1:
             raise LostError
@@ -151,7 +151,7 @@ def _as_fraction(value: Any) -> Any:
 
 
 def _whole_fraction(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return floor or ceiling, which ONNX gives as a fraction again."""
+    """Return floor or ceiling, whose result is a float in ONNX."""
 
     def called(value: Any) -> Any:
         return _as_fraction(function(value))
@@ -172,14 +172,14 @@ def _either(left: Any, right: Any) -> bool:
 
 
 def gather(given: Arguments) -> Array:
-    """Return elements along an axis, by their places."""
+    """Return elements along an axis, by their indices."""
     flat = given.listed(1, "indices")
     places = np.array(flat, dtype=np.int64).reshape(given[1].shape)
     return _array(np.take(given[0], places, axis=given.get("axis", 0)))
 
 
 def slice_(given: Arguments) -> Array:
-    """Return parts along some axes."""
+    """Return slices along some axes."""
     starts, ends = given.listed(1, "starts"), given.listed(2, "ends")
     if starts is None or ends is None:
         raise KeyError("starts")
@@ -218,7 +218,7 @@ def expand(given: Arguments) -> Array:
 
 
 def cast(given: Arguments) -> Array:
-    """Return the numbers as whole ones, or as they are."""
+    """Return the numbers as integers, or unchanged."""
     kind = given.get("to", 1)
     rule = _as_fraction if kind in _FRACTIONS else bool if kind == 9 else _truncate
     return _array(np.frompyfunc(rule, 1, 1)(given[0]))
@@ -229,7 +229,7 @@ _FRACTIONS = {1, 10, 11, 16}
 
 
 def split(given: Arguments) -> list[Array]:
-    """Return the array in parts."""
+    """Return the array split into parts."""
     axis, lengths = given.get("axis", 0), given.listed(1, "split")
     if lengths is None:
         return np.array_split(given[0], given.get("num_outputs", 0), axis=axis)
@@ -238,7 +238,7 @@ def split(given: Arguments) -> list[Array]:
 
 
 def concat(given: Arguments) -> Array:
-    """Return arrays joined along an axis."""
+    """Return arrays concatenated along an axis."""
     parts = [array for array in given.arrays if array is not None]
     return np.concatenate(parts, axis=given.get("axis", 0))
 
@@ -292,4 +292,4 @@ VALUES: dict[str, Rule] = {
     "ReduceMax": reduced(max),
     "ReduceMin": reduced(min),
 }
-"""Rules by ONNX's names; what is not here is asked of ONNX's own reference."""
+"""Rules by ONNX's names; others use ONNX's reference implementation."""

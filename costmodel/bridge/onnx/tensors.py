@@ -1,4 +1,4 @@
-"""What is known of the tensors of an ONNX graph: traced ones, and constant ones."""
+"""Constant tensors of an ONNX graph, and arrays of sizes with formulas."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio
 
 @dataclass(frozen=True, slots=True)
 class Constant(importing.Constant):
-    """A tensor that depends on stored ones alone, or on sizes; its numbers, if few."""
+    """A tensor computed from stored ones or sizes alone, with its values if few."""
 
     dtype: int = 1
     is_learnable: bool = False
-    """Whether it comes from a tensor that may be learned."""
+    """Whether it comes from a learnable tensor."""
     load: Callable[[], Any] | None = None
-    """Gives its numbers, as an array that may hold sizes with their formulas."""
+    """Returns its values, as an array that may contain sizes with their formulas."""
 
     @property
     def array(self) -> Any:
-        """The numbers; None where they are too many, or unknown."""
+        """The values; None if they are too many, or unknown."""
         return None if self.load is None else self.load()
 
 
@@ -34,7 +34,7 @@ Tensor = Traced | Constant
 
 
 def plain(array: Any) -> Any:
-    """Return an array of sizes as numbers: those of the sample.
+    """Return an array of sizes as their numbers for the sample.
 
     >>> plain(np.array([2, 3], dtype=object)).dtype.name
     'int64'
@@ -52,7 +52,7 @@ def plain(array: Any) -> Any:
 
 
 def plain_number(value: Any) -> Any:
-    """Return a size as the number that it is for the sample."""
+    """Return a size as its number for the sample."""
     if isinstance(value, SizeInt):
         return int.__add__(value, 0)
     if isinstance(value, SizeRatio):
@@ -61,7 +61,7 @@ def plain_number(value: Any) -> Any:
 
 
 def has_formula(array: Any) -> bool:
-    """Say whether an array holds sizes that depend on the input's."""
+    """Say whether an array contains sizes that depend on the input's."""
     return array.dtype == object and any(
         isinstance(v, (SizeInt, SizeRatio)) for v in array.ravel()
     )

@@ -1,4 +1,4 @@
-"""Independent answers about a compiled module: nothing here uses our formulas."""
+"""Independent counts of a compiled module; nothing here uses our formulas."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from costmodel.errors import CostModelError, MissingDependencyError
 
 
 def fvcore_macs(module: nn.Module, size: tuple[int, ...]) -> Mapping[str, int]:
-    """Return what fvcore counts, by operator, in MACs (it calls them flops).
+    """Return fvcore's counts by operator, in MACs (which it calls flops).
 
     Only ``conv`` and ``linear`` are multiply–accumulates; its total also counts
-    normalization and pooling. It is blind to ``padding="same"``.
+    normalization and pooling. It skips convolutions with ``padding="same"``.
     """
     counts: Counter[str] = _fvcore(module, size, "by_operator")
     return {name: int(count) for name, count in counts.items()}
@@ -36,7 +36,7 @@ def fvcore_macs_by_module(
 
 
 def _fvcore(module: nn.Module, size: tuple[int, ...], how: str) -> Any:
-    """Run fvcore quietly (it and PyTorch warn of each other); it executes on zeros."""
+    """Run fvcore on zeros, without the warnings of it and PyTorch about each other."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -55,7 +55,7 @@ def flop_counter_macs(module: nn.Module, size: tuple[int, ...]) -> Mapping[str, 
 
     It counts every multiply–accumulate as two; the module may be on ``meta``.
     """
-    # Even without gradients a view of a parameter asks for one, which the counter takes
+    # Even without gradients a view of a parameter requires one, which the counter takes
     # for an operand of a backward pass; a detached parameter does not.
     detached = {name: p.detach() for name, p in module.named_parameters()}
     sample = torch.zeros(size, device=_device(module))
@@ -72,10 +72,10 @@ def symbolic_macs(
 
     PyTorch's shape environment runs the module on a fake input whose batch, height
     and width are symbols: a derivation that shares no code with ours. Some of its
-    operators (local response normalization, padding) fix a symbol to the number it
-    happened to have, or refuse one (cropping); there this oracle has no answer, and
-    raises. Others (pooling in
-    ceil_mode) hold for some sizes only; at the rest the function gives None.
+    operators (local response normalization, padding) fix a symbol to its example value,
+    or refuse a symbol (cropping); then this oracle has no answer, and raises. Others
+    (pooling in ceil_mode) hold for some sizes only; for the rest the function returns
+    None.
     """
     from torch._dynamo.source import ConstantSource
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -89,7 +89,7 @@ def symbolic_macs(
     mode = FakeTensorMode(shape_env=shapes, allow_non_fake_inputs=True)
     free, fixed = DimDynamic.DYNAMIC, DimDynamic.STATIC
     context = StatelessSymbolicContext(dynamic_sizes=[free, fixed, free, free])
-    # Sizes that no layer's own numbers are likely to equal.
+    # Sizes that are unlikely to occur as numbers of layers.
     sample = torch.empty(3, channels, 229, 261, device="meta")
     source = ConstantSource("image")
     image = mode.from_tensor(sample, symbolic_context=context, source=source)
@@ -128,16 +128,16 @@ def learnable(module: nn.Module) -> int:
 def executed_shapes(
     module: fx.GraphModule, size: tuple[int, ...]
 ) -> Mapping[str, tuple[int, ...]]:
-    """Run a compiled network and return the shape each of its nodes really gave."""
+    """Run a compiled network and return the shape of each node's result."""
     shapes: dict[str, tuple[int, ...]] = {}
 
     class Recorder(fx.Interpreter):
-        """Execute node by node, and note every result's shape."""
+        """Execute node by node, and record every result's shape."""
 
         def run_node(self, n: fx.Node) -> Any:
             """Run one node."""
             result = super().run_node(n)
-            if "node" in n.meta:  # a sum of three is two additions: the last counts
+            if "node" in n.meta:  # a sum of three is two additions, the last the node's
                 shapes[n.meta["node"]] = tuple(result.shape)
             return result
 
@@ -147,7 +147,7 @@ def executed_shapes(
 
 
 def executed_activations(module: nn.Module, size: tuple[int, ...]) -> int:
-    """Run any module, and return how many elements its conv and linear layers put out.
+    """Run any module, and return the number of outputs of its conv and linear layers.
 
     Layers are those of ``torch.nn``; the module may be on ``meta``.
     """
@@ -169,6 +169,6 @@ def executed_activations(module: nn.Module, size: tuple[int, ...]) -> int:
 
 
 def _device(module: nn.Module) -> torch.device:
-    """Return where a module's tensors are."""
+    """Return the device of a module's tensors."""
     tensors = module.state_dict().values()
     return next((t.device for t in tensors), torch.device("cpu"))

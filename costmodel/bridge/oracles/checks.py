@@ -1,4 +1,4 @@
-"""Our counts of one network beside every oracle's."""
+"""Counts of one network compared with those of independent counters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONVOLUTIONS = ("conv", "table_conv")
 
 
 def check(network: Network) -> tuple[Check, ...]:
-    """Compile a bound network, and set its counts beside four independent oracles.
+    """Compile a bound network, and compare its counts with four independent oracles.
 
     The oracles are the module's own tensors, its executed shapes, PyTorch's
     ``FlopCounterMode`` and fvcore; the two counters see convolutions and linear layers.

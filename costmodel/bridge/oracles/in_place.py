@@ -1,4 +1,4 @@
-"""Let activations write over their operands, as the modules of libraries do."""
+"""In-place activations in compiled modules, as in the modules of libraries."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MAKERS = (
     *spatial_ranks.CONV_TRANSPOSE.values(), *spatial_ranks.BATCH_NORM.values(),
     *spatial_ranks.INSTANCE_NORM.values(),
 )  # fmt: skip
-"""Layers whose results are blocks of their own: views of nothing, read by no caller."""
+"""Layers whose results are new blocks, neither views nor inputs of the caller."""
 
 
 def overwrite(module: fx.GraphModule) -> fx.GraphModule:
-    """Put each activation in place whose operand nothing else reads.
+    """Make each activation in-place whose operand nothing else reads.
 
-    Results are the same. In evaluation alone: autograd may need what is written over.
+    Results are the same. In evaluation only: autograd may need what is overwritten.
     """
     leaves = dict(module.named_modules())
     for node in module.graph.nodes:
@@ -37,7 +37,7 @@ def overwrite(module: fx.GraphModule) -> fx.GraphModule:
 
 
 def _is_free(source: object, leaves: dict[str, nn.Module]) -> bool:
-    """Say whether a value is a block of its own, or a sum, with a single reader."""
+    """Say whether a value is a new block, or a sum, with a single reader."""
     if not isinstance(source, fx.Node) or len(source.users) != 1:
         return False
     if source.op == "call_function":

@@ -1,8 +1,8 @@
-"""The support of input gradients: what a position of a real module depends on.
+"""The support of input gradients: the input elements that a position depends on.
 
 A module is made linear and positive: weights are positive, biases zero, activations
-the identity, normalizations too, max pooling an average. No two contributions cancel
-then, so the gradient of a position is above zero exactly where the input is seen.
+and normalizations the identity, max pooling an average. Then no contributions cancel,
+and the gradient of a position is positive exactly on its support.
 Nothing here uses our formulas.
 """
 
@@ -35,15 +35,15 @@ def gradient_support(
 ) -> torch.Tensor:
     """Return where ∂(Σ channels of a position)/∂(input) is not zero.
 
-    The result is ``channels × height × width`` of the bound network's input, or what
-    axes it has; without a position, all of the layer's elements are summed.
+    The result has the axes of the bound network's input, ``channels × height × width``;
+    without a position, all of the layer's elements are summed.
     """
     module = _positive(compile(replace(network, outputs=(layer,))))
     size = tuple(int(n) for n in network.inputs[0].output.sizes)
     image = torch.ones((1, *size), dtype=torch.float64, requires_grad=True)
     output = module.double().requires_grad_(requires_grad=False)(image)
     chosen = output if position is None else output[:, :, *position]
-    if not output.requires_grad:  # made of zeros alone
+    if not output.requires_grad:  # computed from zeros alone
         return torch.zeros(size, dtype=torch.bool)
     (gradient,) = torch.autograd.grad(chosen.sum(), image)
     if not torch.isfinite(gradient).all():
@@ -55,12 +55,12 @@ class WindowSum(nn.Module):
     """The sum under each window of a pooling layer, dilation and ceil_mode included."""
 
     def __init__(self, pool: Any) -> None:
-        """Keep the pooling layer: PyTorch itself says how many windows there are."""
+        """Keep the pooling layer, from which PyTorch gives the number of windows."""
         super().__init__()
         self.pool = pool
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return ``batch × channels`` of as many positions as the pool has."""
+        """Return ``batch × channels`` with as many positions as the pool has."""
         pool, channels = self.pool, x.shape[1]
         kernel, stride, padding, dilation = (
             value if isinstance(value, tuple) else (value,) * (x.dim() - 2)
@@ -79,7 +79,7 @@ class WindowSum(nn.Module):
 
 
 class ChannelMean(nn.Module):
-    """The mean over neighbouring channels, as local response normalization takes it."""
+    """The mean over neighbouring channels, for local response normalization."""
 
     def __init__(self, norm: nn.LocalResponseNorm) -> None:
         """Keep the number of neighbours."""
@@ -95,10 +95,10 @@ class ChannelMean(nn.Module):
 
 
 class AllChannels(nn.Module):
-    """The mean of all channels, for each: what a softmax or a set of codes looks at."""
+    """The mean of all channels in each channel, for a softmax or a set of codes."""
 
     def __init__(self, channels: int | None = None) -> None:
-        """Keep how many channels to put out; by default as many as come in."""
+        """Keep the number of output channels; by default that of the input."""
         super().__init__()
         self.channels = channels
 
@@ -125,7 +125,7 @@ def _positive(module: nn.Module) -> nn.Module:
 
 
 def _averaging(layer: Any) -> nn.Module:
-    """Give each output the mean of its taps: positive, and never too large."""
+    """Give each output the mean of its taps, which is positive and bounded."""
     with torch.no_grad():
         layer.weight.fill_(1 / layer.weight[0].numel())
         if layer.bias is not None:
@@ -140,7 +140,7 @@ def _averaging_maps(layer: modules.TableConv2d) -> nn.Module:
 
 
 class Mean(nn.Module):
-    """The mean over some axes, for each element: what a normalization looks at."""
+    """The mean over some axes at each element, for a normalization."""
 
     def __init__(self, axes: Callable[[torch.Tensor], tuple[int, ...]]) -> None:
         """Keep which axes, by the tensor."""
@@ -172,7 +172,7 @@ class GroupMean(nn.Module):
 
 
 def _function(layer: Function) -> nn.Module:
-    """Move as it does, add for a function of two, and average for a reduction."""
+    """Keep moves, replace functions of two operands by sums, reductions by means."""
     if layer.function in MOVES:
         return layer
     if layer.function in functions.REDUCTIONS.values():
@@ -196,7 +196,7 @@ def _identity(_layer: nn.Module) -> nn.Module:
 
 
 def _itself(layer: nn.Module) -> nn.Module:
-    """Keep what is linear and positive already."""
+    """Return a module that is linear and positive already."""
     return layer
 
 
@@ -233,5 +233,5 @@ POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
 }  # fmt: skip
 """Positive linear forms by a leaf's exact type. A leaf without one is an error.
 
-A module of a function of each element is none here: it becomes the identity.
+Modules of elementwise functions are not listed: they become the identity.
 """

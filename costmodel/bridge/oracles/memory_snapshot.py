@@ -1,7 +1,7 @@
-"""When memory is really there: PyTorch runs a compiled module, and every block is seen.
+"""Measured lifetimes of memory blocks, while PyTorch runs a compiled module.
 
-Nothing here uses our formulas. A dispatch mode meets each tensor that any operator
-makes, below autograd, and a finalizer tells when its memory goes.
+Nothing here uses our formulas. A dispatch mode sees each tensor that any operator
+creates, below autograd, and a finalizer records when its memory is freed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from costmodel.bridge.oracles.memory_trackers import samples, stored_storages
 
 @dataclass(eq=False)
 class Block:
-    """A storage: its bytes, the first and last step that it was seen to live in."""
+    """A storage: its bytes, the first and last step in which it was alive."""
 
     bytes: int
     first: int
@@ -30,7 +30,7 @@ class Block:
 
 @dataclass
 class Executed:
-    """What a run did: nodes whose backward ran, in order, and bytes a step."""
+    """The result of a run: nodes whose backward ran, in order, and bytes per step."""
 
     backward: list[str]
     timeline: list[int]
@@ -40,10 +40,10 @@ class Executed:
 def executed_lifetimes(
     module: fx.GraphModule, size: tuple[int, ...], dtype: str = "float32"
 ) -> Executed:
-    """Run a prepared module forward, and backward while it trains; see every block.
+    """Run a prepared module forward, and in training backward; record every block.
 
-    A block that comes and goes within one node is workspace, and not counted. The
-    module may be on ``meta``: blocks are sized, but hold nothing.
+    A block that is allocated and freed within one node is workspace, and not counted.
+    The module may be on ``meta``: blocks have sizes, but no memory.
     """
     watch = _Watch(module)
     if not module.training:
@@ -62,7 +62,7 @@ def executed_lifetimes(
 
 
 class _Loss(torch.autograd.Function):
-    """A loss whose gradients are tensors of their own, held by nobody else."""
+    """A loss whose gradients are new tensors, with no other holder."""
 
     @staticmethod
     def forward(ctx: Any, *results: torch.Tensor) -> torch.Tensor:
@@ -81,7 +81,7 @@ class _Loss(torch.autograd.Function):
 
 @dataclass(eq=False)
 class _Sum:
-    """A sum of two gradients that autograd took: the blocks of terms and result."""
+    """A sum of two gradients by autograd: the blocks of its terms and result."""
 
     first: Block
     second: Block
@@ -90,7 +90,7 @@ class _Sum:
 
 
 class _Watch(TorchDispatchMode):
-    """Sees every block that is made, and the step in which it is made and goes."""
+    """Records every block, and the steps in which it is allocated and freed."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class _Watch(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Run an operator, and look at what it takes and makes."""
+        """Run an operator, and record its operands and results."""
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves((args, result)):
             if isinstance(tensor, torch.Tensor) and tensor.dim():
@@ -122,11 +122,11 @@ class _Watch(TorchDispatchMode):
         return result
 
     def see(self, tensor: torch.Tensor) -> Block:
-        """Return the block of a tensor; a new one is watched until it goes."""
+        """Return the block of a tensor; a new one is tracked until it is freed."""
         storage = tensor.untyped_storage()
         key = id(storage)
         if key not in self.living:
-            # What the loss hands over counts; it comes before any node's backward.
+            # The loss's gradients count; they precede any node's backward.
             is_loss = self.is_backward and not self.order
             block = Block(storage.nbytes(), self.now, is_result=is_loss)
             self.living[key] = block
@@ -136,11 +136,11 @@ class _Watch(TorchDispatchMode):
         return self.living[key]
 
     def gone(self, key: int) -> None:
-        """Note that a block is no more."""
+        """Record that a block was freed."""
         self.living.pop(key).last = self.now
 
     def name(self, function: Any, node: str) -> None:
-        """Have the functions behind a result tell when they run backward."""
+        """Add hooks to the autograd functions of a result, to record their backward."""
         waiting = [function] if function is not None else []
         while waiting:
             found = waiting.pop()
@@ -152,18 +152,18 @@ class _Watch(TorchDispatchMode):
             waiting += [f for f, _ in found.next_functions if f is not None]
 
     def enter(self, node: str) -> None:
-        """Begin a function that belongs to a node; a new node is a new step."""
+        """Enter a function that belongs to a node; a new node starts a new step."""
         self.inside = True
         if self.order[-1:] != [node]:
             self.now += bool(self.order)
             self.order.append(node)
 
     def leave(self) -> None:
-        """End a function; what follows is autograd adding gradients up."""
+        """Leave a function; until the next one, autograd adds gradients."""
         self.inside = False
 
     def report(self, order: list[str]) -> Executed:
-        """Return what lived when; gradients of parameters are not part of it."""
+        """Return the bytes alive in each step, without gradients of parameters."""
         steps = self.forward_steps + len(order)
         for parameter in self.module.parameters():
             if parameter.grad is not None:
@@ -180,10 +180,10 @@ class _Watch(TorchDispatchMode):
         return Executed(order, timeline, counted)
 
     def _add_in_place(self) -> None:
-        """Join blocks that would be one if nobody watched.
+        """Merge blocks that would be one without the dispatch mode.
 
-        Autograd adds a gradient into the first one where it alone holds that, which is
-        then gone right after the sum. With a dispatch mode it never does.
+        Autograd adds a gradient into the first one if nothing else holds that, but
+        never with a dispatch mode: here such a block is freed right after the sum.
         **Source**: PyTorch, ``torch/csrc/autograd/input_buffer.cpp``.
         """
         joined: dict[int, Block] = {}
@@ -201,7 +201,7 @@ class _Watch(TorchDispatchMode):
 def _forward(
     watch: _Watch, size: tuple[int, ...], dtype: str
 ) -> tuple[torch.Tensor, ...]:
-    """Run node by node, let go of values after their last reader; return results."""
+    """Run node by node, free values after their last reader; return the results."""
     module = watch.module
     nodes = list(module.graph.nodes)
     last = {node: node for node in nodes}
@@ -213,7 +213,7 @@ def _forward(
         else:
             value = runner.run_node(node)
         runner.env[node] = value
-        if "node" in node.meta:  # a sum of three is two additions: the last counts
+        if "node" in node.meta:  # a sum of three is two additions, the last the node's
             watch.see(value).is_result = True
             watch.name(value.grad_fn, node.meta["node"])
         del value

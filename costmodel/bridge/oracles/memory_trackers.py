@@ -1,4 +1,4 @@
-"""What PyTorch's own instruments say of memory: hooks of autograd, and its tracker.
+"""Memory by PyTorch's own instruments: autograd's hooks, and ``MemTracker``.
 
 Nothing here uses our formulas.
 """
@@ -25,7 +25,7 @@ def prepare(
     """Put a compiled module in its mode and dtype, ReLUs in place where named.
 
     Dropout becomes the operator that GPUs run, whose mask is Boolean: on a CPU
-    PyTorch multiplies by a mask as wide as the elements.
+    PyTorch multiplies by a mask of the elements' dtype.
     """
     for name, leaf in list(module.named_modules()):
         if isinstance(leaf, nn.Dropout):
@@ -42,8 +42,8 @@ def saved_blocks(
 ) -> list[int]:
     """Run a prepared module; return the bytes of each block that autograd saved.
 
-    PyTorch's own hooks see every saved tensor; parameters, buffers and single numbers
-    are left out, and a block that several tensors share counts once.
+    PyTorch's own hooks see every saved tensor; parameters, buffers and scalars are left
+    out, and a block that several tensors share counts once.
     """
     stored = stored_storages(module)
     blocks: dict[int, torch.UntypedStorage] = {}
@@ -60,7 +60,7 @@ def saved_blocks(
 
 
 class Tracked(NamedTuple):
-    """Bytes that PyTorch's own tracker counts: at the peak and after a forward pass."""
+    """Bytes that PyTorch's own tracker counts, at the peak and after a forward pass."""
 
     peak: int
     left: int
@@ -71,8 +71,8 @@ class Tracked(NamedTuple):
 def tracked_bytes(network: Network, *, training: bool) -> Tracked:
     """Run a network forward under ``MemTracker``, on fake tensors; return its counts.
 
-    The sample is there before it starts, so that it does not count it. Unlike
-    :func:`executed_lifetimes` it counts what an operator needs only while it runs.
+    The sample exists before it starts, so it is not counted. Unlike
+    :func:`executed_lifetimes` it counts workspace.
     """
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.distributed._tools.mem_tracker import MemTracker
@@ -104,7 +104,7 @@ class _Dropout(nn.Module):
         self.probability = probability
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Drop elements while training."""
+        """Drop elements in training."""
         if self.training and 0 < self.probability < 1:
             return torch.native_dropout(x, self.probability, True)[0]
         return nn.functional.dropout(x, self.probability, self.training)

@@ -1,7 +1,7 @@
-"""Products that autograd really takes, counted by running layers on ones.
+"""The products that autograd really computes, counted by running layers on ones.
 
 Nothing here uses our formulas. With every element, weight and incoming gradient 1,
-each product is 1, so a sum of results is a number of products.
+each product is 1, so that a sum of results counts products.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class ExecutedProducts(NamedTuple):
 
 
 class _Operand(NamedTuple):
-    """What a layer was given: its shape, and whether it needs a gradient."""
+    """The operand of a layer: its shape, and whether it needs a gradient."""
 
     shape: torch.Size
     needs_gradient: bool
 
 
 LAYERS = (*spatial_ranks.CONV.values(), nn.Linear, modules.TableConv2d)
-"""Modules that multiply by what they learn."""
+"""Modules that multiply by learned weights."""
 
 
 def executed_products(
@@ -41,8 +41,8 @@ def executed_products(
 ) -> Mapping[str, ExecutedProducts]:
     """Return the products of every layer of a compiled module, by its node's name.
 
-    The module runs once, to see which operands autograd needs a gradient of. Then each
-    layer runs by itself: grouped, strided and dilated as it is, on ones in the place of
+    The module runs once, to find the operands that need a gradient. Then each layer
+    runs by itself, with its groups, stride and dilation, on ones in the place of
     padding too, since padded taps count.
     """
     seen: dict[str, _Operand] = {}
@@ -94,7 +94,7 @@ def flop_counter_training_macs(
 ) -> Mapping[str, int]:
     """Return half of what ``FlopCounterMode`` counts forward and backward, by operator.
 
-    It forgets the groups of a convolution's backward: ask it of ungrouped ones only.
+    It ignores groups in a convolution's backward, so it holds for ungrouped ones only.
     """
     with FlopCounterMode(display=False) as counter:
         result = module(torch.zeros(size, device=next(module.parameters()).device))

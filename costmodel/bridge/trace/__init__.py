@@ -1,4 +1,4 @@
-"""Trace any module: its network, symbolic in N, H and W."""
+"""Tracing of PyTorch modules to networks that are symbolic in N, H and W."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["trace"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the tracer, and PyTorch with it, when it is first asked for."""
+    """Import the tracer, and PyTorch with it, on first use."""
     if name != "trace":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from costmodel.bridge.trace.run import trace

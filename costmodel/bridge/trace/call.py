@@ -1,4 +1,4 @@
-"""One call of a torch function: its arguments, its result, and its weights."""
+"""Calls of torch functions: arguments, results, and weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from costmodel.algebra.symbols import Dim
-from costmodel.bridge.importing.call import Call, Pads, Undone
+from costmodel.bridge.importing.call import Call, NoRule, Pads
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt
 from costmodel.bridge.trace.tracer import Tracer
@@ -17,10 +17,10 @@ from costmodel.bridge.trace.tracer import Tracer
 
 @dataclass
 class TorchCall(Call):
-    """A call of a torch function that the input reaches.
+    """A call of a torch function that depends on the input.
 
-    ``made`` is what PyTorch's own kernel made of tensors without memory: every formula
-    is held against its sizes.
+    ``made`` is the result of PyTorch's own kernel on tensors without memory: every
+    formula is compared with its sizes.
     """
 
     graph: Tracer
@@ -29,15 +29,15 @@ class TorchCall(Call):
     options: dict[str, Any]
     made: Any = None
     arguments: tuple[str, ...] = ()
-    """What the arguments are called, in their order."""
+    """The names of the arguments, in order."""
 
     @property
     def where(self) -> str:
-        """The module that runs."""
+        """The running module."""
         return self.graph.path or "forward"
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return an argument by its name, wherever it is given."""
+        """Return an argument by its name, given by position or by keyword."""
         if name in self.arguments:
             place = self.arguments.index(name)
             if place < len(self.args):
@@ -45,7 +45,7 @@ class TorchCall(Call):
         return self.options.get(name, default)
 
     def rest(self, place: int, name: str) -> list[Any]:
-        """Return sizes or axes that are given one by one, or as a list."""
+        """Return sizes or axes given one by one, or as a list."""
         value = self.get(name)
         if isinstance(value, Sequence):
             return list(value)
@@ -63,9 +63,9 @@ class TorchCall(Call):
         return isinstance(known, Traced)
 
     def constant(self, value: Any) -> str | None:
-        """Return a number as text; one that a tensor holds is not known, and 0.
+        """Return a number as text; one in a scalar tensor is unknown, and written as 0.
 
-        A size is written as that of the sample.
+        A size is written as its number for the sample.
         """
         if is_number(value):
             is_float = isinstance(value, float)
@@ -76,18 +76,18 @@ class TorchCall(Call):
         return None if isinstance(known, Constant) and known.sources else "0"
 
     def optional(self, name: str) -> torch.Tensor | None:
-        """Return a weight that a layer may be without: it is of no sample."""
+        """Return an optional weight, which may not depend on the sample."""
         value: torch.Tensor | None = self.get(name)
         known = None if value is None else self.graph.tensor(value)
         if isinstance(known, Traced) and known.layout.has_batch:
-            raise Undone
+            raise NoRule
         return value
 
     def weight(self, name: str = "weight") -> torch.Tensor:
-        """Return a weight that has to be there."""
+        """Return a required weight."""
         value = self.optional(name)
         if value is None:
-            raise Undone
+            raise NoRule
         return value
 
     def lengths(self, weight: torch.Tensor) -> tuple[int, ...]:
@@ -98,7 +98,7 @@ class TorchCall(Call):
         """Return the name of the next node."""
         return self.graph.name(kind, is_step=is_step)
 
-    # What it makes.
+    # Its results.
 
     def output(self, place: int = 0) -> torch.Tensor:
         """Return a result, or one of several."""
@@ -107,11 +107,11 @@ class TorchCall(Call):
         return made
 
     def rank(self, place: int) -> int:
-        """Return how many axes a result has."""
+        """Return the number of axes of a result."""
         return int(self.output(place).dim())
 
     def give(self, made: Traced, place: int = 0) -> None:
-        """Say that a tensor is a result, held against the sizes that PyTorch gives."""
+        """Set a result, after comparing its sizes with those of PyTorch."""
         result = self.output(place)
         ours = self.graph.numbers(made.sizes)
         if ours != tuple(result.shape):
@@ -121,14 +121,14 @@ class TorchCall(Call):
             )
         self.graph.know(result, made)
 
-    # Who stores its weights.
+    # The owners of its weights.
 
     def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
-        """Say that a node stores weights and statistics; return who does so already.
+        """Register a node as the owner of weights; return an earlier owner.
 
         Weights computed from stored tensors (standardized, scaled by a gain, a fixed
-        filter) are the layer's where one of those has the weight's shape; the others
-        are nodes of their own.
+        filter) are the layer's if one of those has the weight's shape; the others
+        become nodes of their own.
         """
         graph, owner = self.graph, ""
         for value in weights:
@@ -141,7 +141,7 @@ class TorchCall(Call):
         return owner
 
     def sources(self, *values: torch.Tensor) -> tuple[str, ...]:
-        """Return the paths of the stored tensors that weights are, or come from."""
+        """Return the paths of the stored tensors that weights are computed from."""
         found: list[str] = []
         for value in values:
             known = self.graph.tensor(value)
@@ -150,9 +150,9 @@ class TorchCall(Call):
         return tuple(dict.fromkeys(found))
 
     def _stored(self, value: torch.Tensor, name: str, owner: str) -> str:
-        """Say where a weight is stored: the layer's own, or another node's.
+        """Return the node that stores a weight, the layer's own or another.
 
-        A layer that has an owner already stores nothing: what it adds is a node too.
+        A layer that shares its weights stores nothing: a bias of its own is a node too.
         """
         graph, paths = self.graph, self.sources(value)
         if not paths:
@@ -168,11 +168,11 @@ class TorchCall(Call):
             return known or ""
         return others[0]
 
-    # What windows and normalizations are given.
+    # Numbers of windows and normalizations.
 
     @property
     def axes(self) -> int:
-        """Along how many axes a window moves, as the function's name ends."""
+        """The number of axes along which a window slides, from the function's name."""
         return int(self.kind[-2])
 
     def pads(self, axes: int) -> Pads | str:
@@ -184,15 +184,15 @@ class TorchCall(Call):
         return both, both
 
     def stride(self, kernel: Sequence[Dim]) -> tuple[Dim, ...]:
-        """Return the stride of a pooling: its kernel, where it is not said."""
+        """Return the stride of a pooling, by default its kernel."""
         return self.ints("stride", len(kernel), tuple(kernel))
 
     def rounds_up(self) -> bool:
-        """Say whether a window may reach over the end."""
+        """Say whether a window may extend beyond the end (ceil_mode)."""
         return bool(self.get("ceil_mode", False))
 
     def counts_padding(self, padding: Sequence[Dim]) -> bool:  # noqa: ARG002 - of all
-        """Say whether zeros beside a map belong to a mean."""
+        """Say whether a mean counts the padding."""
         return bool(self.get("count_include_pad", True))
 
     def is_affine(self) -> bool:
@@ -202,12 +202,12 @@ class TorchCall(Call):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How a function is read, and what its arguments are called in their order."""
+    """The reader of a function, with the names of its arguments in order."""
 
     read: Callable[[Any], None]
     arguments: tuple[str, ...]
     keeps_sizes: bool = False
-    """Whether its result has the sizes of its first operand, which is normalized."""
+    """Whether it is a normalization, whose result has its first operand's sizes."""
 
     def __call__(self, call: TorchCall) -> None:
         """Read a call."""
@@ -218,7 +218,7 @@ class Reader:
 def taking(
     words: str, read: Callable[[Any], None], *, keeps_sizes: bool = False
 ) -> Reader:
-    """Return the reader of a function whose arguments are called so, in their order."""
+    """Return the reader of a function whose arguments have these names, in order."""
     return Reader(read, tuple(words.split()), keeps_sizes)
 
 

@@ -1,4 +1,4 @@
-"""Sizes of tensors that no input reaches."""
+"""Sizes of tensors that do not depend on the input."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import torch
 
 from costmodel.algebra.polynomial import Size
 from costmodel.bridge.importing.symbolic_int import SizeInt
-from costmodel.bridge.trace.trace_graph import Notes
+from costmodel.bridge.trace.trace_graph import TraceGraph
 
 
 def sizes_of(
-    notes: Notes,
+    graph: TraceGraph,
     args: tuple[Any, ...],
     options: dict[str, Any],
     result: torch.Tensor,
 ) -> tuple[Size, ...]:
-    """Return the sizes of a result: formulas where the arguments have them.
+    """Return the sizes of a result, as formulas if the arguments have them.
 
-    Every length that equals that of a formula among the arguments, or of an operand's
-    axis, is taken to be that; a trace at another size tells where that was chance.
+    Every size that equals the value of a formula among the arguments, or of an
+    operand's axis, is taken to be that; a second run detects a match by chance.
     """
     given: list[Size] = []
     operands: list[tuple[Size, ...]] = []
@@ -29,7 +29,7 @@ def sizes_of(
         for one in value if isinstance(value, Sequence) else (value,):
             if isinstance(one, SizeInt):
                 given.append(one.formula)
-            known = notes.tensor(one) if isinstance(one, torch.Tensor) else None
+            known = graph.tensor(one) if isinstance(one, torch.Tensor) else None
             if known is not None:
                 operands.append(known.sizes)
-    return notes.guessed(tuple(result.shape), operands, given, from_end=True)
+    return graph.guessed(tuple(result.shape), operands, given, from_end=True)

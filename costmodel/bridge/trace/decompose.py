@@ -1,4 +1,4 @@
-"""How a call is read: by its name's reader, by its kernels, or as unknown."""
+"""Reading of calls: by a reader for the name, by its kernels, or as unknown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch._decomp import decomposition_table
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.trace.call import Reader, TorchCall
 from costmodel.bridge.trace.function_names import canonical
@@ -21,9 +21,9 @@ from costmodel.errors import CostModelError
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Reads calls by readers, which it is given by name.
+    """Reads calls by a table of readers by name.
 
-    Those of ``of_sizes`` ask for the formulas of sizes, which kernels are not given.
+    Readers in ``of_sizes`` need the formulas of sizes, which kernels do not get.
     """
 
     find: Callable[[str, Any], Reader | None]
@@ -35,7 +35,7 @@ class Readers:
         return found is not None and found.keeps_sizes
 
     def read(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
-        """Read one call by its name's reader, or by what it is made of."""
+        """Read one call by the reader of its name, or by its kernels."""
         name = canonical(func)
         reader = self.find(name, func)
         if reader is None:
@@ -43,12 +43,12 @@ class Readers:
         result = tracer.run(func, args, options)
         try:
             reader(TorchCall(tracer, name, args, options, result))
-        except Undone:
+        except NoRule:
             return self.by_kernels(tracer, func, args, options)
         return result
 
     def by_kernels(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
-        """Read a function by its kernels; if one is unknown, so is the function."""
+        """Read a function by its kernels; if one is unknown, the function is."""
         before = dict(tracer.nodes)
         try:
             with Kernels(tracer, self):
@@ -56,7 +56,7 @@ class Readers:
             results = filter(torch.is_tensor, tree_flatten(result)[0])
             if all(map(tracer.tensor, results)):
                 return result
-        except (_MissingError, Undone, CostModelError):
+        except (_MissingError, NoRule, CostModelError):
             pass
         tracer.nodes = before
         result = tracer.run(func, args, options)
@@ -67,11 +67,11 @@ class Readers:
 class Kernels(TorchDispatchMode):
     """Reads the kernels that one function calls.
 
-    A kernel without a reader is taken apart by PyTorch's own decomposition of it.
+    A kernel without a reader is replaced by PyTorch's own decomposition of it.
     """
 
     def __init__(self, tracer: Tracer, readers: Readers) -> None:
-        """Keep whose nodes they become, and who reads them."""
+        """Keep the tracer that gets the nodes, and the readers."""
         super().__init__()
         self.tracer, self.readers = tracer, readers
 
@@ -100,7 +100,7 @@ class Kernels(TorchDispatchMode):
         return result
 
     def _is_reached(self, args: Any, options: Any) -> bool:
-        """Say whether the input reaches a kernel, directly or by a stored tensor."""
+        """Say whether a kernel depends on the input, or on a stored tensor."""
         values = tree_flatten((args, options))[0]
         return any(
             isinstance(v, torch.Tensor) and isinstance(self.tracer.tensor(v), Traced)
@@ -109,11 +109,11 @@ class Kernels(TorchDispatchMode):
 
 
 class _MissingError(Exception):
-    """A kernel has no reader and no decomposition either."""
+    """A kernel has neither a reader nor a decomposition."""
 
 
 def unknown(call: TorchCall) -> None:
-    """Write down an operator without a rule; its outputs go on as they are."""
+    """Record an operator without a rule; its outputs have PyTorch's sizes."""
     tracer = call.graph
     values = tree_flatten((call.args, call.options))[0]
     known = [tracer.tensor(v) for v in values if isinstance(v, torch.Tensor)]
@@ -122,7 +122,7 @@ def unknown(call: TorchCall) -> None:
     inputs = [found for found in known if isinstance(found, Traced)]
     call.unknown(inputs, outputs, _word(call.kind))
     for found in known:
-        # What it stores is known, whatever it does with that.
+        # Its stored tensors are known, whatever it does with them.
         if isinstance(found, Constant):
             _ = [tracer.store(path) for path in found.sources]
 

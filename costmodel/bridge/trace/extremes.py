@@ -1,4 +1,4 @@
-"""``max`` and ``min`` of sizes, which Python would decide for the sample alone."""
+"""Replacements of ``max`` and ``min`` that keep formulas of sizes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _extreme(left: Size, right: Size, record: Record, *, is_max: bool) -> int:
 
 
 def _sign(difference: Size) -> int | None:
-    """Return 1 or −1 where a size is never below, or never above, 0."""
+    """Return 1 or −1 if a size is never negative, or never positive; else None."""
     if always(">=", difference):
         return 1
     return -1 if always(">=", -difference) else None

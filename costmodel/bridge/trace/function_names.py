@@ -1,4 +1,4 @@
-"""What a torch function is called, whichever way it is written."""
+"""Canonical names of torch functions, methods and kernels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from costmodel.network.operators.functions import functions, traced_as
 
 @lru_cache(maxsize=4096)
 def canonical(func: Callable[..., Any]) -> str:
-    """Return one name for a function, its method, its operator and its in-place twin.
+    """Return one name for a function, its method, its operator and in-place variant.
 
     >>> import torch
     >>> [canonical(f) for f in (torch.add, torch.Tensor.__iadd__, torch.Tensor.relu_)]
@@ -40,7 +40,7 @@ def keeps_sizes(name: str) -> bool:
 
 
 def is_question(name: str) -> bool:
-    """Say whether a function tells something of a tensor and makes none."""
+    """Say whether a function queries a tensor and returns none."""
     return name in QUESTIONS
 
 
@@ -95,8 +95,8 @@ OF_TWO = {"add", "mul", "sub", "div"}
 KEEPS_SIZES = OF_TWO | {"softmax", "dropout"}
 """Functions whose result has their first operand's sizes, as PyTorch documents.
 
-So have the activations, which are rows of a table, and normalization, whose readers say
-it.
+So have the activations, in the table of functions, and normalizations, whose readers
+are marked.
 """
 
 PRODUCTS = {
@@ -108,10 +108,10 @@ MADE_ANEW = {
     "new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "zeros_like",
     "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
 }  # fmt: skip
-"""Functions that take no number from their operand: only its kind, or its sizes."""
+"""Functions that use only the dtype or the sizes of their operand, not its values."""
 
 FILLED = {"zeros", "ones", "full", "empty", "rand", "randn"}
-"""Functions that make a tensor as large as they are told."""
+"""Functions that create a tensor of given sizes."""
 
 VIEWS = {
     "view", "reshape", "unsqueeze", "squeeze", "flatten", "permute", "transpose", "to",

@@ -1,4 +1,4 @@
-"""Which module runs while a module runs: its calls, followed without touching it."""
+"""The stack of running submodules, followed without changing the modules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from costmodel.network import operators as op
 
 @contextmanager
 def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
-    """Say which module runs while it runs, without touching the modules."""
+    """Keep track of the running submodule, without changing the modules."""
     paths: dict[int, str] = {}
     for path, part in module.named_modules(remove_duplicate=False):
         paths.setdefault(id(part), path)
@@ -46,14 +46,14 @@ def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
 
 
 def _kept(module: nn.Module) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the attributes of every module, and a copy of them: caches as well."""
+    """Return the attributes of every module, caches included, and a copy of them."""
     kept = [(part.__dict__, dict(part.__dict__)) for part in module.modules()]
     caches = [v for _, own in kept for v in own.values() if type(v) is dict]
     return kept + [(cache, dict(cache)) for cache in caches]
 
 
 def _put_back(kept: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-    """Undo what a run has written: tensors without memory are of no use later."""
+    """Restore attributes after a run, which may have left tensors without memory."""
     for place, before in kept:
         if [*map(id, place.values())] != [*map(id, before.values())]:
             place.clear()
@@ -61,7 +61,7 @@ def _put_back(kept: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
 
 
 def _leaf(tracer: Tracer, part: nn.Module, args: tuple[Any, ...]) -> Any:
-    """Read a module that is one operator; None where its code has to run."""
+    """Read a module that is one operator; None if its code has to run."""
     is_identity = tracer.keeps_identities and type(part) is nn.Identity
     operator = op.Identity() if is_identity else operator_of(part)
     if operator is None:

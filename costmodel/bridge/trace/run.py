@@ -1,4 +1,4 @@
-"""The trace itself: the sample, the run, the second run, and the network."""
+"""Tracing of a module: the sample, the run, the second run, and the network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from costmodel.network.shape import Shape
 
 
 COUNT = 13
-"""The batch to run at: a number that is no other size by chance."""
+"""The batch to run at: a number that hardly occurs as another size."""
 
 
 def trace(
@@ -67,7 +67,7 @@ def trace(
             f'trace: on_unknown {on_unknown!r} is not "raise" or "mark"'
         )
     shape = tuple(as_dim(s, "input") for s in input)
-    # Sizes are told by their formulas: a batch that is a number is put in at the end.
+    # Sizes are told apart by their formulas, so a numeric batch is substituted last.
     count = N if isinstance(batch, int) else batch
     run = partial(_run, module, shape, count, marks=on_unknown == "mark")
     title = name or _title(module)
@@ -85,7 +85,7 @@ def _found(
     *,
     check: bool,
 ) -> tuple[Network, Tracer]:
-    """Return the network of the first sample that tells of the usual size."""
+    """Return the network of the first sample whose conditions admit the usual size."""
     tried: list[str] = []
     refused: CostModelError | None = None
     fallback: tuple[Network, Tracer] | None = None
@@ -93,7 +93,7 @@ def _found(
         try:
             tracer, outputs = run(values)
         except CostModelError as error:
-            # Code that is written for one size may mix samples at every other.
+            # Code written for one size may mix samples at every other.
             refused = refused or error
             continue
         except Exception as error:  # noqa: BLE001 - whatever the module raises
@@ -104,7 +104,7 @@ def _found(
             check_again(lambda other: run(other)[0], tracer, title)
         if admits(tracer.record, {**values, H: 224, W: 224}):
             return network, tracer
-        # Code may branch on sizes: the usual one is the one that is asked for.
+        # Code may branch on sizes: the branch of the usual size is wanted.
         fallback = fallback or (network, tracer)
     if fallback is None:
         reasons = "; ".join(tried[:3])
@@ -127,7 +127,7 @@ def _at(values: Mapping[sympy.Symbol, int]) -> str:
 
 
 def _samples(shape: Sequence[Dim], batch: Dim) -> Iterator[dict[sympy.Symbol, int]]:
-    """Return numbers for the symbols of an input, one set after the other."""
+    """Return sets of values for the symbols of an input, to be tried in turn."""
     symbols = sorted(
         {
             s
@@ -155,7 +155,7 @@ def _run(
     *,
     marks: bool,
 ) -> tuple[Tracer, list[str]]:
-    """Run the module once; return what was written down, and the outputs' nodes."""
+    """Run the module once; return the tracer, and the nodes of the outputs."""
     stored: dict[str, tuple[torch.Tensor, bool]] = {
         path: (value, learnable)
         for learnable, group in (
@@ -196,7 +196,7 @@ def _plain(result: Any) -> Any:
 
 
 def _image(tracer: Tracer, shape: Sequence[Dim], batch: Dim) -> torch.Tensor:
-    """Return the input, without memory, and write its node down."""
+    """Return the input, without memory, and append its node."""
     sizes = (size(batch), *map(size, shape))
     numbers = [s.at(tracer.record.values) for s in sizes]
     image = torch.empty(numbers, device="meta", dtype=_type(tracer))
@@ -208,7 +208,7 @@ def _image(tracer: Tracer, shape: Sequence[Dim], batch: Dim) -> torch.Tensor:
 
 
 def _type(tracer: Tracer) -> torch.dtype | None:
-    """Return the type of the first weight of decimals; none: the usual one."""
+    """Return the dtype of the first floating-point weight; None: the default."""
     types = (value.dtype for value, _ in tracer.by_path.values())
     return next((t for t in types if t.is_floating_point), None)
 

@@ -1,4 +1,4 @@
-"""The second run at another size: the same operators, of the sizes foretold."""
+"""The check of a trace by a second run at another input size."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from costmodel.network.shape import Shape
 SECOND = ((11, 289, 231), (11, 320, 448), (11, 448, 352), (11, 288, 288),
           (11, 512, 384), (11, 384, 512), (11, 224, 224), (11, 256, 256),
           (11, 448, 448), (11, 97, 131))  # fmt: skip
-"""Batch, height and width of second runs: odd ones first."""
+"""Batch, height and width of second runs, odd sizes first."""
 
 DEPTHS = (19, 32, 48)
-"""Depths of a volume there: an odd one, and where code asks for a multiple, others."""
+"""Depths of volumes: an odd one first, and others if code requires a multiple."""
 
 Values = Mapping[sympy.Symbol, int]
 
@@ -33,11 +33,11 @@ def check_again(
     first: Tracer,
     title: str,
 ) -> None:
-    """Hold a trace against a second one at another admissible size.
+    """Compare a trace with a second one at another admissible size.
 
-    **Errors**: an operator or a size that comes out otherwise, with its module: then
-    the network's code took a size as a plain number, or branches on what no condition
-    tells.
+    **Errors**: an operator or a size that differs from the formulas, with its module:
+    then the network's code used a size as a plain number, or branches on something
+    that no recorded condition covers.
     """
     for values in _others(first.record):
         try:
@@ -51,7 +51,7 @@ def check_again(
 
 
 def _others(record: Record) -> Iterator[Values]:
-    """Return other sizes that fit the constraints, as many sizes changed as can be."""
+    """Return other sizes that satisfy the constraints, with most symbols changed."""
     values = record.values
     for depth in DEPTHS if D in values else DEPTHS[:1]:
         for count, height, width in SECOND:
@@ -65,7 +65,7 @@ def _others(record: Record) -> Iterator[Values]:
 
 
 def admits(record: Record, values: Values) -> bool:
-    """Say whether the code would do at other sizes what it did for the sample."""
+    """Say whether all conditions that held for the sample hold at other sizes."""
     return all(
         HOLDS[relation](difference.at(values), 0)
         for relation, difference in record.guards

@@ -1,4 +1,4 @@
-"""What a trace writes down: nodes and their names, tensors, and who stores what."""
+"""The graph of a trace: nodes and their names, tensors, and owners of weights."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from costmodel.network.shape import Shape
 
 
 @dataclass(kw_only=True)
-class Notes(Graph):
-    """The nodes so far, what each tensor is, and which node stores which weight."""
+class TraceGraph(Graph):
+    """The nodes so far, the known tensors, and the node that stores each weight."""
 
     by_path: dict[str, tuple[torch.Tensor, bool]]
     """Every parameter (true) and buffer (false) by its path, shared ones once."""
@@ -38,16 +38,16 @@ class Notes(Graph):
         self._taken: dict[str, int] = {}
         self.record.where = lambda: self.path
 
-    # The module that runs, and what its nodes are called.
+    # The running module, and the names of its nodes.
 
     @property
     def path(self) -> str:
-        """The path of the module that runs."""
+        """The path of the running module."""
         return self.modules[-1][0] if self.modules else ""
 
     @contextmanager
     def inside(self, path: str, module: nn.Module) -> Iterator[None]:
-        """Say which module runs."""
+        """Set the running module."""
         self.modules.append((path, module))
         try:
             yield
@@ -55,9 +55,9 @@ class Notes(Graph):
             self.modules.pop()
 
     def name(self, kind: str, *, is_step: bool = False) -> str:
-        """Return the next node's name: its module's path where that is all of it.
+        """Return the next node's name: its module's path, if it is the only node of it.
 
-        A step on the way to what a module is stands beside it.
+        An auxiliary step gets the path with a suffix.
         """
         path = ".".join(re.sub(r"\W", "_", part) for part in self.path.split("."))
         module = self.modules[-1][1] if self.modules else None
@@ -74,7 +74,7 @@ class Notes(Graph):
     # Tensors.
 
     def tensor(self, value: torch.Tensor) -> Traced | Constant | None:
-        """Return what is known of a tensor."""
+        """Return the record of a tensor, if it has one."""
         found = self._known.get(id(value))
         if found is not None:
             return found[1]
@@ -86,11 +86,11 @@ class Notes(Graph):
         return None
 
     def know(self, value: torch.Tensor, what: Traced | Constant) -> None:
-        """Write down what a tensor is."""
+        """Record a tensor."""
         self._known[id(value)] = value, what
 
     def twin(self, value: Any) -> Any:
-        """Return a tensor without memory in the place of a real one."""
+        """Return a tensor without memory in place of a real one."""
         if not isinstance(value, torch.Tensor) or value.device.type == "meta":
             return value
         if id(value) not in self._twins:
@@ -104,7 +104,7 @@ class Notes(Graph):
         return self._twins[id(value)][1]
 
     def operand(self, value: torch.Tensor) -> Traced:
-        """Return a tensor as an operand: a stored one becomes a node of its own."""
+        """Return a tensor as an operand; a stored one becomes a node of its own."""
         found = self.tensor(value)
         if isinstance(found, Traced):
             return found
@@ -129,7 +129,7 @@ class Notes(Graph):
             return self._store(constant.sources[0], shape)
         made_of = tuple(map(self.store, constant.sources))
         if has_batch:
-            # One for every sample: how many there are, the input says.
+            # One for every sample, of which the input gives the number.
             made_of = (next(iter(self.nodes)), *made_of)
         return self.emit_derived(shape, made_of, self.name("derived"))
 
@@ -143,7 +143,7 @@ class Notes(Graph):
     def _store(self, path: str, shape: Shape) -> str:
         self.used.add(path)
         learnable = self.by_path[path][1]
-        # Under its node's name if that is how we compile one, as the scale of a block.
+        # Under its node's name if a compiled network has it so, as a block's scale.
         name = self._free(path.removesuffix(".data"))
         self.emit_stored(shape, name, learnable=learnable)
         self._owners[path] = name
@@ -154,12 +154,12 @@ class Notes(Graph):
         return self._owners.get(path)
 
     def own(self, path: str, name: str) -> None:
-        """Say which layer stores a tensor."""
+        """Register the layer that stores a tensor."""
         self.used.add(path)
         self._owners[path] = name
 
     def _free(self, path: str) -> str:
-        """Return a node's name for a stored tensor, beside the module's own node."""
+        """Return an unused node's name for a stored tensor."""
         parts = [re.sub(r"\W", "_", part) for part in path.split(".")]
         scope = ".".join(parts[:-1])
         base = (

@@ -1,4 +1,4 @@
-"""Runs a module on tensors without memory, and reads every function that it calls."""
+"""The tracer: runs a module on tensors without memory and reads its function calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from costmodel.bridge.trace.function_names import (
     is_question,
     keeps_sizes,
 )
-from costmodel.bridge.trace.trace_graph import Notes
+from costmodel.bridge.trace.trace_graph import TraceGraph
 from costmodel.errors import CostModelError
 
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 
 class DependsOnDataError(CostModelError):
-    """What code does depends on the numbers in a tensor."""
+    """The code's control flow depends on the values in a tensor."""
 
 
 @dataclass(kw_only=True, eq=False)
-class Tracer(Notes, TorchFunctionMode):
-    """Reads every call of a torch function while it is entered.
+class Tracer(TraceGraph, TorchFunctionMode):
+    """A torch function mode that reads every call while it is active.
 
-    Real tensors are replaced by twins without memory; the module is never changed.
+    Real tensors are replaced by copies without memory; the module is never changed.
     """
 
     readers: Readers
@@ -88,9 +88,9 @@ class Tracer(Notes, TorchFunctionMode):
             return func(*args, **options)
 
     def _at_once(self, func: Any, args: Any, options: Any) -> Any:
-        """Return the result of a function whose sizes are its operand's, not run.
+        """Return a result with its operand's sizes, without running the function.
 
-        The kernels of such functions are the slowest of all without memory.
+        The kernels of such functions are the slowest ones on tensors without memory.
         """
         x = args[0] if args else None
         written = getattr(func, "__name__", "")
@@ -120,7 +120,7 @@ class Tracer(Notes, TorchFunctionMode):
     def _answer(
         self, name: str, func: Any, args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
-        """Answer a question about a tensor; sizes answer with their formulas."""
+        """Return the answer to a query of a tensor; sizes have their formulas."""
         value = args[0]
         found = self.tensor(value) if isinstance(value, torch.Tensor) else None
         sizes = found.sizes if found is not None else None
@@ -153,7 +153,7 @@ class Tracer(Notes, TorchFunctionMode):
         options: dict[str, Any],
         known: list[Traced | Constant | None],
     ) -> Any:
-        """Run what no input reaches, and remember which parameters it came from."""
+        """Run a function that does not depend on the input, and record its sources."""
         sources = tuple(
             dict.fromkeys(
                 path
@@ -186,14 +186,14 @@ class Tracer(Notes, TorchFunctionMode):
 
 
 def _recurrent(x: torch.Tensor, states: Any, *, is_both: bool) -> Any:
-    """Return results of the sizes that a recurrent layer gives: not step by step."""
+    """Return results with the sizes of a recurrent layer's, without its steps."""
     each = states if isinstance(states, (list, tuple)) else (states,)
     width = int(each[0].shape[-1]) * (2 if is_both else 1)
     return x.new_empty((*x.shape[:-1], width)), *map(torch.empty_like, each)
 
 
 def _fits(x: torch.Tensor, args: Any, options: Any) -> bool:
-    """Say whether the weights of a normalization are for a tensor of such a shape."""
+    """Say whether the weights of a normalization fit a tensor."""
     shape = options.get("normalized_shape", args[1] if len(args) > 1 else None)
     if isinstance(shape, Sequence):
         return tuple(shape) == tuple(x.shape[-len(shape) :])

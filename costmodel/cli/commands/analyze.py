@@ -1,4 +1,4 @@
-"""The command that says everything at once of a network, anybody's own included."""
+"""The command ``analyze``: costs, memory and input sizes of any network at once."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ MEMORY = {
     "buffer_bytes": "buffers",
     "peak_activation_bytes": "activations, peak",
 }
-"""What is said of memory, in bytes of float32."""
+"""The quantities of memory, in bytes of float32."""
 
 NAMES = {"macs": "MACs"}
-"""Quantities that tables write otherwise."""
+"""Names of quantities in tables, where they differ."""
 
 SHOWN_CONSTRAINTS = 8
 """Conditions on the size of the input that the terminal lists."""
@@ -58,11 +58,11 @@ def analyze(
     name: str, settings: tuple[str, ...], resolution: Any, batch: str | None,
     depth: int, *, symbolic: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Say what a network costs, which inputs fit it, and what is unknown of it.
+    """Show a network's costs, the input sizes that fit, and unknown operators.
 
     TARGET is a registered name, package.module:attribute, path/to/file.py:attribute,
-    model.onnx or net.json. What it names is imported; if it can be called, it is.
-    Without --input there are formulas only.
+    model.onnx or net.json. Its module is imported, and a function is called.
+    Without --input only formulas are printed.
     """
     free = ("resolution", "batch")
     kept = free if resolution is None else ()
@@ -102,7 +102,7 @@ def analyze(
 
 
 def _rows(net: Network, totals: Cost, depth: int) -> list[dict[str, Any]]:
-    """Return the blocks of a network with what each costs."""
+    """Return the blocks of a network with their costs."""
     from costmodel.network.table import outline
 
     rows = []
@@ -117,7 +117,7 @@ def _rows(net: Network, totals: Cost, depth: int) -> list[dict[str, Any]]:
 
 
 def _formulas(law: Network, known: dict[str, Any]) -> dict[str, Any]:
-    """Return every quantity as a formula in what the input leaves open."""
+    """Return every quantity as a formula in the symbols of the input."""
     from costmodel.analysis.cost import cost
 
     totals = cost(law)
@@ -126,9 +126,9 @@ def _formulas(law: Network, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _memory(net: Network) -> dict[str, Any]:
-    """Return bytes of weights and activations; those of a step, of a trained network.
+    """Return bytes of weights and activations.
 
-    Where an operator is unknown, nothing is known of activations.
+    If an operator is unknown, those of activations are left out.
     """
     from costmodel.analysis.memory import memory
 
@@ -142,7 +142,7 @@ def _memory(net: Network) -> dict[str, Any]:
 
 
 def _sides(law: Network) -> dict[str, Side]:
-    """Return what is known of height and width, where the input is an open image."""
+    """Return the legal heights and widths, if the input is an image with symbols."""
     from costmodel.analysis.input_sizes import sides_by_name
 
     if not law.free_symbols - {law.batch}:
@@ -163,7 +163,7 @@ def _written(constraint: Requirement) -> dict[str, str]:
 def _print_rows(
     rows: list[dict[str, Any]], shown: Sequence[str], total: Sequence[Any] = ()
 ) -> None:
-    """Print the blocks, and the totals where they are numbers."""
+    """Print the blocks, and the totals if they are numbers."""
     header = ("layer", "operators", "output", *(NAMES.get(m, m) for m in shown))
     cells = [
         [row["layer"], _operators(row["kinds"]), row["output"],
@@ -175,12 +175,12 @@ def _print_rows(
 
 
 def _operators(kinds: dict[str, int]) -> str:
-    """Return how many operators of each kind there are."""
+    """Return the number of operators of each kind, as text."""
     return ", ".join(f"{kind} ×{n}" if n > 1 else kind for kind, n in kinds.items())
 
 
 def _print_formulas(formulas: dict[str, Any], partial: str) -> None:
-    """Print formulas, one a line; a peak that may be in many places is only named."""
+    """Print formulas, one per line; of a peak with several cases only their number."""
     import sympy
 
     if formulas:
@@ -203,7 +203,7 @@ def _print_memory(memory: dict[str, Any]) -> None:
 
 
 def _print_sizes(sizes: dict[str, Side], constraints: Sequence[Requirement]) -> None:
-    """Print which inputs fit, and who asks for it."""
+    """Print which input sizes fit, and the nodes that restrict them."""
     if sizes:
         click.echo("")
         print_sides(sizes)

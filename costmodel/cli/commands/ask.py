@@ -1,4 +1,4 @@
-"""Commands that ask a formula: largest, smallest, elasticity, share."""
+"""Commands that query a formula: largest, smallest, elasticity, share."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ METRIC = click.option(
     help="The quantity, such as macs, parameters or activations.",
 )  # fmt: skip
 SYMBOL = click.option(
-    "--symbol", "knob", metavar="NAME", required=True,
-    help="What is varied: an option such as width, or resolution, or batch.",
+    "--symbol", "varied", metavar="NAME", required=True,
+    help="The option to vary, such as width, or resolution, or batch.",
 )  # fmt: skip
 STEP = click.option(
-    "--step", metavar="X", help="Only multiples of this, e.g. 0.05 (the rest is legal)."
+    "--step", metavar="X", help="Try only multiples of this, e.g. 0.05."
 )
 UPTO = click.option(
-    "--upto", metavar="X", help="Try every legal value up to this one, one by one."
+    "--upto", metavar="X", help="Try every legal value up to this one, in turn."
 )
 BY = click.option(
     "--by", default="scope", show_default=True,
-    type=click.Choice(["scope", "operator"]), help="What the parts of a network are.",
+    type=click.Choice(["scope", "operator"]), help="The parts of the network.",
 )  # fmt: skip
 DEPTH = click.option(
     "--depth", default=2, show_default=True, type=click.IntRange(1),
-    help="Levels of scope that make a part.",
+    help="Levels of scope of a part.",
 )  # fmt: skip
 
 
 def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what both limits take: a network, a symbol, a quantity, and its settings."""
+    """Add the options of both commands: a network, a symbol, a quantity, settings."""
     for decorate in (JSON, BATCH, RESOLUTION, SET, UPTO, STEP, METRIC, SYMBOL,
                      TARGET):  # fmt: skip
         command = decorate(command)
@@ -53,7 +53,7 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @main.command()
-@click.option("--budget", required=True, help="The most it may cost: 300M, 4200000.")
+@click.option("--budget", required=True, help="The largest cost: 300M, 4200000.")
 @limit_options
 def largest(budget: str, **asked: Any) -> None:
     """Find the largest legal width, size or option within a budget, exactly."""
@@ -63,7 +63,7 @@ def largest(budget: str, **asked: Any) -> None:
 
 
 @main.command()
-@click.option("--goal", required=True, help="The least it has to be: 300M, 4200000.")
+@click.option("--goal", required=True, help="The smallest cost: 300M, 4200000.")
 @limit_options
 def smallest(goal: str, **asked: Any) -> None:
     """Find the smallest legal width, size or option that reaches a goal, exactly."""
@@ -74,22 +74,22 @@ def smallest(goal: str, **asked: Any) -> None:
 
 def _limit(
     find: Callable[..., Limit], word: str, bound: str, text: str, *,
-    name: str, knob: str, metric: str, step: str | None, upto: str | None,
+    name: str, varied: str, metric: str, step: str | None, upto: str | None,
     settings: tuple[str, ...], resolution: str | None, batch: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Ask a network for a limit; every size of its tensors has to be whole there."""
+    """Find the limit, at which every size of the network's tensors has to be whole."""
     from costmodel.analysis.input_sizes.tensor_sizes import tensor_sizes
 
-    net, symbol = open_for(name, settings, resolution, batch, knob)
+    net, symbol = open_for(name, settings, resolution, batch, varied)
     asked = {bound: _read_count(bound, text)}
     law, whole = counted(net).metric(metric), tensor_sizes(net)
     found = find(law, symbol, asked[bound], whole=whole, step=step, upto=upto)
     _check_fits(net, symbol, found)
-    _print_limit(word, name, knob, metric, asked, found, as_json=as_json)
+    _print_limit(word, name, varied, metric, asked, found, as_json=as_json)
 
 
 def _check_fits(net: Network, symbol: sympy.Symbol | None, found: Limit) -> None:
-    """Refuse a limit at which the network's own conditions do not hold."""
+    """Refuse a limit that violates the network's own constraints."""
     values = [value for value in (found.value, found.beyond) if value is not None]
     for value in values if net.constraints else ():
         try:
@@ -99,7 +99,7 @@ def _check_fits(net: Network, symbol: sympy.Symbol | None, found: Limit) -> None
 
 
 def _print_limit(
-    word: str, name: str, knob: str, metric: str, asked: dict[str, int], found: Limit,
+    word: str, name: str, varied: str, metric: str, asked: dict[str, int], found: Limit,
     *, as_json: bool,
 ) -> None:  # fmt: skip
     """Print a limit, and the next legal value on the other side of the budget."""
@@ -109,7 +109,7 @@ def _print_limit(
     if as_json:
         print_json(
             f"costmodel.{word}/1", {metric: METRICS[metric]}, name=name, metric=metric,
-            symbol=knob, **asked, value=plain(found.value), cost=plain(found.cost),
+            symbol=varied, **asked, value=plain(found.value), cost=plain(found.cost),
             same_between=None if same is None else plain(same),
             beyond=None if beyond is None else plain(beyond),
             beyond_cost=None if beyond is None else plain(found.beyond_cost),
@@ -121,7 +121,7 @@ def _print_limit(
     if beyond is not None:
         side = "above" if word == "largest" else "below"
         rows.append([str(beyond), exact_number(found.beyond_cost), f"next {side}"])
-    print_table((knob, metric, ""), rows, right=(0, 1))
+    print_table((varied, metric, ""), rows, right=(0, 1))
 
 
 @main.command()
@@ -133,20 +133,20 @@ def _print_limit(
 @BATCH
 @JSON
 def elasticity(
-    name: str, knob: str, metric: str, settings: tuple[str, ...],
+    name: str, varied: str, metric: str, settings: tuple[str, ...],
     resolution: str | None, batch: str | None, *, as_json: bool,
 ) -> None:  # fmt: skip
-    """Say by how many percent a cost grows where an option grows by one percent."""
+    """Show by how many percent a cost grows if an option grows by one percent."""
     from costmodel.algebra.questions.asymptotics import elasticity as slope
     from costmodel.analysis.cost import METRICS
 
-    net, symbol = open_for(name, settings, resolution, batch, knob)
+    net, symbol = open_for(name, settings, resolution, batch, varied)
     found = slope(counted(net).metric(metric), symbol)
     if as_json:
         print_json("costmodel.elasticity/1", {metric: METRICS[metric]}, name=name,
-                   metric=metric, symbol=knob, elasticity=plain(found))  # fmt: skip
+                   metric=metric, symbol=varied, elasticity=plain(found))  # fmt: skip
         return
-    click.echo(f"elasticity of {metric} in {knob} = {found}")
+    click.echo(f"elasticity of {metric} in {varied} = {found}")
 
 
 @main.command()
@@ -155,24 +155,24 @@ def elasticity(
 @BY
 @DEPTH
 @click.option(
-    "--symbol", "knob", metavar="NAME",
-    help="Say instead which part is the largest where, as this grows.",
+    "--symbol", "varied", metavar="NAME",
+    help="Show instead which part is the largest, as this option grows.",
 )  # fmt: skip
 @SET
 @RESOLUTION
 @BATCH
 @JSON
 def share(
-    name: str, metric: str, by: Any, depth: int, knob: str | None,
+    name: str, metric: str, by: Any, depth: int, varied: str | None,
     settings: tuple[str, ...], resolution: str | None, batch: str | None,
     *, as_json: bool,
 ) -> None:  # fmt: skip
-    """Say which part of a network costs how much of the whole."""
+    """Show the share of each part in a network's cost."""
     from costmodel.algebra.questions import compare
     from costmodel.analysis.cost import METRICS
     from costmodel.analysis.cost.difference import parts
 
-    net, symbol = open_for(name, settings, resolution, batch, knob)
+    net, symbol = open_for(name, settings, resolution, batch, varied)
     counted(net)
     found = parts(net, metric, by=by, depth=depth)
     found = {part: value for part, value in found.items() if value != 0}
@@ -182,7 +182,7 @@ def share(
         rows = [(part, found[part], shares[part]) for part in found]
         cells = [[p, exact_number(v), percent(s)] for p, v, s in rows]
     else:
-        header = ("part", f"from {knob}", f"to {knob}")
+        header = ("part", f"from {varied}", f"to {varied}")
         regions = compare.dominant(found, symbol)
         rows = [(region.part, region.low, region.high) for region in regions]
         cells = [[p, str(low), str(high)] for p, low, high in rows]
@@ -196,7 +196,7 @@ def share(
 
 def open_for(
     name: str, settings: Sequence[str], resolution: str | None, batch: str | None,
-    knob: str | None,
+    varied: str | None,
 ) -> tuple[Network, sympy.Symbol | None]:  # fmt: skip
     """Load a network with one option, size or batch as a symbol; return both.
 
@@ -204,25 +204,25 @@ def open_for(
     """
     from costmodel.algebra.symbols import H, W
 
-    if knob is None:
+    if varied is None:
         return open_network(name, settings, resolution, batch)[1], None
     given = {"resolution": resolution, "batch": batch}
-    if given.get(knob) is not None:
-        raise click.UsageError(f"--symbol {knob} and --{knob} do not go together")
+    if given.get(varied) is not None:
+        raise click.UsageError(f"--symbol {varied} and --{varied} do not go together")
     for setting in settings:
-        if setting.partition("=")[0].strip() == knob:
+        if setting.partition("=")[0].strip() == varied:
             raise click.UsageError(
-                f"--symbol {knob} and --set {setting} do not go together"
+                f"--symbol {varied} and --set {setting} do not go together"
             )
-    chosen, net, _ = open_network(name, settings, resolution, batch, [knob])
-    if knob == "resolution":
+    chosen, net, _ = open_network(name, settings, resolution, batch, [varied])
+    if varied == "resolution":
         return net.bind({W: H}), H
-    if knob == "batch":
+    if varied == "batch":
         return net, net.batch
-    symbols = chosen.options[knob].symbols
+    symbols = chosen.options[varied].symbols
     if len(symbols) > 1:
         names = ", ".join(map(str, symbols))
-        raise CostModelError(f'{name}: "{knob}" is several numbers, {names}')
+        raise CostModelError(f'{name}: "{varied}" is several numbers, {names}')
     return net, symbols[0]
 
 

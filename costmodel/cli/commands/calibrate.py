@@ -1,4 +1,4 @@
-"""The command that makes a device profile: it measures random networks, and fits."""
+"""The command ``calibrate``: measures random networks and fits a device profile."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from costmodel.runtime.setting import Setting
 
 UNITS = {
-    "work": "seconds a unit of the class's work",
-    "activation_byte": "seconds a byte of activations read or written",
-    "weight_byte": "seconds a byte of weights",
-    "call": "seconds a call",
+    "work": "seconds per unit of the class's work",
+    "activation_byte": "seconds per byte of activations read or written",
+    "weight_byte": "seconds per byte of weights",
+    "call": "seconds per call",
     "error": "standard error of each, in the same unit",
     "residual": "spread of log measured/predicted, kernel by kernel",
     "overhead": "a whole network's time over the sum of its kernels'",
@@ -35,20 +35,20 @@ UNITS = {
 
 
 def draw_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add which networks are drawn, and how often each is measured."""
+    """Add the options for drawing networks, and for how often each is measured."""
     for decorate in reversed((
         click.option("--networks", type=click.IntRange(min=1), metavar="COUNT",
-                     help="How many networks are drawn, 88 by default."),
+                     help="Number of networks to draw, 88 by default."),
         click.option("--seed", default=0, show_default=True,
-                     help="Of the networks, their weights and inputs."),
+                     help="Seed of the networks, their weights and inputs."),
         click.option("--batches", metavar="SIZES",
-                     help="Samples in a batch to draw from, such as 1,8,64."),
+                     help="Batch sizes to draw from, such as 1,8,64."),
         click.option("--sittings", type=click.IntRange(min=1), metavar="COUNT",
-                     help="How often all networks are measured, 3 by default."),
+                     help="Times that all networks are measured, 3 by default."),
         click.option("--rounds", type=click.IntRange(min=1), metavar="COUNT",
-                     help="Turns of each network in a sitting, 4 by default."),
+                     help="Turns of each network per sitting, 4 by default."),
         click.option("--quick", is_flag=True,
-                     help="A few networks, once: to see that everything works."),
+                     help="Measure a few networks once, as a test."),
     )):  # fmt: skip
         command = decorate(command)
     return command
@@ -57,12 +57,12 @@ def draw_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @main.command()
 @click.option("-o", "--output", required=True, metavar="FILE",
               type=click.Path(dir_okay=False, path_type=Path),
-              help="The profile to write, say my-cpu.json; what is measured goes to "
+              help="The profile to write, e.g. my-cpu.json; measurements go to "
               "my-cpu.jsonl beside it.")  # fmt: skip
-@click.option("--name", help="What the profile is called; the file's name by default.")
+@click.option("--name", help="The profile's name; the file's name by default.")
 @setting_options
 @draw_options
-@click.option("--refit", is_flag=True, help="Fit again to what was measured before.")
+@click.option("--refit", is_flag=True, help="Fit again to earlier measurements.")
 @JSON
 @click.pass_context
 def calibrate(
@@ -73,8 +73,8 @@ def calibrate(
 ) -> None:  # fmt: skip
     """Calibrate this machine: measure random networks, fit a profile, write it.
 
-    No published network is measured. A run that was interrupted goes on where it
-    stopped if it is started again; predict --device FILE uses the profile.
+    No published network is measured. An interrupted run continues where it stopped
+    when it is started again; predict --device FILE uses the profile.
     """
     if output.suffix != ".json":
         raise click.BadParameter(f"{output} does not end in .json", param_hint="-o")
@@ -122,7 +122,7 @@ def _made(
 
     rows = output.with_suffix(".jsonl")
     if refit:
-        # The file says how many lanes the machine has that it was measured on.
+        # The file has the number of lanes of the machine that it was measured on.
         profile = at_work.refit(_measured_setting(rows, given), rows, draw, name=name)
     else:
         from costmodel.runtime.measure.measure import setting_of
@@ -136,7 +136,7 @@ def _made(
 
 
 def _measured_setting(rows: Path, given: tuple[Any, ...]) -> Setting:
-    """Return the setting of a file's rows that is the one that is asked for."""
+    """Return the setting of a file's rows that matches the given one."""
     from costmodel.runtime.measure import jsonl
     from costmodel.runtime.setting import Setting
 
@@ -159,7 +159,7 @@ def _plain(found: Coefficients) -> dict[str, Any]:
 
 
 def _print(profile: Profile, output: Path) -> None:
-    """Print the coefficients, and say what could not be identified."""
+    """Print the coefficients, and note those that could not be identified."""
     click.echo(f"{profile.name}: {profile.setting}\n")
     cells = [
         [kind, str(found.samples), *(_scientific(value) for value in found.values),

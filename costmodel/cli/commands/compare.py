@@ -1,4 +1,4 @@
-"""Commands that put two networks side by side: compare, diff."""
+"""Commands that compare two networks: compare, diff."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def two_networks(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what both commands take: two networks, and options of both or of one."""
+    """Add the options of both commands: two networks, and options of both or of one."""
     for decorate in (
         JSON,
         BATCH,
@@ -42,34 +42,34 @@ def two_networks(command: Callable[..., Any]) -> Callable[..., Any]:
 @main.command()
 @METRIC
 @click.option(
-    "--symbol", "knob", metavar="NAME",
-    help="Say for which width, size or option both cost the same.",
+    "--symbol", "free", metavar="NAME",
+    help="Find the values of a width, size or option at which both cost the same.",
 )  # fmt: skip
 @two_networks
 def compare(
-    first: str, second: str, metric: str, knob: str | None, settings: tuple[str, ...],
+    first: str, second: str, metric: str, free: str | None, settings: tuple[str, ...],
     of_first: tuple[str, ...], of_second: tuple[str, ...],
     resolution: str | None, batch: str | None, *, as_json: bool,
 ) -> None:  # fmt: skip
-    """Divide one network's cost by another's; say where they are equal."""
+    """Divide one network's cost by another's, and find where they are equal."""
     from costmodel.algebra.questions.compare import compare as divide
     from costmodel.analysis.cost import METRICS
 
     sides = (first, of_first), (second, of_second)
-    nets, symbol = _open_two(sides, settings, resolution, batch, knob)
+    nets, symbol = _open_two(sides, settings, resolution, batch, free)
     costs = [counted(net) for net in nets]
     one, other = (totals.metric(metric) for totals in costs)
     found = divide(one, other, symbol)
     if as_json:
         print_json("costmodel.compare/1", {metric: METRICS[metric]}, first=first,
-                   second=second, metric=metric, symbol=knob, ratio=plain(found.ratio),
+                   second=second, metric=metric, symbol=free, ratio=plain(found.ratio),
                    crossovers=list(map(str, found.crossovers)),
                    **partial(*costs))  # fmt: skip
         return
     click.echo(f"{metric} of {first} / {second} = {_ratio(found.ratio)}")
-    if knob is not None:
+    if free is not None:
         places = " and ".join(map(_place, found.crossovers))
-        click.echo(f"equal at {knob} = {places}" if places else "nowhere equal")
+        click.echo(f"equal at {free} = {places}" if places else "nowhere equal")
 
 
 @main.command()
@@ -81,7 +81,7 @@ def diff(
     of_first: tuple[str, ...], of_second: tuple[str, ...],
     resolution: str | None, batch: str | None, *, as_json: bool,
 ) -> None:  # fmt: skip
-    """Show what the second network costs more than the first, part by part."""
+    """Show the second network's cost less the first's, part by part."""
     from costmodel.analysis.cost import METRICS
     from costmodel.analysis.cost.difference import SHOWN
     from costmodel.analysis.cost.difference import diff as subtract
@@ -107,19 +107,19 @@ def diff(
 
 def _open_two(
     sides: Sequence[tuple[str, Sequence[str]]], settings: Sequence[str],
-    resolution: str | None, batch: str | None, knob: str | None,
+    resolution: str | None, batch: str | None, free: str | None,
 ) -> tuple[list[Network], sympy.Symbol | None]:  # fmt: skip
-    """Load two networks at one size; what only one of them knows is for it alone."""
-    if resolution is None and knob != "resolution":
+    """Load two networks at one size; an option that only one has is set on that one."""
+    if resolution is None and free != "resolution":
         resolution = _one_resolution([name for name, _ in sides])
     options = [options_of(name) for name, _ in sides]
     known = {key for own in options for key in own}
     nets, symbols = [], []
     for (name, own), knows in zip(sides, options):
-        # What neither knows is left in, and is an error of the first one.
+        # An option that neither has is kept, and becomes an error of the first one.
         fitting = [s for s in settings if _key(s) in knows or _key(s) not in known]
-        is_knob = knob in {*knows, "resolution", "batch"}
-        wanted = knob if is_knob or knob not in known else None
+        is_known = free in {*knows, "resolution", "batch"}
+        wanted = free if is_known or free not in known else None
         every = [*fitting, *own]
         net, symbol = open_for(name, every, resolution, batch, wanted)
         nets.append(net)
@@ -148,19 +148,19 @@ def _key(setting: str) -> str:
 
 
 def _ratio(value: Any) -> str:
-    """Return a fraction, and what it is about; a formula as it is."""
+    """Return a fraction with its approximate value; a formula unchanged."""
     if getattr(value, "free_symbols", None):
         return str(value)
     return f"{value} = {float(value):.4g}" if not isinstance(value, int) else str(value)
 
 
 def _place(root: sympy.Expr) -> str:
-    """Return an exact number, and what it is about where it is no fraction."""
+    """Return an exact number, with its approximate value if it is irrational."""
     return str(root) if root.is_Rational else f"{root} ≈ {float(root):.4g}"
 
 
 def _signed(value: Any) -> str:
-    """Return a difference with its sign, a formula as it is."""
+    """Return a difference with its sign; a formula unchanged."""
     if isinstance(value, int) and value:
         return f"{value:+,}"
     return exact_number(value)

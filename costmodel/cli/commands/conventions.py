@@ -1,4 +1,4 @@
-"""What ``show --conventions`` prints: every tool's number, item by item."""
+"""The output of ``show --conventions``: every tool's count, item by item."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 UNITS = {
     "MAC": "multiply-accumulates, and other operations that the tool adds to them",
-    "FLOP": "floating-point operations, two a multiply-accumulate",
+    "FLOP": "floating-point operations, two per multiply-accumulate",
 }
 
 

@@ -1,4 +1,4 @@
-"""Commands about geometry: what a layer sees of the input, which input sizes fit."""
+"""Commands about geometry: receptive fields, and input sizes that fit."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 QUANTITIES = ("size", "stride", "padding", "offset", "padding_after", "smallest",
               "largest")  # fmt: skip
-"""What is said of a field, as (height, width) pairs."""
+"""The quantities of a field, as (height, width) pairs."""
 
 PIXELS = {
     **dict.fromkeys(
         ("size", "stride", "padding", "padding_after", "smallest", "largest"),
         "pixels of the input, [height, width]; null: unbounded, or of no single value",
     ),
-    "offset": "pixels from the input's first one to the centre of what position 0 sees",
+    "offset": "pixels from the input's first one to the centre of position 0's field",
 }  # fmt: skip
 TABLE = ("layer", "size", "stride", "padding", "first centre", "windows of paths")
 WINDOW = ("size", "stride", "padding", "padding after")
@@ -76,7 +76,7 @@ def field(
 
 
 def _rows(found: ReceptiveField, depth: int) -> list[tuple[str, Field]]:
-    """Return the field of the last node of each block, down to the last map."""
+    """Return the field of the last node of each block, up to the last feature map."""
     from costmodel.network.table import outline
 
     rows: list[tuple[str, Field]] = []
@@ -89,9 +89,9 @@ def _rows(found: ReceptiveField, depth: int) -> list[tuple[str, Field]]:
 
 
 def _print_last(found: ReceptiveField) -> None:
-    """Say which map is the last, what is behind it, and what is out of line."""
-    behind = f'; behind it, outputs see everything through "{found.beyond}"'
-    click.echo(f'\nthe last map is "{found.name}"{behind if found.beyond else ""}')
+    """Print the last feature map, what follows it, and misaligned nodes."""
+    end = found.beyond and f'; outputs see the whole input through "{found.beyond}"'
+    click.echo(f'\nthe last feature map is "{found.name}"{end or ""}')
     if found.unbounded:
         note(f'"{found.unbounded}" sees the whole input; --ignore-gates leaves it out')
     for misalignment in found.misalignments:
@@ -130,7 +130,7 @@ def _span(row: Field) -> str:
 
 
 def _pair(row: Field, quantity: str) -> tuple[Any, ...] | None:
-    """Return a quantity of a field, or None where it has no single value."""
+    """Return a quantity of a field, or None if it has no single value."""
     try:
         pair: tuple[Any, ...] = getattr(row, quantity)
     except CostModelError:
@@ -165,7 +165,7 @@ def sizes(
 ) -> None:
     """Show which input sizes fit: all admissible ones, and those without a remainder.
 
-    With a --resolution, also what strides leave over there.
+    With a --resolution, also the remainders of strides there.
     """
     from costmodel.analysis.input_sizes import (
         joint_conditions,
@@ -198,7 +198,7 @@ def sizes(
 def print_sides(sides: dict[str, Side]) -> None:
     """Print which heights and widths fit, and why none fits exactly."""
     header = ("side", "admissible", "smallest", "needed by", "fits exactly",
-              "first such")  # fmt: skip
+              "first exact")  # fmt: skip
     print_table(header, [
         [axis, str(side.admissible), str(side.smallest), side.needed_by,
          str(side.exact), "—" if side.first_exact is None else str(side.first_exact)]
@@ -210,7 +210,7 @@ def print_sides(sides: dict[str, Side]) -> None:
 
 
 def known_of(side: Side) -> dict[str, Any]:
-    """Return what is known of a side as plain values."""
+    """Return the legal values of a side as plain values."""
     return {
         "admissible": str(side.admissible),
         "smallest": side.smallest, "needed_by": side.needed_by,
@@ -229,6 +229,6 @@ def _print_remainders(left: tuple[Remainder, ...], resolution: str) -> None:
     if not left:
         click.echo(f"\n{resolution}: every stride divides")
         return
-    click.echo(f"\n{resolution}: left over by strides; lost is what is no padding")
+    click.echo(f"\n{resolution}: remainders of strides, and lost pixels among them")
     cells = [[r.name, r.axis, str(r.rows), str(r.lost)] for r in left]
-    print_table(("layer", "axis", "left over", "lost"), cells, right=(2, 3))
+    print_table(("layer", "axis", "remainder", "lost"), cells, right=(2, 3))

@@ -1,4 +1,4 @@
-"""Commands that look: list, show, formula."""
+"""Commands that show networks: list, show, formula."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from costmodel.network.graph import Network
 
 SHOWN = ("parameters", "macs", "activations")
-"""The quantities that tables of layers and networks have columns for."""
+"""The quantities in the columns of tables of layers and networks."""
 
 
 @main.command("list")
@@ -77,7 +77,7 @@ def list_(family: str | None, *, as_json: bool) -> None:
 @click.option("--depth", default=2, show_default=True, type=click.IntRange(1),
               help="Levels of scope to show; totals do not depend on it.")  # fmt: skip
 @click.option("--conventions", is_flag=True,
-              help="Show what each tool counts, and why, instead.")  # fmt: skip
+              help="Show instead what each tool counts, and why.")  # fmt: skip
 @JSON
 def show(
     name: str, settings: tuple[str, ...], resolution: str | None, batch: str | None,
@@ -147,13 +147,13 @@ def _print_show(
     metavar="NAMES",
     default="batch,resolution",
     show_default=True,
-    help="What stays a symbol, e.g. width,batch; the rest takes its default.",
+    help="Options that stay symbols, e.g. width,batch; others take their defaults.",
 )
 @SET
 @RESOLUTION
 @BATCH
 @click.option("--relax", is_flag=True, help="Drop floors and channel rounding.")
-@click.option("--by-stage", is_flag=True, help="One formula a stage, then the total.")
+@click.option("--by-stage", is_flag=True, help="One formula per stage, then the total.")
 @click.option(
     "--format",
     "style",
@@ -174,7 +174,7 @@ def formula(
     kept = list(dict.fromkeys(word.strip() for word in symbols.split(",")))
 
     def derive(*more: str, kept: Sequence[str] = kept) -> tuple[dict[str, Any], Any]:
-        """Return the formulas with further settings, and the symbols they have."""
+        """Return the formulas with further settings, and their symbols."""
         _, net, _ = open_network(name, [*settings, *more], resolution, batch, kept)
         found = _formulas(net, metric, by_stage=by_stage)
         if relax:
@@ -193,7 +193,7 @@ def formula(
 
 
 def _formulas(net: Network, metric: str, *, by_stage: bool) -> dict[str, Any]:
-    """Return the formula of each stage that has any, if asked for, and the total."""
+    """Return the formula of each stage that has costs, if wanted, and the total."""
     totals = counted(net)
     sums = totals.by_scope(1) if by_stage else {}
     formulas = {stage: part.metric(metric) for stage, part in sums.items()}
@@ -204,7 +204,7 @@ def _formulas(net: Network, metric: str, *, by_stage: bool) -> dict[str, Any]:
 def _by_repetitions(
     name: str, kept: list[str], derive: Callable[..., tuple[dict[str, Any], Any]]
 ) -> tuple[dict[str, Any], Any]:
-    """Derive formulas; find those in numbers of repetitions by interpolation."""
+    """Derive formulas, by interpolation for those in numbers of blocks."""
     from costmodel.algebra.questions.interpolation import interpolate
 
     options = options_of(name)

@@ -1,4 +1,4 @@
-"""The command that measures how long networks take, and keeps what it has measured."""
+"""The command ``measure``: measures how long networks take, and records it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from costmodel.runtime.setting import Setting
 
 UNITS = {
-    "seconds": "seconds a batch, median of all samples by the clock named",
-    "wall_seconds": "seconds a batch, median by the clock on the wall",
+    "seconds": "seconds per batch, median of all samples by the clock named",
+    "wall_seconds": "seconds per batch, median by the clock on the wall",
     "iqr": "seconds between the quartiles",
     "split_half": "difference of the medians of odd and even rounds, over the median",
     "least": "seconds, the shortest sample",
-    "faults": "minor page faults a run",
+    "faults": "minor page faults per run",
     "operators": "seconds of each node, run inside the network",
     "anchor": "seconds of a small fixed network in the same rounds",
 }
@@ -39,7 +39,7 @@ SHOWN_OPERATORS = 12
 
 
 def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add how a network is run: device, number format, layout, mode and threads."""
+    """Add the options of a setting: device, number format, layout, mode and threads."""
     for decorate in reversed((
         click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
         click.option("--dtype", default="float32", show_default=True,
@@ -65,16 +65,16 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(min=1),
               help="Samples in a batch.")  # fmt: skip
 @click.option("--rounds", default=10, show_default=True, type=click.IntRange(min=2),
-              help="How often every network has its turn.")  # fmt: skip
+              help="Turns of every network.")  # fmt: skip
 @click.option("--sittings", default=1, show_default=True, type=click.IntRange(min=1),
-              help="How often all networks are measured, in other groups.")  # fmt: skip
+              help="Times that all networks are measured, in new groups.")  # fmt: skip
 @click.option("--together", default=8, show_default=True, type=click.IntRange(min=1),
-              help="Networks that take turns; rows are kept by groups.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="Of weights and inputs.")
+              help="Networks that take turns; rows are saved by groups.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Seed of random numbers.")
 @click.option("--per-operator", is_flag=True, help="Time every node in its place, too.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
-              help="A file of JSON lines: what is in it already is not measured again, "
-              "what is measured is appended.")  # fmt: skip
+              help="A file of JSON lines: measurements in it are not repeated, new "
+              "ones are appended.")  # fmt: skip
 @JSON
 @click.pass_context
 def measure(
@@ -86,8 +86,8 @@ def measure(
     """Measure how long networks take, taking turns in interleaved rounds.
 
     Seconds are medians. On one CPU thread they are that thread's own processor time;
-    with more threads, and on a GPU, they are what the clock on the wall says, and of a
-    CUDA graph what the GPU says.
+    with more threads, and on a GPU, they are wall-clock time, and for a CUDA graph the
+    GPU's own time.
     """
     restart_quietly(context)
     from costmodel.runtime.measure.measure import Plan, setting_of
@@ -106,7 +106,7 @@ def measure(
 def measured(
     jobs: Sequence[Job], setting: Setting, plan: Plan, output: Path | None
 ) -> list[Measurement]:
-    """Return every job's measurement: out of the file, or taken now and appended."""
+    """Return every job's measurement, from the file or taken now and appended."""
     from costmodel.runtime.measure.jsonl import append, done, read
     from costmodel.runtime.measure.measure import measure_all, signature
     from costmodel.runtime.measure.result import Measurement, combined, key_of
@@ -133,7 +133,7 @@ def measured(
 
 
 def _job(name: str, settings: Sequence[str], resolution: Any, batch: int) -> Job:
-    """Return what to measure: a registered network, or a user's own code as it is."""
+    """Return what to measure: a registered network, or a user's own module."""
     from costmodel.runtime.measure.prepare import Job
 
     if not target.is_target(name):
@@ -158,7 +158,7 @@ def _side(name: str, text: str) -> int | tuple[int, int]:
 
 
 def _print(found: Sequence[Measurement], setting: Setting) -> None:
-    """Print a line a network, and the slowest operators of a single one."""
+    """Print one line per network, and the slowest operators of a single one."""
     clocks = {"thread": "its thread's processor time", "wall": "the clock on the wall",
               "events": "the GPU's clock"}  # fmt: skip
     click.echo(f"{setting}; seconds by {clocks[found[0].clock]}\n")
@@ -176,7 +176,7 @@ def _print(found: Sequence[Measurement], setting: Setting) -> None:
 
 
 def _print_operators(one: Measurement) -> None:
-    """Print the slowest operators, and what the whole takes beside all of them."""
+    """Print the slowest operators, and the ratio of the whole to their sum."""
     rows = sorted(one.operators.items(), key=lambda item: -item[1])
     total = sum(one.operators.values())
     cells = [[node, _ms(seconds), f"{seconds / total:.1%}"]

@@ -1,4 +1,4 @@
-"""The command that says how much memory a network takes, when and for what."""
+"""The command ``memory``: the bytes of weights and activations, and their peak."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def memory(
     resolution: str | None, batch: str | None,
     *, training: bool, in_place: bool, timeline: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Say what weights and activations take, and where the peak is.
+    """Show the memory of weights and activations, and the peak.
 
-    With one symbol left, as in --resolution S, say at which sizes the peak is where.
+    With one symbol left, as in --resolution S, show the peak's node by that symbol.
     """
     from costmodel.analysis.memory import memory as find
 
@@ -64,9 +64,9 @@ def memory(
 
 
 def _print_totals(found: Memory) -> None:
-    """Print weights and all that goes with them, then activations."""
+    """Print weights and their gradients and optimizer state, then activations."""
     totals = _totals(found)
-    if len(found.peaks) > 1:  # a Max of what is printed below
+    if len(found.peaks) > 1:  # a Max of formulas that are printed below
         del totals[-1]
     cells = [[what, exact_number(count), human(count) if type(count) is int else ""]
              for what, count in totals]  # fmt: skip
@@ -74,7 +74,7 @@ def _print_totals(found: Memory) -> None:
 
 
 def _print_peak(found: Memory) -> None:
-    """Print where the peak is, and what is there; or where it is at which sizes."""
+    """Print the peak and its tensors, or its node by intervals of a symbol."""
     click.echo("")
     if len(found.peaks) > 1:
         click.echo("The peak is the largest of these, depending on the symbols:\n")
@@ -121,7 +121,7 @@ def _contents(found: Memory) -> dict[str, Any]:
 
 
 def _ranges(found: Memory) -> list[dict[str, Any]]:
-    """Return where the peak is which, where that depends on a single symbol."""
+    """Return the peak's nodes by intervals, if they depend on a single symbol."""
     symbols = list(found.network.free_symbols)
     if len(symbols) != 1 or not symbols[0].is_integer or len(found.peaks) == 1:
         return []

@@ -1,4 +1,4 @@
-"""The command that says how long a network will take, why, and how sure that is."""
+"""The command ``predict``: the time of a network, its parts, and its uncertainty."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from costmodel.runtime.predict.roofline import Layer
 
 UNITS = {
-    "seconds": "seconds a batch; a formula where symbols are left",
+    "seconds": "seconds per batch; a formula where symbols are left",
     "low": "seconds, lower end of an interval for 80 % of measurements",
     "high": "seconds, upper end",
     "unmodelled_share": "part of the seconds without a class of their own, of 1",
-    "kernels": "how many run",
+    "kernels": "the number of kernels that run",
     "flop_per_byte": "arithmetic intensity, a multiply-accumulate is 2 FLOP",
     "compute_bound_from_batch": "samples; null where memory always bounds",
-    "bound_seconds": "seconds a batch, the roofline's lower bound with calls",
+    "bound_seconds": "seconds per batch, the roofline's lower bound with calls",
 }
 
 SHOWN_LAYERS = 20
@@ -46,7 +46,7 @@ SHOWN_LAYERS = 20
     type=click.Choice(["kind", "scope", "node"]),
     default="kind",
     show_default=True,
-    help="What a line of the table is.",
+    help="The rows of the table.",
 )
 @click.option(
     "--depth",
@@ -57,7 +57,7 @@ SHOWN_LAYERS = 20
 )
 @click.option(
     "--explain", "is_explained", is_flag=True,
-    help="What limits each layer under the device's roofline, and up to which batch.",
+    help="Show what limits each layer under the device's roofline, by batch.",
 )  # fmt: skip
 @SYMBOLS
 @SET
@@ -71,7 +71,7 @@ def predict(
 ) -> None:  # fmt: skip
     """Predict how long a network takes on a calibrated device.
 
-    With symbols left, print the formula of the seconds.
+    If symbols are left, print the formula of the seconds.
     """
     from costmodel.runtime.predict import predict as find
 
@@ -163,9 +163,9 @@ def _layers(found: Prediction, free: Network) -> list[dict[str, Any]]:
 
 
 def _flip(layer: Layer, batch: Any) -> int | None:
-    """Return the least batch at which a layer is bound by computing; None: at none.
+    """Return the least batch at which a layer is compute-bound, or None.
 
-    Other symbols have to be numbers: where they are not, no batch is given.
+    If other symbols are left, no batch is given.
     """
     import sympy
 
@@ -181,7 +181,7 @@ def _print_layers(found: Prediction, layers: list[dict[str, Any]]) -> None:
     """Print what bounds each layer, the slowest first."""
     if not layers or found.seconds.free_symbols:
         return
-    click.echo("\nUnder the roofline of the highest rates that were measured:\n")
+    click.echo("\nUnder the roofline of the highest measured rates:\n")
     layers = sorted(layers, key=lambda layer: -layer["predicted_seconds"])
     cells = [
         [layer["layer"], f"{layer['flop_per_byte']:.3g}", layer["bound"],

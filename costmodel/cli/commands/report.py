@@ -1,4 +1,4 @@
-"""Commands that write a report and what is installed."""
+"""The commands ``report`` and ``doctor``."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ if TYPE_CHECKING:
     "--jobs",
     type=click.IntRange(1),
     default=os.cpu_count() or 1,
-    help="Networks to write at a time; by default as many as processors.",
+    help="Networks to write at a time; by default the number of processors.",
 )
 @JSON
 def report(
     names: tuple[str, ...], output: str, jobs: int, settings: tuple[str, ...],
     resolution: Any, *, everything: bool, oracles: bool | None, as_json: bool,
 ) -> int:  # fmt: skip
-    """Write an HTML report: an index, and a page a network.
+    """Write an HTML report: an index, and one page per network.
 
     A TARGET is a registered name, or a network of your own, as in `analyze`: only
-    those take --option and --input. What has not changed since the report that is
-    there already is not written again.
+    those take --option and --input. Pages that have not changed since an earlier
+    report are not written again.
     """
     if bool(names) == everything:
         raise click.UsageError("name architectures, or give --all")
@@ -92,7 +92,7 @@ def _report(
     chosen: list[Architecture], opened: list[Subject], folder: Path,
     oracles: Oracles, jobs: int,
 ) -> Written:  # fmt: skip
-    """Write the report; return where it is, and what turned out false."""
+    """Write the report; return its place, and failed checks."""
     from costmodel import reports
     from costmodel.network.registry.lineage import lineage
 
@@ -112,7 +112,7 @@ def _report(
 
 
 def _part(a: Architecture, oracles: Oracles) -> Part:
-    """Return an architecture as a part of a report that any process can make."""
+    """Return an architecture as a part of a report, for any process to write."""
     from costmodel.cli.report_subjects import registered_subject
     from costmodel.reports import Part
 
@@ -129,7 +129,7 @@ def _judged(families: set[str]) -> list[Ruling]:
 @main.command()
 @JSON
 def doctor(*, as_json: bool) -> None:
-    """Say what is installed, and what each missing part would be for."""
+    """Show what is installed, and the purpose of each missing part."""
     from costmodel.doctor import findings
 
     found = findings()

@@ -1,4 +1,4 @@
-"""The command that says how wrong predictions are, beside other ways to predict."""
+"""The command ``validate``: errors of predictions, compared with baselines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from costmodel.runtime.validate.baselines import Case, Predictor
 
 SHOWN_PROBLEMS = 5
-"""Lines of a table that are left out and named."""
+"""The most skipped lines of a table that are named."""
 
 
 def _share(_context: Any, _parameter: Any, text: str | None) -> float | None:
@@ -38,7 +38,7 @@ def _share(_context: Any, _parameter: Any, text: str | None) -> float | None:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise click.BadParameter(f'"{text}" is no error such as 5% or 0.05')
+        raise click.BadParameter(f'"{text}" is not an error such as 5% or 0.05')
     return value
 
 
@@ -52,7 +52,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
               "a CSV needs none.")  # fmt: skip
 @click.option("--split", type=click.Choice(["family", "network", "none"]),
               default="family", show_default=True,
-              help="What fits leave out when they predict a network.")  # fmt: skip
+              help="Networks that fits leave out when they predict one.")  # fmt: skip
 @click.option("--fit", "others", type=_FILE,
               help="Measurements of other networks, such as those calibrated on: every "
               "baseline is fitted to these.")  # fmt: skip
@@ -62,7 +62,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--elsewhere", type=_FILE,
               help="Times of the same networks on another device.")  # fmt: skip
 @click.option("--networks/--no-networks", default=None,
-              help=f"A line a network; by default for up to {MANY}.")  # fmt: skip
+              help=f"One line per network; by default for up to {MANY}.")  # fmt: skip
 @click.option("--fail-over", callback=_share, metavar="ERROR",
               help="Exit with 1 if the mean error is larger, e.g. 5%.")  # fmt: skip
 @how_traced
@@ -103,7 +103,7 @@ def _of_measurements(
     files: Sequence[Path], device: str | None, split: Any, others: Path | None,
     elsewhere: Path | None,
 ) -> tuple[Validation, str]:  # fmt: skip
-    """Judge a profile, and the baselines, by files of measurements."""
+    """Validate a profile, and the baselines, on files of measurements."""
     from costmodel.runtime.profile import load_profile
     from costmodel.runtime.validate import validate
     from costmodel.runtime.validate.baselines import BASELINES, ELSEWHERE
@@ -137,7 +137,7 @@ def _of_measurements(
 def _of_table(
     file: Path, split: Any, totals: Path | None, elsewhere: Path | None
 ) -> tuple[Validation, str]:
-    """Judge what is fitted to a CSV, each network by fits without its family."""
+    """Validate fits to a CSV, each network by fits without its family."""
     from costmodel.runtime.validate import numbered, timm_results, validate
 
     timings, problems = timm_results.read_timings(file)
@@ -157,7 +157,7 @@ def _of_table(
 
 
 def _traced(timings: Sequence[Any]) -> dict[Any, Any]:
-    """Return totals of the networks of a table that the registry or timm has."""
+    """Return totals of the networks of a table that are in the registry or timm."""
     from costmodel.runtime.validate import timm_results
 
     found = {}
@@ -195,10 +195,10 @@ def _read(
 
 
 def _opened(one: Measurement) -> tuple[Network, str]:
-    """Return the network that was measured, and whose code it is: kin are built alike.
+    """Return the measured network and its family, which shares code with it.
 
     timm/NAME and torchvision/NAME are theirs, those of a calibration are drawn again;
-    every other name is what commands take.
+    every other name is a target.
     """
     from costmodel.bridge import model_zoo
     from costmodel.runtime.validate.cases import drawn_network
@@ -222,10 +222,10 @@ def _opened(one: Measurement) -> tuple[Network, str]:
 def _ours(
     profile: Profile, found: Sequence[Measurement], estimates: dict[str, Estimate]
 ) -> list[Predictor]:
-    """Return a profile's predictions, and these at the speed that the machine had.
+    """Return a profile's predictions, and these scaled to the machine's speed.
 
-    Of both, calibration and measurements, it is known how long a small fixed network
-    took in the same minutes; where that differs, the machine was not equally fast.
+    Calibration and measurements both timed a small fixed network in the same minutes;
+    if its times differ, the machine was not equally fast.
     """
     from costmodel.runtime.validate import Known
     from costmodel.runtime.validate.cases import at_speed
@@ -242,7 +242,7 @@ def _ours(
 
 
 def _roofs(profile: Profile) -> list[Predictor]:
-    """Return PyTorch's formula with the highest rates that calibration has seen."""
+    """Return PyTorch's roofline with the highest rates measured in calibration."""
     from costmodel.runtime.validate.baselines import Datasheet, Roofline
 
     if not (profile.peak_flop_per_s and profile.peak_byte_per_s):

@@ -1,4 +1,4 @@
-"""The command that proves: published figures and textbook claims, recomputed."""
+"""The command ``verify``: published figures and textbook claims, recomputed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @JSON
 def verify(names: tuple[str, ...], wanted: tuple[str, ...], *, as_json: bool) -> int:
-    """Recompute published figures and claims; exit 1 where one is unexplained."""
+    """Recompute published figures and claims; exit with 1 if one is unexplained."""
     from costmodel.analysis.evidence import claims, printed
 
     if names and wanted:
@@ -47,7 +47,7 @@ def verify(names: tuple[str, ...], wanted: tuple[str, ...], *, as_json: bool) ->
 
 
 def _chosen_claims(names: tuple[str, ...], wanted: tuple[str, ...]) -> list[Claim]:
-    """Return the claims of those names, or those about some architectures, or all."""
+    """Return the claims of those names, those about some architectures, or all."""
     from difflib import get_close_matches
 
     from costmodel.analysis.evidence.claims import claims
@@ -86,7 +86,7 @@ def _print_figures(verdicts: list[Verdict]) -> None:
 
 
 def _print_claims(rulings: list[Ruling], *, everything: bool) -> None:
-    """Print claims with their verdicts; their evidence too, or where one is wrong."""
+    """Print claims with their verdicts, with all evidence or that of wrong ones."""
     click.echo("")
     if not everything:
         header = ("claim", "verdict", "says")
@@ -121,7 +121,7 @@ def _print_evidence(ruling: Ruling) -> None:
 
 
 def _number(value: Any) -> str:
-    """Return a count exactly, a fraction in four digits, anything else as it is."""
+    """Return a count exactly, a fraction in four digits, anything else unchanged."""
     if not isinstance(value, (int, str)) and value.is_Rational:
         return f"{float(value):.4g}"
     return exact_number(value)

@@ -1,6 +1,6 @@
-"""Values: tensors of a network that is being built, from its sample to its outputs.
+"""Values: the tensors of a network under construction, and the builder behind them.
 
-What every verb needs: nodes in order, their names, and the blocks that they stand in.
+The builder keeps what every verb needs: the nodes in order, their names and scopes.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from costmodel.network.shape import Shape
 
 
 Check: TypeAlias = Callable[..., None]
-"""What a verb refuses of its operands' shapes, beside what the operator does."""
+"""A verb's own check of its operands' shapes, which raises on what it refuses."""
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor of the network that is being built: what verbs take and return."""
+    """A tensor of a network under construction, which verbs take and return."""
 
     builder: Builder
     node: Node
@@ -49,7 +49,7 @@ class Value:
 
 @dataclass
 class Builder:
-    """The nodes so far, and how often each name was given."""
+    """The nodes so far, and how often each name was used."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
@@ -65,7 +65,7 @@ class Builder:
         check: Check | None = None,
         stem: str | None = None,
     ) -> Value:
-        """Append a node; every problem names it, what a verb checks as well."""
+        """Append a node; every error names it, those of the verb's check included."""
         try:
             layer = self._operator(operator, fields)
         except CostModelError as error:
@@ -86,7 +86,7 @@ class Builder:
         self, operator: type[op.Operator], fields: tuple[object, ...]
     ) -> op.Operator:
         """Return the operator; one that was made before is the same object again."""
-        # True equals 1: what is refused as a number must not pass for one.
+        # True equals 1 but is refused as a number, so types are part of the key.
         kinds = [tuple(map(type, f)) if type(f) is tuple else type(f) for f in fields]
         key = (operator, fields, *kinds)
         try:
@@ -101,7 +101,7 @@ class Builder:
         """Return the node's full name: as given, or its stem and a number."""
         if name is not None:
             if not isinstance(name, str):
-                raise CostModelError(f"{kind}: name {name!r} is no text")
+                raise CostModelError(f"{kind}: name {name!r} is not text")
             full = scoped(name)
             if full in self.nodes:
                 raise at(kind, full, "the name is used twice")
@@ -129,7 +129,7 @@ def volume(channels: Dim = 3, depth: Dim = D, height: Dim = H, width: Dim = W) -
 
 
 def sequence(channels: Dim = 1, length: Dim = symbol("L")) -> Value:  # noqa: B008
-    """Start a network: the sample ``channels × length``, such as a sound."""
+    """Start a network: the sample ``channels × length``, such as audio."""
     return _sized(channels, length)
 
 
@@ -143,7 +143,7 @@ def sample(shape: Shape) -> Value:
 
 
 def network(*outputs: Value, name: str = "network", batch: Dim = N) -> Network:
-    """Finish a network: everything that was built from the sample of the outputs.
+    """Finish a network: all nodes that were built from the same sample as the outputs.
 
     >>> from costmodel.network.build import conv, relu
     >>> net = network(relu(conv(image(), 8, kernel=3)))
@@ -156,7 +156,7 @@ def network(*outputs: Value, name: str = "network", batch: Dim = N) -> Network:
 
 @contextmanager
 def scope(name: str) -> Iterator[None]:
-    """Name a block: nodes made inside are called ``name.…``, in modules and tables."""
+    """Name a block: nodes made inside are called ``name.…``."""
     token = _SCOPE.set((*_SCOPE.get(), name))
     try:
         yield
@@ -177,9 +177,9 @@ def apply(
     check: Check | None = None,
     stem: str | None = None,
 ) -> Value:
-    """Append a node that reads the values, of shapes that a verb may check.
+    """Append a node that reads the values; ``check`` may refuse their shapes.
 
-    Without a name, it is called stem and a number.
+    Without a name, it is called by its stem and a number.
     """
     builder = common(tuple(values), operator.kind)
     return builder.add(operator, fields, values, name, check, stem)

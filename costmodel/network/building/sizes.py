@@ -1,4 +1,4 @@
-"""Sizes for every spatial axis, given as one number or as a tuple."""
+"""Sizes along the spatial axes, given as one number or as a tuple."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Size: TypeAlias = Dim | tuple[Dim, ...]
 
 
 def axes_of(x: Value) -> int:
-    """Return how many spatial axes a value has; 2 where it is no map at all."""
+    """Return the number of spatial axes of a value; 2 if it is no feature map."""
     count = len(x.shape.spatial) if isinstance(x, Value) else 2
     return count if count in AXES else 2
 
 
 def sizes(x: Value, verb: str, name: str | None, **given: Size) -> list[op.Sizes]:
-    """Return every size as one number an axis of the value."""
+    """Return every size as one number per axis of the value."""
     axes = axes_of(x)
     for field, size in given.items():
         if isinstance(size, tuple) and len(size) != axes:
@@ -35,17 +35,17 @@ def sizes(x: Value, verb: str, name: str | None, **given: Size) -> list[op.Sizes
 
 
 def pair(size: Size) -> Size:
-    """Return one number for both axes as a pair; what is no pair is refused later."""
+    """Return one number for both axes as a pair; other values are refused later."""
     return size if isinstance(size, tuple) else (size, size)
 
 
 def _is_size(value: object) -> bool:
-    """Say whether a kernel may have this side; if not, the layer says what is wrong."""
+    """Say whether a kernel may have this side; if not, the layer raises the error."""
     return isinstance(value, sympy.Expr) or (type(value) is int and value >= 1)
 
 
 def half(kernel: op.Sizes, dilation: op.Sizes, verb: str, name: str | None) -> op.Sizes:
-    """Return the padding d(k−1)/2 of every axis; none where no layer can be made."""
+    """Return the padding d(k−1)/2 of every axis; 0 for sizes that the layer refuses."""
     if not all(map(_is_size, (*kernel, *dilation))):
         return (0,) * len(kernel)
     try:

@@ -1,6 +1,6 @@
-"""Verbs of tensors with any axes: what transformers brought to convolutional networks.
+"""Verbs on tensors with any axes, such as the tokens of transformers.
 
-Axes bear PyTorch's numbers: the batch is axis 0, channels of a map are axis 1.
+Axes have PyTorch's numbers: the batch is axis 0, the channels of a feature map axis 1.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def scale(x: Value, axis: Dim = 1, *, name: str | None = None) -> Value:
 
 
 def reshape(x: Value, sizes: ShapeLike, *, name: str | None = None) -> Value:
-    """Give the same elements, in the same order, other axes.
+    """Reshape: the same elements, in the same order, with other axes.
 
     >>> from costmodel.network.build import image, permute
     >>> print(permute(reshape(image(64, 7, 7), (64, 49)), (2, 1)).shape)

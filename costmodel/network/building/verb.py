@@ -1,6 +1,6 @@
-"""Verbs made from operators: a parameter for each field, with the operator's default.
+"""Verbs made from operator classes: one parameter per field, with the field's default.
 
-What an operator's fields are stands on its class alone; a verb restates none of it.
+An operator's fields are declared on its class alone; a verb restates none of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ShapeLike: TypeAlias = Shape | Sequence[Dim]
 """A shape, or its sizes without the batch: (3, 64, 49)."""
 
 _TAKEN = {"Sizes": "Size", "Pair": "Size", "Shape": "ShapeLike"}
-"""What a verb takes for fields of these types."""
+"""The types of a verb's parameters for fields of these types."""
 
 
 class Verb(Protocol):
@@ -40,7 +40,7 @@ class Verb(Protocol):
 
 
 def verb(operator: type[op.Operator], called: str | None = None) -> Verb:
-    """Make a verb from an operator's class; it is by default called as the kind is.
+    """Make a verb from an operator's class; by default it is named after the kind.
 
     It takes as many values as the operator does, then the fields in their order, flags
     and what follows them by name alone, and the node's ``name``. Sizes are one number
@@ -103,7 +103,7 @@ def shape_from(sizes: ShapeLike, what: str) -> Shape:
     if isinstance(sizes, Shape):
         return sizes
     if not isinstance(sizes, (tuple, list)) or not sizes:
-        raise CostModelError(f"{what}: sizes {sizes!r} are no tuple of sizes")
+        raise CostModelError(f"{what}: sizes {sizes!r} are not a tuple of sizes")
     first, *others = (as_dim(size, f"{what}: size") for size in sizes)
     return Shape(first, tuple(map(Extent, others)))
 
@@ -112,9 +112,9 @@ _NAME = Parameter("name", Parameter.KEYWORD_ONLY, default=None, annotation="str 
 
 
 def _operands(operator: type[op.Operator]) -> list[Parameter]:
-    """Return the values that a verb takes.
+    """Return the parameters for values.
 
-    Where their number depends on the fields, it is any, and the operator counts them.
+    If their number depends on the fields, any number is taken, and the operator checks.
     """
     arity = operator.arity
     if isinstance(arity, property) or arity[0] != arity[1]:
@@ -146,7 +146,7 @@ def _parameters(operator: type[op.Operator]) -> list[Parameter]:
 
 
 def _documented(operator: type[op.Operator]) -> str:
-    """Return the first sentence of the class, and where the rest stands."""
+    """Return the first sentence of the class, and a reference to the rest."""
     first = (operator.__doc__ or "").partition("\n")[0]
     known = f"Fields, their checks and source: ``operators.{operator.__name__}``."
     return f"{first}\n\n{known}\n"
@@ -155,9 +155,9 @@ def _documented(operator: type[op.Operator]) -> str:
 def _order(
     signature: Signature, called: str, count: int, names: tuple[str, ...]
 ) -> list[int]:
-    """Return where values and fields, in their order, stand in what a call gives.
+    """Return the indices of values and fields among the arguments of a call.
 
-    That is so many by position, then those by name, then the defaults of all fields.
+    These are the positional ones, those by name, then the defaults of all fields.
     """
     places = {name: place for place, name in enumerate(names, start=count)}
     try:

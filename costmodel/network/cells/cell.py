@@ -1,4 +1,4 @@
-"""Cells of searched networks, built from genotypes; what operations' names mean.
+"""Cells of searched networks, built from genotypes, and the table of their operations.
 
 NASNet, AmoebaNet, PNASNet, DARTS and the benchmarks of architecture search repeat one
 small graph at many widths.
@@ -41,10 +41,10 @@ def cell(
 ) -> Value:
     """Build a genotype's cell: each state has ``channels``, and some are stacked.
 
-    ``inputs`` are the states from 0 on, all of one size; operations that read one take
-    the stride, 1 or 2, and bring it to the cell's channels. ``operations`` says what
-    names mean, by default :data:`OPERATIONS`. Of "none" beside other summands nothing
-    is built. Nodes of state 2 are called ``block2.…``.
+    ``inputs`` are the states from 0 on, all of one size; operations that read one have
+    the stride, 1 or 2, and bring it to the cell's channels. ``operations`` maps names
+    to operations, by default :data:`OPERATIONS`. Next to other summands, nothing is
+    built for "none". Nodes of state 2 are called ``block2.…``.
 
     >>> from costmodel.network.build import image, network
     >>> tiny = Genotype([[("sep_conv_3x3", 0), ("identity", 1)]])
@@ -80,8 +80,8 @@ def relu_conv_bn(x: Value, channels: Dim, kernel: int = 1, stride: int = 1) -> V
 def factorized_reduction(x: Value, channels: Dim) -> Value:
     """Halve the size without losing pixels: two strided 1×1 convolutions, side by side.
 
-    The second one sees the map shifted by a pixel, zeros moving in; one normalization
-    follows. Of an odd number of channels the second gives one more.
+    The second one reads the feature map shifted by one pixel and padded with zeros; one
+    normalization follows. Of an odd number of channels the second makes one more.
 
     **Source**: NASNet's release (TF-slim, ``nasnet_utils.py``).
     """
@@ -93,7 +93,7 @@ def factorized_reduction(x: Value, channels: Dim) -> Value:
 
 
 def fit(previous: Value, x: Value, channels: Dim) -> Value:
-    """Bring what an earlier cell gave to the size of ``x`` and to so many channels.
+    """Bring the output of an earlier cell to the size of ``x`` and to so many channels.
 
     **Source**: Zoph et al. 2017, arXiv:1707.07012, appendix A.4, and its release.
     """
@@ -117,11 +117,11 @@ def share(channels: Dim, part: int, of: int) -> Dim:
 
 
 Operation: TypeAlias = Callable[[Value, Dim, int], Value]
-"""From a state, the cell's channels and a stride to a summand."""
+"""A function of a state, the cell's channels and a stride that returns a summand."""
 
 
 def _separable(x: Value, channels: Dim, stride: int, *, kernel: int) -> Value:
-    """Convolve separably, twice; nothing between depthwise and pointwise."""
+    """Two separable convolutions, with nothing between depthwise and pointwise."""
     return _depthwise(_depthwise(x, channels, stride, kernel), channels, 1, kernel)
 
 
@@ -146,7 +146,7 @@ def _convolved(x: Value, channels: Dim, stride: int, *, kernel: int) -> Value:
 def _one_sided(
     x: Value, channels: Dim, stride: int, *, kernel: int, eighths: int
 ) -> Value:
-    """1×k, then k×1, between two 1×1 on a part of the channels."""
+    """1×k, then k×1, between two 1×1 convolutions, on fewer channels."""
     narrow = share(channels, eighths, 8)
     y = relu(relu_conv_bn(x, narrow))
     y = batch_norm(conv(y, narrow, (1, kernel), (1, stride), bias=False))
@@ -155,7 +155,7 @@ def _one_sided(
 
 
 def _averaged(x: Value, channels: Dim, stride: int, *, kernel: int) -> Value:
-    """Average over the pixels that are there, padding left out."""
+    """Average pooling that does not count the padding."""
     p = kernel // 2
     return _matched(avg_pool(x, kernel, stride, p, count_include_pad=False), channels)
 
@@ -165,14 +165,14 @@ def _largest(x: Value, channels: Dim, stride: int, *, kernel: int) -> Value:
 
 
 def _identity(x: Value, channels: Dim, stride: int) -> Value:
-    """Hand on; a 1×1 where the size or the channels differ (NASNet)."""
+    """Apply the identity, or a 1×1 convolution if the shapes differ (NASNet)."""
     if stride == 1 and is_equal(x.channels, channels):
         return x
     return relu_conv_bn(x, channels, stride=stride)
 
 
 def _skip(x: Value, channels: Dim, stride: int) -> Value:
-    """Hand on; a factorized reduction where the size differs (DARTS)."""
+    """Apply the identity, or a factorized reduction if the sizes differ (DARTS)."""
     if stride == 1:
         return _identity(x, channels, stride)
     return factorized_reduction(relu(x), channels)
@@ -199,7 +199,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType({
     **{f"sep_conv_{k}x{k}": partial(_separable, kernel=k) for k in (3, 5, 7)},
     **{f"dil_conv_{k}x{k}": partial(_dilated, kernel=k) for k in (3, 5)},
 })  # fmt: skip
-"""What operations' names mean, as the papers and their releases have them.
+"""Operations by name, as in the papers and their releases.
 
 **Source**: NASNet, arXiv:1707.07012, section 3 and appendix A.4; AmoebaNet's release
 for the one-sided ones (tensorflow/tpu, ``network_utils.py``); DARTS, arXiv:1806.09055,
@@ -213,7 +213,7 @@ def _check_call(
     stride: int,
     known: Mapping[str, Operation],
 ) -> None:
-    """Refuse other inputs than the genotype has, strides, and unknown operations."""
+    """Refuse a wrong number of inputs, other strides, and unknown operations."""
     title = genotype.title
     if len(inputs) != genotype.inputs:
         raise CostModelError(

@@ -1,4 +1,4 @@
-"""Genotypes: the cell of a searched network as a value, which a search can change."""
+"""Genotypes: cells of searched networks as immutable values."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Edge: TypeAlias = tuple[str, int]
 class Genotype:
     """A cell: blocks, each the sum of operations on earlier states, and its output.
 
-    States are numbered: first the ``inputs`` (0 is what the last cell gave, 1 what the
-    one before it gave), then one a block. The output stacks the states that ``output``
-    names, by default the blocks that no block reads. A genotype is immutable and
-    hashable: lists become tuples, and its ``name`` is no part of what it is.
+    States are numbered: first the ``inputs`` (0 is the output of the last cell, 1 that
+    of the one before it), then one per block. The output stacks the states that
+    ``output`` names, by default the blocks that no block reads. A genotype is immutable
+    and hashable: lists become tuples, and its ``name`` is no part of what it is.
 
     **Source**: Zoph et al. 2017, arXiv:1707.07012, section 3.
 
@@ -71,17 +71,17 @@ class Genotype:
 
     @property
     def title(self) -> str:
-        """How errors call it."""
+        """Its name in error messages."""
         return f'cell "{self.name}"'
 
     @property
     def states(self) -> int:
-        """How many states there are, inputs among them."""
+        """The number of states, inputs included."""
         return self.inputs + len(self.blocks)
 
     @property
     def graph(self) -> nx.MultiDiGraph:
-        """The networkx graph: a node a state, and an edge a summand.
+        """The networkx graph: one node per state, and one edge per summand.
 
         Nodes have ``is_input`` and ``is_output``, edges their ``operation``; one state
         may be read twice, so there may be parallel edges.
@@ -96,7 +96,7 @@ class Genotype:
         return nx.freeze(graph)
 
     def __str__(self) -> str:
-        """Write a line a block."""
+        """Write one line per block."""
         sums = [
             f"{state} = " + " + ".join(f"{o}({source})" for o, source in block)
             for state, block in enumerate(self.blocks, start=self.inputs)
@@ -117,7 +117,7 @@ class Genotype:
                 raise CostModelError(f"{where}: has no operation")
             for operation, source in block:
                 if not isinstance(operation, str):
-                    raise CostModelError(f"{where}: operation {operation!r} is no name")
+                    raise CostModelError(f"{where}: operation {operation!r} is no text")
                 self._check(f"{where}: {operation} reads", source, state)
 
     @staticmethod

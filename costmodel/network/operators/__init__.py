@@ -117,4 +117,4 @@ OPERATORS.update(
         Unfold, PixelShuffle, PixelUnshuffle,
     )
 )  # fmt: skip
-# A new one goes here; tests name what it still lacks.
+# A new one goes here; the tests say what it still lacks.

@@ -1,4 +1,4 @@
-"""Arithmetic of each element: of tensors, or of a tensor and a number."""
+"""Elementwise arithmetic of tensors, or of a tensor and a number."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from costmodel.network.shape import Shape, broadcast
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What is known of an operation on two elements: a row of a table."""
+    """The table row of an operation on two elements."""
 
     tally: Tally
-    """Operations a result."""
+    """Operations per result."""
     torch: str = ""
-    """The function by its full name; empty where a network does not say which."""
+    """The function's full name; empty if the network does not record which one."""
     runtime: str = "pointwise"
-    """The class of the kernel for two tensors; that for a number is ``pointwise``."""
+    """The kernel class for two tensors; for a number it is ``pointwise``."""
     in_float32: bool = False
     """Whether automatic mixed precision computes it in float32."""
     most: int | None = 2
-    """The most tensors that it takes, one operation between each and the next."""
+    """The most tensors that it takes; n tensors need n − 1 operations per result."""
     numbers: int = 1
-    """How many numbers stand beside a tensor."""
+    """The number of scalars that it takes beside one tensor."""
 
     @property
     def needs_number(self) -> bool:
-        """Whether it is no operation on two tensors: one of them is a number."""
+        """Whether it takes no two tensors, so that one operand is a number."""
         return self.most == 1
 
 
@@ -66,7 +66,7 @@ ARITHMETIC: dict[str, Operation] = {
         tally=Tally(compare=2), torch="torch.clamp", most=1, numbers=2),
 }
 # fmt: on
-"""Operations by name. ``comparison`` is one that nobody named; ``reverse`` has the
+"""Operations by name. ``comparison`` stands for any comparison; ``reverse`` has the
 number in front; ``clamp`` keeps a tensor between two numbers."""
 
 
@@ -107,7 +107,7 @@ class Arithmetic(Elementwise):
 
     @property
     def row(self) -> Operation:
-        """What is known of the operation."""
+        """The operation's row."""
         return ARITHMETIC[self.operation]
 
     @property
@@ -126,7 +126,7 @@ class Arithmetic(Elementwise):
         return shaped(sides)
 
     def _misfit(self, inputs: tuple[Shape, ...]) -> str:
-        """Return why shapes do not broadcast."""
+        """Return the message for shapes that do not broadcast."""
         first, *others = inputs
         other = next(x for x in others if broadcast(extents(first), extents(x)) is None)
         if self.operation == "add":
@@ -140,7 +140,7 @@ class Arithmetic(Elementwise):
         return problem if is_of_channels else f"{problem}; did one use a stride?"
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return an operation a result, for every tensor but the first or the number.
+        """Return one operation per result, for each tensor but the first, or a number.
 
         A square is a multiplication.
         """
@@ -155,9 +155,9 @@ class Arithmetic(Elementwise):
 
 
 def is_gated(operator: Operator, inputs: Sequence[Shape]) -> bool:
-    """Say whether a map is multiplied by another one: the second is its gate.
+    """Say whether two feature maps are multiplied, the second being a gate.
 
-    Tokens and stored tensors that are multiplied are factors alike.
+    Neither factor is a gate in products of tokens, or with stored tensors.
     """
     is_product = isinstance(operator, Arithmetic) and operator.operation == "multiply"
     return is_product and [len(x.spatial) for x in inputs] == [2, 2]
@@ -180,7 +180,7 @@ class PReLU(Elementwise):
     parameters: Dim = 1
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return the input's shape; its channels are as many as the slopes, if any."""
+        """Return the input's shape, with one channel per slope unless there is one."""
         slopes, channels = self.parameters, inputs[0].channels
         if slopes != 1 and not is_equal(slopes, channels):
             raise CostModelError(f"{slopes} slopes do not fit {channels} channels")
@@ -191,11 +191,11 @@ class PReLU(Elementwise):
         return {"weight": Weight((self.parameters,))}
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a comparison and a multiplication an element."""
+        """Return one comparison and one multiplication per element."""
         return Tally(compare=output.numel, mul=output.numel)
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return each axis as it is; slopes are as many as channels, unless one."""
+        """Return each axis unchanged; there is one slope per channel, or one."""
         slopes = "parameters" if self.parameters != 1 else None
         return Flow((Same(1, held=slopes), *unchanged(rank(inputs[0])).axes[1:]))
 

@@ -1,4 +1,4 @@
-"""The bases of operators: each says what is true of all classes that derive from it."""
+"""Abstract base classes of operators, with the facts that their subclasses share."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from costmodel.network.shape import AXES, Shape
 
 
 POINT: Windows = ()
-"""The window of an operator that looks at one position at a time, on any axes."""
+"""The windows of an operator that depends on a single position, along any axes."""
 
 
 def along(windows: Windows, axis: int) -> Window:
-    """Return the window of a spatial axis: the first is number 0."""
+    """Return the window of a spatial axis, counted from 0."""
     return windows[axis] if axis < len(windows) else Window()
 
 
 class KindOf:
-    """The kind of an operator that is a row of a table: its row's name.
+    """The kind of an operator that has rows in a table: the row's name.
 
-    That of the class is what its networks are written under.
+    The kind of the class itself is used in the JSON of networks.
     """
 
     def __init__(self, of_class: str, field: str) -> None:
@@ -57,7 +57,7 @@ def are_all(sizes: Sizes, value: Dim) -> bool:
 
 
 def suffix(stride: Sizes, groups: Dim = 1, dilation: Sizes = (1,)) -> str:
-    """Write what a convolution or pooling has beyond the usual."""
+    """Write stride, groups and dilation if they are not the defaults."""
     parts = []
     if not are_all(stride, 1):
         same = are_all(stride, stride[0])
@@ -77,7 +77,7 @@ def slide(x: Shape, channels: Dim, windows: Windows) -> Shape:
 
 
 def fitted(x: Shape, axis: str, extent: Extent, window: Window) -> Extent:
-    """Return the positions of a window along an axis; there is one at least."""
+    """Return the extent after a window along an axis; raise if it does not fit."""
     out = extent.through(window)
     if type(out.base) is int and out.base < 1:
         raise CostModelError(
@@ -88,7 +88,7 @@ def fitted(x: Shape, axis: str, extent: Extent, window: Window) -> Extent:
 
 
 class Stateless(Operator):
-    """An operator that stores no tensor: what it computes with are its operands."""
+    """An operator that stores no tensor."""
 
     __slots__ = ()
 
@@ -98,30 +98,30 @@ class Stateless(Operator):
 
 
 class Source(Stateless):
-    """A tensor that is made of no operand's elements: a sample, a stored tensor."""
+    """A tensor that is computed from no operand: a sample, a stored tensor."""
 
     __slots__ = ()
     kind: ClassVar[str] = "source"
     arity: ClassVar[tuple[int, int | None]] = (0, 0)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return no operations: the numbers are there."""
+        """Return no operations."""
         return Tally()
 
     @property
     def window(self) -> Windows | None:
-        """See nothing of the input; there is no operand to look at."""
+        """Return the windows of a single position: there is no operand to look at."""
         return POINT
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return axes that come from nowhere, and stay as they are."""
+        """Return axes of fixed length, which come from no operand."""
         return Flow(tuple(map(Fixed, self.output(*inputs).sizes)))
 
 
 class SameShape(Operator):
-    """A result for each element, where the element is: the shape stays.
+    """An operator with one result per element: the shape stays.
 
-    Several operands stand side by side. Subclasses may put the results elsewhere.
+    Several operands broadcast. Subclasses may change the shape.
     """
 
     __slots__ = ()
@@ -132,11 +132,11 @@ class SameShape(Operator):
 
     @property
     def window(self) -> Windows | None:
-        """See one position."""
+        """Return the windows of a single position."""
         return POINT
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return each axis as it is, those of several operands side by side."""
+        """Return each axis unchanged, those of several operands together."""
         return elementwise(*inputs)
 
 
@@ -158,21 +158,21 @@ class Normalization(SameShape):
 
 
 class Windowed(Operator):
-    """A window that slides over positions: convolutions, poolings, interpolation."""
+    """An operator with a sliding window: convolution, pooling, resizing."""
 
     __slots__ = ()
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return the channels as they are, and a window along each other axis."""
+        """Return the channels unchanged, and a window along each other axis."""
         positions = self.window_flow()[: len(inputs[0].spatial)]
         return Flow((self.channel_flow(inputs[0]), *positions))
 
     def channel_flow(self, x: Shape) -> AxisFlow:
-        """Return where the channels come from: each from its own."""
+        """Return the flow of the channels: each comes from the same channel."""
         return Same(1)
 
     def window_flow(self) -> tuple[AxisFlow, ...]:
-        """Return where the positions come from, axis by axis: all under a window."""
+        """Return the flow of the spatial axes: a window along each."""
         dilation = self.attributes.get("dilation", ())
         gaps = dilation if isinstance(dilation, tuple) else (dilation,)
         windows = self.window or ()
@@ -183,25 +183,25 @@ class Windowed(Operator):
 
 
 class Weighted(Operator):
-    """Products of its operand's elements with tensors that it stores, added up."""
+    """Sums of products of the operand's elements with stored tensors."""
 
     __slots__ = ()
     is_layer: ClassVar[bool] = True
 
 
 class Product(Stateless):
-    """A product of operands that are all computed."""
+    """A product of operands, none of them stored by the operator."""
 
     __slots__ = ()
 
     @property
     def window(self) -> Windows | None:
-        """See the whole input."""
+        """Return None: every result depends on the whole input."""
         return None
 
 
 class Rearrangement(SameShape, Stateless):
-    """Elements moved, repeated, renamed or left out, or zeros beside: no operations."""
+    """Elements moved, repeated, renamed, dropped or padded: no operations."""
 
     __slots__ = ()
     kind: ClassVar[str] = "rearrangement"
@@ -212,7 +212,7 @@ class Rearrangement(SameShape, Stateless):
 
 
 class Reduction(Stateless):
-    """Elements added up, or otherwise combined, along whole axes."""
+    """Elements summed, or otherwise combined, along whole axes."""
 
     __slots__ = ()
     kind: ClassVar[str] = "reduction"
@@ -224,7 +224,7 @@ Row = TypeVar("Row")
 def rule_for(rules: Mapping[type[Operator], Row], kind: type[Operator]) -> Row | None:
     """Return a table's row for a class: its own, or that of its nearest base.
 
-    A pass is such a table: a row a base, and one for each class that is an exception.
+    Passes use such tables: one row per base, and one per class that is an exception.
 
     >>> rule_for({Elementwise: "any", Operator: "none"}, Elementwise)
     'any'

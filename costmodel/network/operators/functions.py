@@ -1,8 +1,8 @@
-"""Functions of one element: a table, a row a function, read by everything that asks.
+"""Elementwise functions: a table with one row per function, which all passes read.
 
-A row says in strings and algebra what each library makes of the function, so that the
-floors above need no lists of their own. Adding an activation is adding a row here, or
-calling :func:`register_function` in a package of your own.
+A row has the function's names in each library and its costs, so that other packages
+need no lists of their own. To add an activation, add a row here, or call
+:func:`register_function` in a package of your own.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from costmodel.errors import CostModelError
 
 
 SAVED = frozenset({"operand", "result", "intermediate"})
-"""What autograd may keep of a function of each element, in words."""
+"""What autograd may save of an elementwise function, in words."""
 
 _TYPES = {"Tally": Tally, "Mapping[str, Any]": Mapping, "bool": bool}
-"""The types of columns that are no text."""
+"""The types of the columns that are not text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """What is known of a function of each element."""
+    """The table row of an elementwise function."""
 
     tally: Tally
-    """Operations an element."""
+    """Operations per element."""
     saved: str = "operand"
-    """What autograd keeps: words of :data:`SAVED`; none where the derivative is a
+    """What autograd saves: words of :data:`SAVED`; none if the derivative is
     constant. **Source**: PyTorch, ``tools/autograd/derivatives.yaml``."""
     torch: str = ""
-    """The module or function by its full name; empty where PyTorch has none of it
-    without constants that a network does not keep."""
+    """The full name of the module or function; empty if PyTorch has none, or only with
+    constants that a network does not record."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of that module or function."""
     traced: str = ""
-    """Names by which tracing meets it, beside its own."""
+    """Names under which tracing meets it, besides its own."""
     onnx: str = ""
-    """The types of ONNX operators that are this function."""
+    """The types of ONNX operators that compute this function."""
     runtime: str = "pointwise"
-    """Classes of the kernels that compute it, one after the other."""
+    """Classes of the kernels that compute it, in order."""
     counted: str = "elementwise"
-    """What counters take it for: a kind of :mod:`costmodel.analysis.conventions`."""
+    """The kind as which :mod:`costmodel.analysis.conventions` count it."""
     in_float32: bool = False
     """Whether automatic mixed precision computes it in float32."""
     in_place: bool = False
-    """Whether libraries let it write over its operand."""
+    """Whether libraries let it overwrite its operand."""
 
     def __post_init__(self) -> None:
         """Check the columns' types, the operations and the words of what is saved."""
@@ -57,7 +57,7 @@ class Function:
             value, kind = getattr(self, column.name), _TYPES.get(str(column.type), str)
             if not isinstance(value, kind):
                 raise CostModelError(
-                    f"{column.name} {value!r} is no {kind.__name__.lower()}"
+                    f"{column.name} {value!r} is not a {kind.__name__.lower()}"
                 )
         counts = [getattr(self.tally, kind) for kind in KINDS]
         if any(type(count) is not int or count < 0 for count in counts):
@@ -189,13 +189,13 @@ FUNCTIONS: dict[str, Function] = {
     "trunc": Function(tally=Tally(compare=1), saved="", torch="torch.trunc"),
 }
 # fmt: on
-"""Every function by its name; operations an element are read from its formula.
+"""Every function by its name; operations per element are read from its formula.
 
 A root, a power, a logarithm, a sine and the error function are an ``exp`` each, as
 :class:`costmodel.algebra.tally.Tally` counts them; rounding and a choice between two
-formulas are a comparison; tanh is counted wherever it occurs as the row ``tanh`` is.
+formulas are a comparison; tanh costs the same in every row as in its own.
 Constants of a function (a slope, say) are PyTorch's defaults. ``clamp`` has limits
-that a network does not keep, so that PyTorch has no module for it.
+that a network does not record, so it has no module.
 """
 
 
@@ -206,7 +206,7 @@ def functions() -> Mapping[str, Function]:
 
 
 def function_of(name: str) -> Function:
-    """Return a function's row, or say which functions there are."""
+    """Return a function's row, or raise with the known names."""
     if name not in FUNCTIONS and name not in functions():
         known = ", ".join(sorted(FUNCTIONS))
         raise CostModelError(f'function "{name}" is unknown; known are {known}')
@@ -214,7 +214,7 @@ def function_of(name: str) -> Function:
 
 
 def traced_as(name: str) -> str | None:
-    """Return the function that tracing meets under a name of PyTorch's.
+    """Return the function of a PyTorch name, or None.
 
     >>> traced_as("special_erf"), traced_as("conv2d")
     ('erf', None)
@@ -223,7 +223,7 @@ def traced_as(name: str) -> str | None:
 
 
 def onnx_as(kind: str) -> str | None:
-    """Return the function that a type of ONNX operators is.
+    """Return the function of an ONNX operator type, or None.
 
     >>> onnx_as("ThresholdedRelu")
     'threshold'
@@ -233,7 +233,7 @@ def onnx_as(kind: str) -> str | None:
 
 @lru_cache
 def by_word(column: str) -> dict[str, str]:
-    """Return functions by the words of a column."""
+    """Return function names by the words of a column."""
     return {
         word: name
         for name, function in functions().items()

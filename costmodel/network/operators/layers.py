@@ -1,4 +1,4 @@
-"""Operators that multiply by weights: convolutions and fully connected layers."""
+"""Weighted layers: convolutions, fully connected layers, radial basis functions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from costmodel.network.shape import Shape
 
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-"""What a convolution may put around a map."""
+"""The padding modes of a convolution."""
 
 
 @final
@@ -58,7 +58,7 @@ class Conv(Weighted, Windowed):
     padding_mode: str = "zeros"
 
     def __post_init__(self) -> None:
-        """Check how it pads as well as the numbers."""
+        """Check the numbers and the padding mode."""
         super(Conv, self).__post_init__()
         if self.padding_mode not in PADDING_MODES:
             known = ", ".join(PADDING_MODES)
@@ -68,7 +68,7 @@ class Conv(Weighted, Windowed):
 
     @property
     def window(self) -> Windows | None:
-        """Slide the dilated kernel."""
+        """Return the dilated kernel's windows."""
         return tuple(
             map(sliding, self.kernel, self.stride, self.padding, self.dilation)
         )
@@ -80,7 +80,7 @@ class Conv(Weighted, Windowed):
         return slide(inputs[0], self.channels, self.window or POINT)
 
     def _check_border(self, x: Shape) -> None:
-        """Refuse a border of more than there is to mirror, or to go round."""
+        """Refuse a border wider than the input, which could not fill it."""
         least = {"reflect": 1, "circular": 0}.get(self.padding_mode)
         if least is None:
             return
@@ -100,16 +100,16 @@ class Conv(Weighted, Windowed):
         return weights | ({"bias": Weight((self.channels,))} if self.bias else {})
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a MAC a kernel tap and output, an addition an output for the bias."""
+        """Return one MAC per kernel tap and output, and an addition for the bias."""
         mac = self.weights(*inputs)["weight"].numel * output.positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 
     def channel_flow(self, x: Shape) -> AxisFlow:
-        """Return each channel from all of its group."""
+        """Return channels that depend on all channels of their group."""
         return Mixed(1, self.groups, "channels")
 
     def window_flow(self) -> tuple[AxisFlow, ...]:
-        """Return a window along each side, and what it pads with."""
+        """Return a window along each side, with its padding mode."""
         sides = enumerate(zip(self.window or POINT, self.dilation, strict=True), 2)
         mode = self.padding_mode
         return tuple(Slid(axis, along, gap, mode) for axis, (along, gap) in sides)
@@ -139,10 +139,10 @@ def check_groups(read: Dim, made: Dim, groups: Dim) -> None:
 @final
 @dataclass(frozen=True, slots=True)
 class TableConv2d(Weighted, Windowed):
-    """A convolution whose maps see only the input maps that a table lists.
+    """A convolution of only those input channels that a table lists.
 
-    Map o sums over the inputs c in table[o]. LeNet-5's layer C3 has such a table,
-    which keeps its connections down and breaks the symmetry between its maps.
+    Output channel o sums over the inputs c in table[o]. LeNet-5's layer C3 has such a
+    table, which limits its connections and breaks the symmetry between its channels.
 
     **Source**: LeCun, Bottou, Bengio, Haffner 1998, section II.B and Table I.
     """
@@ -152,35 +152,35 @@ class TableConv2d(Weighted, Windowed):
     kernel: Pair
 
     def __post_init__(self) -> None:
-        """Check the table as well as the numbers."""
+        """Check the numbers and the table."""
         super(TableConv2d, self).__post_init__()
         try:
             rows = tuple(tuple(row) for row in self.table)
         except TypeError:
             raise CostModelError(f"table {self.table!r} is not made of rows") from None
         if any(type(c) is not int or c < 0 for row in rows for c in row):
-            raise CostModelError("table: input maps are numbered 0, 1, 2, …")
+            raise CostModelError("table: input channels are numbered 0, 1, 2, …")
         if not rows or any(not row or len(set(row)) != len(row) for row in rows):
             raise CostModelError(
-                "table: each map needs a row of one or more different input maps"
+                "table: each row needs one or more different input channels"
             )
         object.__setattr__(self, "table", rows)
 
     @property
     def window(self) -> Windows | None:
-        """Slide the kernel."""
+        """Return the kernel's windows."""
         return sliding(self.kernel[0]), sliding(self.kernel[1])
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return a map for each row of the table."""
+        """Return one output channel per row of the table."""
         last = max(max(row) for row in self.table)
         channels = inputs[0].channels
         if type(channels) is int and last >= channels:
-            raise CostModelError(f"the table lists map {last} of only {channels} maps")
+            raise CostModelError(f"the table lists channel {last} of only {channels}")
         return slide(inputs[0], len(self.table), self.window or POINT)
 
     def weights(self, *inputs: Shape) -> Weights:
-        """Return a kernel and a bias for each row of the table."""
+        """Return one kernel and one bias per row of the table."""
         weights: Weights = {}
         for index, row in enumerate(self.table):
             weights[f"maps.{index}.weight"] = Weight((1, len(row), *self.kernel))
@@ -188,12 +188,12 @@ class TableConv2d(Weighted, Windowed):
         return weights
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a MAC a listed connection, an addition an output for the bias."""
+        """Return one MAC per listed connection, one addition per output for a bias."""
         taps = sum(map(len, self.table)) * self.kernel[0] * self.kernel[1]
         return Tally(mac=taps * output.positions, add=output.numel)
 
     def channel_flow(self, x: Shape) -> AxisFlow:
-        """Return each map from those that the table lists."""
+        """Return channels that depend on those that the table lists."""
         return Listed(1, self.table)
 
     def __str__(self) -> str:
@@ -221,11 +221,11 @@ class Linear(Weighted):
 
     @property
     def window(self) -> Windows | None:
-        """See one position: the last axis is as channels are."""
+        """Return the windows of a position: the last axis is no spatial one."""
         return POINT
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return the same positions of ``features``."""
+        """Return the input's shape with ``features`` along the last axis."""
         x = inputs[0]
         if not x.spatial:
             return Shape(self.features)
@@ -239,12 +239,12 @@ class Linear(Weighted):
         return weights | ({"bias": Weight((self.features,))} if self.bias else {})
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a MAC a weight and position, an addition an output for the bias."""
+        """Return one MAC per weight and position, one addition per output for bias."""
         mac = inputs[0].numel * self.features
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return each feature from all of the last axis."""
+        """Return features that depend on all of the last axis."""
         *others, last = range(1, len(inputs[0].spatial) + 2)
         return Flow((*map(Same, others), Mixed(last, held="features")))
 
@@ -258,7 +258,7 @@ class Linear(Weighted):
 class RadialBasis(Weighted):
     """Euclidean distances to fixed codes, y_i = Σ_j (x_j − w_ij)².
 
-    The output layer of LeNet-5: its codes are ±1 images of the digits, not learned.
+    The output layer of LeNet-5, whose codes are ±1 images of the digits, not learned.
 
     **Source**: LeCun, Bottou, Bengio, Haffner 1998, section II.B, equation 7.
     """
@@ -269,7 +269,7 @@ class RadialBasis(Weighted):
 
     @property
     def window(self) -> Windows | None:
-        """See the whole input."""
+        """Return None: the whole input."""
         return None
 
     def output(self, *inputs: Shape) -> Shape:
@@ -285,12 +285,12 @@ class RadialBasis(Weighted):
         return {"weight": Weight((self.features, inputs[0].channels), learnable=False)}
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a subtraction and a MAC (square, accumulate) a code element."""
+        """Return one subtraction and one MAC (square and add) per code element."""
         count = inputs[0].channels * output.channels
         return Tally(mac=count, add=count)
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return each feature from all."""
+        """Return features that depend on all inputs."""
         return Flow((Mixed(1, held="features"),))
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Normalizations whose statistics are those of the sample itself."""
+"""Normalizations by statistics of the sample itself: layer, RMS, group, instance."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from costmodel.network.shape import AXES, Shape
 def standardized(output: Shape, groups: Dim, *, scale: bool, shift: bool) -> Tally:
     """Return the operations of y = (x − μ)/√(σ² + ε)·γ + β over so many groups.
 
-    An element: two sums, the centring and the shift are additions; the square, the
-    reciprocal root and the scale are multiplications. A group: its sums need an
-    addition less each, ε one more; two means and a reciprocal are divisions.
+    Per element: two sums, the centring and the shift are additions; the square, the
+    reciprocal root and the scale are multiplications. Per group: each sum needs one
+    addition less, ε one more; two means and a reciprocal are divisions.
     """
     each = output.numel
     return Tally(
@@ -39,12 +39,12 @@ def _last_axes(shape: Shape, count: Dim) -> range:
 
 
 def last_sizes(shape: Shape, count: Dim) -> tuple[Dim, ...]:
-    """Return the sizes of the last axes: the shape of what is learned for them."""
+    """Return the sizes of the last axes, the shape of γ and β."""
     return tuple(shape.sizes[axis - 1] for axis in _last_axes(shape, count))
 
 
 def _mixed(x: Shape, axes: range) -> Flow:
-    """Return the flow of statistics over some axes."""
+    """Return the flow of a normalization over some axes."""
     every = range(1, rank(x) + 1)
     return Flow(tuple(Mixed(n) if n in axes else Same(n) for n in every))
 
@@ -126,7 +126,7 @@ class RMSNorm(Normalization):
         return {"weight": each} if self.affine else {}
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Square, sum and scale each element; mean, ε, root, reciprocal each group."""
+        """Square, sum and scale per element; mean, ε, root and reciprocal per group."""
         groups = others(output, _last_axes(output, self.axes))
         each = output.numel
         return Tally(add=each, mul=(2 + self.affine) * each, div=2 * groups, exp=groups)
@@ -168,7 +168,7 @@ class GroupNorm(Normalization):
         return inputs[0]
 
     def weights(self, *inputs: Shape) -> Weights:
-        """Return γ and β, one a channel."""
+        """Return γ and β, one per channel."""
         each = Weight((inputs[0].channels,))
         return {"weight": each, "bias": each} if self.affine else {}
 
@@ -212,12 +212,12 @@ class InstanceNorm(Normalization):
         return inputs[0]
 
     def weights(self, *inputs: Shape) -> Weights:
-        """Return γ and β, one a channel."""
+        """Return γ and β, one per channel."""
         each = Weight((inputs[0].channels,))
         return {"weight": each, "bias": each} if self.affine else {}
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return the operations of a group a channel."""
+        """Return the operations of one group per channel."""
         groups, affine = output.channels, self.affine
         return standardized(output, groups, scale=affine, shift=affine)
 

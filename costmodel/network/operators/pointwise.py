@@ -1,4 +1,4 @@
-"""Operators that leave the shape alone: functions of elements, normalizations."""
+"""Operators that keep the shape: elementwise functions, normalizations, softmax."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from costmodel.network.shape import Shape
 @final
 @dataclass(frozen=True, slots=True)
 class Pointwise(Elementwise):
-    """A function of every element, by its name: relu, gelu, exp, sqrt.
+    """An elementwise function, by its name: relu, gelu, exp, sqrt.
 
-    What is known of each is a row of
+    Each is a row of
     :data:`costmodel.network.operators.functions.FUNCTIONS`.
 
-    **Units**: the operations an element that the row says.
+    **Units**: the operations per element that the row has.
 
     >>> from costmodel.algebra.extent import Extent
     >>> x = Shape(2, (Extent(3), Extent(3)))
@@ -50,22 +50,22 @@ class Pointwise(Elementwise):
 
     @property
     def row(self) -> Function:
-        """What is known of the function."""
+        """The function's row."""
         return function_of(self.function)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return the operations an element, times the elements."""
+        """Return the operations per element, times the elements."""
         return self.row.tally * output.numel
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class BatchNorm(Normalization):
-    """Batch normalization, y = γ·(x − μ)/√(σ² + ε) + β a channel.
+    """Batch normalization, y = γ·(x − μ)/√(σ² + ε) + β for each channel.
 
-    It takes a feature map, and a vector or tokens as well; channels are axis 1.
+    It takes a feature map, a vector or tokens; channels are axis 1.
     In evaluation μ and σ are constants, so it is one multiplication and one addition
-    an element; scale and shift of a channel are folded beforehand.
+    per element; scale and shift of a channel are folded beforehand.
 
     **Source**: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 2.
     """
@@ -73,7 +73,7 @@ class BatchNorm(Normalization):
     kind: ClassVar[str] = "batch_norm"
     affine: bool = True
     running: bool = True
-    """Whether it keeps running statistics; without them it takes each batch's own."""
+    """Whether it keeps running statistics; without them it uses those of each batch."""
 
     def weights(self, *inputs: Shape) -> Weights:
         """Return γ and β, and the running statistics, which are buffers."""
@@ -88,7 +88,7 @@ class BatchNorm(Normalization):
         }
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a multiplication and an addition an element."""
+        """Return one multiplication and one addition per element."""
         return Tally(mul=output.numel, add=output.numel)
 
 
@@ -112,12 +112,12 @@ class LocalResponseNorm(Stateless, Normalization):
         return inputs[0]
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Square, sum, scale and shift, raise to a power, divide."""
+        """Count squares, sums, scale and shift, powers, and divisions."""
         each = Tally(add=self.size, mul=2, div=1, exp=1)
         return each * output.numel
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return channels that see their neighbours, n from ⌊n/2⌋ before on."""
+        """Return channels under a window of ``size``, ⌊size/2⌋ of them before."""
         before = as_dim(self.size // 2)
         near = Window(self.size, 1, before, as_dim(self.size - 1 - before))
         return Flow((Slid(1, near), *unchanged(rank(inputs[0])).axes[1:]))
@@ -130,7 +130,7 @@ class LocalResponseNorm(Stateless, Normalization):
 @final
 @dataclass(frozen=True, slots=True)
 class Softmax(Stateless, Normalization):
-    """e^x_i / Σ_j e^x_j along an axis, by default channels, the largest x taken off.
+    """e^x_i / Σ_j e^x_j along an axis, by default channels, after subtracting max x.
 
     ``log`` gives its logarithm, x_i − max x − log Σ_j e^(x_j − max x).
     """
@@ -141,7 +141,7 @@ class Softmax(Stateless, Normalization):
 
     @property
     def window(self) -> Windows | None:
-        """See one position of channels, or the whole of another axis."""
+        """Return the windows of a position, or None if the axis is a spatial one."""
         return POINT if self.axis == 1 else None
 
     def output(self, *inputs: Shape) -> Shape:
@@ -150,9 +150,9 @@ class Softmax(Stateless, Normalization):
         return inputs[0]
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """For C elements a place: 2C−1 additions, C−1 comparisons, C exp and div.
+        """For C elements per position: 2C−1 additions, C−1 comparisons, C exp and div.
 
-        The logarithm takes one more ``exp`` a place, and subtracts where it divided.
+        The logarithm has one more ``exp`` per position, and subtractions for divisions.
         """
         every, places = output.numel, others(output, (self.axis,))
         if self.log:
@@ -186,7 +186,7 @@ class Identity(Rearrangement):
 @final
 @dataclass(frozen=True, slots=True)
 class Dropout(Rearrangement):
-    """Random zeros while training; the identity in evaluation, which is counted here.
+    """Random zeros in training; the identity in evaluation, which is counted here.
 
     **Source**: Srivastava et al. 2014, *Journal of Machine Learning Research* 15.
     """

@@ -1,4 +1,4 @@
-"""Operators that reduce a window, or the whole map, channel by channel."""
+"""Pooling: reductions over a window, or over all positions, channel by channel."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _SLIDING = attrgetter("kernel", "stride", "padding")
 
 
 class Pool(Stateless, Windowed):
-    """A window that reduces each channel by itself.
+    """A reduction over a sliding window, each channel by itself.
 
-    It slides as the fields ``kernel``, ``stride`` and ``padding`` say, and ``dilation``
-    and ``ceil_mode`` where there are such.
+    The fields ``kernel``, ``stride`` and ``padding`` define the window, with
+    ``dilation`` and ``ceil_mode`` if the class has them.
     """
 
     __slots__ = ()
 
     @property
     def window(self) -> Windows | None:
-        """Slide the kernel; ceil_mode pads the end."""
+        """Return the kernel's windows; ceil_mode pads the end."""
         sizes: tuple[Sizes, ...] = _SLIDING(self)
         if dilation := getattr(self, "dilation", None):
             sizes = (*sizes, dilation)
@@ -70,7 +70,7 @@ def _check_pool(kernel: Sizes, padding: Sizes) -> None:
 @final
 @dataclass(frozen=True, slots=True)
 class MaxPool(Pool):
-    """The largest element under a window."""
+    """The maximum of the elements under a window."""
 
     kind: ClassVar[str] = "max_pool"
     kernel: Sizes
@@ -80,7 +80,7 @@ class MaxPool(Pool):
     ceil_mode: bool = False
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return k_h·k_w − 1 comparisons an output."""
+        """Return k_h·k_w − 1 comparisons per output."""
         return Tally(compare=(prod(self.kernel) - 1) * output.numel)
 
     def __str__(self) -> str:
@@ -121,7 +121,7 @@ class AvgPool(Pool):
                 )
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return k_h·k_w − 1 additions and a division an output."""
+        """Return k_h·k_w − 1 additions and one division per output."""
         count = output.numel
         return Tally(add=(prod(self.kernel) - 1) * count, div=count)
 
@@ -135,7 +135,7 @@ class AvgPool(Pool):
 class Subsample2d(Windowed):
     """LeNet-5's subsampling: a window's sum, times a coefficient, plus a bias.
 
-    y = w_c · Σ x + b_c: two learned numbers a map. Windows do not overlap.
+    y = w_c · Σ x + b_c: two learned numbers per channel. Windows do not overlap.
 
     **Source**: LeCun, Bottou, Bengio, Haffner 1998, section II.B, layers S2 and S4.
     """
@@ -145,7 +145,7 @@ class Subsample2d(Windowed):
 
     @property
     def window(self) -> Windows | None:
-        """Slide by the whole kernel."""
+        """Return windows whose stride is the kernel."""
         return tuple(sliding(k, k) for k in self.kernel)
 
     def output(self, *inputs: Shape) -> Shape:
@@ -153,12 +153,12 @@ class Subsample2d(Windowed):
         return slide(inputs[0], inputs[0].channels, self.window or POINT)
 
     def weights(self, *inputs: Shape) -> Weights:
-        """Return a coefficient and a bias a map."""
+        """Return one coefficient and one bias per channel."""
         each = Weight((inputs[0].channels,))
         return {"weight": each, "bias": each}
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return k_h·k_w − 1 additions, a multiplication, and the bias's addition."""
+        """Return k_h·k_w additions and one multiplication per output."""
         count = output.numel
         return Tally(add=self.kernel[0] * self.kernel[1] * count, mul=count)
 
@@ -172,7 +172,7 @@ class Subsample2d(Windowed):
 
 
 class AdaptivePool(Pool):
-    """Windows that adapt to the input, so that their number is fixed."""
+    """Pooling over windows that adapt to the input, to a fixed output size."""
 
     __slots__ = ()
     size: Sizes
@@ -180,7 +180,7 @@ class AdaptivePool(Pool):
 
     @property
     def window(self) -> Windows | None:
-        """See the whole input."""
+        """Return None: the whole input, since the windows differ."""
         return None
 
     def output(self, *inputs: Shape) -> Shape:
@@ -190,18 +190,18 @@ class AdaptivePool(Pool):
 
     @property
     def is_global(self) -> bool:
-        """True where one window is the whole map."""
+        """True if one window covers all positions."""
         return are_all(self.size, 1)
 
     def window_flow(self) -> tuple[AxisFlow, ...]:
-        """Return positions that are averaged, or compared, however many there are."""
+        """Return positions sampled from the whole axis."""
         return tuple(Sampled(axis + 2) for axis in range(len(self.size)))
 
     def elements_read(self, x: Shape) -> Dim:
         """Return how many elements the windows read: Σ of their areas.
 
         Along an axis of n positions, m windows ⌊i·n/m⌋ … ⌈(i+1)·n/m⌉ read
-        n + m − gcd(n, m) positions: two share one wherever i·n/m is not whole.
+        n + m − gcd(n, m) positions: neighbours share one where i·n/m is not whole.
         """
         if self.is_global:
             return x.numel
@@ -222,7 +222,7 @@ class AdaptivePool(Pool):
 @final
 @dataclass(frozen=True, slots=True)
 class AdaptiveAvgPool(AdaptivePool):
-    """The mean over windows that adapt to give a fixed size; 1×1 is global pooling.
+    """Means over windows that adapt to a fixed output size; 1×1 is global pooling.
 
     **Source**: Lin, Chen, Yan 2013, arXiv:1312.4400, section 3.2 (global pooling).
     """
@@ -232,7 +232,7 @@ class AdaptiveAvgPool(AdaptivePool):
     size: Sizes = (1, 1)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return an addition an element read but the first, a division an output."""
+        """Return n − 1 additions and one division per output, of n elements read."""
         read = self.elements_read(inputs[0])
         return Tally(add=read - output.numel, div=output.numel)
 
@@ -240,12 +240,12 @@ class AdaptiveAvgPool(AdaptivePool):
 @final
 @dataclass(frozen=True, slots=True)
 class AdaptiveMaxPool(AdaptivePool):
-    """The largest element under windows that adapt to give a fixed size."""
+    """Maxima over windows that adapt to a fixed output size."""
 
     kind: ClassVar[str] = "adaptive_max_pool"
     word: ClassVar[str] = "max"
     size: Sizes = (1, 1)
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a comparison an element read but the first."""
+        """Return n − 1 comparisons per output, of n elements read."""
         return Tally(compare=self.elements_read(inputs[0]) - output.numel)

@@ -1,4 +1,4 @@
-"""Products of tensors: matrices, attention, einsum."""
+"""Products of tensors: matrix products, attention, einsum."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from costmodel.network.shape import Shape, broadcast
 @final
 @dataclass(frozen=True, slots=True)
 class MatMul(Product):
-    """Products of matrices, …×a×b times …×b×c; leading axes broadcast.
+    """Matrix products, …×a×b times …×b×c; leading axes broadcast.
 
-    MACs = … · a · b · c. One axis alone is a row on the left, and a column on the
-    right; only a stored tensor may have fewer axes than the other operand.
+    MACs = … · a · b · c. A vector is a row on the left, and a column on the right;
+    only a stored tensor may have fewer axes than the other operand.
 
     **Source**: PyTorch, ``torch.matmul``.
 
@@ -35,7 +35,7 @@ class MatMul(Product):
     arity: ClassVar[tuple[int, int | None]] = (2, 2)
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return …×a×c, or say which axes do not fit."""
+        """Return …×a×c, or raise with the axes that do not fit."""
         left, right = (extents(x) for x in inputs)
         inner = right[-2] if len(right) > 1 else right[-1]
         if left[-1] != inner:
@@ -50,11 +50,11 @@ class MatMul(Product):
         return shaped([*leading, *rows, *columns])
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a MAC for each element of a row, an output."""
+        """Return b MACs per output."""
         return Tally(mac=output.numel * elements(output, extents(inputs[0])[-1:]))
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return ab, bc → ac, leading axes side by side."""
+        """Return ab, bc → ac, with leading axes together."""
         left, right = map(extents, inputs)
         rows = (Same(len(left) - 1),) if len(left) > 1 else ()
         columns = (Same(len(right), 1),) if len(right) > 1 else ()
@@ -66,10 +66,10 @@ class MatMul(Product):
 @final
 @dataclass(frozen=True, slots=True)
 class Attention(Product):
-    """Scaled dot-product attention, softmax(q·kᵀ/√E + mask)·v, of every head.
+    """Scaled dot-product attention, softmax(q·kᵀ/√E + mask)·v, in every head.
 
-    Of q …×L×E, k …×S×E and v …×S×V, MACs = heads · L · S · (E + V); a mask is an
-    optional fourth operand. A causal mask saves nothing here: all scores are made.
+    For q …×L×E, k …×S×E and v …×S×V, MACs = heads · L · S · (E + V); a mask is an
+    optional fourth operand. A causal mask saves nothing: all scores are computed.
 
     **Source**: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1, equation 1.
 
@@ -82,7 +82,7 @@ class Attention(Product):
     arity: ClassVar[tuple[int, int | None]] = (3, 4)
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return …×L×V, or say which axes do not fit."""
+        """Return …×L×V, or raise with the axes that do not fit."""
         query, key, value = (extents(x) for x in inputs[:3])
         if min(map(len, (query, key, value))) < 2:
             raise CostModelError(
@@ -101,7 +101,7 @@ class Attention(Product):
         return shaped([*leading, query[-2], value[-1]])
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return both products, and scaling, mask and softmax of every score."""
+        """Count both products, and the scaling, mask and softmax of every score."""
         query, value = extents(inputs[0]), extents(inputs[2])
         rows = elements(output, extents(output)[:-1])
         scores = rows * elements(output, value[-2:-1])
@@ -115,7 +115,7 @@ class Attention(Product):
         )
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return le, se, sv → lv, leading axes side by side; a mask is ls."""
+        """Return le, se, sv → lv, with leading axes together; a mask is ls."""
         query, key, value, *masks = (extents(x) for x in inputs)
         operands = [(0, query[:-2]), (1, key[:-2]), (2, value[:-2])]
         features = Together((Same(len(query)), Same(len(key), 1)))
@@ -135,10 +135,10 @@ class Attention(Product):
 class Einsum(Product):
     """The product of two tensors in letters: ``bhqd,bhkd->bhqk``.
 
-    The first letter of an operand is its batch; a stored tensor has no batch, and a
-    letter for each of its axes. What one operand alone sums over is added up first.
-    MACs are the product of the sizes of all other letters; where none is summed over,
-    they are plain multiplications.
+    The first letter of an operand is its batch; a stored tensor has no batch, and one
+    letter per axis. Letters that only one operand has are summed first. MACs are the
+    product of the sizes of all other letters; if none of them is summed, they are
+    plain multiplications.
 
     **Source**: PyTorch, ``aten/src/ATen/native/Linear.cpp`` (``sumproduct_pair``).
 
@@ -153,10 +153,10 @@ class Einsum(Product):
     equation: str
 
     def __post_init__(self) -> None:
-        """Write the equation without blanks, and refuse what has no two operands."""
+        """Normalise the equation, and refuse one without exactly two operands."""
         super(Einsum, self).__post_init__()
         if not isinstance(self.equation, str):
-            raise CostModelError(f"equation {self.equation!r} is no text")
+            raise CostModelError(f"equation {self.equation!r} is not text")
         text = "".join(self.equation.split())
         object.__setattr__(self, "equation", text)
         terms = self._terms()
@@ -165,7 +165,7 @@ class Einsum(Product):
         for term in terms:
             if not term.isalpha() or len(set(term)) != len(term):
                 raise CostModelError(
-                    f'equation "{text}": "{term}" is no row of different letters'
+                    f'equation "{text}": "{term}" is not a row of different letters'
                 )
         if not set(terms[2]) <= set(terms[0] + terms[1]):
             raise CostModelError(f'equation "{text}": the result has a new letter')
@@ -215,7 +215,7 @@ class Einsum(Product):
         return shaped([sizes[letter] for letter in kept])
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return additions of what one operand sums alone, then the products."""
+        """Count the sums over letters of one operand, then the products."""
         sizes, (left, right) = self._sizes(inputs), self._own(inputs)
         kept = set(self._terms()[2])
         shared = set(left[0]) & set(right[0])
@@ -254,7 +254,7 @@ class Einsum(Product):
 def _common(
     left: tuple[Extent, ...], right: tuple[Extent, ...], inputs: tuple[Shape, ...]
 ) -> tuple[Extent, ...]:
-    """Return axes that fit both, aligned at the last; a size of 1 is repeated."""
+    """Return the broadcast leading axes, or raise."""
     found = broadcast(left, right)
     if found is None:
         raise CostModelError(f"leading axes do not broadcast: {_listed(inputs)}")
@@ -269,7 +269,7 @@ def _leading(
 
 
 def _beside(mask: tuple[Extent, ...], scores: tuple[Extent, ...]) -> tuple[From, ...]:
-    """Return the last axes of a mask, beside rows and columns of scores."""
+    """Return the flow of a mask's last axes, aligned with those of the scores."""
     least = max(0, len(mask) - 2)
     pairs = enumerate(zip(mask[least:], scores[-len(mask) :], strict=True), least + 1)
     return tuple(

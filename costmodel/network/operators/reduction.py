@@ -1,4 +1,4 @@
-"""Operators that add up, or otherwise reduce, whole axes."""
+"""Reductions along whole axes, and running sums."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ REDUCTIONS: dict[str, Callable[[Dim, Dim], Tally]] = {
     "var": lambda n, m: Tally(add=3 * n - 2 * m, mul=n, div=2 * m),
     "std": lambda n, m: Tally(add=3 * n - 2 * m, mul=n, div=2 * m, exp=m),
 }
-"""Operations that n elements, reduced to m, take by the definition.
+"""The operations of reducing n elements to m, by definition.
 
-A sum of n/m elements has an addition less. The variance takes the mean, centres,
-squares, and takes the mean again; the norm is Euclid's.
+A sum of n/m elements has one addition less. The variance takes the mean, centres,
+squares, and takes the mean again; the norm is Euclidean.
 """
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Reduce(Reduction):
-    """The sum, mean, largest, … of all elements along some axes.
+    """The sum, mean, maximum, … of all elements along some axes.
 
-    ``keep`` leaves a size of 1 in their place. ``everywhere`` says that an axis of
-    the image is among them, so that every result sees all of it.
+    ``keep`` leaves a size of 1 in their place. ``everywhere`` says that a spatial axis
+    of the image is among them, so that every result depends on all of it.
 
     >>> x = Shape(8, (Extent(7), Extent(7)))
     >>> print(Reduce("mean", axes=(2, 3), keep=True, everywhere=True).output(x))
@@ -64,7 +64,7 @@ class Reduce(Reduction):
 
     @property
     def window(self) -> Windows | None:
-        """See one position, or the whole image where one of its axes is reduced."""
+        """Return the windows of a position, or None if a spatial axis is reduced."""
         return None if self.everywhere else POINT
 
     def output(self, *inputs: Shape) -> Shape:
@@ -87,7 +87,7 @@ class Reduce(Reduction):
         return REDUCTIONS[self.operation](inputs[0].numel, output.numel)
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return the axes that stay; the others are summed over."""
+        """Return the remaining axes; the others are summed."""
         every = range(1, rank(inputs[0]) + 1)
         left = tuple(
             Fixed() if axis in self.axes else Same(axis)
@@ -117,7 +117,7 @@ class Cumulate(Reduction):
 
     @property
     def window(self) -> Windows | None:
-        """See one position if channels are added up, else the whole axis."""
+        """Return the windows of a position if channels are summed, else None."""
         return POINT if self.axis == 1 else None
 
     def output(self, *inputs: Shape) -> Shape:
@@ -126,7 +126,7 @@ class Cumulate(Reduction):
         return inputs[0]
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return an addition an element, but for the first ones."""
+        """Return one addition per element, except the first along the axis."""
         return Tally(add=output.numel - others(output, (self.axis,)))
 
     def flow(self, *inputs: Shape) -> Flow:

@@ -1,4 +1,4 @@
-"""Every operator by its kind; how another package adds one, or a function."""
+"""Registration of operators and functions, also by other packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("view", "is_input", "is_unbatched", "is_unknown", "is_layer"),
                     (bool,)),
 }  # fmt: skip
-"""What a class says of itself, and of which types."""
+"""Class attributes of operators, and their types."""
 
 Class = TypeVar("Class", bound=type[Operator])
 
@@ -34,8 +34,8 @@ def register_operator(operator: Class) -> Class:
     entry-point group ``costmodel.operators`` says which packages have one. Its module
     in PyTorch is registered apart, by :func:`costmodel.bridge.register_module`.
 
-    **Errors**: a class that is not concrete, final, frozen and of a kind that is free;
-    ``counted`` that is no operator's kind; ``saved`` that is in no known words.
+    **Errors**: a class that is not concrete, final and frozen, or whose kind is taken;
+    a ``counted`` that is no operator's kind; a ``saved`` with unknown words.
     """
     name = getattr(operator, "__name__", repr(operator))
     for problem in chain(unfit(operator), _unlike_others(operator)):
@@ -47,16 +47,16 @@ def register_operator(operator: Class) -> Class:
 def register_function(name: str, function: Function) -> None:
     """Add a row, so that every analysis, importer and compiler knows the function.
 
-    A package calls it where it is imported; the entry-point group
-    ``costmodel.operators`` says which packages are.
+    A package calls it when it is imported; the entry-point group
+    ``costmodel.operators`` names the packages to import.
 
-    **Errors**: a name that a function or an operator has, or that no node could have;
-    ``counted`` or ``runtime`` in words that no function's row has.
+    **Errors**: a name that is taken by a function or operator, or that no node could
+    have; a ``counted`` or ``runtime`` that no other row has.
     """
     if not (isinstance(name, str) and name.isidentifier()):
-        raise CostModelError(f"function {name!r}: the name is no identifier")
+        raise CostModelError(f"function {name!r}: the name is not an identifier")
     if not isinstance(function, Function):
-        raise CostModelError(f'function "{name}": {function!r} is no Function')
+        raise CostModelError(f'function "{name}": {function!r} is not a Function')
     for column in ("counted", "runtime"):
         known = {w for f in FUNCTIONS.values() for w in getattr(f, column).split()}
         if odd := set(getattr(function, column).split()) - known:
@@ -85,9 +85,9 @@ def kinds() -> set[str]:
 
 
 def unfit(operator: Any) -> Iterator[str]:
-    """Give what no operator's class may be; what follows supposes what went before."""
+    """Give the first problems of an operator's class; each check relies on the last."""
     if not (isinstance(operator, type) and issubclass(operator, Operator)):
-        yield "it is no class derived from Operator"
+        yield "it is not a class derived from Operator"
     if inspect.isabstract(operator):
         missing = ", ".join(sorted(operator.__abstractmethods__))
         yield f"it is abstract; it lacks {missing}"
@@ -98,31 +98,31 @@ def unfit(operator: Any) -> Iterator[str]:
         yield "it is no @dataclass(frozen=True, slots=True)"
     kind = operator.kind if "kind" in own else None
     if not (isinstance(kind, str) and kind.isidentifier()):
-        yield f"its kind {kind!r} is no identifier"
+        yield f"its kind {kind!r} is not an identifier"
     if any(type(field.type) is not str for field in fields(operator)):
         yield "its module needs: from __future__ import annotations"
     yield from _odd_words(operator)
 
 
 def _odd_words(operator: type[Operator]) -> Iterator[str]:
-    """Give what a class says of itself in another type than it has to be."""
-    for word, kinds_of in WORDS.items():
-        if not isinstance(getattr(operator, word), kinds_of):
-            yield f"its {word} {getattr(operator, word)!r} is no {kinds_of[0].__name__}"
+    """Give the class attributes and fields of wrong types."""
+    for word, types in WORDS.items():
+        if not isinstance(getattr(operator, word), types):
+            yield f"its {word} {getattr(operator, word)!r} is not a {types[0].__name__}"
     for field in fields(operator):  # type: ignore[arg-type]
         if field.type.removesuffix(OR_NONE) in ("float", "complex", "list", "dict"):
             yield f"its field {field.name} is a {field.type}; costs are exact"
 
 
 def _unlike_others(operator: type[Operator]) -> Iterator[str]:
-    """Give what no class beside the ones that are there may say."""
+    """Give the problems of a class beside the registered ones."""
     known = kinds()
     if operator.view:
         yield "it is a view, and how views lie in memory is known of ours alone"
     if operator.kind in known:
         yield f'the kind "{operator.kind}" is taken'
     if operator.counted and operator.counted not in known:
-        yield f'counted as "{operator.counted}", which is no kind of operator'
+        yield f'counted as "{operator.counted}", which is not a kind of operator'
     if odd := set((operator.saved or "").split()) - SAVED:
         yield f"saved {sorted(odd)} is none of {', '.join(sorted(SAVED))}"
 

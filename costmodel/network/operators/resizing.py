@@ -1,4 +1,4 @@
-"""Maps that are made larger or smaller by interpolation."""
+"""Resizing of feature maps by interpolation."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ MODES = {
     "bicubic_corners": Tally(mul=16, add=15),
     "area": Tally(div=1),
 }
-"""Operations an output: a weighted sum of 2×2 or 4×4 inputs, their weights given.
+"""Operations per output: a weighted sum of 2×2 or 4×4 inputs, their weights given.
 
 Linear takes 2 inputs along one axis, trilinear 2×2×2 along three.
 
-``…_corners`` keep the corners where they are, and cost the same; ``area`` adds up what
-it reads besides, as adaptive pooling does.
+``…_corners`` align the corners, and cost the same; ``area`` also adds the elements
+that it reads, as adaptive pooling does.
 
 **Source**: Keys 1981, "Cubic convolution interpolation for digital image processing",
-equation 9 (4 samples an axis); PyTorch, ``torch.nn.functional.interpolate``.
+equation 9 (4 samples per axis); PyTorch, ``torch.nn.functional.interpolate``.
 """
 
 
 _AXES = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
-"""How many axes a mode is for; the others are for any."""
+"""The number of axes that a mode is for; other modes are for any."""
 
 
 def modes_of(axes: int) -> tuple[str, ...]:
-    """Return the modes that are for so many axes.
+    """Return the modes for so many axes.
 
     >>> modes_of(1)
     ('nearest', 'nearest_exact', 'linear', 'linear_corners', 'area')
@@ -63,10 +63,10 @@ def _name(mode: str) -> str:
 @final
 @dataclass(frozen=True, slots=True)
 class Resize(Stateless, Windowed):
-    """Other spatial axes, each output a weighted sum of inputs.
+    """Interpolation to another size, each output a weighted sum of inputs.
 
-    A map becomes larger by whole factors, ``scale``, or is brought to a size that is
-    given, such as that of another map, ``shape``.
+    A feature map is enlarged by whole factors, ``scale``, or brought to the size of a
+    given ``shape``, such as that of another feature map.
 
     **Source**: Odena, Dumoulin, Olah 2016, "Deconvolution and Checkerboard Artifacts".
 
@@ -93,20 +93,20 @@ class Resize(Stateless, Windowed):
 
     @property
     def window(self) -> Windows | None:
-        """Refuse: the stride is a fraction, and neighbours see different pixels."""
+        """Refuse: the stride is a fraction, and windows of neighbours differ."""
         raise CostModelError(
             "interpolation is no one window: neighbouring positions look at different "
             "numbers of pixels"
         )
 
     def window_flow(self) -> tuple[AxisFlow, ...]:
-        """Return positions that lie between others."""
+        """Return positions sampled between those of the input."""
         given = self.scale if self.shape is None else self.shape.spatial
         axes = range(2, 2 + len(given or ()))
         return tuple(Sampled(axis, self.mode, is_given=False) for axis in axes)
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return so many times the sides, or the shape that was given."""
+        """Return the scaled sides, or the given shape."""
         x = inputs[0]
         if self.shape is not None:
             return self._given(x, self.shape)
@@ -117,7 +117,7 @@ class Resize(Stateless, Windowed):
         return Shape(x.channels, tuple(extents))
 
     def _given(self, x: Shape, shape: Shape) -> Shape:
-        """Return the shape that was given; channels stay."""
+        """Return the given shape, whose channels are the input's."""
         axes = len(shape.spatial) if len(shape.spatial) in AXES else 2
         x.require_axes(axes)
         shape.require_axes(axes)
@@ -127,13 +127,13 @@ class Resize(Stateless, Windowed):
         return shape
 
     def _check_mode(self, axes: int) -> None:
-        """Refuse a mode that is for other axes, as PyTorch does."""
+        """Refuse a mode for another number of axes, as PyTorch does."""
         if self.mode not in modes_of(axes):
             many = _AXES[_name(self.mode)]
             raise CostModelError(f"mode {self.mode!r} is for {many} axes, not {axes}")
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return the mode's operations an output; area adds up what it reads."""
+        """Return the mode's operations per output, with area's sums."""
         operations = MODES[self.mode] * output.numel
         if self.mode != "area":
             return operations
@@ -147,7 +147,7 @@ class Resize(Stateless, Windowed):
 
 
 def _elements_read(x: Shape, output: Shape) -> Dim:
-    """Return how many elements are averaged: n + m − gcd(n, m) along each axis."""
+    """Return the number of elements averaged: n + m − gcd(n, m) along each axis."""
     read = x.channels
     for before, after in zip(x.spatial, output.spatial, strict=True):
         n, m = sympy.sympify(before.value), sympy.sympify(after.value)

@@ -1,4 +1,4 @@
-"""Where tensors enter: samples, stored operands; and operators without a rule."""
+"""Sources: inputs, stored tensors, tensors derived from them, and unknown operators."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from costmodel.network.shape import Shape
 @final
 @dataclass(frozen=True, slots=True)
 class Input(Source):
-    """Where a sample enters: ``channels × height × width``, a vector, or any shape."""
+    """An input of the network: ``channels × height × width``, a vector, any shape."""
 
     kind: ClassVar[str] = "input"
     is_input: ClassVar[bool] = True
     shape: Shape
 
     def __post_init__(self) -> None:
-        """Normalise the sample's sizes, and refuse what no sample can have."""
+        """Normalise the sample's sizes, and refuse sizes that no sample can have."""
         shape = self.shape
         if not isinstance(shape, Shape) or not all(
             isinstance(extent, Extent) for extent in shape.spatial
         ):
             raise CostModelError(
-                f"the sample {shape} is no Shape such as channels × height × width"
+                f"the sample {shape} is not a Shape such as channels × height × width"
             )
         super(Input, self).__post_init__()
 
@@ -49,8 +49,8 @@ class Input(Source):
 class Parameter(Source):
     """A stored tensor that is an operand: a class token, a scale, an embedding.
 
-    It has no batch: the same numbers serve every sample, and are stored once. What
-    is made of such tensors alone has no batch either, and is counted once a batch.
+    It has no batch: the same numbers serve every sample, and are stored once. Results
+    of such tensors alone have no batch either, and are counted once per batch.
 
     >>> from costmodel.algebra.extent import Extent
     >>> token = Parameter(Shape(1, (Extent(768),)))
@@ -72,7 +72,7 @@ class Parameter(Source):
         return {"data": Weight(self.shape.sizes, self.learnable)}
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return axes of its own, as long as those that they meet."""
+        """Return new axes, as long as those that they are combined with."""
         return Flow((New(),) * rank(self.shape))
 
     def __str__(self) -> str:
@@ -88,7 +88,7 @@ class Opaque(Stateless):
     It stores nothing itself; tensors that it is given are operands. Totals of a
     network that has one are partial, and say so: an unknown cost is never zero.
 
-    **Errors**: asking for its operations, or for what it looks at.
+    **Errors**: raised by its tally and its window.
     """
 
     kind: ClassVar[str] = "opaque"
@@ -101,23 +101,23 @@ class Opaque(Stateless):
         """Check the name as well as the shape."""
         super(Opaque, self).__post_init__()
         if not isinstance(self.name, str) or not self.name:
-            raise CostModelError(f"name {self.name!r} is no text")
+            raise CostModelError(f"name {self.name!r} is not text")
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return the shape that was given."""
+        """Return the given shape."""
         return self.shape
 
     def tally(self, output: Shape, *inputs: Shape) -> NoReturn:
-        """Refuse: what it does is not known."""
+        """Refuse: its cost is not known."""
         raise CostModelError(f"{self.name}: no rule says what it costs")
 
     @property
     def window(self) -> Windows | None:
-        """Refuse: what it looks at is not known."""
+        """Refuse: its window is not known."""
         raise CostModelError(f"{self.name}: no rule says what it looks at")
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return what nobody knows."""
+        """Return unknown axes."""
         return Flow((Unknown(),) * rank(self.shape))
 
     def __str__(self) -> str:
@@ -130,8 +130,8 @@ class Opaque(Stateless):
 class Derived(Source):
     """A tensor computed from stored ones alone, such as a position bias looked up.
 
-    It is the same for every sample and every batch, and is worked out once; what that
-    costs is no cost of a sample and is not counted, as no counter of samples does.
+    It is the same for every sample and every batch, and is computed once. That is no
+    cost of a sample, and is not counted here nor by any tool.
     """
 
     kind: ClassVar[str] = "derived"
@@ -144,15 +144,15 @@ class Derived(Source):
         return self.shape
 
     def weights(self, *inputs: Shape) -> Weights:
-        """Return no tensors: what it is made of stores them."""
+        """Return no tensors: its operands store them."""
         return {}
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return no operations a sample."""
+        """Return no operations per sample."""
         return Tally()
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return axes of its own, as long as those that they meet."""
+        """Return new axes, as long as those that they are combined with."""
         return Flow((New(),) * rank(self.shape))
 
     def __str__(self) -> str:

@@ -20,12 +20,12 @@ from costmodel.network.shape import Shape
 @final
 @dataclass(frozen=True, slots=True)
 class ConvTranspose(Weighted, Windowed):
-    """Transposed convolution: what a convolution's gradient of its input computes.
+    """Transposed convolution: the gradient of a convolution by its input.
 
     Every input element adds its kernel, k_h·k_w taps of C_out/groups channels, to the
     output: MACs = C_in · (C_out/groups) · k_h · k_w · H_in · W_in. The output's sides
     are (H_in − 1)·s − 2p + d(k − 1) + 1 + output_padding; taps cut off by the padding
-    count, as padded taps do in a convolution. So it is along 1 or 3 axes.
+    count, as padded taps do in a convolution. Along 1 or 3 axes it is alike.
 
     **Source**: Dumoulin & Visin 2016, "A guide to convolution arithmetic", section 4.
 
@@ -48,7 +48,7 @@ class ConvTranspose(Weighted, Windowed):
     bias: bool = True
 
     def __post_init__(self) -> None:
-        """Check as PyTorch does that the output's padding is below a stride."""
+        """Check, as PyTorch does, that output_padding is below stride or dilation."""
         super(ConvTranspose, self).__post_init__()
         sizes = zip(self.output_padding, self.stride, self.dilation, strict=True)
         for more, stride, dilation in sizes:
@@ -61,7 +61,7 @@ class ConvTranspose(Weighted, Windowed):
 
     @property
     def window(self) -> Windows | None:
-        """Refuse: neighbours look at windows of different sizes."""
+        """Refuse: the windows of neighbouring positions differ in size."""
         raise CostModelError(
             "a transposed convolution is no one window: neighbouring positions look "
             "at different numbers of pixels"
@@ -90,16 +90,16 @@ class ConvTranspose(Weighted, Windowed):
         return weights | ({"bias": Weight((self.channels,))} if self.bias else {})
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
-        """Return a MAC a kernel tap and input, an addition an output for the bias."""
+        """Return one MAC per kernel tap and input, one addition per output for bias."""
         mac = self.weights(*inputs)["weight"].numel * inputs[0].positions
         return Tally(mac=mac, add=output.numel if self.bias else 0)
 
     def channel_flow(self, x: Shape) -> AxisFlow:
-        """Return each channel from all of its group."""
+        """Return channels that depend on all channels of their group."""
         return Mixed(1, self.groups, "channels")
 
     def window_flow(self) -> tuple[AxisFlow, ...]:
-        """Return each position from those that are scattered to it."""
+        """Return positions to which input positions are scattered."""
         sizes = zip(self.kernel, self.stride, self.padding, self.dilation, strict=True)
         return tuple(
             Scattered(axis, sliding(*size), size[-1])

@@ -33,7 +33,7 @@ GROUP = "costmodel.architectures"
 
 @dataclass(frozen=True)
 class Architecture:
-    """A registered network: how to build it, its source, what was printed of it."""
+    """A registered network: its function, its source, its published figures."""
 
     name: str
     build: Callable[..., Value | Sequence[Value]]
@@ -51,7 +51,7 @@ class Architecture:
 
     @property
     def title(self) -> str:
-        """The network as its paper names it: what precedes the summary's colon."""
+        """The network's name in its paper: the summary up to the colon."""
         return self.summary.partition(":")[0]
 
     @property
@@ -75,8 +75,8 @@ def architecture(
     """Register a function as an architecture, or as a family of several.
 
     ``resolution`` is the side that the source uses, of all members or by member, and
-    ``input_channels`` are its image's channels. Both are whoever loads it to choose,
-    with no word of it in the function: the registry makes the image.
+    ``input_channels`` are its image's channels. Users may choose others when they load
+    it; the function does not mention them, since the registry makes the image.
     The function takes the input value, and options as keywords with defaults; ``name``,
     ``resolution``, ``batch`` and ``input_channels`` are reserved.
     ``members`` maps names to presets of its keywords; by default the function's name.
@@ -166,7 +166,7 @@ def load(
 
 
 def _built(chosen: Architecture, given: Mapping[str, Any]) -> Network:
-    """Build; where options do not fit, name them, and say which fractions would."""
+    """Build; an error names the options, and the legal fractions if they matter."""
     try:
         return _build(chosen.name, tuple(sorted(given.items())))
     except CostModelError as error:

@@ -1,4 +1,4 @@
-"""The graph of ideas: which family took what from which earlier one."""
+"""The ancestry of architectures: a graph of families and the ideas they build on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from costmodel.network.registry import architectures
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """An idea that families build on and that is no network here."""
+    """An idea that families build on, without a network of its own."""
 
     title: str
     year: int

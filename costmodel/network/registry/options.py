@@ -1,4 +1,4 @@
-"""Options of an architecture: the keywords of its function, and what they may be."""
+"""Options of an architecture: the keywords of its function, and their legal values."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Option:
     default: Any
     choices: tuple[Any, ...] | None
     is_structural: bool = False
-    """True where it decides which layers there are: no symbol can."""
+    """True if it decides which layers there are, which no symbol can."""
     is_whole: bool = False
-    """True where a number has to be whole: repetitions, channels of the input."""
+    """True if a number has to be whole: repetitions, channels of the input."""
 
     @property
     def is_repetition(self) -> bool:
-        """Say whether it is how often blocks repeat, or one number for each stage."""
+        """Say whether it is a number of blocks, or one for each stage."""
         return self.is_whole and self.is_structural
 
     @property
@@ -37,7 +37,7 @@ class Option:
         return self.choices is None and not self.is_structural
 
     def read(self, architecture: str, value: object) -> Any:
-        """Return a user's value as the option's kind, or say what is allowed."""
+        """Return a user's value in the option's type, or raise with the legal ones."""
         where = f"{architecture}: option {self.name}"
         if self.choices is not None:
             by_text = {str(choice).lower(): choice for choice in self.choices}
@@ -65,7 +65,7 @@ class Option:
             )
         may_be_whole = formula.free_symbols and formula.is_integer is not False
         if self.is_whole and type(number) is not int and not may_be_whole:
-            raise CostModelError(f"{where} = {number} is no whole number")
+            raise CostModelError(f"{where} = {number} is not a whole number")
         return number
 
     @property
@@ -95,7 +95,7 @@ INPUT_CHANNELS = "input_channels"
 """The option that every architecture has: the channels of the image it is given."""
 
 RESERVED = ("name", "resolution", "batch", INPUT_CHANNELS)
-"""What is asked of every architecture alike, and so is no keyword of any."""
+"""Names of common options, which no architecture may have as a keyword."""
 
 
 def input_channels_option(default: int) -> Option:
@@ -111,7 +111,7 @@ def input_channels_option(default: int) -> Option:
 def options_of(
     build: Callable[..., Any], preset: Mapping[str, Any]
 ) -> dict[str, Option]:
-    """Read options off the function's keywords, except those that a member presets.
+    """Return the function's keywords as options, except those that a member presets.
 
     **Errors**: a reserved name; a keyword without a default.
     """
@@ -120,7 +120,7 @@ def options_of(
     for key in (*keywords, *preset):
         if key in RESERVED:
             raise CostModelError(
-                f"{build.__name__}: {key} is no keyword of its own, `load` takes it "
+                f"{build.__name__}: {key} is not a keyword of its own, `load` takes it "
                 f"for every architecture{_INSTEAD.get(key, '')}"
             )
     options = {}

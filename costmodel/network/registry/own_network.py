@@ -1,4 +1,4 @@
-"""A network of a user's own: what tables and pages say of it where no paper does."""
+"""The description of a user's own network, which has no paper, for tables and pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from costmodel.network.registry.printed_figures import Published
 
 @dataclass(frozen=True, slots=True)
 class Unregistered:
-    """What is known of a network that is not in the registry.
+    """The description of a network that is not in the registry.
 
     It reads like an :class:`~costmodel.network.registry.Architecture` without a paper:
     no year, no published figure, and no option, for its own code had them.
@@ -22,7 +22,7 @@ class Unregistered:
     name: str
     title: str
     warnings: tuple[str, ...] = ()
-    """What was said while it was built and traced."""
+    """Warnings that were raised while it was built and traced."""
 
     family: ClassVar[str] = ""
     paper: ClassVar[str] = ""

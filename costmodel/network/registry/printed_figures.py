@@ -1,4 +1,4 @@
-"""Published figures: strings as a source prints them, and the tables they stand in."""
+"""Published figures: strings as a source prints them, read from tables."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def read_table(
     options: Container[str],
     preset: Container[str] = (),
 ) -> tuple[Published, ...]:
-    """Return the figures of a table that are those of one architecture.
+    """Return the figures of one architecture from a table.
 
-    A dash is an empty cell, a line without a ``name`` is every member's, and a mark
-    such as ``34M[1]`` names the departure that explains it. What the architecture
-    presets is no setting: such columns are for the reader.
+    A dash is an empty cell, a line without a ``name`` holds for every member, and a
+    mark such as ``34M[1]`` names the departure that explains it. Columns of keywords
+    that the architecture presets are for the reader alone.
     """
     lines = [line.split() for line in text.strip().splitlines() if line.strip()]
     if not lines:

@@ -1,4 +1,4 @@
-"""A network as JSON, and back: what was written is what is read."""
+"""Networks as JSON, written and read without loss."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def to_json(network: Network) -> str:
 
 
 def digest(network: Network) -> str:
-    """Return what tells a network from one that is defined otherwise.
+    """Return a hash that identifies a network by its definition.
 
-    It is taken of what the first schema writes: a network that was measured or counted
-    under it is still the same.
+    It is computed from the JSON of the first schema, so that a network keeps the
+    digest under which it was measured or counted.
     """
     to_json(network)  # refuses what cannot be told apart by what is written
     return hashlib.sha256(_text(network, SCHEMA_1).encode()).hexdigest()[:16]
@@ -86,7 +86,7 @@ def _document(network: Network, node: Node, schema: str) -> Document:
 
 
 def _check_readable(text: str, network: Network) -> None:
-    """Refuse to write what could not be read back: other functions, other symbols."""
+    """Refuse what could not be read back: unknown functions, other assumptions."""
     try:
         again = read(text, network.assemble)
         lost = network.free_symbols - again.free_symbols
@@ -105,10 +105,10 @@ def _check_readable(text: str, network: Network) -> None:
 def read(text: str, assemble: Callable[..., Network]) -> Network:
     """Return the network of a JSON text, validated like any other.
 
-    What the first schema wrote is read as well.
+    JSON of the first schema is read as well.
     """
     if not isinstance(text, (str, bytes)):
-        raise CostModelError(f"network JSON: {text!r} is no text")
+        raise CostModelError(f"network JSON: {text!r} is not text")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -134,10 +134,10 @@ def read(text: str, assemble: Callable[..., Network]) -> Network:
         what = f"{type(error).__name__}: {error}"
         raise CostModelError(f"network JSON: malformed ({what})") from None
     if not (isinstance(name, str) and isinstance(outputs, list)):
-        raise CostModelError("network JSON: name is no text or outputs is no list")
+        raise CostModelError("network JSON: name is not text or outputs is not a list")
     shared = document.get("shared", {})
     if not isinstance(shared, dict):
-        raise CostModelError(f"network JSON: shared {shared!r} is no object")
+        raise CostModelError(f"network JSON: shared {shared!r} is not an object")
     outputs = map(str, outputs)
     return assemble(layers, outputs, name, batch, constraints, shared)
 
@@ -203,7 +203,7 @@ def _fields_of(operator: type[Operator]) -> dict[str, bool]:
 
 def _inputs(node: dict[str, Any]) -> tuple[Any, ...]:
     if not isinstance(node["inputs"], list):
-        raise CostModelError(f'node "{node["name"]}": inputs are no list of names')
+        raise CostModelError(f'node "{node["name"]}": inputs are not a list of names')
     return tuple(node["inputs"])
 
 

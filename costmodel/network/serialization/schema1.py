@@ -1,7 +1,7 @@
-"""Networks of the first schema: brought to today's operators, and written once more.
+"""Conversion of networks from the first JSON schema to the present one, and back.
 
-What tells a network from another is a digest of what the first schema writes of it, so
-that measurements and counts that were recorded under it stay those of the network.
+A network is identified by a digest of its JSON in the first schema, so that
+measurements and counts that were recorded under it stay valid.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Document: TypeAlias = dict[str, Any]
 
 
 def upgraded(operator: Document) -> Document:
-    """Return an operator of the first schema as today's schema writes it."""
+    """Return an operator of the first schema in the present one."""
     upgrade = UPGRADES.get(operator["kind"])
     return operator if upgrade is None else upgrade(operator)
 
 
 def downgraded(operator: Document, *, is_vector: bool) -> Document:
-    """Return an operator of today as the first schema wrote it, where it could.
+    """Return an operator in the first schema, if that had one for it.
 
     ``is_vector`` says that the operand has no axis beside its channels.
     """
@@ -103,7 +103,7 @@ def _one_axis(operator: Document) -> Document:
 
 
 def _renamed(kind: str, **fields: str) -> Callable[[Document], Document]:
-    """Return the rule of a kind that has another name now, and so have its fields."""
+    """Return the rule for a kind that was renamed, perhaps with its fields."""
 
     def upgrade(operator: Document) -> Document:
         named = {fields.get(name, name): value for name, value in operator.items()}
@@ -117,7 +117,7 @@ def _channels_selected(operator: Document) -> Document:
 
 
 def _padded(operator: Document) -> Document:
-    """Put channels, which stay, in front of height and width."""
+    """Put unpadded channels in front of height and width."""
     ends = {name: [0, *operator[name]] for name in ("before", "after")
             if isinstance(operator.get(name), list)}  # fmt: skip
     return operator | ends
@@ -129,7 +129,7 @@ def _channels_padded(operator: Document) -> Document:
 
 
 def _axis_padded(operator: Document) -> Document:
-    """Put axes that stay in front of the one that is padded."""
+    """Put unpadded axes in front of the one that is padded."""
     rest = {name: value for name, value in operator.items() if name != "axis"}
     in_front = [0] * (int(operator["axis"]) - 1)
     ends = {name: [*in_front, operator.get(name, 0)] for name in ("before", "after")}
@@ -165,10 +165,10 @@ UPGRADES: dict[str, Callable[[Document], Document]] = {
     "conv1d": _one_axis,
     "upsample": _renamed("resize"),
 }  # fmt: skip
-"""What became of kinds that are no more, or that have other attributes now.
+"""Rules for kinds that were removed, or whose attributes changed.
 
-Kinds without a row are what they were. A row leaves attributes that it does not know
-to the reader, which names them.
+Kinds without a row are unchanged. A row keeps attributes that it does not know, which
+the reader then refuses by name.
 """
 
 DOWNGRADES: dict[str, Callable[[Document], Document]] = {
@@ -180,4 +180,4 @@ DOWNGRADES: dict[str, Callable[[Document], Document]] = {
     "copy": lambda operator: {"kind": COPIES[operator["order"]]},
     "resize": _one_of_sizes,
 }
-"""What today's kinds were. Of those that several kinds became, the commonest."""
+"""Rules from present kinds to those of the first schema, the commonest of several."""

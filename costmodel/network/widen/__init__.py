@@ -1,4 +1,4 @@
-"""Widths of any network: every channel count times a symbol, or a number."""
+"""Width multipliers for any network: every channel count times a symbol or number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
-from costmodel.network.widen.channel_groups import Axes, Bonds, Scale
+from costmodel.network.widen.channel_groups import Axes, DisjointSets, Scale
 from costmodel.network.widen.widths import Widths
 
 
@@ -25,10 +25,10 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
     """Return the network with every channel count times ``width``, where it may grow.
 
     The input's channels and the outputs' sizes stay, and so does whatever has to be
-    equal to them. Tensors that are added or multiplied keep equal widths. Groups of a
-    depthwise layer are as many as its channels; those of others stay.
+    equal to them. Tensors that are added or multiplied keep equal widths. A depthwise
+    layer keeps as many groups as channels; other layers keep their number of groups.
 
-    ``width`` is a symbol, an expression or a number; a number is legal where all
+    ``width`` is a symbol, an expression or a number; a number is legal if all
     products are whole. ``divisor`` rounds each count to a multiple of it, as
     :func:`costmodel.algebra.rounding.make_divisible` does.
 
@@ -44,10 +44,10 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
     """
     factor = _factor(network, width)
     step = None if divisor is None else _step(divisor)
-    bonds = Bonds(is_rounded=step is not None)
-    found = _followed(network, bonds)
-    bonds.check()
-    scale = Scale(bonds, factor, step)
+    sets = DisjointSets(is_rounded=step is not None)
+    found = _followed(network, sets)
+    sets.check()
+    scale = Scale(sets, factor, step)
     layers = [
         (node.name, _grown(node, found[node.name], scale), node.inputs)
         for node in network.nodes
@@ -61,10 +61,10 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
 
 
 def _step(divisor: Any) -> int:
-    """Return what counts are rounded to multiples of."""
+    """Return the divisor as an integer."""
     step = exact(divisor, "widen: divisor")
     if type(step) is not int or step < 1:
-        raise CostModelError(f"widen: divisor {divisor} is no positive integer")
+        raise CostModelError(f"widen: divisor {divisor} is not a positive integer")
     return step
 
 
@@ -85,8 +85,8 @@ def _factor(network: Network, width: Any) -> Dim:
     return factor
 
 
-def _followed(network: Network, bonds: Bonds) -> dict[str, Widths]:
-    """Return what is found of each node, and join what the network ties together."""
+def _followed(network: Network, sets: DisjointSets) -> dict[str, Widths]:
+    """Return the widths of each node, with the sets merged that must grow together."""
     readers: dict[str, list[Node]] = defaultdict(list)
     for node in network.nodes:
         for source in dict.fromkeys(node.inputs):
@@ -94,17 +94,17 @@ def _followed(network: Network, bonds: Bonds) -> dict[str, Widths]:
     found: dict[str, Widths] = {}
     for node in network.nodes:
         inputs = tuple(found[source].axes for source in node.inputs)
-        found[node.name] = Widths(bonds, network, readers, node, inputs)
+        found[node.name] = Widths(sets, network, readers, node, inputs)
     for name in network.outputs:
-        bonds.keep(found[name].axes)
+        sets.keep(found[name].axes)
     for name, owner in network.shared.items():
-        _share(network, bonds, found, (name, owner))
+        _share(network, sets, found, (name, owner))
     return found
 
 
 def _share(
     network: Network,
-    bonds: Bonds,
+    sets: DisjointSets,
     found: dict[str, Widths],
     pair: tuple[str, str],
 ) -> None:
@@ -117,11 +117,11 @@ def _share(
         )
         for (axis, size), (same, count) in sides:
             if size == count:
-                bonds.join(axis, same)
+                sets.join(axis, same)
             elif axis or same:
                 why = f'shares the weights of "{other.name}" at other widths'
-                bonds.refuse(axis, one, why)
-                bonds.refuse(same, one, why)
+                sets.refuse(axis, one, why)
+                sets.refuse(same, one, why)
 
 
 def _sided(
@@ -132,7 +132,7 @@ def _sided(
 
 
 def _grown(node: Node, found: Widths, scale: Scale) -> Operator:
-    """Return a node's operator with its widths multiplied; problems name the node."""
+    """Return a node's operator with its widths multiplied; errors name the node."""
     operator = node.operator
     changes: dict[str, Any] = {}
     for held, axis in found.held.items():

@@ -1,4 +1,4 @@
-"""Which widths the axes of an output have: a flow, read for runs of channels."""
+"""Channel groups of a node's output axes, read off its operator's axis flow."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ from costmodel.network.node import Node
 from costmodel.network.widen.channel_groups import (
     Axes,
     Axis,
-    Bonds,
-    Run,
+    ChannelGroup,
+    DisjointSets,
+    Groups,
     length,
     repeated,
 )
@@ -50,19 +51,16 @@ from costmodel.network.widen.channel_groups import (
 
 @dataclass
 class Widths:
-    """A node whose operands' axes are known, and what is found of its own.
+    """Channel groups of one node's axes; ``readers``: the nodes that read each node."""
 
-    ``readers`` are the nodes that read each node.
-    """
-
-    bonds: Bonds
+    sets: DisjointSets
     network: Network
     readers: Mapping[str, list[Node]]
     node: Node
     inputs: tuple[Axes, ...]
     axes: Axes = ()
     held: dict[Held, Axis] = field(default_factory=dict)
-    """The runs that give each field of the operator that counts channels."""
+    """The groups that give each field of the operator that counts channels."""
 
     def __post_init__(self) -> None:
         """Find the output's axes."""
@@ -83,7 +81,7 @@ class Widths:
         if isinstance(operator, op.Rearrangement):
             read = axes_read(flow)  # sizes of 1 that a reshape leaves out stay 1
             left = enumerate(self.inputs[0], start=1)
-            self.bonds.keep(runs for axis, runs in left if (0, axis) not in read)
+            self.sets.keep(groups for axis, groups in left if (0, axis) not in read)
 
     @cached_property
     def extents(self) -> tuple[Extent, ...]:
@@ -102,7 +100,7 @@ class Widths:
 
     def refuse(self, axis: Axis, why: str) -> None:
         """Note that an axis cannot grow here."""
-        self.bonds.refuse(axis, self.node, why)
+        self.sets.refuse(axis, self.node, why)
 
     def refused(self, why: str) -> Axes:
         """Note that nothing that the node reads can grow; return axes that stay."""
@@ -117,17 +115,17 @@ class Widths:
         return axis
 
     def _read(self, source: From) -> Axis:
-        """Return the runs of an operand's axis."""
+        """Return the channel groups of an operand's axis."""
         return self.inputs[source.operand][source.axis - 1]
 
     def _size(self, source: From) -> Extent:
         """Return the extent of an operand's axis."""
         return self.sizes[source.operand][source.axis - 1]
 
-    def _made(  # noqa: PLR0911 - a row for each way in which an axis is made
+    def _made(  # noqa: PLR0911 - one case per kind of flow
         self, axis: AxisFlow, extent: Extent
     ) -> Axis:
-        """Return the runs of an axis, of an extent, that is made in some way."""
+        """Return the channel groups of an output axis of that flow and extent."""
         match axis:
             case Together(sources=sources):
                 return self._together(sources)
@@ -138,17 +136,17 @@ class Widths:
             case Split():
                 return self._split(axis)
             case New(held=held):
-                made = self.bonds.new(extent.value, grows=held is not None)
+                made = self.sets.new(extent.value, grows=held is not None)
                 return self._hold(held, made)
             case From():
                 return self._from(axis, self._read(axis), extent)
             case _:
                 return None
 
-    def _from(  # noqa: PLR0911 - a row for each way in which positions are made
+    def _from(  # noqa: PLR0911 - one case per kind of flow
         self, source: From, axis: Axis, extent: Extent
     ) -> Axis:
-        """Return the runs of an axis that comes from an operand's."""
+        """Return the channel groups of an output axis that comes from one operand's."""
         match source:
             case Same(held=held):
                 return self._hold(held, axis)
@@ -159,8 +157,8 @@ class Widths:
             case Padded():
                 return self._padded(source, axis, extent)
             case Repeated():
-                self.bonds.keep([axis])
-                return self.bonds.new(extent.value, grows=False)
+                self.sets.keep([axis])
+                return self.sets.new(extent.value, grows=False)
             case Tiled():
                 return self._tiled(source, axis, extent)
             case Turned():
@@ -169,7 +167,7 @@ class Widths:
                 return self._moved(source, axis)
 
     def _moved(self, source: From, axis: Axis) -> Axis:
-        """Keep an axis whose positions stay as many; others cannot be widths."""
+        """Keep an axis of unchanged length; an axis of another length is no width."""
         if isinstance(source, Slid):
             window = source.along
             ends = window.before + window.after + 1
@@ -183,31 +181,31 @@ class Widths:
         return None
 
     def _together(self, sources: Iterable[From]) -> Axis:
-        """Give the operands' axes the same width; what is repeated stays 1."""
+        """Give the operands' axes equal widths; an axis that is broadcast stays 1."""
         wide: list[Axis] = []
         for source in sources:
             axis = self._read(source)
             if isinstance(source, Repeated):
-                self.bonds.keep([axis])
+                self.sets.keep([axis])
             else:
                 wide.append(axis)
-        return self.bonds.join(*wide)
+        return self.sets.join(*wide)
 
     def _joined(self, parts: Iterable[Same]) -> Axis:
-        """Put runs one behind the other."""
+        """Concatenate the groups of the parts."""
         found = [(part, self._read(part)) for part in parts]
         if not any(axis for _, axis in found):
             return None
-        whole: list[Run] = []
+        whole: list[ChannelGroup] = []
         for part, axis in found:
-            whole += (Run(self._size(part).value),) if axis is None else axis
+            whole += (ChannelGroup(self._size(part).value),) if axis is None else axis
         return tuple(whole)
 
     def _mixed(self, source: Mixed, axis: Axis, extent: Extent) -> Axis:
-        """Make channels of their own; a depthwise layer's follow those that it reads.
+        """Make new channels; those of a depthwise layer follow the ones it reads.
 
-        Groups of a depthwise layer are as many as its channels. Others stay, and what
-        grows is the width of each group.
+        A depthwise layer has as many groups as channels. Other layers keep their number
+        of groups, and the width of each group grows.
         """
         groups, held = source.groups, source.held
         if groups != 1 and is_equal(groups, self._size(source).value):
@@ -215,13 +213,13 @@ class Widths:
             times = sympy.cancel(sympy.sympify(extent.value) / groups)
             return self._hold(held, repeated(axis, as_dim(times)))
         if groups != 1:
-            self.bonds.mix(axis)
+            self.sets.mix(axis)
         if held is None:
             return axis
-        return self._hold(held, self.bonds.new(extent.value))
+        return self._hold(held, self.sets.new(extent.value))
 
     def _part(self, source: Part, axis: Axis, extent: Extent) -> Axis:
-        """Take elements in a row; a run that is cut is cut in proportion."""
+        """Take a slice; a group that is cut is cut in proportion."""
         if axis is None or source.step != 1:
             self.refuse(axis, f"takes channels in steps of {source.step}")
             return None
@@ -229,14 +227,14 @@ class Widths:
         count = extent.value
         if left is not None:
             count = as_dim(self._size(source).value - source.start - source.end)
-        first, rest = self.bonds.cut(axis, source.start, self.node)
-        chosen, last = self.bonds.cut(rest or (), count, self.node)
+        first, rest = self.sets.cut(axis, source.start, self.node)
+        chosen, last = self.sets.cut(rest or (), count, self.node)
         self._hold(front, first)
         self._hold(left, last)
         return self._hold(taken, chosen)
 
     def _padded(self, source: Padded, axis: Axis, extent: Extent) -> Axis:
-        """Put channels of their own in front and behind."""
+        """Put new channels in front and behind."""
         if source.held == (None, None):
             self.refuse(axis, f"pads channels up to {extent}")
             return None
@@ -244,19 +242,19 @@ class Widths:
             return None
         counts = zip(source.held, (source.before, source.after), strict=True)
         before, after = (
-            self._hold(held, self.bonds.new(count) if count != 0 else ())
+            self._hold(held, self.sets.new(count) if count != 0 else ())
             for held, count in counts
         )
         return (
             *(before or ()),
-            *(axis or (Run(self._size(source).value),)),
+            *(axis or (ChannelGroup(self._size(source).value),)),
             *(after or ()),
         )
 
     def _tiled(self, source: Tiled, axis: Axis, extent: Extent) -> Axis:
-        """Put the runs of an axis again and again."""
+        """Repeat the groups of an axis."""
         if axis is None:
-            return self.bonds.new(extent.value, grows=False)
+            return self.sets.new(extent.value, grows=False)
         size = self._size(source)
         times = sympy.sympify(extent.value) / size.value
         if times.is_Integer:
@@ -265,11 +263,11 @@ class Widths:
         return None
 
     def _merged(self, merged: Merged, extent: Extent) -> Axis:
-        """Return one axis of a width and sides: as many times the channels."""
+        """Merge one width with sides: as many times the channels."""
         shuffle = shuffle_of(merged)
         if shuffle and isinstance(shuffle.whole, Same):
             axis = self._read(shuffle.whole)
-            self.bonds.mix(axis)
+            self.sets.mix(axis)
             return axis
         found = [self._made(part, extent) for part in merged.parts]
         wide = [axis for axis in found if axis is not None]
@@ -278,24 +276,24 @@ class Widths:
                 self.refuse(axis, f"mixes the widths of {len(wide)} axes")
             return None
         if found[0] is None:
-            self.bonds.mix(wide[0])
+            self.sets.mix(wide[0])
         size = sympy.sympify(extent.value)
         return repeated(wide[0], as_dim(sympy.cancel(size / length(wide[0]))))
 
     def _split(self, split: Split) -> Axis:
-        """Return a part of a width, if it is told which part grows."""
+        """Return a part of a split width, if the split says which part grows."""
         taken = {axis: self.inputs[0][axis - 1] for axis in split.axes}
-        wide = [axis for axis, runs in taken.items() if runs is not None]
+        wide = [axis for axis, groups in taken.items() if groups is not None]
         if not wide:
             return None
-        runs = taken[wide[0]] or ()
+        groups = taken[wide[0]] or ()
         if split.wide is not None:
-            self.bonds.mix(runs)
-            part = sympy.sympify(split.sizes[split.wide]) / length(runs)
+            self.sets.mix(groups)
+            part = sympy.sympify(split.sizes[split.wide]) / length(groups)
             is_it = split.number == split.wide
-            return repeated(runs, as_dim(sympy.cancel(part))) if is_it else None
+            return repeated(groups, as_dim(sympy.cancel(part))) if is_it else None
         if len(taken) == 1 and self._is_dealt(split):
-            return self._dealt(runs, split.sizes[0]) if split.number == 1 else None
+            return self._dealt(groups, split.sizes[0]) if split.number == 1 else None
         parts = "×".join(str(self.extents[number]) for number in self._parts(split))
         for axis in wide:
             size = self.sizes[0][axis - 1]
@@ -306,29 +304,26 @@ class Widths:
         return None
 
     def _parts(self, split: Split) -> list[int]:
-        """Return the output axes, from 0, that are made of what this one is made of."""
+        """Return the output axes, from 0, that the same axes are split into."""
         return [
             number
             for number, axis in enumerate(self.flow.axes)
             if isinstance(axis, Split) and axis.whole == split.whole
         ]
 
-    def _dealt(self, runs: tuple[Run, ...], groups: Dim) -> Axis:
-        """Return the width of a group: all groups are alike."""
-        self.bonds.mix(runs)
-        if all(is_equal(run.size, runs[0].size) for run in runs):
-            times = sympy.sympify(runs[0].times * len(runs)) / groups
-            return (replace(runs[0], times=as_dim(times)),)
-        if self.bonds.is_rounded:
-            self.refuse(runs, "deals out channels that are rounded apart")
-        part = as_dim(sympy.Rational(1, groups))
-        return (Run(length(runs), runs[0].bond, part),)
+    def _dealt(self, groups: Groups, count: Dim) -> Axis:
+        """Return the width of one of ``count`` equal parts."""
+        self.sets.mix(groups)
+        if all(is_equal(group.size, groups[0].size) for group in groups):
+            times = sympy.sympify(groups[0].times * len(groups)) / count
+            return (replace(groups[0], times=as_dim(times)),)
+        if self.sets.is_rounded:
+            self.refuse(groups, "deals out channels that are rounded apart")
+        part = as_dim(sympy.Rational(1, count))
+        return (ChannelGroup(length(groups), groups[0].set_id, part),)
 
     def _is_dealt(self, split: Split) -> bool:
-        """Say whether an axis is split into two only to be put together the other way.
-
-        So channels are shuffled: the first part is the number of groups, which stays.
-        """
+        """Say whether a split begins a channel shuffle; its number of groups stays."""
         numbers = self._parts(split)
         if len(numbers) != 2 or numbers[1] != numbers[0] + 1:
             return False
@@ -349,7 +344,7 @@ class Widths:
         return self.network.flows[node.name]
 
     def _reader(self, node: Node) -> Node | None:
-        """Return the only node that reads a node; those that change nothing are not."""
+        """Return the only node that reads a node, behind nodes that change nothing."""
         readers = self.readers.get(node.name, [])
         if len(readers) != 1:
             return None
@@ -359,12 +354,9 @@ class Widths:
 
 
 def derived(widths: Widths) -> Axes:
-    """Follow one stored tensor of the same sizes; refuse what is looked up or mixed.
-
-    An operand that is not stored only says how many samples there are.
-    """
-    bonds, extents = widths.bonds, widths.extents
-    found = tuple(bonds.new(extent.value, grows=False) for extent in extents)
+    """Follow a single stored operand of the same sizes; refuse everything else."""
+    sets, extents = widths.sets, widths.extents
+    found = tuple(sets.new(extent.value, grows=False) for extent in extents)
     made_of = [
         number
         for number, source in enumerate(widths.node.inputs)
@@ -378,7 +370,7 @@ def derived(widths: Widths) -> Axes:
         is_alike = counts == [extents[n] for n in new]
         if is_alike and len(set(counts)) == len(counts):
             for one, other in zip(old, new, strict=True):
-                bonds.join(axes[one], found[other])
+                sets.join(axes[one], found[other])
             return found
     why = "how the tensors follow that it is computed from is not known"
     widths.refused(why)
@@ -389,8 +381,7 @@ def derived(widths: Widths) -> Axes:
 
 def lettered(widths: Widths) -> Axes:
     """Refuse: the letters of an equation do not tell widths from heads."""
-    why = "widths are not followed through the letters of an equation"
-    return widths.refused(why)
+    return widths.refused("widths are not followed through the letters of an equation")
 
 
 EXCEPTIONS: dict[type[op.Operator], Callable[[Widths], Axes]] = {

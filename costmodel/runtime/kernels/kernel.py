@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from costmodel.algebra.count import Count, added
 from costmodel.algebra.symbols import Dim
-from costmodel.analysis.cost.totals import Sample
+from costmodel.analysis.cost.totals import OperatorCost
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape, counted
@@ -48,7 +48,7 @@ class Site:
 
     node: Node
     inputs: tuple[Shape, ...]
-    sample: Sample
+    sample: OperatorCost
     batch: Dim
     setting: Setting
 

@@ -80,7 +80,9 @@ def test_leading_keeps_the_terms_of_highest_degree(
 def test_leading_says_what_it_cannot_do() -> None:
     with pytest.raises(CostModelError, match=r"^leading: name at least one symbol"):
         leading(H)
-    with pytest.raises(CostModelError, match=r"^leading: 1/H is no polynomial in H$"):
+    with pytest.raises(
+        CostModelError, match=r"^leading: 1/H is not a polynomial in H$"
+    ):
         leading(1 / H, H)
 
 
@@ -234,7 +236,7 @@ def test_largest_and_smallest_are_vectorised() -> None:
         ("leading: a symbol stands twice", lambda: leading(H, H, H)),
         ("relax: True is neither", lambda: relax(True)),
         ("relax: the formula 0.5*H is neither", lambda: relax(0.5 * H)),
-        ("elasticity: 'alpha' is no symbol", lambda: elasticity(alpha, "alpha")),
+        ("elasticity: 'alpha' is not a symbol", lambda: elasticity(alpha, "alpha")),
         (
             "elasticity: the formula does not depend on H; it has alpha",
             lambda: elasticity(alpha, H),

@@ -188,8 +188,8 @@ def test_formulas_that_take_turns_for_ever_share_an_interval() -> None:
 
 
 def test_a_formula_in_other_symbols_is_refused() -> None:
-    message = r"^crossovers: H\*W is no product of floors of whole multiples of H$"
+    message = r"^crossovers: H\*W is not a product of floors of whole multiples of H$"
     with pytest.raises(CostModelError, match=message):
         leader_intervals(polynomials(H * W), H, 1)
-    with pytest.raises(CostModelError, match=r"^crossovers: 2\*\*k is no product"):
+    with pytest.raises(CostModelError, match=r"^crossovers: 2\*\*k is not a product"):
         leader_intervals(polynomials(2 ** symbol("k")), symbol("k"), 1)

@@ -174,9 +174,9 @@ def test_what_does_not_fit_names_the_verb_and_the_node() -> None:
         ('slice at "slice1": start -1 is below 0', lambda: build.part(x, 1, -1)),
         ('zeros at "zeros1": stride None is neither an integer nor an exact '
          "expression; a count is never a float", lambda: build.zeros(x, 1, None)),
-        ("crop: sizes None are no tuple of sizes", lambda: build.crop(x, None)),
+        ("crop: sizes None are not a tuple of sizes", lambda: build.crop(x, None)),
         ("parameter: no verb of what takes no values", lambda: verb(op.Parameter)),
-        ("crop: sizes 3 are no tuple of sizes", lambda: build.crop(x, 3)),
+        ("crop: sizes 3 are not a tuple of sizes", lambda: build.crop(x, 3)),
         ('divide at "divide1": takes 2 inputs, got 1',
          lambda: build.arithmetic(x, operation="divide")),
         ('concat at "concat1": takes 2 or more inputs, got 1', lambda: build.concat(x)),

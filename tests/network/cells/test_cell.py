@@ -98,7 +98,7 @@ WRONG: list[tuple[str, dict[str, object]]] = [
     ("inputs 0 is below 1", {"blocks": [[("identity", 0)]], "inputs": 0}),
     ("inputs '2' is below 1", {"blocks": [[("identity", 0)]], "inputs": "2"}),
     ("block 2: has no operation", {"blocks": [[]]}),
-    ("block 2: operation 3 is no name", {"blocks": [[(3, 0)]]}),
+    ("block 2: operation 3 is no text", {"blocks": [[(3, 0)]]}),
     (
         "block 3: identity reads state 3; allowed are 0 to 2",
         {"blocks": [[("identity", 0)], [("identity", 3)]]},

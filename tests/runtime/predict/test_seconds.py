@@ -64,12 +64,12 @@ def test_solutions_take_a_budget_of_seconds() -> None:
 
 
 def test_a_budget_of_what_is_counted_stays_a_whole_number() -> None:
-    with pytest.raises(cm.CostModelError, match=r"budget 0\.5 is no whole number"):
+    with pytest.raises(cm.CostModelError, match=r"budget 0\.5 is not a whole number"):
         cm.largest(9 * H, H, 0.5)
 
 
 def test_a_budget_of_seconds_is_a_number() -> None:
-    with pytest.raises(cm.CostModelError, match="budget H is no number"):
+    with pytest.raises(cm.CostModelError, match="budget H is not a number"):
         cm.largest(SECONDS, W, H, at={N: 1, H: 2, alpha: 1})
 
 

@@ -356,7 +356,7 @@ def test_what_does_not_fit_is_one_line(
         ((other,), 4, "measurement: schema 'something else': "),
         ((tmp_path / "none.jsonl",), 4, "none.jsonl: there is no such file"),
         ((files[0], "--device", "no-such"), 4, 'no device profile "no-such"'),
-        ((files[0], "--fail-over", "five"), 2, '"five" is no error such as 5% or 0.05'),
+        ((files[0], "--fail-over", "five"), 2, '"five" is not an error such as 5%'),
         ((files[0], "--totals", "t.json"), 2, "--totals is of a CSV"),
         (("t.csv", "--device", files[1]), 2, "--device and --fit are of measurements"),
     ):  # fmt: skip

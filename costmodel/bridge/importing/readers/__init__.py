@@ -1,1 +1,1 @@
-"""What foreign operators are in ours: each operator of ours is read in one place."""
+"""Readers from foreign operators to ours, one for each of our operators."""

@@ -1,4 +1,4 @@
-"""Convolutions and linear layers."""
+"""Readers of convolutions and linear layers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from costmodel.algebra.polynomial import Size
 from costmodel.algebra.symbols import Dim
-from costmodel.bridge.importing.call import Call, Undone
+from costmodel.bridge.importing.call import Call, NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers.padding import pad_map, pad_to
 from costmodel.network import operators as op
@@ -20,7 +20,7 @@ def conv(call: Call) -> None:
     filters, fan_in, *kernel = call.lengths(weight)
     axes = len(kernel)
     if axes not in AXES:
-        raise Undone
+        raise NoRule
     stride, dilation = call.ints("stride", axes, 1), call.ints("dilation", axes, 1)
     groups = int(call.get("groups", 1))
     x = call.fitting(x, 1, fan_in * groups)
@@ -37,9 +37,9 @@ def conv_transpose(call: Call) -> None:
     fan_in, each, *kernel = call.lengths(weight)
     axes, pads = len(kernel), call.pads(len(kernel))
     if axes not in AXES or isinstance(pads, str) or call.get("output_shape"):
-        raise Undone
+        raise NoRule
     if pads[0] != pads[1]:
-        raise Undone
+        raise NoRule
     groups = int(call.get("groups", 1))
     x = call.fitting(x, 1, fan_in)
     layer = op.ConvTranspose(
@@ -71,7 +71,7 @@ def dense(
     *,
     is_step: bool = False,
 ) -> Traced:
-    """Append a linear layer, from so many numbers to so many."""
+    """Append a linear layer."""
     x = call.fitting(x, len(x.sizes) - 1, sides[0])
     layer = op.Linear(sides[1], bias is not None)
     return call.layer(layer, x, weight, bias, is_step=is_step)
@@ -84,9 +84,9 @@ def padded(
     stride: Sequence[Dim],
     dilation: Sequence[Dim],
 ) -> tuple[Traced, tuple[Dim, ...]]:
-    """Return the operand and the padding that is the same at both ends.
+    """Return the operand and a padding that is equal at both ends.
 
-    What is more at one end, or depends on the size, is a step before.
+    Padding that differs, or depends on the size, becomes a node before.
     """
     pads = call.pads(len(kernel))
     none = (0,) * len(kernel)
@@ -114,7 +114,7 @@ def padded(
 def _total(length: Size, span: Any, stride: Any) -> Size:
     """Return the padding of an axis with ⌈n/s⌉ windows: (⌈n/s⌉ − 1)·s + span − n."""
     if span < stride:
-        raise Undone
+        raise NoRule
     count = -(-length // stride)
     total: Size = (count - 1) * stride + span - length
     return total

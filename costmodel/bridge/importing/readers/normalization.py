@@ -1,20 +1,20 @@
-"""Normalization, and slopes that are learned."""
+"""Readers of normalization, and of PReLU."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from costmodel.bridge.importing.call import Call, Undone
+from costmodel.bridge.importing.call import Call, NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.network import operators as op
 from costmodel.network.shape import AXES
 
 
 def channels_second(call: Call) -> Traced:
-    """Return an operand whose channels stand behind its batch, and nowhere else."""
+    """Return the operand, or raise if its channels are not axis 1."""
     x = call.x()
     if x.layout.batch_axis or x.layout.is_folded:
-        raise Undone
+        raise NoRule
     return x
 
 
@@ -22,7 +22,7 @@ def _scale(call: Call) -> tuple[Any, Any]:
     """Return the scale and the shift of channels: both of them, or neither."""
     weight, bias = call.optional("weight"), call.optional("bias")
     if (weight is None) != (bias is None):
-        raise Undone
+        raise NoRule
     return weight, bias
 
 
@@ -36,7 +36,7 @@ def batch_norm(call: Call) -> None:
     mean, var = call.optional("running_mean"), call.optional("running_var")
     weight, bias = _scale(call)
     if (mean is None) != (var is None):
-        raise Undone
+        raise NoRule
     counted = weight if mean is None else mean
     if counted is not None:
         x = call.fitting(x, 1, call.count(counted))
@@ -48,7 +48,7 @@ def layer_norm(call: Call, x: Traced, axes: int) -> None:
     """Read normalization over the last axes."""
     weight, bias = call.optional("weight"), call.optional("bias")
     if weight is None and bias is not None:
-        raise Undone
+        raise NoRule
     affine = call.is_affine()
     layer = op.LayerNorm(axes, affine, affine and bias is not None)
     call.layer(layer, x, *_learned(call, weight, bias))
@@ -66,17 +66,17 @@ def group_norm(call: Call) -> None:
     weight, bias = _scale(call)
     affine = call.is_affine()
     if affine and call.lengths(weight) != (call.graph.number(x.sizes[1]),):
-        raise Undone
+        raise NoRule
     layer = op.GroupNorm(int(call.get("num_groups")), affine)
     call.layer(layer, x, *_learned(call, weight, bias))
 
 
 def instance_norm(call: Call) -> None:
-    """Read normalization of each channel of each sample by itself."""
+    """Read instance normalization."""
     x = channels_second(call)
     weight, bias = _scale(call)
     if call.optional("running_mean") is not None:
-        raise Undone
+        raise NoRule
     if weight is not None:
         x = call.fitting(x, 1, call.count(weight))
     affine, channels = call.is_affine(), x.sizes[1].constant
@@ -85,7 +85,7 @@ def instance_norm(call: Call) -> None:
     elif isinstance(channels, int):
         layer = op.GroupNorm(channels, affine)
     else:
-        raise Undone
+        raise NoRule
     call.layer(layer, x, *_learned(call, weight, bias))
 
 

@@ -1,4 +1,4 @@
-"""Padding, and less than none."""
+"""Readers of padding, and of cropping as negative padding."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from costmodel.network.shape import AXES
 NONE = (size(0), size(0))
 
 Ends = Mapping[int, tuple[Size, Size]]
-"""By axis, how much is added before and after: none where an axis is not there."""
+"""By axis, the padding before and after; axes that are missing have none."""
 
 
 def pad_map(call: Call, x: Traced, pads: Pads, mode: str = "constant") -> Traced:
-    """Append padding of a map's axes behind its channels."""
+    """Append padding of a feature map's spatial axes."""
     before, after = pads
     return call.put(_pad(1, before, after, mode), x)
 
 
 def pad_to(call: Call, x: Traced, sizes: Sequence[Size]) -> Traced:
-    """Append padding up to some sizes."""
+    """Append padding up to given sizes."""
     return call.put_sizes(op.PadTo, x, sizes)
 
 
 def is_of_map(x: Traced, mode: str) -> bool:
-    """Say whether padding is that of a map.
+    """Say whether padding is that of a feature map.
 
-    Zeros beside tokens are put along an axis; other borders are those of a map.
+    Padding of tokens with zeros is along an axis; other modes are for feature maps.
     """
     axes = len(x.sizes) - 2
     is_map = axes in AXES and (axes > 1 or mode != "constant")
@@ -40,7 +40,7 @@ def is_of_map(x: Traced, mode: str) -> bool:
 
 
 def pad(call: Call, ends: Ends, mode: str) -> None:
-    """Read padding at the ends of some axes; less than none takes away."""
+    """Read padding at the ends of some axes; negative padding crops."""
     x = call.x()
     ends = {axis: both for axis, both in ends.items() if both != NONE}
     is_known = all(e.constant is not None for both in ends.values() for e in both)
@@ -70,6 +70,6 @@ def _along(call: Call, x: Traced, axis: int, ends: tuple[Size, Size]) -> op.Pad:
 def _pad(
     front: int, before: Sequence[Dim], after: Sequence[Dim], mode: str = "constant"
 ) -> op.Pad:
-    """Return padding of the axes behind some that are left as they are."""
+    """Return padding of the axes after some that are not padded."""
     none = (0,) * front
     return op.Pad((*none, *before), (*none, *after), mode)

@@ -1,4 +1,4 @@
-"""Parts of tensors, and tensors that are joined."""
+"""Readers of slices, splits, concatenations and windows as columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from costmodel.algebra.polynomial import Size, size
-from costmodel.bridge.importing.call import Call, Undone
+from costmodel.bridge.importing.call import Call, NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.network import operators as op
 
@@ -21,7 +21,7 @@ def part(
     every: int = 1,
     is_step: bool = True,
 ) -> Traced:
-    """Return positions of an axis, from a start on: all of a length, or one in some."""
+    """Append a slice of an axis from a start on, of a length or with a step."""
     there = x.sizes[axis]
     if length == there and every == 1:
         return x
@@ -41,16 +41,16 @@ def part(
     rest = there - start - length
     operator = op.Slice(place, start.value, rest.value)
     made = call.put(operator, x, rank=len(x.sizes))
-    # Of a start and an end that are formulas, nothing cancels by itself.
+    # A start and an end that are formulas have to be simplified.
     return call.view(made, sizes, is_step=is_step)
 
 
 def bound(call: Call, given: Size, there: Size) -> Size:
-    """Return where a slice begins or ends: from the end if negative, never beyond."""
+    """Return a bound of a slice: counted from the end if negative, and clamped."""
     graph = call.graph
     if graph.number(given) < 0:
         given = there + given
-        # Numbers that stand for the very beginning.
+        # Numbers that mean the start of the axis.
         if given.constant is None and graph.number(given) < 0:
             return size(0)
     if graph.number(given) > graph.number(there):
@@ -58,13 +58,13 @@ def bound(call: Call, given: Size, there: Size) -> Size:
             graph.record.hold(">=", given - there)
         return there
     if (given - there).constant is None:
-        # Where it is beyond the end, fewer are taken: a condition on the input.
+        # Beyond the end, fewer would be taken: a condition on the input.
         graph.record.hold(">=", there - given)
     return given
 
 
 ENDLESS = 1 << 30
-"""Numbers from here on stand for the end of any axis."""
+"""Numbers from here on mean the end of any axis."""
 
 
 def parts(
@@ -74,7 +74,7 @@ def parts(
     lengths: Sequence[Size],
     unread: Collection[int] = (),
 ) -> None:
-    """Append a tensor in parts, each an output of its own, but for those unread."""
+    """Append the parts of a tensor, one output each, except unread ones."""
     start = size(0)
     for place, length in enumerate(lengths):
         if place not in unread:
@@ -83,7 +83,7 @@ def parts(
 
 
 def even(call: Call, there: Size, many: int) -> list[Size]:
-    """Return parts of one size; the last one is smaller where they do not fit."""
+    """Return equal sizes of parts; the last one is smaller if they do not fit."""
     if not isinstance(there.constant, int):
         each = there.divided(size(many))
         if each is None:
@@ -96,7 +96,7 @@ def even(call: Call, there: Size, many: int) -> list[Size]:
 
 
 def joined(call: Call, parts: Sequence[Traced], axis: int) -> None:
-    """Append a join along an axis; the other axes have to be equal."""
+    """Append a concatenation along an axis; the other axes have to be equal."""
     if len(parts) == 1:
         call.give(parts[0])
         return
@@ -107,7 +107,7 @@ def joined(call: Call, parts: Sequence[Traced], axis: int) -> None:
         wanted = list(lead.sizes)
         wanted[axis] = one.sizes[axis]
         is_held = one.layout.has_batch
-        why = "joined maps have to be equal in size"
+        why = "joined feature maps have to be equal in size"
         equal.append(call.restated(one, wanted, why) if is_held else one)
     place = call.axis(lead, axis)
     call.result(op.Concat(place), *equal, layout=lead.layout)
@@ -117,7 +117,7 @@ def columns(call: Call) -> None:
     """Read windows laid out as columns (im2col)."""
     x = call.x()
     if len(x.sizes) != 4:
-        raise Undone
+        raise NoRule
     kernel = call.ints("kernel_size", 2, None)
     names = ("stride", 1), ("padding", 0), ("dilation", 1)
     call.result(op.Unfold(kernel, *(call.ints(n, 2, d) for n, d in names)), x)

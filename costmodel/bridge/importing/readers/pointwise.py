@@ -1,4 +1,4 @@
-"""Functions of each element, of one tensor, a number, or two tensors."""
+"""Readers of elementwise functions and arithmetic, dropout and softmax."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ONE = Extent(1)
 
 
 def function(name: str) -> Reader:
-    """Return a reader of a row of the table of functions."""
+    """Return a reader of an elementwise function."""
 
     def reader(call: Call) -> None:
         applied(call, name, call.x())
@@ -25,7 +25,7 @@ def function(name: str) -> Reader:
 
 
 def applied(call: Call, name: str, x: Traced, *, is_step: bool = False) -> Traced:
-    """Append a function of each element: as the output, or on the way."""
+    """Append an elementwise function, as the output or as a step."""
     append = call.put if is_step else call.result
     return append(op.Pointwise(name), x)
 
@@ -37,12 +37,12 @@ def gelu(call: Call) -> None:
 
 
 def dropout(call: Call, rate: float) -> None:
-    """Append dropout; in evaluation it hands its operand on, as a node of its own."""
+    """Append dropout, also in evaluation, where it is the identity."""
     call.result(op.Dropout(round(100 * rate)), call.x())
 
 
 def same(call: Call) -> None:
-    """Read what hands its operand on."""
+    """Read an identity."""
     call.give(call.x())
 
 
@@ -84,14 +84,14 @@ _ORDERED = {"subtract", "divide", "power"}
 
 
 def by_number(call: Call, operation: str, x: Traced, text: str) -> Traced:
-    """Append an operation with a number on the way."""
+    """Append an operation with a number, as a step."""
     return call.put(op.Arithmetic(operation, text), x)
 
 
 def tensors(
     call: Call, operation: str, a: Traced, b: Traced, *, is_step: bool = False
 ) -> Traced:
-    """Append an operation on two tensors: as the output, or on the way."""
+    """Append an operation on two tensors, as the output or as a step."""
     a, b = aligned(call, a, b)
     if operation == "multiply" and _is_gate(a, b):
         a, b = b, a
@@ -100,7 +100,7 @@ def tensors(
 
 
 def several(call: Call, operation: str, parts: list[Traced], *, mean: bool) -> None:
-    """Append an operation on any number of tensors, and divide by how many."""
+    """Append an operation on any number of tensors, divided by that for a mean."""
     made, last = parts[0], len(parts) - 1
     if not last:
         call.give(made)
@@ -113,7 +113,7 @@ def several(call: Call, operation: str, parts: list[Traced], *, mean: bool) -> N
 
 
 def _is_gate(a: Traced, b: Traced) -> bool:
-    """Say whether a map's gate stands before it: the map comes first."""
+    """Say whether the first factor is a gate of the second, so that they swap."""
     both = a.layout == b.layout and a.layout.has_batch
     are_maps = len(a.sizes) == 4 and len(a.shape.spatial) == len(b.shape.spatial)
     differ = a.shape.spatial != b.shape.spatial
@@ -121,7 +121,7 @@ def _is_gate(a: Traced, b: Traced) -> bool:
 
 
 def _wider(a: Traced, b: Traced) -> Traced:
-    """Return the operand that says where the batch of the result is."""
+    """Return the operand whose layout of the batch the result has."""
     if not a.layout.has_batch:
         return b
     if not b.layout.has_batch:
@@ -130,13 +130,13 @@ def _wider(a: Traced, b: Traced) -> Traced:
 
 
 def aligned(call: Call, a: Traced, b: Traced) -> tuple[Traced, Traced]:
-    """Return operands whose sizes are equal or 1, demanded where they are not."""
+    """Return operands whose sizes are 1 or required to be equal."""
     ours, other = list(a.sizes), list(b.sizes)
     for back in range(1, min(len(ours), len(other)) + 1):
         mine, theirs = ours[-back], other[-back]
         if mine == theirs or 1 in (mine.constant, theirs.constant):
             continue
-        # What is stored has its size once and for all, and so has what is known.
+        # Stored tensors and known numbers have fixed sizes.
         if not b.layout.has_batch or theirs.constant is not None:
             ours[-back] = theirs
         else:

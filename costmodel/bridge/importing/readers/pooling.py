@@ -1,4 +1,4 @@
-"""Pooling, and resampling."""
+"""Readers of pooling and resampling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.batch_axis import Layout
-from costmodel.bridge.importing.call import Call, Undone
+from costmodel.bridge.importing.call import Call, NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers.layers import padded
 from costmodel.bridge.importing.symbolic_int import formula_of
@@ -24,24 +24,24 @@ ADAPTIVE: dict[str, Callable[[tuple[Dim, ...]], Operator]] = {
     "mean": op.AdaptiveAvgPool,
     "max": op.AdaptiveMaxPool,
 }
-"""Pooling to so many positions, by what it computes."""
+"""Adaptive pooling operators, by reduction."""
 
 
 def is_map(x: Traced) -> bool:
-    """Say whether a tensor is a batch of maps, channels first."""
+    """Say whether a tensor is a batch of feature maps, channels first."""
     return len(x.shape.spatial) in AXES and x.layout == Layout(0)
 
 
 def whole_map(operation: str, x: Traced) -> Operator:
-    """Return pooling to one position of a map."""
+    """Return global pooling of a feature map."""
     return ADAPTIVE[operation]((1,) * len(x.shape.spatial))
 
 
 def _windows(call: Call) -> tuple[Traced, dict[str, Any]]:
-    """Return the operand, padded where ends differ, and the window that moves."""
+    """Return the operand, padded if the ends differ, and the sliding window."""
     axes = call.axes
     if axes not in AXES:
-        raise Undone
+        raise NoRule
     kernel = call.ints("kernel_size", axes, None)
     stride, dilation = call.stride(kernel), call.ints("dilation", axes, 1)
     x, padding = padded(call, call.x(), kernel, stride, dilation)
@@ -50,14 +50,14 @@ def _windows(call: Call) -> tuple[Traced, dict[str, Any]]:
 
 
 def _is_whole(x: Traced, window: dict[str, Any]) -> bool:
-    """Say whether a window is as large as the map: global pooling."""
+    """Say whether a window covers the feature map: global pooling."""
     sizes = tuple(map(size, window["kernel"]))
     is_all = sizes == x.sizes[2:] and not any(window["padding"])
     return is_all and sizes[0].constant is None
 
 
 def max_pool(call: Call) -> None:
-    """Read the largest element under a window."""
+    """Read max pooling."""
     x, window = _windows(call)
     if _is_whole(x, window):
         call.result(whole_map("max", x), x)
@@ -67,11 +67,11 @@ def max_pool(call: Call) -> None:
 
 
 def avg_pool(call: Call) -> None:
-    """Read the mean under a window."""
+    """Read average pooling."""
     if call.get("divisor_override") is not None:
-        raise Undone
+        raise NoRule
     if set(call.ints("dilation", 1, 1)) != {1}:
-        raise Undone
+        raise NoRule
     x, window = _windows(call)
     if _is_whole(x, window):
         call.result(whole_map("mean", x), x)
@@ -81,10 +81,10 @@ def avg_pool(call: Call) -> None:
 
 
 def resized(call: Call, mode: str, sides: Sequence[Any]) -> None:
-    """Append resampling of a map to some sides."""
+    """Append resampling of a feature map to given sides."""
     x = call.x()
     if mode not in MODES:
-        raise Undone
+        raise NoRule
     sizes = (*x.sizes[:2], *map(_size, sides))
     call.result_sizes(lambda to: op.Resize(mode, shape=to), x, sizes)
 
@@ -96,7 +96,7 @@ def _size(side: Any) -> Size:
 def scaled(call: Call, mode: str, factors: Sequence[float], nearness: float) -> None:
     """Append resampling by a factor for each axis.
 
-    A factor is 1/n where it is that fraction but for ``nearness``, relatively.
+    A factor counts as 1/n if it is within a relative ``nearness`` of it.
     """
     x = call.x()
     if mode in MODES and all(float(f).is_integer() and f >= 1 for f in factors):
@@ -113,6 +113,6 @@ def _scaled(length: Size, factor: float, nearness: float) -> Size:
     if exact.denominator > 1 << 16:
         near = round(1 / factor)
         if not near or not math.isclose(1 / near, factor, rel_tol=nearness):
-            raise Undone
+            raise NoRule
         exact = Fraction(1, near)
     return (length * exact.numerator) // exact.denominator

@@ -1,14 +1,14 @@
-"""Products of matrices, and attention."""
+"""Readers of matrix products, einsum and attention."""
 
 from __future__ import annotations
 
-from costmodel.bridge.importing.call import Call, Undone
+from costmodel.bridge.importing.call import Call, NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.network import operators as op
 
 
 def matmul(call: Call, a: Traced, b: Traced, *, is_step: bool = False) -> Traced:
-    """Append a product of matrices that no layer stores."""
+    """Append a product of two computed matrices."""
     _apart(call, a, b)
     inner, other = a.sizes[-1], b.sizes[-2 if len(b.sizes) > 1 else -1]
     if inner != other:
@@ -42,14 +42,14 @@ def _batch_place(x: Traced) -> int:
 def einsum(call: Call, equation: object, operands: list[Traced]) -> None:
     """Append a sum of products over named axes, of two operands."""
     if len(operands) != 2 or not isinstance(equation, str) or "..." in equation:
-        raise Undone
+        raise NoRule
     a, b = operands
     layer = op.Einsum(equation.replace(" ", ""))
     call.result(layer, a, b, layout=_lead(a, b).layout)
 
 
 def attention(call: Call, *operands: Traced, is_step: bool = False) -> Traced:
-    """Append attention of queries, keys, values, and of a mask where there is one."""
+    """Append attention of queries, keys, values, and an optional mask."""
     query, key, *rest = operands
     if len(rest) > 1:
         rest[1] = _masking(call, query, key, rest[1])
@@ -58,7 +58,7 @@ def attention(call: Call, *operands: Traced, is_step: bool = False) -> Traced:
 
 
 def _masking(call: Call, query: Traced, key: Traced, mask: Traced) -> Traced:
-    """Return a mask, its last axes as long as queries and keys are many, or 1."""
+    """Return a mask whose last axes are the numbers of queries and keys, or 1."""
     wanted = zip(mask.sizes[-2:], (query.sizes[-2], key.sizes[-2]), strict=True)
     last = [mine if mine.constant == 1 else theirs for mine, theirs in wanted]
     sizes = (*mask.sizes[:-2], *last)

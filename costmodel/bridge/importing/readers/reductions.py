@@ -1,4 +1,4 @@
-"""Reductions along axes, and running sums."""
+"""Readers of reductions along axes, and of running sums."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def reduced(
     everywhere: bool | None = None,
     result: int | None = 0,
 ) -> Traced:
-    """Append a reduction; the mean over the whole map is global pooling.
+    """Append a reduction; the mean over all positions is global pooling.
 
-    It sees every position where an axis is open, unless ``everywhere`` says so.
-    ``result`` is the place of the output that it is; none: it is on the way.
+    It covers the whole image if an axis is symbolic, unless ``everywhere`` is given.
+    ``result`` is the index of the output that it is; None makes it a step.
     """
     rank = len(x.sizes)
     lay = x.layout
@@ -44,7 +44,7 @@ def reduced(
 
 
 def _is_all(x: Traced, places: Sequence[int]) -> bool:
-    """Say whether axes are those of a whole map, or of a volume."""
+    """Say whether axes are all spatial axes of a feature map or volume."""
     rank = len(x.sizes)
     return rank in (4, 5) and is_map(x) and list(places) == list(range(2, rank))
 

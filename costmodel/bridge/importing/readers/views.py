@@ -1,4 +1,4 @@
-"""Views: the same elements under other sizes, or in another order; and copies."""
+"""Readers of views, permutations, expansions, and copies in another order."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ WHY = "a view keeps the number of elements"
 
 
 def resolved(call: Call, x: Traced, wanted: Sequence[Size | None]) -> Sizes:
-    """Return the sizes of a view, −1 worked out and what has to be equal demanded.
+    """Return the sizes of a view with −1 computed; require equal numbers of elements.
 
-    None stands for −1.
+    None means −1.
     """
     known = [k for k in wanted if k is not None]
     if len(known) == len(wanted):
@@ -45,10 +45,10 @@ def resolved(call: Call, x: Traced, wanted: Sequence[Size | None]) -> Sizes:
 
 
 def _demand(call: Call, sizes: Sequence[Size], target: Sequence[Size]) -> None:
-    """Demand that a view has as many elements: axis by axis, where they go together.
+    """Require a view to keep the number of elements, group by group of axes.
 
-    Axes of the two sides whose products agree in the sample are one group: H as
-    ⌊H/4⌋ × 4 asks for H = 4·⌊H/4⌋, whatever the other axes do.
+    Axes before and after whose products agree in the sample are one group: H viewed as
+    ⌊H/4⌋ × 4 requires H = 4·⌊H/4⌋, whatever the other axes are.
     """
     number, total = call.graph.number, product(sizes)
     literal = call.graph.literal_batch is not None
@@ -66,7 +66,7 @@ def _demand(call: Call, sizes: Sequence[Size], target: Sequence[Size]) -> None:
 
 
 def _assumed(call: Call, total: Size, given: Size) -> Size:
-    """Return the batch where that is what a view's −1 has to be."""
+    """Return the batch if a view's −1 has to be that."""
     number, batch = call.graph.number, call.graph.batch
     if number(total) == number(given) * number(batch):
         sample = total.divided(batch)
@@ -84,7 +84,7 @@ def _assumed(call: Call, total: Size, given: Size) -> Size:
 
 
 def reshape(call: Call, x: Traced, sizes: Sequence[Size], place: int = 0) -> None:
-    """Append a view with those sizes; nothing where they are those that there are."""
+    """Append a view with those sizes, unless they are equal already."""
     if tuple(sizes) == x.sizes:
         call.give(x, place)
     elif len(sizes) == 2 and len(x.sizes) in (4, 5) and sizes[0] == x.sizes[0]:
@@ -97,12 +97,12 @@ def reshape(call: Call, x: Traced, sizes: Sequence[Size], place: int = 0) -> Non
 
 
 def without(call: Call, x: Traced, axes: Collection[int], place: int = 0) -> None:
-    """Append a view without some axes of one position."""
+    """Append a view without some axes of size 1."""
     reshape(call, x, [s for i, s in enumerate(x.sizes) if i not in axes], place)
 
 
 def squeeze(call: Call, axes: Collection[int] | None) -> None:
-    """Read axes of one position left out: some, or all that there are."""
+    """Read the removal of axes of size 1: the given ones, or all."""
     x = call.x()
     places = range(len(x.sizes)) if axes is None else axes
     without(
@@ -111,7 +111,7 @@ def squeeze(call: Call, axes: Collection[int] | None) -> None:
 
 
 def unsqueeze(call: Call, axes: Collection[int]) -> None:
-    """Read axes of one position put in."""
+    """Read the insertion of axes of size 1."""
     x = call.x()
     sizes = list(x.sizes)
     for axis in sorted(a % (len(x.sizes) + len(axes)) for a in axes):
@@ -122,7 +122,7 @@ def unsqueeze(call: Call, axes: Collection[int]) -> None:
 def permuted(
     call: Call, x: Traced, order: Sequence[int], *, is_step: bool = False
 ) -> Traced:
-    """Append a permutation; the batch moving by itself changes no sample."""
+    """Append a permutation; one that moves the batch alone changes no sample."""
     sizes = tuple(x.sizes[i] for i in order)
     lay, _ = split(sizes, call.graph.batch)
     if x.layout.is_folded or lay.is_folded:
@@ -141,12 +141,12 @@ def permuted(
 
 
 def ones(count: int) -> list[Size]:
-    """Return so many axes of one position, which tensors of fewer axes have."""
+    """Return sizes of 1 for so many missing axes."""
     return [size(1)] * count
 
 
 def expand(call: Call, x: Traced, sizes: Sequence[Size]) -> None:
-    """Append axes of one position repeated without a copy."""
+    """Append an expansion of axes of size 1, without a copy."""
     if tuple(sizes) == x.sizes:
         call.give(x)
     else:
@@ -165,20 +165,20 @@ def repeat(call: Call, times: Sequence[Size]) -> None:
 
 
 def copied(call: Call, x: Traced, order: str) -> Traced:
-    """Append a copy whose elements stand in another order, of the output's sizes."""
+    """Append a copy with its elements in another order."""
     return call.put(op.Copy(order), x, rank=len(x.sizes), is_step=False)
 
 
 def pixel_shuffle(call: Call, factor: int) -> None:
-    """Append channels moved into space."""
+    """Append a pixel shuffle."""
     call.result(op.PixelShuffle(factor), call.x())
 
 
 def pixel_unshuffle(call: Call, factor: int) -> None:
-    """Append space moved into channels."""
+    """Append a pixel unshuffle."""
     call.result(op.PixelUnshuffle(factor), call.x())
 
 
 def channel_shuffle(call: Call, groups: int) -> None:
-    """Append channels dealt out over groups."""
+    """Append a channel shuffle."""
     call.result(op.ChannelShuffle(groups), call.x())

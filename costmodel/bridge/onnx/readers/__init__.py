@@ -1,4 +1,4 @@
-"""What each ONNX operator is in operators of ours: a table of readers by name."""
+"""The table of readers for ONNX operators, by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READERS: dict[str, Reader] = {**LAYERS, **ELEMENTS, **AXES, **PRODUCTS}
 
 
 def reader_of(kind: str) -> Reader | None:
-    """Return the reader of a type; else ONNX's own definition is read, or nothing."""
+    """Return the reader of a type, or None: then ONNX's own definition is read."""
     if kind in READERS:
         return READERS[kind]
     function = onnx_as(kind)

@@ -1,4 +1,4 @@
-"""ONNX operators that only move elements: views, parts, joins."""
+"""Readers of ONNX operators that only move elements: views, slices, concatenations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.algebra.polynomial import Size, size
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import views
 from costmodel.bridge.importing.readers.parts import bound, even, joined, part, parts
@@ -20,7 +20,7 @@ from costmodel.bridge.onnx.tensors import int_of, plain
 
 
 def view(call: NodeCall) -> None:
-    """Read a reshape: 0 keeps an axis, −1 is worked out."""
+    """Read a reshape, in which 0 keeps an axis and −1 is computed."""
     x = call.x()
     wanted = [int_of(w) for w in call.listed(1, "shape", [])]
     if not call.get("allowzero", 0):
@@ -39,7 +39,7 @@ def _is(value: Any, number: int) -> bool:
 def literal(
     call: NodeCall, x: Traced, wanted: Sequence[Size | None]
 ) -> Sequence[Size | None]:
-    """Return sizes with the batch for the number that the file has in its place."""
+    """Return sizes with the batch in place of the number that the file has for it."""
     number, place = call.graph.literal_batch, x.layout.batch_axis
     if number is None or place is None or not x.layout.has_batch:
         return wanted
@@ -58,7 +58,7 @@ def literal(
 def _numbers(
     x: Traced, wanted: Sequence[Size | None], number: int, batch: Size
 ) -> list[int] | None:
-    """Return the sizes of a view as the file has them, −1 worked out."""
+    """Return the sizes of a view as in the file, with −1 computed."""
     sample = product(x.sizes).divided(batch)
     total = None if sample is None else sample.constant
     given = product([w for w in wanted if w is not None]).constant
@@ -69,11 +69,11 @@ def _numbers(
 
 
 def _batch_among(x: Traced, lengths: list[int], number: int, batch: Size) -> int | None:
-    """Return the axis of a view that the batch is, or that it is joined with.
+    """Return the axis of a view that is the batch, or that the batch is merged into.
 
-    A view keeps the order: as many elements lie in front of the batch as before. An
-    axis of its own is taken first, then the axis behind; the one in front where the
-    axis behind is what it was, or the last one, which are features.
+    A view keeps the order: the batch has as many elements in front as before. An
+    axis of its own is preferred, then the axis behind; or the one in front, if the
+    axis behind is unchanged or the last one, which are features.
     """
     place = x.layout.batch_axis or 0
     front = product(x.sizes[:place]).constant
@@ -94,7 +94,7 @@ def _batch_among(x: Traced, lengths: list[int], number: int, batch: Size) -> int
 
 
 def flatten(call: NodeCall) -> None:
-    """Read a tensor as a matrix: axes before one, and axes from it on."""
+    """Read a flattening to a matrix: axes before one, and axes from it on."""
     x = call.x()
     axis = int(call.get("axis", 1))
     axis = axis + len(x.sizes) if axis < 0 else axis
@@ -102,25 +102,25 @@ def flatten(call: NodeCall) -> None:
 
 
 def squeeze(call: NodeCall) -> None:
-    """Read axes of one position left out."""
+    """Read the removal of axes of size 1."""
     axes = call.listed(1, "axes")
     views.squeeze(call, None if axes is None else [int(a) for a in axes])
 
 
 def unsqueeze(call: NodeCall) -> None:
-    """Read axes of one position put in."""
+    """Read the insertion of axes of size 1."""
     views.unsqueeze(call, [int(a) for a in call.listed(1, "axes", [])])
 
 
 def transpose(call: NodeCall) -> None:
-    """Read axes in another order."""
+    """Read a permutation of axes."""
     x = call.x()
     order = call.get("perm") or list(reversed(range(len(x.sizes))))
     views.permuted(call, x, [int(i) for i in order])
 
 
 def expand(call: NodeCall) -> None:
-    """Read axes of one position repeated without a copy."""
+    """Read an expansion of axes of size 1, without a copy."""
     x = call.x()
     wanted = [formula_of(int_of(w)) for w in call.listed(1, "shape", [])]
     rank = max(len(wanted), len(x.sizes))
@@ -145,7 +145,7 @@ def tile(call: NodeCall) -> None:
 
 
 def depth_to_space(call: NodeCall) -> None:
-    """Read channels moved into space; either of two orders of the channels."""
+    """Read a pixel shuffle, in either of two orders of the channels."""
     x, factor = call.x(), int(call.get("blocksize"))
     if call.get("mode", "DCR") == "CRD":
         views.pixel_shuffle(call, factor)
@@ -160,7 +160,7 @@ def depth_to_space(call: NodeCall) -> None:
 
 
 def space_to_depth(call: NodeCall) -> None:
-    """Read space moved into channels, the place in a block before the channel."""
+    """Read a pixel unshuffle, with the position in a block before the channel."""
     x, factor = call.x(), int(call.get("blocksize"))
     count, channels, *sides = x.sizes
     for side in sides:
@@ -174,7 +174,7 @@ def space_to_depth(call: NodeCall) -> None:
 
 
 def slice_(call: NodeCall) -> None:
-    """Read parts of some axes."""
+    """Read slices of some axes."""
     x = call.x()
     starts, ends = (call.listed(i, n, []) for i, n in ((1, "starts"), (2, "ends")))
     axes = call.listed(3, "axes") or range(len(starts))
@@ -191,14 +191,14 @@ def _sliced(
     if step == -1 and ends[0] in (-1, 2**31 - 1, 2**63 - 1) and ends[1] < -(2**30):
         return views.copied(call, x, "flipped")
     if step < 1:
-        raise Undone
+        raise NoRule
     there = x.sizes[axis]
     start, stop = (bound(call, formula_of(end), there) for end in ends)
     return part(call, x, axis, start, stop - start, every=step, is_step=False)
 
 
 def split(call: NodeCall) -> None:
-    """Read a tensor in parts."""
+    """Read a split of a tensor."""
     x = call.x()
     axis = int(call.get("axis", 0)) % len(x.sizes)
     given, outputs = call.listed(1, "split"), call.node.output
@@ -211,16 +211,16 @@ def split(call: NodeCall) -> None:
 
 
 def gather(call: NodeCall) -> None:
-    """Read positions of an axis in a row, or a single one."""
+    """Read consecutive positions of an axis, or a single one."""
     x = call.x()
     if call.is_traced(1):
-        raise Undone
+        raise NoRule
     axis = int(call.get("axis", 0)) % len(x.sizes)
     places = plain(call.values(1))
     there = x.sizes[axis]
     flat = places.ravel()
     if places.ndim > 1 or (flat.size > 1 and not np.all(np.diff(flat) == 1)):
-        raise Undone
+        raise NoRule
     start = size(int(flat[0]))
     start = there + start if flat[0] < 0 else start
     made = part(call, x, axis, start, size(int(flat.size)), is_step=False)
@@ -228,7 +228,7 @@ def gather(call: NodeCall) -> None:
 
 
 def concat(call: NodeCall) -> None:
-    """Read a join."""
+    """Read a concatenation."""
     values = [x for x in call.all() if x.sizes != (size(0),)]
     joined(call, values, int(call.get("axis", 1)))
 

@@ -1,11 +1,11 @@
-"""ONNX operators of each element, and reductions."""
+"""Readers of elementwise ONNX operators, and of reductions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import pointwise, reductions
 from costmodel.bridge.importing.readers.pooling import is_map
@@ -15,7 +15,7 @@ from costmodel.bridge.onnx.call import NodeCall, Reader, taking
 def clip(call: NodeCall) -> None:
     """Read a clamp; from 0 to 6 it is ReLU6."""
     if call.is_traced(1) or call.is_traced(2):
-        raise Undone
+        raise NoRule
     limits = _first(call.listed(1, "min")), _first(call.listed(2, "max"))
     known = {(0, 6): "relu6", (-1, 1): "hardtanh", (0, None): "relu"}
     pointwise.function(known.get(limits, "clamp"))(call)
@@ -35,7 +35,7 @@ def softmax(call: NodeCall) -> None:
     x, is_old = call.x(), call.version < 13
     axis = int(call.get("axis", 1 if is_old else -1)) % len(x.sizes)
     if is_old and any(s.constant != 1 for s in x.sizes[axis + 1 :]):
-        raise Undone
+        raise NoRule
     pointwise.softmax(call, axis, log=call.kind == "LogSoftmax")
 
 
@@ -72,7 +72,7 @@ def _reduced(
     keep: bool,
     result: int | None = 0,
 ) -> Traced:
-    """Append a reduction; of a map it sees everywhere, whether its sides are open."""
+    """Append a reduction; on a feature map it covers the whole image."""
     is_all = any(place >= 2 for place in places)
     everywhere = is_all if is_map(x) and len(x.sizes) > 3 else None
     return reductions.reduced(
@@ -84,7 +84,7 @@ def normalize(call: NodeCall) -> None:
     """Read a division by the norm."""
     x = call.x()
     if call.get("p", 2) != 2:
-        raise Undone
+        raise NoRule
     axis = int(call.get("axis", -1)) % len(x.sizes)
     length = _reduced(call, "norm", x, [axis], keep=True, result=None)
     pointwise.tensors(call, "divide", x, length)
@@ -131,4 +131,4 @@ ELEMENTS: dict[str, Reader] = {
     "LpNormalization": normalize,
     "CumSum": cumsum,
 }
-"""By type; those whose operands say no more are rows of the table of functions."""
+"""By type; functions without further operands are in the table of functions."""

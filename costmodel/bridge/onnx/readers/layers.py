@@ -1,10 +1,10 @@
-"""ONNX operators that are layers, pooling, resampling or padding."""
+"""Readers of ONNX layers, pooling, resampling and padding."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import (
     layers,
@@ -28,12 +28,12 @@ def gemm(call: NodeCall) -> None:
         or call.is_traced(1)
         or call.is_traced(2)
     ):
-        raise Undone
+        raise NoRule
     weight, bias = call.weight(), call.optional("bias")
     rows, columns = call.lengths(weight)
     features, read = (rows, columns) if call.get("transB") else (columns, rows)
     if bias is not None and call.lengths(bias) not in {(features,), (1, features)}:
-        raise Undone
+        raise NoRule
     layers.dense(call, call.x(), (read, features), weight, bias)
 
 
@@ -52,12 +52,12 @@ def prelu(call: NodeCall) -> None:
     slopes, many = call.lengths(call.weight()), call.count(call.weight())
     place = len(slopes) - len(call.x().sizes) + 1
     if many > 1 and not (0 <= place < len(slopes) and slopes[place] == many):
-        raise Undone
+        raise NoRule
     normalization.prelu(call)
 
 
 def global_pool(operation: str) -> Reader:
-    """Return a reader of pooling over the whole map."""
+    """Return a reader of global pooling."""
 
     def reader(call: NodeCall) -> None:
         x = call.x()
@@ -75,20 +75,20 @@ def resize(call: NodeCall) -> None:
     x = call.x()
     count = len(x.sizes)
     if call.get("antialias") or count - 2 not in AXES or call.get("axes"):
-        raise Undone
+        raise NoRule
     mode = _mode(call, count - 2)
     place = 1 if call.version < 11 else 2
     scales = [float(s) for s in call.listed(place, "scales", [])]
     if scales:
         if len(scales) != count or scales[:2] != [1, 1]:
-            raise Undone
-        # Of numbers with 24 binary digits.
+            raise NoRule
+        # Factors are float32, of 24 binary digits.
         pooling.scaled(call, mode, scales[2:], 1e-6)
         return
     wanted = [formula_of(n) for n in call.listed(3, "sizes", [])]
     is_free = call.get("keep_aspect_ratio_policy", "stretch") == "stretch"
     if len(wanted) != count or not is_free:
-        raise Undone
+        raise NoRule
     for i in (0, 1):
         call.equal(x.sizes[i], wanted[i], "only maps are resized, not channels")
     pooling.resized(call, mode, wanted[2:])
@@ -98,7 +98,7 @@ def _mode(call: NodeCall, axes: int) -> str:
     mode = call.get("mode", "nearest")
     where = call.get("coordinate_transformation_mode", "half_pixel")
     if where not in _WHERE:
-        raise Undone
+        raise NoRule
     if mode == "nearest":
         is_exact = where in {"half_pixel", "pytorch_half_pixel"} and call.version > 10
         return "nearest_exact" if is_exact else "nearest"
@@ -106,7 +106,7 @@ def _mode(call: NodeCall, axes: int) -> str:
         "linear": _LINEAR[axes], "bilinear": "bilinear", "cubic": "bicubic"
     }  # fmt: skip
     if mode not in names:
-        raise Undone
+        raise NoRule
     return names[mode] + ("_corners" if where == "align_corners" else "")
 
 
@@ -115,7 +115,7 @@ _WHERE = {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"}
 
 
 def pad(call: NodeCall) -> None:
-    """Read padding: before every axis, and then after every axis."""
+    """Read padding, given before every axis and then after every axis."""
     x = call.x()
     amounts = [formula_of(int_of(a)) for a in call.listed(1, "pads", [])]
     mode = _BORDERS.get(call.get("mode", "constant"))
@@ -124,7 +124,7 @@ def pad(call: NodeCall) -> None:
     before, after = amounts[: len(axes)], amounts[len(axes) :]
     ends = dict(zip(axes, zip(before, after, strict=True), strict=True))
     if mode is None or (mode != "constant" and not padding.is_of_map(x, mode)):
-        raise Undone
+        raise NoRule
     padding.pad(call, ends, mode)
 
 

@@ -1,10 +1,10 @@
-"""ONNX operators that multiply matrices, and attention."""
+"""Readers of ONNX matrix products, einsum and attention."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.readers import products
 from costmodel.bridge.importing.readers.layers import dense
 from costmodel.bridge.onnx.call import NodeCall, Reader, taking
@@ -47,7 +47,7 @@ def einsum(call: NodeCall) -> None:
     """Read a sum of products over named axes, of two operands."""
     equation = call.get("equation")
     if "->" not in equation or call.many != 2:
-        raise Undone
+        raise NoRule
     products.einsum(call, equation, call.all())
 
 
@@ -57,9 +57,9 @@ def attention(call: NodeCall) -> None:
     heads = {x.sizes[1] for x in each if len(x.sizes) == 4}
     is_odd = any(len(x.sizes) != 4 for x in each) or len(heads) != 1
     if is_odd or any(call.tensor(place) is not None for place in (4, 5)):
-        raise Undone
+        raise NoRule
     if len([name for name in call.node.output if name]) != 1:
-        raise Undone
+        raise NoRule
     mask = () if call.get("mask") is None else (call.x("mask"),)
     products.attention(call, *each, *mask)
 

@@ -1,4 +1,4 @@
-"""What each torch function is in operators: a table of readers by name."""
+"""The table of readers for torch functions, by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TABLE: dict[str, Reader] = {**LAYERS, **ELEMENTS, **AXES, **PRODUCTS}
 
 
 def reader_of(name: str, func: Any) -> Reader | None:
-    """Return the reader of a function; without one the kernels that it calls are."""
+    """Return the reader of a function, or None: then its kernels are read."""
     found = TABLE.get(name)
     if found is None:
         function = traced_as(name)

@@ -1,4 +1,4 @@
-"""Torch functions that only move elements: views, parts, joins."""
+"""Readers of torch functions that only move elements: views, slices, joins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from costmodel.algebra.polynomial import Size, size
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import views
 from costmodel.bridge.importing.readers.parts import (
@@ -40,7 +40,7 @@ def view_as(call: TorchCall) -> None:
 
 
 def flatten(call: TorchCall) -> None:
-    """Read axes joined to one."""
+    """Read axes merged into one."""
     x = call.x()
     rank = len(x.sizes)
     start, end = call.get("start_dim", 0) % rank, call.get("end_dim", -1) % rank
@@ -49,30 +49,30 @@ def flatten(call: TorchCall) -> None:
 
 
 def unflatten(call: TorchCall) -> None:
-    """Read an axis taken apart."""
+    """Read the split of an axis into several."""
     x = call.x()
     axis = call.get("dim") % len(x.sizes)
     wanted = [formula_of(w) for w in call.get("sizes")]
     rest = x.sizes[axis].divided(product([w for w in wanted if w.constant != -1]))
     if rest is None:
-        raise Undone
+        raise NoRule
     inner = [rest if one.constant == -1 else one for one in wanted]
     reshape(call, x, (*x.sizes[:axis], *inner, *x.sizes[axis + 1 :]))
 
 
 def squeeze(call: TorchCall) -> None:
-    """Read axes of one position left out."""
+    """Read the removal of axes of size 1."""
     given = call.get("dim")
     views.squeeze(call, None if given is None else _list(given))
 
 
 def unsqueeze(call: TorchCall) -> None:
-    """Read an axis of one position put in."""
+    """Read the insertion of an axis of size 1."""
     views.unsqueeze(call, [call.get("dim")])
 
 
 def permute(call: TorchCall) -> None:
-    """Read axes in another order."""
+    """Read a permutation of axes."""
     x = call.x()
     views.permuted(call, x, [d % len(x.sizes) for d in call.rest(1, "dims")])
 
@@ -111,7 +111,7 @@ def matrix_transpose(call: TorchCall) -> None:
 
 
 def expand(call: TorchCall) -> None:
-    """Read axes of one position repeated without a copy."""
+    """Read an expansion of axes of size 1, without a copy."""
     x, wanted = call.x(), call.rest(1, "size")
     if len(wanted) == 1 and isinstance(wanted[0], torch.Tensor):
         sizes: Sequence[Size] = call.operand(wanted[0]).sizes
@@ -128,7 +128,7 @@ def repeat(call: TorchCall) -> None:
 
 
 def roll(call: TorchCall) -> None:
-    """Read a tensor shifted round; how far costs nothing."""
+    """Read a cyclic shift, whose cost does not depend on the distance."""
     call.give(views.copied(call, call.x(), "rolled"))
 
 
@@ -169,7 +169,7 @@ def unbind(call: TorchCall) -> None:
     x = call.x()
     axis = _axis(call, x)
     if x.sizes[axis].constant is None:
-        raise Undone
+        raise NoRule
     for place in range(len(call.made)):
         piece = part(call, x, axis, size(place), size(1))
         views.without(call, piece, {axis}, place)
@@ -180,7 +180,7 @@ def getitem(call: TorchCall) -> None:
     x, index = call.x(), call.args[1]
     items = list(index) if isinstance(index, tuple) else [index]
     if any(isinstance(i, (torch.Tensor, list)) for i in items):
-        raise Undone
+        raise NoRule
     used = sum(i is not None and i is not Ellipsis for i in items)
     if Ellipsis in items:
         place = items.index(Ellipsis)
@@ -212,7 +212,7 @@ def _sliced(call: TorchCall, x: Traced, axis: int, item: slice) -> Traced:
     )
     step = 1 if item.step is None else int(item.step)
     if step < 1:
-        raise Undone
+        raise NoRule
     return part(call, x, axis, start, stop - start, every=step)
 
 
@@ -234,7 +234,7 @@ def stack(call: TorchCall) -> None:
 def unfold(call: TorchCall) -> None:
     """Read windows laid out as columns (im2col)."""
     if len(call.args) > 1 and call.options.get("dimension") is not None:
-        raise Undone
+        raise NoRule
     columns(call)
 
 

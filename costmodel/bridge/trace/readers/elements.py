@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import pointwise, reductions
 from costmodel.bridge.importing.readers.pointwise import binary, by_number, tensors
@@ -23,7 +23,7 @@ def hardtanh(call: TorchCall) -> None:
 def clamp(call: TorchCall) -> None:
     """Read a clamp to numbers."""
     if any(isinstance(call.get(name), torch.Tensor) for name in ("min", "max")):
-        raise Undone
+        raise NoRule
     pointwise.function("clamp")(call)
 
 
@@ -53,14 +53,14 @@ def softmax(call: TorchCall) -> None:
 def add(call: TorchCall) -> None:
     """Read a sum; with a factor of the second operand its kernels are read."""
     if call.options.get("alpha", 1) != 1:
-        raise Undone
+        raise NoRule
     binary("add")(call)
 
 
 def divide(call: TorchCall) -> None:
     """Read a quotient; a rounded one is read by its kernels."""
     if call.get("rounding_mode") is not None:
-        raise Undone
+        raise NoRule
     binary("divide")(call)
 
 
@@ -68,7 +68,7 @@ def floor_divide(call: TorchCall) -> None:
     """Read a division that is rounded down."""
     text = call.constant(call.get("other"))
     if text is None or not is_number(call.get("other")):
-        raise Undone
+        raise NoRule
     quotient = by_number(call, "divide", call.x(), text)
     pointwise.applied(call, "floor", quotient)
 
@@ -77,7 +77,7 @@ def lerp(call: TorchCall) -> None:
     """Read a + w·(b − a)."""
     a, b, weight = call.x(), call.x("end"), call.get("weight")
     if not is_number(weight) or a.sizes != b.sizes:
-        raise Undone
+        raise NoRule
     step = tensors(call, "subtract", b, a, is_step=True)
     step = by_number(call, "multiply", step, str(call.constant(weight)))
     tensors(call, "add", a, step)
@@ -109,7 +109,7 @@ def reduced(
     axes = axes_of(dims, len(x.sizes))
     if len(axes) == len(x.sizes) and x.layout.has_batch:
         # One number of all samples: what code branches on.
-        raise Undone
+        raise NoRule
     return reductions.reduced(call, operation, x, axes, keep=keep, result=place)
 
 
@@ -119,7 +119,7 @@ def reduction(operation: str, words: str = "input dim keepdim") -> Reader:
     def reader(call: TorchCall) -> None:
         dims = call.get("dim")
         if isinstance(dims, torch.Tensor):
-            raise Undone
+            raise NoRule
         reduced(call, operation, dims, keep=bool(call.get("keepdim", False)))
 
     return taking(words, reader)
@@ -134,7 +134,7 @@ def extreme(operation: str) -> Reader:
             taking("input other", binary(operation + "imum"))(call)
             return
         if dim is None:
-            raise Undone
+            raise NoRule
         made = reduced(call, operation, dim, keep=bool(call.get("keepdim", False)))
         # The places of the extremes come with them.
         call.graph.know(call.made[1], made)
@@ -156,14 +156,14 @@ def var_mean(operation: str) -> Reader:
 def norm(call: TorchCall) -> None:
     """Read a norm over axes."""
     if call.get("p", call.options.get("ord", 2)) not in (2, 2.0, None, "fro"):
-        raise Undone
+        raise NoRule
     reduced(call, "norm", call.get("dim"), keep=bool(call.get("keepdim", False)))
 
 
 def normalize(call: TorchCall) -> None:
     """Read a division by the norm: x / max(‖x‖, ε)."""
     if call.get("p", 2.0) != 2.0:
-        raise Undone
+        raise NoRule
     length = reduced(call, "norm", call.get("dim", 1), place=None, keep=True)
     length = by_number(call, "maximum", length, repr(call.get("eps", 1e-12)))
     tensors(call, "divide", call.x(), length)

@@ -1,4 +1,4 @@
-"""Torch functions that are layers, pooling, resampling or padding."""
+"""Readers of torch functions that are layers, pooling, resampling or padding."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from costmodel.algebra.polynomial import Size
-from costmodel.bridge.importing.call import Undone, each
+from costmodel.bridge.importing.call import NoRule, each
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import (
     layers,
@@ -23,7 +23,7 @@ from costmodel.network.shape import AXES
 def over_last(
     append: Callable[[TorchCall, Traced, int], None],
 ) -> Callable[[TorchCall], None]:
-    """Return a reader of normalization over axes of a shape that is given."""
+    """Return a reader of normalization over the last axes, of a given shape."""
 
     def reader(call: TorchCall) -> None:
         x, shape = call.x(), call.get("normalized_shape")
@@ -36,7 +36,7 @@ def over_last(
 
 
 def adaptive(operation: str) -> Callable[[TorchCall], None]:
-    """Return a reader of pooling to so many positions."""
+    """Return a reader of adaptive pooling."""
 
     def reader(call: TorchCall) -> None:
         x, axes = call.x(), call.axes
@@ -51,7 +51,7 @@ def interpolate(call: TorchCall) -> None:
     """Read resampling by a factor, or to a size."""
     axes = len(call.x().sizes) - 2
     if axes not in AXES:
-        raise Undone
+        raise NoRule
     mode = call.get("mode", "nearest").replace("-", "_")
     mode += "_corners" if call.get("align_corners") else ""
     wanted = call.get("size")
@@ -62,7 +62,7 @@ def interpolate(call: TorchCall) -> None:
 
 
 def pad(call: TorchCall) -> None:
-    """Read padding, which names the last axes first."""
+    """Read padding, given for the last axis first."""
     amounts: list[Size] = [formula_of(a) for a in call.get("pad")]
     last = len(call.x().sizes) - 1
     pairs = zip(amounts[::2], amounts[1::2], strict=True)
@@ -71,7 +71,7 @@ def pad(call: TorchCall) -> None:
 
 
 def by(name: str, append: Callable[[Any, int], None]) -> Reader:
-    """Return a reader of what is moved by a whole number."""
+    """Return a reader of a function with one integer parameter."""
 
     def reader(call: TorchCall) -> None:
         append(call, int(call.get(name)))
@@ -80,7 +80,7 @@ def by(name: str, append: Callable[[Any, int], None]) -> Reader:
 
 
 def normalizing(words: str, read: Callable[[Any], None]) -> Reader:
-    """Return a reader of what keeps its operand's sizes."""
+    """Return a reader of a normalization, which keeps its operand's sizes."""
     return taking(words, read, keeps_sizes=True)
 
 
@@ -131,4 +131,4 @@ LAYERS: dict[str, Reader] = {
 }
 
 WEIGHTS_FIRST = ("input", "weight", "bias", "running_mean", "running_var")
-"""The same in kernels, where weights stand before the statistics."""
+"""The same in kernels, where weights come before the statistics."""

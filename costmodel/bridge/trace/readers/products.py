@@ -1,11 +1,11 @@
-"""Torch functions that multiply matrices, and attention."""
+"""Readers of torch matrix products, einsum and attention."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from costmodel.algebra.polynomial import size
-from costmodel.bridge.importing.call import Undone
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import products, views
 from costmodel.bridge.importing.readers.layers import dense
@@ -37,7 +37,7 @@ def addmm(call: TorchCall) -> None:
     """Read bias + x·w."""
     bias, weight = call.get("input"), call.get("mat2")
     if any(call.is_traced(v) for v in (bias, weight)) or bias.dim() != 1:
-        raise Undone
+        raise NoRule
     read, features = call.lengths(weight)
     dense(call, call.x("mat1"), (read, features), weight, bias)
 
@@ -61,7 +61,7 @@ def einsum(call: TorchCall) -> None:
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     if len(operands) != 2:
-        raise Undone
+        raise NoRule
     products.einsum(call, call.args[0], [call.operand(v) for v in operands])
 
 
@@ -72,16 +72,16 @@ def attention(call: TorchCall) -> None:
 
 
 def multi_head_attention(call: TorchCall) -> None:
-    """Read attention with its projections: of queries, keys, values, and out again.
+    """Read attention with its projections of queries, keys, values and output.
 
-    Operands are L × N × E, as ``nn.MultiheadAttention`` hands them over.
+    Operands are L × N × E, as ``nn.MultiheadAttention`` passes them.
     """
     query, key, value = (call.x(name) for name in ("query", "key", "value"))
     weight, bias = call.get("in_proj_weight"), call.get("in_proj_bias")
     extra = ("bias_k", "bias_v", "attn_mask", "key_padding_mask")
     same = query.node == key.node == value.node
     if weight is None or not same or any(call.get(n) is not None for n in extra):
-        raise Undone
+        raise NoRule
     heads, width = int(call.get("num_heads")), int(query.sizes[-1].constant or 0)
     projected = dense(call, query, (width, 3 * width), weight, bias, is_step=True)
     axis = len(projected.sizes) - 1
@@ -98,7 +98,7 @@ def multi_head_attention(call: TorchCall) -> None:
 
 
 def _heads(call: TorchCall, x: Traced, heads: int) -> Traced:
-    """Return N × heads × L × E/heads of tokens, whichever place the batch has."""
+    """Return N × heads × L × E/heads of tokens, wherever the batch axis is."""
     batch = call.graph.batch
     length = next(s for i, s in enumerate(x.sizes[:-1]) if i != x.layout.batch_axis)
     opened = call.view(x, (batch, length, size(heads), x.sizes[-1] // heads))
@@ -111,7 +111,7 @@ def glu(call: TorchCall) -> None:
     axis = call.get("dim", -1) % len(x.sizes)
     half = x.sizes[axis] // 2
     if x.sizes[axis].constant is None:
-        raise Undone
+        raise NoRule
     first, second = (part(call, x, axis, half * i, half) for i in range(2))
     tensors(call, "multiply", first, applied(call, "sigmoid", second, is_step=True))
 

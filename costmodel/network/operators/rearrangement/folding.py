@@ -40,19 +40,19 @@ class Unfold(Rearrangement):
 
     @property
     def window(self) -> Windows | None:
-        """Slide the dilated kernel."""
+        """Return the dilated kernel's windows."""
         return tuple(
             map(sliding, self.kernel, self.stride, self.padding, self.dilation)
         )
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return a column for each window."""
+        """Return one column per window."""
         slid = slide(inputs[0], inputs[0].channels, self.window or POINT)
         column = as_dim(inputs[0].channels * prod(self.kernel))
         return Shape(column, (normal(resolve(slid.positions), 0, 1),))
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return channels times taps, and all windows in a row."""
+        """Return channels times taps, and the windows of all axes merged."""
         taps = map(Fixed, self.kernel)
         windows = self.window or POINT
         slid = (
@@ -69,7 +69,7 @@ class Unfold(Rearrangement):
 @final
 @dataclass(frozen=True, slots=True)
 class PixelShuffle(Rearrangement):
-    """r² channels become r × r positions: C·r² × H × W → C × r·H × r·W, a copy.
+    """Each r² channels become r × r positions: C·r² × H × W → C × r·H × r·W, a copy.
 
     **Source**: Shi et al. 2016, arXiv:1609.05158, equation 4.
 
@@ -83,13 +83,13 @@ class PixelShuffle(Rearrangement):
 
     @property
     def window(self) -> Windows | None:
-        """Refuse: neighbouring positions see the same pixel, the stride is 1/r."""
+        """Refuse: neighbouring positions depend on one pixel, with stride 1/r."""
         raise CostModelError(
             "pixel shuffle is no one window: neighbouring positions look at one pixel"
         )
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return r times as many rows and columns, of r² times fewer channels."""
+        """Return r times the height and width, and 1/r² of the channels."""
         inputs[0].require_axes(2)
         r = self.factor
         try:
@@ -115,7 +115,7 @@ class PixelShuffle(Rearrangement):
 @final
 @dataclass(frozen=True, slots=True)
 class PixelUnshuffle(Rearrangement):
-    """r × r positions become r² channels: C × r·H × r·W → C·r² × H × W, a copy.
+    """Each r × r positions become r² channels: C × r·H × r·W → C·r² × H × W, a copy.
 
     The factor divides height and width; PyTorch refuses other sizes.
 
@@ -131,12 +131,12 @@ class PixelUnshuffle(Rearrangement):
 
     @property
     def window(self) -> Windows | None:
-        """See r × r positions."""
+        """Return windows of r × r positions."""
         each = sliding(self.factor, self.factor)
         return each, each
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return r times fewer rows and columns, of r² times as many channels."""
+        """Return 1/r of the height and width, and r² times the channels."""
         inputs[0].require_axes(2)
         r = self.factor
         sides = (divided(e, r, "the side") for e in inputs[0].spatial)

@@ -1,4 +1,4 @@
-"""Operators that join tensors or change how they are laid out."""
+"""Concatenation, flattening, zeros, and channel shuffle."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from costmodel.network.shape import Shape
 @final
 @dataclass(frozen=True, slots=True)
 class Concat(Rearrangement):
-    """Tensors stacked along an axis, by default by channels: a copy.
+    """Concatenation of tensors along an axis, by default the channels: a copy.
 
-    All other axes are equal. PyTorch numbers the axes, the batch is axis 0.
+    All other axes are equal. Axes have PyTorch's numbers; the batch is axis 0.
     """
 
     kind: ClassVar[str] = "concat"
@@ -41,7 +41,7 @@ class Concat(Rearrangement):
 
     @property
     def window(self) -> Windows | None:
-        """See one position of channels; other axes are stacked where each is."""
+        """Return the windows of a single position, or None if positions move."""
         return POINT if self.axis == 1 else None
 
     def output(self, *inputs: Shape) -> Shape:
@@ -62,7 +62,7 @@ class Concat(Rearrangement):
         return replaced(first, self.axis, total([along(x, self.axis) for x in inputs]))
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return the axes of all operands one behind the other, others together."""
+        """Return the operands concatenated along the axis, the other axes together."""
         axes = list(elementwise(*[inputs[0]] * len(inputs)).axes)
         parts = tuple(Same(int(self.axis), number) for number in range(len(inputs)))
         axes[int(self.axis) - 1] = Joined(parts)
@@ -101,15 +101,15 @@ class Zeros(Source):
 
     @property
     def window(self) -> Windows | None:
-        """Stride over single positions."""
+        """Return windows of one position, with the stride."""
         return tuple(Window(stride=step) for step in self.stride)
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return so many channels at every stride's position."""
+        """Return the channels at the strided positions."""
         return slide(inputs[0], self.channels, self.window or POINT)
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return channels of its own, at every stride's position."""
+        """Return new channels at the strided positions."""
         sides = enumerate(self.window or POINT, start=2)
         return Flow((New("channels"), *(Slid(axis, along) for axis, along in sides)))
 
@@ -121,9 +121,9 @@ class Zeros(Source):
 @final
 @dataclass(frozen=True, slots=True)
 class ChannelShuffle(Rearrangement):
-    """Channels dealt out over the groups, so that grouped layers mix all of them.
+    """Channels interleaved across groups, so that grouped layers mix all of them.
 
-    With g groups of n channels each, channel i·n + j moves to place j·g + i.
+    With g groups of n channels each, channel i·n + j becomes channel j·g + i.
 
     **Source**: Zhang et al. 2017, arXiv:1707.01083, section 3.1.
     """

@@ -1,4 +1,4 @@
-"""Zeros, or what is there once more, put around a tensor along any of its axes."""
+"""Padding of a tensor along any of its axes, with zeros or its own elements."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from costmodel.network.shape import Shape, names_of
 
 
 _REACH = {"constant": None, "reflect": 1, "replicate": None, "circular": 0}
-"""How much longer than the padding a side has to be; None where any side will do."""
+"""The least difference of a side and its padding, by mode; None is no limit."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Pad(Rearrangement):
-    """Zeros around a tensor, as many before and after as each axis asks for.
+    """Padding by so many positions before and after each axis.
 
-    Axes in their order, channels first; those behind the last number stay. Channels
-    alone are ResNet's shortcut of option A. Below zero it takes positions away: −1
-    before and 1 after shift a map. Other modes repeat what is there: reflect mirrors
-    the map at its border, replicate repeats the border, circular goes on at the other
-    end.
+    Numbers are in the order of axes, channels first; further axes stay. Channels
+    alone are ResNet's shortcut of option A. Negative numbers crop: −1 before and 1
+    after shift a feature map. Modes other than zeros repeat elements: reflect mirrors
+    the feature map at its border, replicate repeats the border, circular continues at
+    the other end.
 
     **Source**: He et al. 2015, arXiv:1512.03385, section 3.3 (option A).
 
@@ -44,7 +44,7 @@ class Pad(Rearrangement):
     mode: str = "constant"
 
     def __post_init__(self) -> None:
-        """Check the mode; only zeros may be fewer than none, and no channels."""
+        """Check the mode; only padding with zeros may be negative, and no channels."""
         super(Pad, self).__post_init__()
         if len(self.before) != len(self.after) or not self.before:
             raise CostModelError(
@@ -63,7 +63,7 @@ class Pad(Rearrangement):
 
     @property
     def windows(self) -> dict[int, Window]:
-        """What is put around each axis that changes, by its number."""
+        """The window of each axis that changes, by its number."""
         ends = enumerate(zip(self.before, self.after, strict=True), start=1)
         return {
             axis: Window(before=before, after=after)
@@ -73,13 +73,13 @@ class Pad(Rearrangement):
 
     @property
     def window(self) -> Windows | None:
-        """See one position, after the padding."""
+        """Return windows of one position, shifted by the padding."""
         windows = self.windows
         axes = range(2, max(windows, default=1) + 1)
         return tuple(windows.get(axis, Window()) for axis in axes)
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return the larger or smaller tensor; what is taken away is there."""
+        """Return the padded or cropped shape."""
         shape = inputs[0]
         if len(self.before) == 3 > rank(shape):
             shape.require_axes(2)
@@ -93,7 +93,7 @@ class Pad(Rearrangement):
         return shape
 
     def _check(self, extent: Extent, window: Window, x: Shape) -> None:
-        """Refuse to take away, or to mirror, more than there is."""
+        """Refuse to crop, or to mirror, more than there is."""
         if type(extent.base) is not int:
             return
         known = [n for n in (window.before, window.after) if type(n) is int]
@@ -105,7 +105,7 @@ class Pad(Rearrangement):
             raise CostModelError(f"{self} needs a side of {side}, not {extent}")
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return axes with others beside them, those of no padding as they are."""
+        """Return padded axes; those without padding are unchanged."""
         border = "zeros" if self.mode == "constant" else self.mode
         axes = list(unchanged(rank(inputs[0])).axes)
         for axis, window in self.windows.items():

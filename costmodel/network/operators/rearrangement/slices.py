@@ -1,4 +1,4 @@
-"""Operators that take a part of a tensor, or put zeros beside it, along any axis."""
+"""Slicing, cropping, and padding to a given size, along any axis."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from costmodel.network.shape import Shape
 @final
 @dataclass(frozen=True, slots=True)
 class Slice(Rearrangement):
-    """A part of one axis, every ``step``-th element from ``start`` on: a view.
+    """A slice of one axis, every ``step``-th element from ``start`` on: a view.
 
-    With a ``length`` there are so many; else the last ``end`` are left out, and n
-    elements become ⌈(n − start − end)/step⌉. Channels in a row are a channel split.
+    It has ``length`` elements; or the last ``end`` are left out, and n elements
+    become ⌈(n − start − end)/step⌉. A slice of channels is a channel split.
 
     **Source**: Ma et al. 2018, arXiv:1807.11164, section 3 (channel split).
 
@@ -46,7 +46,7 @@ class Slice(Rearrangement):
     step: Dim = 1
 
     def __post_init__(self) -> None:
-        """Check that what is left is said in one way."""
+        """Check that only one of length and end is given."""
         super(Slice, self).__post_init__()
         if self.length is not None and self.end != 0:
             raise CostModelError(
@@ -55,7 +55,7 @@ class Slice(Rearrangement):
 
     @property
     def window(self) -> Windows | None:
-        """See the positions from ``start`` on, if the axis is the image's."""
+        """Return windows shifted by ``start``, if the axis is a spatial one."""
         return _windows(self.axis, self._along)
 
     @property
@@ -63,7 +63,7 @@ class Slice(Rearrangement):
         return Window(before=-self.start, after=-self.end, stride=self.step)
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return what is left; there must be that many, an element at least."""
+        """Return the shape of the slice, which has one element or more."""
         extent = along(inputs[0], self.axis)
         if self.length is not None:
             needed = self.start + self.step * (self.length - 1) + 1
@@ -80,7 +80,7 @@ class Slice(Rearrangement):
         return f"the {x.channels} of {x}" if self.axis == 1 else f"those of {x}"
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return the positions of the axis from the start on, as many as are left."""
+        """Return a part of the axis, the others unchanged."""
         counted = self.length is not None
         held = ("start", "length", None) if counted else ("start", None, "end")
         part = Part(int(self.axis), self.start, self.step, self.end, held)
@@ -100,7 +100,7 @@ class Slice(Rearrangement):
 
 
 def _windows(axis: Dim, window: Window) -> Windows:
-    """Return a window along one axis, a point along the others."""
+    """Return a window along one axis, single positions along the others."""
     spatial = axis - 2 if type(axis) is int else -1
     return (*[Window()] * spatial, window) if spatial >= 0 else POINT
 
@@ -126,7 +126,7 @@ class Crop(Rearrangement):
         return self.shape
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return the first positions of every axis that gets shorter."""
+        """Return a part of every axis that gets shorter."""
         sides = zip(extents(inputs[0]), extents(self.shape), strict=True)
         axes = enumerate(sides, start=1)
         return Flow(tuple(Same(n) if a == b else Part(n) for n, (a, b) in axes))
@@ -156,7 +156,7 @@ class PadTo(Rearrangement):
         return self.shape
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return every axis that gets longer with zeros behind it."""
+        """Return every axis that gets longer padded at its end."""
         sides = zip(extents(inputs[0]), extents(self.shape), strict=True)
         return Flow(tuple(
             Same(axis) if a == b else Padded(axis, 0, as_dim(b.value - a.value))

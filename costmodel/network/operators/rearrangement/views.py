@@ -1,4 +1,4 @@
-"""Operators that give a tensor another shape or order, or take a part of it."""
+"""Operators that reshape, permute, repeat or copy a tensor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_known(extent: Extent) -> bool:
 @final
 @dataclass(frozen=True, slots=True)
 class Reshape(Rearrangement):
-    """The same elements, in the same order, under another shape: a view.
+    """The same elements, in the same order, with another shape: a view.
 
     >>> x = Shape(64, (Extent(7), Extent(7)))
     >>> print(Reshape(Shape(64, (Extent(49),))).output(x))
@@ -39,7 +39,7 @@ class Reshape(Rearrangement):
     shape: Shape
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return the given shape; it has as many elements, where both are known."""
+        """Return the given shape, which has as many elements if both are known."""
         before, after = (resolve(s.numel) for s in (inputs[0], self.shape))
         known = type(before) is int and type(after) is int
         if known and before != after:
@@ -49,7 +49,7 @@ class Reshape(Rearrangement):
         return self.shape
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return each axis kept, merged with others or taken apart."""
+        """Return each axis kept, merged with others, or split."""
         return regrouped(inputs[0], self.shape)
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ class Reshape(Rearrangement):
 @final
 @dataclass(frozen=True, slots=True)
 class Permute(Rearrangement):
-    """The axes in another order, the batch staying in front: a view.
+    """The axes in another order, with the batch in front: a view.
 
     Output axis i is input axis order[i−1]; (2, 3, 1) puts channels last.
 
@@ -91,7 +91,7 @@ class Permute(Rearrangement):
 
 
 def _repeats(x: Shape, shape: Shape) -> bool:
-    """Say whether each axis stays, or was 1, axes being aligned at the last one."""
+    """Say whether each axis is equal or was 1, aligned at the last one."""
     pairs = zip(reversed(extents(x)), reversed(extents(shape)), strict=False)
     return rank(x) <= rank(shape) and all(a in (b, Extent(1)) for a, b in pairs)
 
@@ -99,7 +99,7 @@ def _repeats(x: Shape, shape: Shape) -> bool:
 @final
 @dataclass(frozen=True, slots=True)
 class Expand(Rearrangement):
-    """Sizes of 1 repeated, without a copy: a view that reads its elements again.
+    """Axes of size 1 repeated without a copy: a view with stride 0.
 
     >>> x = Shape(64, (Extent(1), Extent(1)))
     >>> print(Expand(Shape(64, (Extent(7), Extent(7)))).output(x))
@@ -112,11 +112,11 @@ class Expand(Rearrangement):
 
     @property
     def window(self) -> Windows | None:
-        """See what the single position sees."""
+        """Return None: only the flow describes a repeated axis."""
         return None
 
     def output(self, *inputs: Shape) -> Shape:
-        """Return the given shape; what was not 1 stays."""
+        """Return the given shape; other sizes than 1 stay."""
         if not _repeats(inputs[0], self.shape):
             raise CostModelError(f"{inputs[0]} cannot be expanded to {self.shape}")
         return self.shape
@@ -131,7 +131,7 @@ class Expand(Rearrangement):
 
 
 def _repeated(x: Shape, shape: Shape) -> Flow:
-    """Return axes again and again, aligned at the last one."""
+    """Return the flow of repeated axes, aligned at the last one."""
     sides, missing = extents(x), rank(shape) - rank(x)
     found: list[AxisFlow] = [New()] * missing
     for axis, (before, after) in enumerate(
@@ -145,7 +145,7 @@ def _repeated(x: Shape, shape: Shape) -> Flow:
 @final
 @dataclass(frozen=True, slots=True)
 class Repeat(Rearrangement):
-    """The tensor again and again along some axes: a copy.
+    """The tensor repeated as a whole along some axes: a copy.
 
     >>> x = Shape(64, (Extent(7), Extent(7)))
     >>> print(Repeat(Shape(128, (Extent(7), Extent(7)))).output(x))
@@ -157,7 +157,7 @@ class Repeat(Rearrangement):
 
     @property
     def window(self) -> Windows | None:
-        """See positions that lie elsewhere."""
+        """Return None: only the flow describes a repeated axis."""
         return None
 
     def output(self, *inputs: Shape) -> Shape:
@@ -172,7 +172,7 @@ class Repeat(Rearrangement):
         return self.shape
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return each axis as often as it fits; missing ones are added in front."""
+        """Return each axis tiled to its size; missing ones are added in front."""
         return _repeated(inputs[0], self.shape)
 
     def __str__(self) -> str:
@@ -185,8 +185,8 @@ class Repeat(Rearrangement):
 class Copy(Rearrangement):
     """The same elements in new memory: clone, contiguous, another number format.
 
-    Their order may be another one along some axes: ``rolled`` has the last ones in
-    front, ``flipped`` is in reverse. Which axes and how far is not kept.
+    They may be reordered along some axes: ``rolled`` has the last ones in front,
+    ``flipped`` is in reverse. The axes and the distance are not recorded.
 
     **Source**: Liu et al. 2021, arXiv:2103.14030, section 3.2 (cyclic shift).
     """
@@ -204,11 +204,11 @@ class Copy(Rearrangement):
 
     @property
     def window(self) -> Windows | None:
-        """See one position, or positions that lie elsewhere."""
+        """Return the windows of a single position, or None for a reordering."""
         return POINT if self.order == "same" else None
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return each axis as it is, or in an order that is not kept."""
+        """Return each axis unchanged, or in an order that is not recorded."""
         axes = range(1, rank(inputs[0]) + 1)
         if self.order == "same":
             return super(Copy, self).flow(*inputs)
@@ -220,4 +220,4 @@ class Copy(Rearrangement):
 
 
 COPIES = {"same": "copy", "rolled": "roll", "flipped": "flip"}
-"""Orders of a copy, and what making one is called."""
+"""Orders of a copy, and the names of the operations."""
