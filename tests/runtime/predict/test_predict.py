@@ -29,7 +29,7 @@ from costmodel.runtime.kernels import kernels
 from costmodel.runtime.predict import Prediction, predict
 from costmodel.runtime.profile import Coefficients, Profile
 from costmodel.testing import input_sizes, networks, operators
-from tests.drawn_devices import device
+from tests.runtime.drawn_devices import device
 
 
 FEWER = settings(max_examples=settings().max_examples // 3)

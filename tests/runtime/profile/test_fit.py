@@ -19,7 +19,7 @@ from costmodel.runtime.profile.fit import (
     log_errors,
 )
 from costmodel.runtime.setting import Setting
-from tests.devices import timed, truth
+from tests.runtime.devices import timed, truth
 
 
 TRUTHS = st.lists(st.floats(0.01, 100), min_size=4, max_size=4)
