@@ -49,8 +49,7 @@ class Block:
 def outline(network: Network, depth: int = 2) -> tuple[Block, ...]:
     """Fold a network: nodes that share ``depth`` levels of scope become one block.
 
-    Neighbouring blocks of the same operators, shapes and wiring merge into one that
-    is repeated.
+    Equal neighbouring blocks (operators, shapes and wiring) merge into a repeated one.
     """
     merged: list[Block] = []
     last: object = None
@@ -81,11 +80,9 @@ def table(network: Network, depth: int = 2) -> str:
 
 def summary(nodes: tuple[Node, ...]) -> list[str]:
     """Return a block's operators in table notation, neighbours of one kind counted."""
-    labels = []
-    for label, same in groupby(str(node.operator) for node in nodes):
-        count = len(list(same))
-        labels.append(f"{label} ×{count}" if count > 1 else label)
-    return labels
+    alike = groupby(str(node.operator) for node in nodes)
+    counts = [(label, len(list(same))) for label, same in alike]
+    return [f"{label} ×{count}" if count > 1 else label for label, count in counts]
 
 
 def _parameters(network: Network, block: Block) -> Iterator[Dim]:

@@ -117,9 +117,7 @@ def read(text: str, assemble: Callable[..., Network]) -> Network:
     if schema not in (SCHEMA, SCHEMA_1):
         raise CostModelError(f"network JSON: schema is {schema!r}, not {SCHEMA!r}")
     try:
-        names = {
-            name: _symbol(name, known) for name, known in document["symbols"].items()
-        }
+        names = {n: _symbol(n, known) for n, known in document["symbols"].items()}
         layers = [
             (node["name"], _operator(node, names, schema), _inputs(node))
             for node in document["nodes"]
@@ -138,8 +136,7 @@ def read(text: str, assemble: Callable[..., Network]) -> Network:
     shared = document.get("shared", {})
     if not isinstance(shared, dict):
         raise CostModelError(f"network JSON: shared {shared!r} is not an object")
-    outputs = map(str, outputs)
-    return assemble(layers, outputs, name, batch, constraints, shared)
+    return assemble(layers, map(str, outputs), name, batch, constraints, shared)
 
 
 def _symbol(name: str, known: dict[str, bool]) -> sympy.Symbol:
@@ -157,10 +154,9 @@ def _fields(operator: Operator) -> dict[str, Any]:
 
 
 def _write(value: Any) -> Any:
-    if isinstance(value, Shape):
-        return [_write(size) for size in value.sizes]
-    if isinstance(value, tuple):
-        return [_write(part) for part in value]
+    parts = value.sizes if isinstance(value, Shape) else value
+    if isinstance(parts, tuple):
+        return [_write(part) for part in parts]
     return str(value) if isinstance(value, sympy.Expr) else value
 
 
