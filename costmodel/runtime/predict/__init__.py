@@ -66,7 +66,7 @@ class Prediction:
 
         What calibration left open: of whole networks (``spread``), of each class's
         coefficients, and of each kernel beside its class; unmodelled ones may be
-        anything between nothing and twice what they are taken for.
+        anything between nothing and twice what they are taken for, equal ones alike.
         """
         k = decimal(self.profile.overhead)
         parts = [decimal(self.profile.spread) * self.seconds]
