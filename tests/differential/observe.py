@@ -30,7 +30,10 @@ FIELD = ("size", "stride", "padding", "padding_after", "offset", "smallest", "la
 TRAINING = ("forward", "backward_input", "backward_weight", "bias_additions")
 HOMES = {
     "remainders": ("costmodel.analysis.input_sizes",),
-    "support": ("costmodel.analysis.support",),
+    "support": (
+        "costmodel.analysis.receptive_field.exact_support",
+        "costmodel.analysis.support",
+    ),
 }
 """Modules in which an engine keeps what it does not offer by itself."""
 

@@ -124,7 +124,7 @@ def test_the_program_is_its_files_its_libraries_and_the_date(
     digest.program.cache_clear()
     assert digest.program() == usual
     names = {path.name for _, path in digest._files()}
-    assert {"site.py", "mobilenet_v1.py", "cost.py", "style.css"} <= names
+    assert {"build.py", "mobilenet_v1.py", "totals.py", "style.css"} <= names
 
 
 def test_a_marker_of_an_earlier_version_still_says_whose_the_files_are(

@@ -76,7 +76,7 @@ def test_the_last_of_several_rows_counts() -> None:
 
 WRITER = """
 import sys
-from costmodel.runtime.records import append
+from costmodel.runtime.measure.jsonl import append
 for number in range(10**6):
     append(sys.argv[1], {"number": number, "filling": "x" * 5000})
     print(number, flush=True)
