@@ -82,7 +82,7 @@ class Step(NamedTuple):
 class Routes:
     """The image's axes in every tensor of a network, and all windows along them.
 
-    Equal layers are one operator on one shape, and are worked out once.
+    Equal layers are one operator on one shape, and are computed once.
     """
 
     def __init__(self, network: Network, *, same: bool = False) -> None:

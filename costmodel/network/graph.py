@@ -59,7 +59,7 @@ class Network:
         """
         nodes: dict[str, Node] = {}
         inference = Inference()
-        # Analyses tell equal layers by identity: equal operators become one object.
+        # Analyses recognise equal layers by identity: equal operators are one object.
         same: dict[Operator, Operator] = {}
         for layer, operator, inputs in layers:
             if isinstance(layer, str) and layer in nodes:
