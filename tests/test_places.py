@@ -15,7 +15,7 @@ from costmodel.analysis.places import (
     UNKNOWN,
     Place,
     Places,
-    Routes,
+    SpatialAxes,
     standard_axes,
 )
 from costmodel.analysis.support import support
@@ -34,7 +34,7 @@ def axes(*sizes: int) -> Shape:
 
 def places_in(net: Network) -> dict[str, Places]:
     """Return where height and width are in each result that has them elsewhere."""
-    return Routes(net).places
+    return SpatialAxes(net).places
 
 
 def convnext(x: Value) -> Value:

@@ -79,7 +79,7 @@ class Step(NamedTuple):
     source: From | Split | None = None
 
 
-class Routes:
+class SpatialAxes:
     """The image's axes in every tensor of a network, and all windows along them.
 
     Equal layers are one operator on one shape, and are computed once.
