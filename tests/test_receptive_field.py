@@ -20,7 +20,7 @@ from costmodel.analysis.field import Field
 from costmodel.analysis.links import blocks, looked_at, size_of
 from costmodel.analysis.paths import Windows
 from costmodel.analysis.receptive_field import ReceptiveField, receptive_field
-from costmodel.analysis.support import _views, support
+from costmodel.analysis.support import _dependences, support
 from costmodel.bridge.gradients import gradient_support
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
@@ -445,7 +445,7 @@ def test_every_operator_has_a_rule_for_what_it_looks_at() -> None:
     for net in COUNTED.values():
         for node in net.nodes:
             if not (isinstance(node.operator, op.Source) or _turns(node.operator)):
-                assert _views(net, node)
+                assert _dependences(net, node)
     assert {type(n.operator) for net in COUNTED.values() for n in net.nodes} | {
         op.Attention, op.ConvTranspose, op.Resize, *STORED
     } == set(op.OPERATORS.values())  # fmt: skip
