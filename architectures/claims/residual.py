@@ -96,7 +96,7 @@ def resnet_normalizes_every_convolution() -> Iterator[Evidence]:
     says="ResNet doubles its filters where it halves the extent with stride 2.",
     source=f"{RESNET}, section 3.3; {CS231N}",
     about=["resnet"],
-    convention="channels that a stage puts out, over those of the one before",
+    convention="output channels of a stage, over those of the one before",
     verdict="holds",
 )
 def resnet_doubles_filters_where_it_halves_extents() -> Iterator[Evidence]:

@@ -59,7 +59,7 @@ class Network:
         """
         nodes: dict[str, Node] = {}
         inference = Inference()
-        # Analyses tell equal layers by identity: equal operators become one object.
+        # Analyses recognise equal layers by identity: equal operators are one object.
         same: dict[Operator, Operator] = {}
         for layer, operator, inputs in layers:
             if isinstance(layer, str) and layer in nodes:
@@ -263,13 +263,13 @@ class Network:
 
         ⌊(H + c)/s⌋ ≥ 1 exactly when H ≥ s − c; the maximum is taken over the nodes.
         """
-        least, who = 1, self.nodes[0].name
+        least, needed_by = 1, self.nodes[0].name
         for node in self.nodes:
             for extent in node.output.spatial:
                 needed = extent.smallest_base
                 if extent.base == side and type(needed) is int and needed > least:
-                    least, who = needed, node.name
-        return least, who
+                    least, needed_by = needed, node.name
+        return least, needed_by
 
     def to_json(self) -> str:
         """Return the network as JSON text, which :meth:`from_json` reads."""

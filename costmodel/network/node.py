@@ -40,7 +40,7 @@ class Inference:
     shapes: dict[Shape, Shape] = field(default_factory=dict)
 
     def output(self, operator: Operator, inputs: tuple[Shape, ...]) -> Shape:
-        """Return what the operator puts out for these inputs."""
+        """Return the operator's output shape for these inputs."""
         key = (id(operator), *map(id, inputs))
         found = self.known.get(key)
         if found is None:

@@ -18,7 +18,7 @@ from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window, sliding
 from costmodel.analysis.receptive_field import ReceptiveField, receptive_field
 from costmodel.analysis.receptive_field.connectivity import blocks, looked_at, size_of
-from costmodel.analysis.receptive_field.exact_support import _views, support
+from costmodel.analysis.receptive_field.exact_support import _dependences, support
 from costmodel.analysis.receptive_field.field import Field
 from costmodel.analysis.receptive_field.windows import Windows
 from costmodel.bridge.oracles.input_gradients import gradient_support
@@ -445,7 +445,7 @@ def test_every_operator_has_a_rule_for_what_it_looks_at() -> None:
     for net in COUNTED.values():
         for node in net.nodes:
             if not (isinstance(node.operator, op.Source) or _turns(node.operator)):
-                assert _views(net, node)
+                assert _dependences(net, node)
     assert {type(n.operator) for net in COUNTED.values() for n in net.nodes} | {
         op.Attention, op.ConvTranspose, op.Resize, *STORED
     } == set(op.OPERATORS.values())  # fmt: skip

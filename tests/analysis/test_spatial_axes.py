@@ -16,7 +16,7 @@ from costmodel.analysis.receptive_field.spatial_axes import (
     UNKNOWN,
     Place,
     Places,
-    Routes,
+    SpatialAxes,
     standard_axes,
 )
 from costmodel.bridge.oracles.input_gradients import gradient_support
@@ -34,7 +34,7 @@ def axes(*sizes: int) -> Shape:
 
 def places_in(net: Network) -> dict[str, Places]:
     """Return where height and width are in each result that has them elsewhere."""
-    return Routes(net).places
+    return SpatialAxes(net).places
 
 
 def convnext(x: Value) -> Value:

@@ -71,7 +71,7 @@ def javascript_function(formulas: Mapping[Any, Dim], arguments: Sequence[str]) -
     }
     """
     wanted = [formula_of("printing", formula) for formula in formulas.values()]
-    printer = _Sharing(wanted)
+    printer = _SharingPrinter(wanted)
     values = [printer.doprint(formula) for formula in wanted]
     definitions = [function.javascript for function in named_functions(wanted)]
     lines = [*(text.rstrip() for text in definitions if text), *printer.lines]
@@ -103,7 +103,7 @@ def _lines(definitions: Iterable[str]) -> str:
     return "".join(f"{text}\n" for text in definitions if text)
 
 
-class _Sharing(JavascriptCodePrinter):
+class _SharingPrinter(JavascriptCodePrinter):
     """Give each part that occurs more than once a name, and print it once.
 
     sympy's own common subexpression elimination rebuilds every part, and compares the

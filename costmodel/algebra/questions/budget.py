@@ -76,15 +76,15 @@ def largest(
     """Return the largest legal x with f(x) ≤ budget, on the exact formula.
 
     ``at`` gives the other symbols' values, possibly in terms of x, as in {W: H}.
-    Legal values: of an integer symbol, whole numbers. Of a real one, such as α, those
-    where everything in ``whole`` is a positive whole number: ``tensor_sizes`` of the
-    network; a prediction knows them. Without, those where every term of the formula
-    comes out whole for all sizes: it tells no more, and a network may allow less.
-    ``step`` says of which number x is a multiple instead. Where x stands only inside
-    of roundings every value is legal, and the answer is the simplest of its plateau,
+    Legal values of an integer symbol are whole numbers; of a real one, such as α, those
+    at which everything in ``whole`` is a positive whole number: ``tensor_sizes`` of the
+    network, which a prediction has already. Without ``whole``, every term of the
+    formula has to be whole for all sizes; the network itself may allow fewer values.
+    ``step`` instead requires x to be a multiple of it. If x occurs only inside of
+    roundings, every value is legal, and the answer is the simplest of its plateau,
     ``interval``.
 
-    The formula is bisected where it is proved to rise with x; elsewhere ``upto`` is
+    The formula is bisected if it is proved to rise with x; otherwise ``upto`` is
     needed, and every legal value up to it is tried.
 
     **Units**: those of the formula.
@@ -115,8 +115,8 @@ def smallest(
 ) -> Limit:
     """Return the smallest legal x with f(x) ≥ goal, on the exact formula.
 
-    What is legal, and when ``upto`` is needed, is said at :func:`largest`; ``beyond``
-    is the legal value below, where the formula is still under the goal.
+    Legal values, and when ``upto`` is needed, are those of :func:`largest`; ``beyond``
+    is the next legal value below, at which the formula is under the goal.
 
     The smallest x within a budget, of a formula that falls as x grows, is that of its
     negative: ``smallest(-f, x, -budget)``.

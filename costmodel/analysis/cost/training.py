@@ -30,7 +30,7 @@ PARTS = {
 """The quantities of a row and of the totals, with their units."""
 
 
-class Learns(NamedTuple):
+class GradientFactors(NamedTuple):
     """Which factors of an operator's products get a gradient."""
 
     weights: bool = True
@@ -145,13 +145,13 @@ def training_cost(network: Network) -> TrainingCost:
 
 
 def _training_row(row: Row, needs: Mapping[str, bool], network: Network) -> TrainingRow:
-    learns = _learns(row, network)
+    learns = _gradient_factors(row, network)
     factors = _factors(row, learns, needs, network.unbatched)
     return TrainingRow(row, *factors, has_bias=learns.bias)
 
 
 def _factors(
-    row: Row, learns: Learns, needs: Mapping[str, bool], stored: Container[str]
+    row: Row, learns: GradientFactors, needs: Mapping[str, bool], stored: Container[str]
 ) -> tuple[int, int]:
     """Return the numbers of operands and weights whose gradients are products.
 
@@ -172,7 +172,7 @@ def _factors(
     return 2, 0
 
 
-def _learns(row: Row, network: Network) -> Learns:
+def _gradient_factors(row: Row, network: Network) -> GradientFactors:
     """Return which factors of an operator get a gradient, from its facts.
 
     The factors are a product's operands, or stored weights; fixed codes, such as
@@ -180,15 +180,15 @@ def _learns(row: Row, network: Network) -> Learns:
     """
     operator = row.node.operator
     if isinstance(operator, op.Product):
-        return Learns(weights=False, bias=False, factors=True)
+        return GradientFactors(weights=False, bias=False, factors=True)
     if isinstance(operator, op.Weighted):
         stored = operator.weights(*network.shapes_into(row.node))
         learned = [name for name, weight in stored.items() if weight.learnable]
         biases = [name for name in learned if name.endswith("bias")]
-        return Learns(weights=bool(learned), bias=bool(biases))
+        return GradientFactors(weights=bool(learned), bias=bool(biases))
     if row.sample.is_unknown or row.macs != 0:
         raise CostModelError(
             f"{row.kind}: what its backward multiplies is not known; an operator that "
             "multiplies and accumulates is a Weighted one or a Product"
         )
-    return Learns(weights=False, bias=False)
+    return GradientFactors(weights=False, bias=False)

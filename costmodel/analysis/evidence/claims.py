@@ -73,7 +73,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A statement, who makes it, the convention it is checked under, and how.
+    """A statement, its source, the convention it is checked under, and its check.
 
     ``verdict`` is the expected verdict on the evidence, and ``because`` explains it.
     """

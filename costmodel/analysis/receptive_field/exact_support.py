@@ -50,9 +50,9 @@ def support(
     """
     node = _found(network, layer, position)
     alive: dict[str, Flags] = {}
-    views: dict[str, list[_View]] = {}
+    views: dict[str, list[_Dependence]] = {}
     for each in network.nodes:
-        views[each.name] = _views(network, each)
+        views[each.name] = _dependences(network, each)
         operands = [alive[source] for source in each.inputs]
         alive[each.name] = _alive(each, views[each.name], operands)
     wanted = {name: np.zeros_like(flags) for name, flags in alive.items()}
@@ -89,19 +89,19 @@ def _sizes(node: Node) -> tuple[int, ...]:
     return tuple(map(as_int, node.output.sizes))
 
 
-def _views(network: Network, node: Node) -> list[_View]:
+def _dependences(network: Network, node: Node) -> list[_Dependence]:
     """Return the dependencies of a node on each operand."""
     if isinstance(node.operator, op.Source):
         return []
     flow = flow_of(network, node)
     shapes = enumerate(network[source] for source in node.inputs)
     try:
-        return [_view(flow, n, _sizes(x), _sizes(node)) for n, x in shapes]
+        return [_dependence(flow, n, _sizes(x), _sizes(node)) for n, x in shapes]
     except CostModelError as error:
         raise at(node.operator.kind, node.name, str(error)) from None
 
 
-def _alive(node: Node, views: Sequence[_View], operands: list[Flags]) -> Flags:
+def _alive(node: Node, views: Sequence[_Dependence], operands: list[Flags]) -> Flags:
     """Return which elements depend on the input, or are not constant zeros."""
     if isinstance(node.operator, op.Source):
         return np.full(_sizes(node), not isinstance(node.operator, op.Zeros))
@@ -114,7 +114,7 @@ def _alive(node: Node, views: Sequence[_View], operands: list[Flags]) -> Flags:
     return functools.reduce(np.logical_or, seen)
 
 
-def _asked_of(views: Sequence[_View], asked: Flags) -> Iterator[Flags]:
+def _asked_of(views: Sequence[_Dependence], asked: Flags) -> Iterator[Flags]:
     """Yield the elements of each operand on which the given elements depend."""
     start = 0
     for view in views:
@@ -131,7 +131,7 @@ Key: TypeAlias = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
-class _View:
+class _Dependence:
     """The dependence of a node on one operand: a product of relations, one per axis.
 
     Merged axes of the output and split ones of the operand are split into parts first,
@@ -184,9 +184,9 @@ class _View:
         return whole.reshape(self.before if is_back else self.after)
 
 
-def _view(
+def _dependence(
     flow: Flow, operand: int, before: tuple[int, ...], after: tuple[int, ...]
-) -> _View:
+) -> _Dependence:
     """Return the dependence of a flow on one operand."""
     joined = next((n for n, a in enumerate(flow.axes) if isinstance(a, Joined)), None)
     if joined is not None:
@@ -214,7 +214,7 @@ def _view(
         for key, size in made
         if key is not None
     }
-    return _View(before, after, tuple(read), tuple(made), seen, joined)
+    return _Dependence(before, after, tuple(read), tuple(made), seen, joined)
 
 
 def _read(

@@ -13,7 +13,7 @@ from typing import Generic, TypeAlias, TypeVar
 from costmodel.algebra.symbols import as_int
 from costmodel.algebra.window import Window
 from costmodel.analysis.receptive_field.connectivity import along, of_operand
-from costmodel.analysis.receptive_field.spatial_axes import UNKNOWN, Places, Routes
+from costmodel.analysis.receptive_field.spatial_axes import UNKNOWN, Places, SpatialAxes
 from costmodel.analysis.receptive_field.windows import Seen, Windows
 from costmodel.errors import at
 from costmodel.network import operators as op
@@ -86,8 +86,8 @@ def spread(
 
     ``towards`` leaves out the nodes that do not lead to that one.
     """
-    routes = Routes(network, same=same)
-    context = _Context(network, routes, ignore_gates=ignore_gates)
+    spatial = SpatialAxes(network, same=same)
+    context = _Context(network, spatial, ignore_gates=ignore_gates)
     wanted = _leading_to(network, towards)
     table, fields = _Table(nothing), dict[str, Fields]()
     for node in network.nodes:
@@ -102,10 +102,10 @@ def spread(
 class _Context:
     """What the whole fold needs: the network, its spatial axes and the options."""
 
-    def __init__(self, network: Network, routes: Routes, *, ignore_gates: bool) -> None:
+    def __init__(self, net: Network, axes: SpatialAxes, *, ignore_gates: bool) -> None:
         """Find out whether each channel needs a receptive field of its own."""
-        self.network, self.routes, self.ignore_gates = network, routes, ignore_gates
-        self.apart = _drops_channels(network, routes.flows)
+        self.network, self.spatial, self.ignore_gates = net, axes, ignore_gates
+        self.apart = _drops_channels(net, axes.flows)
 
 
 def _followed(node: Node, flow: Flow, stored: frozenset[str]) -> list[int]:
@@ -127,18 +127,18 @@ def _read(
     table: _Table[S], node: Node, operands: Sequence[Fields], context: _Context
 ) -> Fields:
     """Return the receptive fields of a node's channels from those of its operands."""
-    operator, flow = node.operator, context.routes.flows[node.name]
-    followed = _followed(node, flow, context.routes.stored)
+    operator, flow = node.operator, context.spatial.flows[node.name]
+    followed = _followed(node, flow, context.spatial.stored)
     if not followed or isinstance(operator, op.Source):
         return (_NOTHING,)
     seen = []
     for number in followed:
-        windows = context.routes.windows(node, number)
+        windows = context.spatial.windows(node, number)
         fields = table.through(operands[number], windows, node.name)
         seen.append(_mixed(table, node, fields, number, context))
     if len(seen) == 1:
         return seen[0]
-    require_apart(node, flow, context.routes.after(node))
+    require_apart(node, flow, context.spatial.after(node))
     if isinstance(flow.axes[0], Joined):
         return _concat(table, seen, context.network.shapes_into(node), context)
     if op.is_gated(operator, context.network.shapes_into(node)):
@@ -233,7 +233,7 @@ def _mixed(
     """
     if not context.apart:
         return fields
-    flow = context.routes.flows[node.name]
+    flow = context.spatial.flows[node.name]
     first = of_operand(flow.axes[0], operand)
     is_alike = len(fields) == 1 and not isinstance(first, Padded)
     if is_alike or isinstance(first, Joined) or first == Same(1, operand):

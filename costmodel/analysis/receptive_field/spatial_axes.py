@@ -79,10 +79,10 @@ class Step(NamedTuple):
     source: From | Split | None = None
 
 
-class Routes:
+class SpatialAxes:
     """The image's axes in every tensor of a network, and all windows along them.
 
-    Equal layers are one operator on one shape, and are worked out once.
+    Equal layers are one operator on one shape, and are computed once.
     """
 
     def __init__(self, network: Network, *, same: bool = False) -> None:

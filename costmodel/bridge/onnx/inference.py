@@ -31,7 +31,7 @@ def infer(call: NodeCall) -> NodeCall:
         onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError,
     ):  # fmt: skip
         return call
-    return _told(call, [found.get(name) for name in call.node.output])
+    return _with_types(call, [found.get(name) for name in call.node.output])
 
 
 def _operands(call: NodeCall) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -51,7 +51,7 @@ def _operands(call: NodeCall) -> tuple[dict[str, Any], dict[str, Any]]:
     return types, data
 
 
-def _told(call: NodeCall, outputs: list[Any]) -> NodeCall:
+def _with_types(call: NodeCall, outputs: list[Any]) -> NodeCall:
     """Return the call with the sizes and types of its outputs."""
     call.expected = [_lengths(one, call.graph) for one in outputs]
     call.dtypes = [0 if one is None else one.tensor_type.elem_type for one in outputs]
@@ -89,4 +89,4 @@ def _declared(call: NodeCall) -> NodeCall:
     graph = call.graph.model.graph
     declared = {v.name: v.type for v in (*graph.value_info, *graph.output)}
     outputs = [declared.get(name) for name in call.node.output]
-    return _told(call, outputs)
+    return _with_types(call, outputs)

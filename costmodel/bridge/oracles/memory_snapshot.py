@@ -45,20 +45,20 @@ def executed_lifetimes(
     A block that is allocated and freed within one node is workspace, and not counted.
     The module may be on ``meta``: blocks have sizes, but no memory.
     """
-    watch = _Watch(module)
+    tracker = _BlockTracker(module)
     if not module.training:
-        with torch.no_grad(), watch:
-            results = _forward(watch, size, dtype)
+        with torch.no_grad(), tracker:
+            results = _forward(tracker, size, dtype)
         del results
-        return watch.report([])
-    with watch:
-        results = _forward(watch, size, dtype)
-        watch.now = watch.forward_steps
+        return tracker.report([])
+    with tracker:
+        results = _forward(tracker, size, dtype)
+        tracker.now = tracker.forward_steps
         loss = _Loss.apply(*results)
         if loss.requires_grad:
-            watch.is_backward = True
+            tracker.is_backward = True
             loss.backward()
-    return watch.report(watch.order)
+    return tracker.report(tracker.order)
 
 
 class _Loss(torch.autograd.Function):
@@ -89,7 +89,7 @@ class _Sum:
     is_whole: bool
 
 
-class _Watch(TorchDispatchMode):
+class _BlockTracker(TorchDispatchMode):
     """Records every block, and the steps in which it is allocated and freed."""
 
     def __init__(self, module: fx.GraphModule) -> None:
@@ -199,10 +199,10 @@ class _Watch(TorchDispatchMode):
 
 
 def _forward(
-    watch: _Watch, size: tuple[int, ...], dtype: str
+    tracker: _BlockTracker, size: tuple[int, ...], dtype: str
 ) -> tuple[torch.Tensor, ...]:
     """Run node by node, free values after their last reader; return the results."""
-    module = watch.module
+    module = tracker.module
     nodes = list(module.graph.nodes)
     last = {node: node for node in nodes}
     last |= {source: node for node in nodes for source in node.all_input_nodes}
@@ -214,10 +214,10 @@ def _forward(
             value = runner.run_node(node)
         runner.env[node] = value
         if "node" in node.meta:  # a sum of three is two additions, the last the node's
-            watch.see(value).is_result = True
-            watch.name(value.grad_fn, node.meta["node"])
+            tracker.see(value).is_result = True
+            tracker.name(value.grad_fn, node.meta["node"])
         del value
         for done in [key for key in runner.env if last[key] is node]:
             del runner.env[done]
-        watch.now += "node" in node.meta
+        tracker.now += "node" in node.meta
     return tuple(runner.env[node] for node in nodes[-1].all_input_nodes)

@@ -87,8 +87,8 @@ def _compare(first: Tracer, second: Tracer, values: Values, title: str) -> None:
         if other is None or other.operator.kind != node.operator.kind:
             kind = "nothing" if other is None else other.operator.kind
             raise _differs(first, title, values, node, f"it is {kind} there")
-        foretold = _numbers(node.output, values)
-        if foretold != _numbers(other.output, values):
+        expected = _numbers(node.output, values)
+        if expected != _numbers(other.output, values):
             there = "×".join(map(str, _numbers(other.output, values)))
             reason = f"{node.output} is {there} there"
             raise _differs(first, title, values, node, reason)

@@ -46,7 +46,7 @@ def digest(network: Network) -> str:
     It is computed from the JSON of the first schema, so that a network keeps the
     digest under which it was measured or counted.
     """
-    to_json(network)  # refuses what cannot be told apart by what is written
+    to_json(network)  # refuses networks whose JSON would be ambiguous
     return hashlib.sha256(_text(network, SCHEMA_1).encode()).hexdigest()[:16]
 
 

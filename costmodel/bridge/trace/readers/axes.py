@@ -165,7 +165,7 @@ def split(call: TorchCall) -> None:
 
 
 def unbind(call: TorchCall) -> None:
-    """Read the positions of an axis, each as a tensor."""
+    """Read an axis split into single positions, one tensor each."""
     x = call.x()
     axis = _axis(call, x)
     if x.sizes[axis].constant is None:
@@ -176,7 +176,7 @@ def unbind(call: TorchCall) -> None:
 
 
 def getitem(call: TorchCall) -> None:
-    """Read an index: whole axes, parts, single positions and new axes."""
+    """Read indexing by whole axes, slices, single positions and new axes."""
     x, index = call.x(), call.args[1]
     items = list(index) if isinstance(index, tuple) else [index]
     if any(isinstance(i, (torch.Tensor, list)) for i in items):
@@ -217,13 +217,13 @@ def _sliced(call: TorchCall, x: Traced, axis: int, item: slice) -> Traced:
 
 
 def cat(call: TorchCall) -> None:
-    """Read tensors joined along an axis."""
+    """Read a concatenation along an axis."""
     values = [v for v in call.get("tensors") if tuple(map(int, v.shape)) != (0,)]
     joined(call, [call.operand(v) for v in values], call.get("dim", 0))
 
 
 def stack(call: TorchCall) -> None:
-    """Read tensors joined along a new axis."""
+    """Read a concatenation along a new axis."""
     values = [call.operand(v) for v in call.get("tensors")]
     axis = call.get("dim", 0) % (len(values[0].sizes) + 1)
     opened = [(*x.sizes[:axis], size(1), *x.sizes[axis:]) for x in values]

@@ -1,4 +1,4 @@
-"""Torch functions of each element, and reductions."""
+"""Readers of elementwise torch functions, and of reductions."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def hardtanh(call: TorchCall) -> None:
 
 
 def clamp(call: TorchCall) -> None:
-    """Read a clamp to numbers."""
+    """Read a clamp between numbers."""
     if any(isinstance(call.get(name), torch.Tensor) for name in ("min", "max")):
         raise NoRule
     pointwise.function("clamp")(call)
 
 
 def dropout(call: TorchCall) -> None:
-    """Read dropout; where nothing is dropped, it hands its operand on."""
+    """Read dropout, which is the identity if nothing is dropped."""
     rate = float(call.get("p", 0.5))
     if round(100 * rate) == 0 and not call.graph.keeps_identities:
         pointwise.same(call)
@@ -37,7 +37,7 @@ def dropout(call: TorchCall) -> None:
 
 
 def copy(call: TorchCall) -> None:
-    """Read a copy; there is none where the very tensor is handed on."""
+    """Read a copy, unless the result is the tensor itself."""
     if call.made is not call.graph.twin(call.args[0]):
         pointwise.same(call)
 
@@ -51,7 +51,7 @@ def softmax(call: TorchCall) -> None:
 
 
 def add(call: TorchCall) -> None:
-    """Read a sum; with a factor of the second operand its kernels are read."""
+    """Read a sum; one with a factor of the second operand is read by its kernels."""
     if call.options.get("alpha", 1) != 1:
         raise NoRule
     binary("add")(call)
@@ -94,7 +94,7 @@ def addcmul(call: TorchCall) -> None:
 
 
 def axes_of(value: Any, rank: int) -> list[int]:
-    """Return the axes that a number or a list of them names; none stands for all."""
+    """Return the axes of a number or a list; None means all."""
     if value is None:
         return list(range(rank))
     values = value if isinstance(value, Sequence) else [value]
@@ -126,7 +126,7 @@ def reduction(operation: str, words: str = "input dim keepdim") -> Reader:
 
 
 def extreme(operation: str) -> Reader:
-    """Return a reader of the largest or smallest: along an axis, of two tensors."""
+    """Return a reader of a maximum or minimum, along an axis or of two tensors."""
 
     def reader(call: TorchCall) -> None:
         dim = call.get("dim")
@@ -143,7 +143,7 @@ def extreme(operation: str) -> Reader:
 
 
 def var_mean(operation: str) -> Reader:
-    """Return a reader of a spread and the mean, two results."""
+    """Return a reader of a variance or deviation with the mean, two results."""
 
     def reader(call: TorchCall) -> None:
         keep = bool(call.options.get("keepdim", False))
@@ -234,4 +234,4 @@ ELEMENTS: dict[str, Reader] = {
     "normalize": taking("input p dim eps", normalize),
     "cumsum": taking("input dim", cumsum),
 }
-"""By name; functions whose arguments say no more are rows of the table of functions."""
+"""By name; functions without further arguments are in the table of functions."""

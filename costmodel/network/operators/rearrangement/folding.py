@@ -119,7 +119,7 @@ class PixelUnshuffle(Rearrangement):
 
     The factor divides height and width; PyTorch refuses other sizes.
 
-    **Source**: Shi et al. 2016, arXiv:1609.05158, equation 4, the other way round.
+    **Source**: Shi et al. 2016, arXiv:1609.05158, equation 4, inverted.
 
     >>> from costmodel.algebra.extent import Extent
     >>> print(PixelUnshuffle(2).output(Shape(3, (Extent(10), Extent(10)))))
