@@ -270,7 +270,7 @@ def test_only_the_ends_of_a_network_are_linear_in_its_width(
         ("inception_resnet_v1", "variant", "released",
          'inception_resnet_v1: unknown option "variant"; '),
         ("se_bn_inception", "reduction", 257,
-         "se_bn_inception: option reduction = 257: none of 256 maps is left"),
+         "se_bn_inception: option reduction = 257: none of 256 channels is left"),
         ("inception_v4", "width", "1/3", "inception_v4, width = 1/3: "),
     ],
 )  # fmt: skip

@@ -146,7 +146,7 @@ def _other_operand(call: Call) -> Saved:
 
 def _batch_norm(call: Call) -> Saved:
     """Keep the operand, and each channel's mean and 1/σ over the whole batch."""
-    each = Extra("statistics", call.output.channels, a_sample=False)
+    each = Extra("statistics", call.output.channels, per_sample=False)
     return Saved(operands=(0,), extras=(each, each))
 
 
@@ -193,7 +193,7 @@ def _table_conv(call: Call) -> Saved:
     table, (x,) = call.operator.attributes["table"], call.inputs
     extras = [Extra("intermediate", len(row) * x.positions) for row in table]
     if call.needs[0]:
-        extras += [Extra("indices", len(row), a_sample=False) for row in table]
+        extras += [Extra("indices", len(row), per_sample=False) for row in table]
     return Saved(extras=tuple(extras))
 
 

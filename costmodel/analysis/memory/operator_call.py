@@ -43,12 +43,12 @@ class Call:
 class Extra:
     """A saved tensor that is neither operand nor result.
 
-    ``elements`` are those of one sample, or of the whole batch unless ``a_sample``.
+    ``elements`` are per sample, or of the whole batch if not ``per_sample``.
     """
 
     role: Role
     elements: Dim
-    a_sample: bool = True
+    per_sample: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,14 +86,14 @@ class ForwardPass:
         self.last_reader |= dict.fromkeys(self.network.outputs, len(nodes))
 
     def make(
-        self, node: str, role: Role, elements: Dim, at: int, *, a_sample: bool = True
+        self, node: str, role: Role, elements: Dim, at: int, *, per_sample: bool = True
     ) -> Tensor:
         """Make a tensor at a step."""
         width = element_width(role, self.element_bytes)
-        a_sample = a_sample and node not in self.network.unbatched
-        key = (elements, width, a_sample)
+        per_sample = per_sample and node not in self.network.unbatched
+        key = (elements, width, per_sample)
         if key not in self._sizes:
-            batch = self.network.batch if a_sample else 1
+            batch = self.network.batch if per_sample else 1
             self._sizes[key] = batch * (width * elements)
         tensor = Tensor(node, role, self._sizes[key], at, at)
         self.tensors.append(tensor)
@@ -176,7 +176,7 @@ class ForwardPass:
         kept = [self.block_of[node.inputs[place]] for place in saved.operands]
         kept += [self.block_of[node.name]] if saved.result else []
         kept += [
-            self.make(node.name, e.role, e.elements, index, a_sample=e.a_sample)
+            self.make(node.name, e.role, e.elements, index, per_sample=e.per_sample)
             for e in saved.extras
         ]
         for tensor in kept:
