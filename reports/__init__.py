@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from costmodel.reports.data.subject import Setting, Subject
+from costmodel.reports.data.subject import Option, Subject
 from costmodel.reports.job import Part
 from costmodel.reports.site.build import Written, check_folder, write
 
 
-__all__ = ["Part", "Setting", "Subject", "Written", "check_folder", "write"]
+__all__ = ["Option", "Part", "Subject", "Written", "check_folder", "write"]

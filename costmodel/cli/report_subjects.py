@@ -37,7 +37,7 @@ def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
     """Return the subject of a page about a registered architecture."""
     from costmodel.analysis.evidence import printed
     from costmodel.network.registry import find, load
-    from costmodel.reports import Setting, Subject
+    from costmodel.reports import Option, Subject
 
     chosen = find(name)
     bound = load(name, resolution=chosen.resolution, batch=1)
@@ -49,7 +49,7 @@ def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
     checks, note = _counts(name, bound, oracles)
     return Subject(
         chosen, load(name, **free), bound, tuple(printed.verify([chosen])), checks,
-        note, knobs={o.symbol: Setting(o.name, o.default) for o in own},
+        note, options={o.symbol: Option(o.name, o.default) for o in own},
     )  # fmt: skip
 
 

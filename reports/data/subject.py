@@ -20,7 +20,7 @@ from costmodel.network.registry.printed_figures import Published
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Option:
     """An option that formulas keep as a symbol: its name, and its own value."""
 
     name: str
@@ -43,7 +43,7 @@ class Subject:
     ``symbolic`` has N, H, W and perhaps the width α free; ``bound`` has N = 1 and
     H = W = the architecture's resolution, or what its user asks for. ``note`` says why
     there are no checks. ``file`` is what its page is called, by default its name.
-    ``knobs`` are other options that ``symbolic`` leaves free.
+    ``options`` are other options that ``symbolic`` leaves free.
     """
 
     architecture: Architecture | Unregistered
@@ -53,7 +53,7 @@ class Subject:
     checks: tuple[Check, ...]
     note: str = ""
     file: str = ""
-    knobs: Mapping[sympy.Symbol, Setting] = field(default_factory=dict)
+    options: Mapping[sympy.Symbol, Option] = field(default_factory=dict)
 
     @property
     def page(self) -> str:
@@ -82,7 +82,7 @@ class Subject:
     @property
     def own(self) -> dict[sympy.Symbol, Dim]:
         """The network's own values of its width and of its other options."""
-        found = {symbol: setting.value for symbol, setting in self.knobs.items()}
+        found = {symbol: setting.value for symbol, setting in self.options.items()}
         return {alpha: 1, **found} if self.has_width else found
 
     @cached_property

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import sympy
 from costmodel.reports.data.machine_readable import script_text
-from costmodel.reports.data.subject import Setting, Subject
+from costmodel.reports.data.subject import Option, Subject
 
 from costmodel.algebra.code.source_code import javascript_function
 from costmodel.algebra.questions.legal_step import step_of
@@ -29,7 +29,7 @@ MOST_STEPS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
+class Slider:
     """A slider for an option: its symbol, the values it may take, and its default.
 
     ``power`` is the exponent in the smooth law: MACs grow with the square of width and
@@ -63,7 +63,7 @@ def script(subject: Subject) -> str:
         "file": subject.page,
         "name": subject.architecture.name,
         "symbols": symbols,
-        "knobs": [asdict(knob) for knob in knobs(subject)],
+        "options": [asdict(option) for option in options(subject)],
         "quantities": {name: asdict(quantity) for name, quantity in quantities.items()},
     }
     return (
@@ -134,7 +134,7 @@ def _is_asked(size: Dim) -> bool:
     return bool(sympy.sympify(size).free_symbols - {N, H, W})
 
 
-def knobs(subject: Subject) -> tuple[Knob, ...]:
+def options(subject: Subject) -> tuple[Slider, ...]:
     """Return a network's sliders: width, resolution and batch where they are free."""
     found, free = [], _offered(subject).free_symbols
     if alpha in free:
@@ -142,13 +142,13 @@ def knobs(subject: Subject) -> tuple[Knob, ...]:
     sides = [symbol for symbol in (H, W) if symbol in free]
     if sides:
         found.append(_resolution(subject))
-    found += [_own(symbol, setting) for symbol, setting in subject.knobs.items()]
+    found += [_own(symbol, setting) for symbol, setting in subject.options.items()]
     if N in free:
-        found.append(Knob("N", "batch N", 1, BATCHES, 1))
+        found.append(Slider("N", "batch N", 1, BATCHES, 1))
     return tuple(found)
 
 
-def _width(subject: Subject) -> Knob:
+def _width(subject: Subject) -> Slider:
     """Return the slider of α from an eighth to 2: legal values where it has steps."""
     own = {s: value for s, value in subject.own.items() if s != alpha}
     counts = dict.fromkeys(_counts(subject.symbolic))
@@ -160,10 +160,10 @@ def _width(subject: Subject) -> Knob:
     count = int(2 / step)
     first = max(1, -(-Fraction(1, 8) // step))
     steps = tuple(float(step * place) for place in range(int(first), count + 1))
-    return Knob("alpha", "width α", 1.0, steps, 2)
+    return Slider("alpha", "width α", 1.0, steps, 2)
 
 
-def _own(symbol: sympy.Symbol, setting: Setting) -> Knob:
+def _own(symbol: sympy.Symbol, setting: Option) -> Slider:
     """Return the slider of an option: whole numbers up to 4 times its own, or 32nds."""
     if type(setting.value) is int:
         most = 4 * setting.value
@@ -174,7 +174,7 @@ def _own(symbol: sympy.Symbol, setting: Setting) -> Knob:
             {Fraction(n, 32) for n in range(1, 33)} | {_exact(setting.value)}
         )
     floats = tuple(map(float, steps))
-    return Knob(str(symbol), setting.named(symbol), float(setting.value), floats, 1)
+    return Slider(str(symbol), setting.named(symbol), float(setting.value), floats, 1)
 
 
 def _exact(value: Dim) -> Fraction:
@@ -182,14 +182,14 @@ def _exact(value: Dim) -> Fraction:
     return Fraction(number.p, number.q)
 
 
-def _resolution(subject: Subject) -> Knob:
+def _resolution(subject: Subject) -> Slider:
     """Return the slider of the input's side, from the least to twice its own."""
     sizes = _sizes(subject)
     own = _own_side(subject)
     if sizes is None:
         least = max(int(subject.symbolic.smallest(s)[0]) for s in (H, W))
         sizes = list(range(least, 2 * own + 1))
-    return Knob("R", "resolution R", own, tuple(sizes), 2)
+    return Slider("R", "resolution R", own, tuple(sizes), 2)
 
 
 def _own_side(subject: Subject) -> int:

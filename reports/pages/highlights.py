@@ -114,7 +114,7 @@ def doublings(subject: Subject) -> tuple[Doubling, ...]:
     changes: dict[str, tuple[sympy.Symbol, ...]] = {"batch": (N,)}
     if {H, W} <= now.keys() and not subject.symbolic.constraints:
         changes = {"height and width of the input": (H, W), **changes}
-    for symbol, setting in subject.knobs.items():
+    for symbol, setting in subject.options.items():
         changes = {setting.named(symbol): (symbol,), **changes}
     if alpha in now:
         changes = {"width": (alpha,), **changes}

@@ -76,15 +76,15 @@ var costmodel = (function () {
     waiting = null;
     var asked = fromAddress();
     setting = {};
-    net.knobs.forEach(function (knob) {
-      var wanted = asked.network === net.file ? Number(asked[knob.symbol]) : NaN;
-      setting[knob.symbol] = isFinite(wanted) && asked[knob.symbol] !== undefined
-        ? nearest(knob, wanted) : knob.value;
+    net.options.forEach(function (option) {
+      var wanted = asked.network === net.file ? Number(asked[option.symbol]) : NaN;
+      setting[option.symbol] = isFinite(wanted) && asked[option.symbol] !== undefined
+        ? nearest(option, wanted) : option.value;
     });
     byId("network").value = net.file;
-    byId("sliders").replaceChildren.apply(byId("sliders"), net.knobs.map(slider));
-    choices("along", net.knobs.map(function (knob) {
-      return [knob.symbol, knob.label];
+    byId("sliders").replaceChildren.apply(byId("sliders"), net.options.map(slider));
+    choices("along", net.options.map(function (option) {
+      return [option.symbol, option.label];
     }), asked.along);
     choices("quantity", Object.keys(net.quantities).map(function (name) {
       return [name, net.quantities[name].label];
@@ -103,26 +103,26 @@ var costmodel = (function () {
     select.value = has ? before : pairs[0][0];
   }
 
-  function slider(knob) {
+  function slider(option) {
     var row = document.createElement("p");
     var label = document.createElement("label");
     var input = document.createElement("input");
     var output = document.createElement("output");
     input.type = "range";
-    input.id = "knob-" + knob.symbol;
+    input.id = "option-" + option.symbol;
     input.min = 0;
-    input.max = knob.steps.length - 1;
+    input.max = option.steps.length - 1;
     input.step = 1;
-    input.value = knob.steps.indexOf(setting[knob.symbol]);
+    input.value = option.steps.indexOf(setting[option.symbol]);
     label.htmlFor = input.id;
-    label.textContent = knob.label;
+    label.textContent = option.label;
     output.htmlFor = input.id;
     function told() {
-      output.textContent = written_step(setting[knob.symbol]);
+      output.textContent = written_step(setting[option.symbol]);
       input.setAttribute("aria-valuetext", output.textContent);
     }
     input.addEventListener("input", function () {
-      setting[knob.symbol] = knob.steps[Number(input.value)];
+      setting[option.symbol] = option.steps[Number(input.value)];
       told();
       show();
     });
@@ -133,15 +133,15 @@ var costmodel = (function () {
 
   function written_step(value) { return String(Math.round(value * 1e5) / 1e5); }
 
-  function nearest(knob, wanted) {
-    return knob.steps.reduce(function (best, step) {
+  function nearest(option, wanted) {
+    return option.steps.reduce(function (best, step) {
       return Math.abs(step - wanted) < Math.abs(best - wanted) ? step : best;
     });
   }
 
   function usual() {
     var own = {};
-    net.knobs.forEach(function (knob) { own[knob.symbol] = knob.value; });
+    net.options.forEach(function (option) { own[option.symbol] = option.value; });
     return own;
   }
 
@@ -177,16 +177,16 @@ var costmodel = (function () {
   function series() {
     var along = byId("along").value;
     var name = byId("quantity").value;
-    var knob = net.knobs.find(function (one) { return one.symbol === along; });
+    var option = net.options.find(function (one) { return one.symbol === along; });
     var at = Object.assign({}, setting);
     var base = cost(setting)[name];
-    var points = knob.steps.map(function (step) {
+    var points = option.steps.map(function (step) {
       at[along] = step;
       var share = step / setting[along];
       return { x: step, y: cost(at)[name], legal: legal(at),
-               law: base * Math.pow(share, knob.power) };
+               law: base * Math.pow(share, option.power) };
     });
-    return { knob: knob, quantity: net.quantities[name], points: points };
+    return { option: option, quantity: net.quantities[name], points: points };
   }
 
   function plot() {
@@ -206,9 +206,9 @@ var costmodel = (function () {
     var fitting = points.filter(function (p) { return p.legal && p.y <= budget; });
     var best = fitting[fitting.length - 1];
     byId("answer").textContent = best
-      ? "The largest legal " + found.knob.label + " within the budget is "
+      ? "The largest legal " + found.option.label + " within the budget is "
         + written_step(best.x) + ": " + written(found.quantity, best.y) + "."
-      : "No legal " + found.knob.label + " is within the budget.";
+      : "No legal " + found.option.label + " is within the budget.";
   }
 
   function element(name, attributes, text) {
@@ -244,7 +244,7 @@ var costmodel = (function () {
     };
     var y = function (value) { return (high - below) * (1 - value / (top || 1)) + 8; };
     var svg = element("svg", { viewBox: "0 0 " + wide + " " + high, role: "img",
-      "aria-label": found.quantity.label + " against " + found.knob.label });
+      "aria-label": found.quantity.label + " against " + found.option.label });
     ticks(0, top).forEach(function (level) {
       svg.append(
         element("line", { x1: left, x2: wide - 12, y1: y(level), y2: y(level), "class": "grid" }),
@@ -256,14 +256,14 @@ var costmodel = (function () {
         "text-anchor": "middle" }, written_step(place)));
     });
     svg.append(element("text", { x: (left + wide) / 2, y: high - 2,
-      "text-anchor": "middle" }, found.knob.label));
+      "text-anchor": "middle" }, found.option.label));
     svg.append(element("path", { "class": "law", d: line(points, "law") }));
     svg.append(element("path", { "class": "exact", d: stair(points) }));
     if (budget !== null && budget <= top) {
       svg.append(element("line", { x1: left, x2: wide - 12, y1: y(budget), y2: y(budget),
         "class": "budget" }));
     }
-    var here = setting[found.knob.symbol];
+    var here = setting[found.option.symbol];
     var now = cost(setting)[byId("quantity").value];
     svg.append(element("circle", { cx: x(here), cy: y(now), r: 5, "class": "here" }));
     return svg;
@@ -290,8 +290,8 @@ var costmodel = (function () {
 
   function remember() {
     var parts = new URLSearchParams({ network: net.file });
-    net.knobs.forEach(function (knob) {
-      if (setting[knob.symbol] !== knob.value) parts.set(knob.symbol, setting[knob.symbol]);
+    net.options.forEach(function (option) {
+      if (setting[option.symbol] !== option.value) parts.set(option.symbol, setting[option.symbol]);
     });
     parts.set("quantity", byId("quantity").value);
     parts.set("along", byId("along").value);
@@ -326,10 +326,10 @@ var costmodel = (function () {
     return found;
   }
 
-  /* The formulas of a network, and its options (knobs): for the browser's console. */
+  /* The formulas of a network, and its options: for the browser's console. */
   return {
     add: add,
-    knobs: function (file) { return known[file].knobs; },
+    options: function (file) { return known[file].options; },
     isLegal: function (file, at) { return asked(legal, file, at); },
     evaluate: function (file, at) { return asked(cost, file, at); }
   };

@@ -233,7 +233,7 @@ def test_variants_are_switched_by_keyboard(page: Any, site: Path) -> None:
 
 
 def loaded(page: Any, name: str) -> dict[str, Any]:
-    """Choose a network in the explorer; return its knobs."""
+    """Choose a network in the explorer; return its options."""
     page.evaluate(
         """name => new Promise(done => {
             const script = document.createElement("script");
@@ -243,23 +243,23 @@ def loaded(page: Any, name: str) -> dict[str, Any]:
         })""",
         name,
     )
-    knobs: dict[str, Any] = page.evaluate("name => costmodel.knobs(name)", name)
-    return knobs
+    options: dict[str, Any] = page.evaluate("name => costmodel.options(name)", name)
+    return options
 
 
 @pytest.mark.parametrize("name", FIRST.values())
 def test_sliders_give_what_python_gives(page: Any, site: Path, name: str) -> None:
     opened(page, site, "explorer.html")
-    knobs = loaded(page, name)
+    options = loaded(page, name)
     subject = registered_subject(name, "none")
     free = sorted(subject.symbolic.free_symbols, key=str)
     formulas = {key: f for key, _, f in explorer._formulas(subject)}
     python = lambdify(list(formulas.values()), free)
-    grid = [{knob["symbol"]: knob["value"] for knob in knobs}]
-    for knob in knobs:
-        steps = knob["steps"]
+    grid = [{option["symbol"]: option["value"] for option in options}]
+    for option in options:
+        steps = option["steps"]
         for step in (steps[0], steps[len(steps) // 3], steps[-1]):
-            grid.append({**grid[0], knob["symbol"]: step})
+            grid.append({**grid[0], option["symbol"]: step})
     for at in grid:
         values = {"H": at.get("R"), "W": at.get("R"), **at}
         bound = [_number(values[str(symbol)]) for symbol in free]

@@ -51,10 +51,10 @@ def _plain(value: object) -> float:
 @pytest.mark.parametrize("name", FIRST.values())
 def test_sliders_stand_where_the_network_does(name: str) -> None:
     subject = registered_subject(name, "none")
-    for knob in explorer.knobs(subject):
-        assert knob.value in knob.steps
-        assert list(knob.steps) == sorted(set(knob.steps))
-        assert 1 < len(knob.steps) <= 2 * explorer.MOST_STEPS
+    for option in explorer.options(subject):
+        assert option.value in option.steps
+        assert list(option.steps) == sorted(set(option.steps))
+        assert 1 < len(option.steps) <= 2 * explorer.MOST_STEPS
     text = explorer.script(subject)
     head = text.partition("costmodel.add(Object.assign(")[2].partition(", {\n")[0]
     assert json.loads(head)["name"] == name
@@ -76,7 +76,7 @@ def test_a_network_that_fits_few_sizes_offers_only_these() -> None:
 
 def test_a_network_that_is_not_square_keeps_its_sides() -> None:
     subject = halved(high=32, wide=64)
-    assert [knob.symbol for knob in explorer.knobs(subject)] == ["N"]
+    assert [option.symbol for option in explorer.options(subject)] == ["N"]
     for key, _, formula in explorer._formulas(subject):
         assert set(map(str, sympy.sympify(formula).free_symbols)) <= {"N"}, key
         if key == "macs":
