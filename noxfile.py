@@ -1,4 +1,6 @@
-"""Checks: ``nox`` runs what has to pass; ``nox -l`` lists everything.
+"""Checks: ``nox`` runs the usual ones, ``nox -s zoo browser`` the slow ones.
+
+``nox -l`` lists everything. All of these have to pass.
 
 PyTorch is large: the sessions that need it share one environment, .nox/everything.
 """
@@ -11,9 +13,7 @@ from pathlib import Path
 import nox
 
 
-nox.options.sessions = [
-    "lint", "types", "floors", "size", "tests", "zoo", "report", "browser"
-]  # fmt: skip
+nox.options.sessions = ["lint", "types", "floors", "size", "tests", "report"]
 nox.options.reuse_venv = "yes"
 
 CONSTRAINTS = ("-c", "constraints.txt")
@@ -63,7 +63,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def zoo(session: nox.Session) -> None:
-    """Trace and count the networks of torchvision and timm."""
+    """Trace, count and compile many networks: ours, torchvision's and timm's."""
     python = everything(session)
     session.run(python, "-m", "pytest", "-n", "auto", ZOO, *session.posargs)
 

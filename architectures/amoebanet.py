@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from costmodel.zoo.searched import cifar_stem, head, imagenet_stem, stages
-
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value
 from costmodel.network.cells.genotype import Genotype
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.searched import cifar_stem, head, imagenet_stem, stages
 
 
 # As released. State 0 is the output of the last cell, 1 that of the one before it.

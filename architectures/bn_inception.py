@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from costmodel.zoo.inception_blocks import Gate, Row, Unit, head
-
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import (
     Value,
@@ -17,6 +15,7 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.registry import architecture
+from costmodel.zoo.inception_blocks import Gate, Row, Unit, head
 
 
 #        #1×1  #3×3 reduce  #3×3  double reduce  double 3×3  pool proj

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from costmodel.zoo.dense_blocks import dense_blocks
-from costmodel.zoo.residual import head
-
 from costmodel.algebra.symbols import Dim, Rational
 from costmodel.network.build import Value, conv_bn_relu, max_pool, scope
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.dense_blocks import dense_blocks
+from costmodel.zoo.residual import head
 
 
 #              layers in each dense block, growth rate k

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from costmodel.zoo.dense_blocks import dense_blocks
-from costmodel.zoo.residual import head
-
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.network.build import Value, conv, require, scope
 from costmodel.network.registry import architecture
+from costmodel.zoo.dense_blocks import dense_blocks
+from costmodel.zoo.residual import head
 
 
 # L, k, and B and C of DenseNet-BC; the last three are Wide-DenseNet-BC.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from costmodel.zoo.mnasnet import conv_bn, mbconv
-
 from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.symbols import Dim, Rational, floor
 from costmodel.network.build import (
@@ -17,6 +15,7 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.mnasnet import conv_bn, mbconv
 
 
 #        kernel, channels, layers, stride, expansion

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from costmodel.zoo.inception_blocks import Row, Unit
-
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import (
     Value,
@@ -24,6 +22,7 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.registry import architecture
+from costmodel.zoo.inception_blocks import Row, Unit
 
 
 #        #1×1  #3×3 reduce  #3×3  #5×5 reduce  #5×5  pool proj

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from costmodel.algebra.symbols import Dim
+from costmodel.network.build import Value, add, conv, relu, scope
+from costmodel.network.registry import architecture
 from costmodel.zoo.inception_blocks import (
     ACROSS,
     DOWN,
@@ -17,10 +20,6 @@ from costmodel.zoo.inception_blocks import (
 )
 from costmodel.zoo.inception_v3 import STEM as STEM_V3
 from costmodel.zoo.inception_v4 import AVERAGE, STEM, reduction_a
-
-from costmodel.algebra.symbols import Dim
-from costmodel.network.build import Value, add, conv, relu, scope
-from costmodel.network.registry import architecture
 
 
 def reduction_b(first: int, second: int, third: int) -> Module:

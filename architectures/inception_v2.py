@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from costmodel.algebra.symbols import Dim
+from costmodel.network.build import Value, scope
+from costmodel.network.registry import architecture
 from costmodel.zoo.inception_blocks import HALVE, Branch, Module, chain, head, modules
 from costmodel.zoo.inception_v3 import (
     EXPANDED,
@@ -10,10 +13,6 @@ from costmodel.zoo.inception_v3 import (
     factorized_5,
     factorized_7,
 )
-
-from costmodel.algebra.symbols import Dim
-from costmodel.network.build import Value, scope
-from costmodel.network.registry import architecture
 
 
 # Table 1, down to 35×35×288

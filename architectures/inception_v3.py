@@ -5,17 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
-from costmodel.zoo.inception_blocks import (
-    ACROSS,
-    DOWN,
-    HALVE,
-    Branch,
-    Module,
-    chain,
-    head,
-    inception,
-)
-
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import (
     Value,
@@ -26,6 +15,16 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.registry import architecture
+from costmodel.zoo.inception_blocks import (
+    ACROSS,
+    DOWN,
+    HALVE,
+    Branch,
+    Module,
+    chain,
+    head,
+    inception,
+)
 
 
 AVERAGE = partial(avg_pool, kernel=3, stride=1, padding=1)

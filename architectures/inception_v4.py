@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from costmodel.algebra.symbols import Dim
+from costmodel.network.build import Value, avg_pool, scope
+from costmodel.network.registry import architecture
 from costmodel.zoo.inception_blocks import (
     ACROSS,
     DOWN,
@@ -14,10 +17,6 @@ from costmodel.zoo.inception_blocks import (
     head,
     modules,
 )
-
-from costmodel.algebra.symbols import Dim
-from costmodel.network.build import Value, avg_pool, scope
-from costmodel.network.registry import architecture
 
 
 AVERAGE = partial(avg_pool, kernel=3, stride=1, padding=1, count_include_pad=False)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from costmodel.zoo.blocks import squeeze_excite
-
 from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.symbols import Dim, Rational, floor_div, is_equal
 from costmodel.network.build import (
@@ -21,6 +19,7 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.blocks import squeeze_excite
 
 
 #     kernel, channels, layers, stride, expansion, squeeze-excite

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from costmodel.zoo.blocks import squeeze_excite
-
 from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.symbols import Dim, Rational, floor_div, is_equal
 from costmodel.network.build import (
@@ -22,6 +20,7 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.blocks import squeeze_excite
 
 
 RE, HS = "relu", "hardswish"

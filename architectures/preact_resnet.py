@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
-from costmodel.zoo.residual import Branch, changes, head, padded, stack, stem
-from costmodel.zoo.resnet import BASIC, BOTTLENECK, CHANNELS
-
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, add, batch_norm, conv, conv_bn_relu, relu
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.residual import Branch, changes, head, padded, stack, stem
+from costmodel.zoo.resnet import BASIC, BOTTLENECK, CHANNELS
 
 
 PLAIN = {"block": "basic", "expansion": 1, "variant": "paper"}

@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal
 
-from costmodel.zoo.preact_resnet import basic, bottleneck, preactivated
-from costmodel.zoo.residual import head
-
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, conv_bn_relu, scope
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.preact_resnet import basic, bottleneck, preactivated
+from costmodel.zoo.residual import head
 
 
 MEMBERS: dict[str, dict[str, Any]] = {

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from costmodel.zoo.blocks import squeeze_excite
-from costmodel.zoo.design_space import fit, widths
-from costmodel.zoo.residual import close, head
-
 from costmodel.algebra.symbols import Dim, Rational, as_dim, exact_div, floor_div
 from costmodel.network.build import Value, batch_norm, conv, conv_bn_relu, scope
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.blocks import squeeze_excite
+from costmodel.zoo.design_space import fit, widths
+from costmodel.zoo.residual import close, head
 
 
 PUBLISHED = """

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
-from costmodel.zoo.residual import head, stages, stem
-
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, batch_norm, conv, conv_bn_relu
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.residual import head, stages, stem
 
 
 CHANNELS: tuple[Dim, ...] = (64, 128, 256, 512)

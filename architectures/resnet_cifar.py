@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from costmodel.zoo.residual import head, stages
-from costmodel.zoo.resnet import basic
-
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, conv_bn_relu, scope
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.residual import head, stages
+from costmodel.zoo.resnet import basic
 
 
 PUBLISHED = """

@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal
 
-from costmodel.zoo.residual import doubled, head, stages, stem
-from costmodel.zoo.resnet import BOTTLENECK
-
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value, batch_norm, conv, conv_bn_relu, scope
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.residual import doubled, head, stages, stem
+from costmodel.zoo.resnet import BOTTLENECK
 
 
 #                       layers, cardinality C, bottleneck width d

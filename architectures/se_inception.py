@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from costmodel.zoo import bn_inception, inception_resnet
-from costmodel.zoo.inception_blocks import head
-from costmodel.zoo.senet import excited
-
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import Value
 from costmodel.network.registry import architecture
+from costmodel.zoo import bn_inception, inception_resnet
+from costmodel.zoo.inception_blocks import head
+from costmodel.zoo.senet import excited
 
 
 PUBLISHED = """

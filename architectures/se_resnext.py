@@ -5,14 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
+from costmodel.algebra.symbols import Dim
+from costmodel.network.build import Value
+from costmodel.network.registry import Default, architecture
 from costmodel.zoo.residual import doubled, head, stages, stem
 from costmodel.zoo.resnet import BOTTLENECK
 from costmodel.zoo.resnext import grouped
 from costmodel.zoo.senet import gated
-
-from costmodel.algebra.symbols import Dim
-from costmodel.network.build import Value
-from costmodel.network.registry import Default, architecture
 
 
 PUBLISHED = """

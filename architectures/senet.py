@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from costmodel.zoo.blocks import squeeze_excite
-from costmodel.zoo.residual import Branch, head, stages, stem
-from costmodel.zoo.resnet import BASIC, BOTTLENECK, CHANNELS, basic, bottleneck
-
 from costmodel.algebra.symbols import Dim, floor_div, is_equal
 from costmodel.network.build import Value, require
 from costmodel.network.registry import Default, architecture
+from costmodel.zoo.blocks import squeeze_excite
+from costmodel.zoo.residual import Branch, head, stages, stem
+from costmodel.zoo.resnet import BASIC, BOTTLENECK, CHANNELS, basic, bottleneck
 
 
 PUBLISHED = """

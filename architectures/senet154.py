@@ -5,10 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from costmodel.zoo.residual import close, doubled, stack
-from costmodel.zoo.resnet import BOTTLENECK
-from costmodel.zoo.senet import excited
-
 from costmodel.algebra.symbols import Dim, exact_div, is_equal
 from costmodel.network.build import (
     Value,
@@ -23,6 +19,9 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.registry import architecture
+from costmodel.zoo.residual import close, doubled, stack
+from costmodel.zoo.resnet import BOTTLENECK
+from costmodel.zoo.senet import excited
 
 
 PUBLISHED = """

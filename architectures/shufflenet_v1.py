@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from costmodel.zoo.blocks import squeeze_excite
-
 from costmodel.algebra.symbols import Dim, exact_div, floor_div
 from costmodel.network.build import (
     Value,
@@ -24,6 +22,7 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.registry import architecture
+from costmodel.zoo.blocks import squeeze_excite
 
 
 #          channels of stages 2, 3 and 4, by groups: about the same cost for each

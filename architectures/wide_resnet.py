@@ -5,15 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal
 
+from costmodel.algebra.symbols import Dim
+from costmodel.network.build import Value, conv_bn_relu, scope
+from costmodel.network.registry import Default, architecture
 from costmodel.zoo.preact_resnet import basic as basic_wide
 from costmodel.zoo.preact_resnet import preactivated
 from costmodel.zoo.residual import doubled, head, stages, stem
 from costmodel.zoo.resnet import BASIC, BOTTLENECK, basic
 from costmodel.zoo.resnext import grouped
-
-from costmodel.algebra.symbols import Dim
-from costmodel.network.build import Value, conv_bn_relu, scope
-from costmodel.network.registry import Default, architecture
 
 
 MEMBERS: dict[str, dict[str, Any]] = {

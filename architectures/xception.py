@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from costmodel.zoo.inception_blocks import head
-
 from costmodel.algebra.symbols import Dim
 from costmodel.network.build import (
     Value,
@@ -17,6 +15,7 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.registry import architecture
+from costmodel.zoo.inception_blocks import head
 
 
 #           channels of the separable convolutions, stride   Figure 5

@@ -61,11 +61,11 @@ class Limit:
 
 
 LIMITS = {
-    "closure": Limit(3_500, 3_215, "lines that cm.cost imports"),
-    "pages": Limit(None, 3_645, "lines of network/operators"),
+    "closure": Limit(3_500, 3_209, "lines that cm.cost imports"),
+    "pages": Limit(None, 3_605, "lines of network/operators"),
     "deferred": Limit(None, 9_600, "the same with imports inside of functions"),
-    "floors": Limit(13_000, 18_790, "lines of algebra, network and analysis"),
-    "lines": Limit(31_000, 38_604, "lines of costmodel"),
+    "floors": Limit(13_000, 18_776, "lines of algebra, network and analysis"),
+    "lines": Limit(31_000, 38_433, "lines of costmodel"),
     "room": Limit(14, 14, "files of the fullest room"),
     "circles": Limit(0, 0, "files that import themselves by way of others"),
     "classes": Limit(48, 48, "concrete operator classes"),

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from functools import partial
 
 import sympy
-from costmodel.zoo.claims.counted import built, costs, costs_of, count, ratio
-from costmodel.zoo.claims.early import CS231N
 
 from costmodel.algebra.questions.asymptotics import leading, relax
 from costmodel.algebra.symbols import Dim, H, Rational, W, alpha, symbol
@@ -15,6 +13,8 @@ from costmodel.analysis.cost import cost
 from costmodel.analysis.evidence.claims import Evidence, claim
 from costmodel.network.build import Value, conv, depthwise
 from costmodel.network.registry import load
+from costmodel.zoo.claims.counted import built, costs, costs_of, count, ratio
+from costmodel.zoo.claims.early import CS231N
 
 
 NOTES = "lecture notes on the history of CNNs"

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 
-from costmodel.zoo.claims.counted import built, costs, costs_of, count, members, ratio
-
 from costmodel.algebra.symbols import Rational, symbol
 from costmodel.algebra.window import Window
 from costmodel.analysis.cost.depth import depth
 from costmodel.analysis.evidence.claims import Evidence, claim
 from costmodel.network.build import Value, conv, relu
+from costmodel.zoo.claims.counted import built, costs, costs_of, count, members, ratio
 
 
 CS231N = "Stanford CS231n, lecture 9"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from costmodel.zoo import googlenet
-from costmodel.zoo.claims.counted import built, costs, costs_of, count, ratio
-from costmodel.zoo.claims.early import CS231N
-
 from costmodel.algebra.symbols import Dim, Rational, symbol
 from costmodel.analysis.cost.depth import depth
 from costmodel.analysis.evidence.claims import Evidence, claim
 from costmodel.network.build import Value, avg_pool, conv
+from costmodel.zoo import googlenet
+from costmodel.zoo.claims.counted import built, costs, costs_of, count, ratio
+from costmodel.zoo.claims.early import CS231N
 
 
 PAPER = "Szegedy et al. 2014"

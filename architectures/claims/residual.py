@@ -7,10 +7,6 @@ from itertools import pairwise
 
 import networkx as nx
 import sympy
-from costmodel.zoo.claims.counted import built, costs, costs_of, count, members, ratio
-from costmodel.zoo.claims.early import CS231N
-from costmodel.zoo.resnet import basic, bottleneck
-from costmodel.zoo.resnext import grouped
 
 from costmodel.algebra.questions.asymptotics import relax
 from costmodel.algebra.symbols import Dim, symbol
@@ -19,6 +15,10 @@ from costmodel.analysis.cost.depth import depth
 from costmodel.analysis.evidence.claims import Evidence, claim
 from costmodel.network.graph import Network
 from costmodel.network.registry import load
+from costmodel.zoo.claims.counted import built, costs, costs_of, count, members, ratio
+from costmodel.zoo.claims.early import CS231N
+from costmodel.zoo.resnet import basic, bottleneck
+from costmodel.zoo.resnext import grouped
 
 
 RESNET = "He et al. 2015"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from costmodel.zoo.claims.counted import built, costs, ratio
-
 from costmodel.algebra.symbols import Rational
 from costmodel.analysis.evidence.claims import Evidence, claim
 from costmodel.network.graph import Network
+from costmodel.zoo.claims.counted import built, costs, ratio
 
 
 EFFICIENTNET = "Tan & Le 2019"

@@ -13,7 +13,6 @@ from costmodel.reports.charts.svg import named
 from costmodel.reports.data.network_record import COSTS, Record
 from costmodel.reports.formulas.numbers import human, milliseconds
 from costmodel.reports.optional import library
-
 from costmodel.runtime.profile import profiles
 
 

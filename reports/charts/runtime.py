@@ -9,7 +9,6 @@ from costmodel.reports.charts.svg import named
 from costmodel.reports.data.devices import JudgedSet
 from costmodel.reports.data.network_record import Record
 from costmodel.reports.optional import library
-
 from costmodel.runtime.profile import Profile
 
 

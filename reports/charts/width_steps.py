@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from costmodel.reports.charts.svg import named
-from costmodel.reports.optional import library
-
 from costmodel.algebra.code.numpy_code import lambdify
 from costmodel.algebra.symbols import H, N, W, alpha
 from costmodel.analysis.cost import cost
 from costmodel.errors import CostModelError
 from costmodel.network.registry import find, load
+from costmodel.reports.charts.svg import named
+from costmodel.reports.optional import library
 
 
 NETWORK = "mobilenet_v2"

@@ -11,18 +11,18 @@ from typing import Any
 
 import networkx as nx
 import sympy
-from costmodel.reports.data.devices import Device
-from costmodel.reports.data.memory_timeline import Timeline
-from costmodel.reports.data.network_record import Record
-from costmodel.reports.data.seconds import Timing
-from costmodel.reports.data.subject import Subject
-from costmodel.reports.formulas.mathml import QUANTITIES, plain
 
 from costmodel.analysis.conventions import CONVENTIONS
 from costmodel.analysis.cost import METRICS
 from costmodel.analysis.evidence.claims import Ruling
 from costmodel.analysis.evidence.printed import Verdict
 from costmodel.analysis.memory.weights import DTYPES, Stored
+from costmodel.reports.data.devices import Device
+from costmodel.reports.data.memory_timeline import Timeline
+from costmodel.reports.data.network_record import Record
+from costmodel.reports.data.seconds import Timing
+from costmodel.reports.data.subject import Subject
+from costmodel.reports.formulas.mathml import QUANTITIES, plain
 
 
 INDEX_SCHEMA = "costmodel.report.index/2"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from costmodel.reports.data.subject import Subject
-from costmodel.reports.formulas.numbers import human
-
 from costmodel.algebra.symbols import Dim
 from costmodel.analysis.memory import Memory, memory
 from costmodel.errors import CostModelError
+from costmodel.reports.data.subject import Subject
+from costmodel.reports.formulas.numbers import human
 
 
 WIDTH, HEIGHT = 1280, 240

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from costmodel.reports.data.subject import Subject
-from costmodel.reports.drawings.dot import Arrow, Box, Diagram, dot, drawn
-from costmodel.reports.formulas.numbers import human
-
 from costmodel.analysis.cost import Cost
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators.pointwise import BatchNorm, Pointwise
 from costmodel.network.operators.sources import Input
 from costmodel.network.table import Block, outline, summary
+from costmodel.reports.data.subject import Subject
+from costmodel.reports.drawings.dot import Arrow, Box, Diagram, dot, drawn
+from costmodel.reports.formulas.numbers import human
 
 
 NO_DRAWING = "There is no drawing: {reason}. The text below says the same."

@@ -7,10 +7,10 @@ from html import escape
 from typing import Any, get_args
 
 import sympy
-from costmodel.reports.formulas.mathml import mathml
-from costmodel.reports.formulas.numbers import digits_of
 
 from costmodel.analysis.evidence.claims import Decision, Ruling
+from costmodel.reports.formulas.mathml import mathml
+from costmodel.reports.formulas.numbers import digits_of
 
 
 VERDICTS: tuple[str, ...] = get_args(Decision)

@@ -10,7 +10,6 @@ from costmodel.reports.charts.pareto import Standing, standings
 from costmodel.reports.data.machine_readable import script_text
 from costmodel.reports.data.network_record import Record
 from costmodel.reports.sitemap import Frame
-
 from costmodel.runtime.profile import profiles
 
 

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 import sympy
-from costmodel.reports.data.machine_readable import script_text
-from costmodel.reports.data.subject import Option, Subject
 
 from costmodel.algebra.code.source_code import javascript_function
 from costmodel.algebra.questions.legal_step import step_of
@@ -19,6 +17,8 @@ from costmodel.analysis.memory import memory
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.operators import Conv
+from costmodel.reports.data.machine_readable import script_text
+from costmodel.reports.data.subject import Option, Subject
 from costmodel.runtime.predict import predict
 from costmodel.runtime.profile import profiles
 

@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import sympy
-from costmodel.reports.data.seconds import Timing
-from costmodel.reports.data.subject import Subject
-from costmodel.reports.formulas.mathml import QUANTITIES
-from costmodel.reports.formulas.numbers import share
 
 from costmodel.algebra.code.numpy_code import lambdify
 from costmodel.algebra.symbols import H, N, W, alpha
@@ -18,6 +14,10 @@ from costmodel.analysis.receptive_field import ReceptiveField, receptive_field
 from costmodel.analysis.receptive_field.field import Field
 from costmodel.errors import CostModelError
 from costmodel.network.table import outline
+from costmodel.reports.data.seconds import Timing
+from costmodel.reports.data.subject import Subject
+from costmodel.reports.formulas.mathml import QUANTITIES
+from costmodel.reports.formulas.numbers import share
 
 
 NOUNS = ("MACs", "parameters", "activations")

@@ -9,6 +9,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 import networkx as nx
+
 from costmodel.reports.drawings.dot import HIDDEN, Arrow, Box, Diagram, drawn
 from costmodel.reports.sitemap import Link
 

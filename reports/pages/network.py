@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
+
+from costmodel.algebra.code.source_code import FORMATS
+from costmodel.algebra.rounding import make_divisible
+from costmodel.algebra.symbols import H, W
+from costmodel.analysis.cost import Row, Totals
+from costmodel.analysis.evidence.printed import Verdict
+from costmodel.network.table import outline, table
 from costmodel.reports.data.memory_timeline import Timeline
 from costmodel.reports.data.seconds import Timing
 from costmodel.reports.data.subject import Subject
@@ -14,13 +21,6 @@ from costmodel.reports.formulas.numbers import share
 from costmodel.reports.pages.highlights import doublings, fields, shares
 from costmodel.reports.pages.templating import filled
 from costmodel.reports.sitemap import Frame
-
-from costmodel.algebra.code.source_code import FORMATS
-from costmodel.algebra.rounding import make_divisible
-from costmodel.algebra.symbols import H, W
-from costmodel.analysis.cost import Row, Totals
-from costmodel.analysis.evidence.printed import Verdict
-from costmodel.network.table import outline, table
 
 
 MANY_ROWS = 60

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import networkx as nx
+
+from costmodel.analysis.conventions import CONVENTIONS
+from costmodel.analysis.evidence.claims import Ruling
 from costmodel.reports.charts.accuracy_cost import charts
 from costmodel.reports.charts.runtime import roofline, scatter
 from costmodel.reports.charts.width_steps import staircase
@@ -24,9 +27,6 @@ from costmodel.reports.pages.comparison import compare_data, comparisons, quanti
 from costmodel.reports.pages.lineage import families, lineage_drawing, lineage_finding
 from costmodel.reports.pages.templating import counted, filled, shared
 from costmodel.reports.sitemap import Frame
-
-from costmodel.analysis.conventions import CONVENTIONS
-from costmodel.analysis.evidence.claims import Ruling
 
 
 SHARED = ("style.css", "theme.js", "tables.js", "compare.js", "explorer.js")

@@ -10,14 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import costmodel
+from costmodel.errors import CostModelError
 from costmodel.reports.formulas.mathml import mathml, mathml_sum
 from costmodel.reports.formulas.numbers import digits_of, human, milliseconds
 from costmodel.reports.optional import library
 from costmodel.reports.pages.claims import number
 from costmodel.reports.sitemap import Frame
-
-import costmodel
-from costmodel.errors import CostModelError
 
 
 TEMPLATES = Path(__file__).parent.parent / "templates"

@@ -12,9 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from costmodel.reports.site.manifest import MARKER, Made, Manifest, marker_text
-
 from costmodel.errors import CostModelError
+from costmodel.reports.site.manifest import MARKER, Made, Manifest, marker_text
 
 
 _LEFT_BEHIND = frozenset({".DS_Store", "Thumbs.db"})

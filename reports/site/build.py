@@ -9,6 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import networkx as nx
+
+from costmodel.analysis.evidence.claims import Ruling
+from costmodel.errors import CostModelError
 from costmodel.reports.data.network_record import Record
 from costmodel.reports.data.subject import Subject
 from costmodel.reports.digest import digest, program
@@ -21,9 +24,6 @@ from costmodel.reports.site.manifest import Made
 from costmodel.reports.site.network_files import FOLDERS, write_network
 from costmodel.reports.site.workers import shared_out
 from costmodel.reports.sitemap import SITE_PAGES, Frame
-
-from costmodel.analysis.evidence.claims import Ruling
-from costmodel.errors import CostModelError
 
 
 SITE = "the site"

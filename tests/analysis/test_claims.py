@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import sympy
-from costmodel.zoo.claims.inception import example
 
 import costmodel as cm
 from costmodel.algebra.symbols import Dim, Rational
@@ -12,6 +11,7 @@ from costmodel.analysis.evidence import claims
 from costmodel.analysis.evidence.claims import Claim, Decision, Evidence, Ruling, judge
 from costmodel.errors import CostModelError
 from costmodel.network.registry import architectures
+from costmodel.zoo.claims.inception import example
 
 
 def ruling(*computed: Dim, recorded: Decision = "holds") -> Ruling:

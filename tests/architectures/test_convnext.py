@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from costmodel.zoo.convnext import TABLE, drawn
 
 import costmodel as cm
 from costmodel.algebra.symbols import alpha, symbol
@@ -17,6 +16,7 @@ from costmodel.network import operators as op
 from costmodel.network.build import Value, image, network
 from costmodel.network.operators import FUNCTIONS
 from costmodel.network.registry import load
+from costmodel.zoo.convnext import TABLE, drawn
 
 
 SMALL = {"repeats": "1,2,1,1", "channels": "8,16,24,32", "classes": 5}

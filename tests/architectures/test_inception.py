@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from costmodel.zoo import inception_v3
-from costmodel.zoo.inception_blocks import Branch, Module, chain, inception
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +13,8 @@ from costmodel.algebra.symbols import Dim
 from costmodel.analysis.cost.depth import depth
 from costmodel.bridge import oracles
 from costmodel.network.build import image, network
+from costmodel.zoo import inception_v3
+from costmodel.zoo.inception_blocks import Branch, Module, chain, inception
 
 
 C, r = cm.symbol("C"), cm.symbol("r")

@@ -7,8 +7,6 @@ from itertools import pairwise
 import pytest
 import sympy
 import torch
-from costmodel.zoo import shufflenet_v1, shufflenet_v2, squeezenet
-from costmodel.zoo.efficientnet import compound_scaling
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +25,8 @@ from costmodel.network.build import (
     split,
 )
 from costmodel.network.registry.printed_figures import Published
+from costmodel.zoo import shufflenet_v1, shufflenet_v2, squeezenet
+from costmodel.zoo.efficientnet import compound_scaling
 from tests.zoo import torchvision_models
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import sympy
 import torch
-from costmodel.zoo.nasnet import nasnet
 from torch import nn
 
 import costmodel as cm
@@ -15,6 +14,7 @@ from costmodel.network.build import image, network
 from costmodel.network.graph import Network
 from costmodel.network.registry import architectures, find
 from costmodel.network.registry.printed_figures import Published
+from costmodel.zoo.nasnet import nasnet
 from tests.zoo import timm
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sympy
-from costmodel.zoo.design_space import fit, widths
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ import costmodel as cm
 from costmodel.algebra.symbols import Rational
 from costmodel.errors import CostModelError
 from costmodel.network.registry import architectures
+from costmodel.zoo.design_space import fit, widths
 from tests.zoo import torchvision_models
 
 

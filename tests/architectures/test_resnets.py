@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 import sympy
-from costmodel.zoo import preact_resnet
-from costmodel.zoo.resnet import basic, bottleneck
-from costmodel.zoo.resnext import grouped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +19,9 @@ from costmodel.errors import CostModelError
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
 from costmodel.network.registry import find
+from costmodel.zoo import preact_resnet
+from costmodel.zoo.resnet import basic, bottleneck
+from costmodel.zoo.resnext import grouped
 
 
 C, d, n, alpha = cm.symbol("C"), cm.symbol("d"), cm.symbol("n"), cm.alpha

@@ -8,11 +8,6 @@ from typing import Any
 
 import pytest
 import sympy
-from costmodel.zoo import senet154
-from costmodel.zoo.residual import Branch, close, doubled, head, stack
-from costmodel.zoo.resnet import basic, bottleneck
-from costmodel.zoo.resnext import grouped
-from costmodel.zoo.senet import excited, gated
 
 import costmodel as cm
 from costmodel.algebra.symbols import Dim
@@ -21,6 +16,11 @@ from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
 from costmodel.network.registry import find
 from costmodel.network.registry.printed_figures import Published
+from costmodel.zoo import senet154
+from costmodel.zoo.residual import Branch, close, doubled, head, stack
+from costmodel.zoo.resnet import basic, bottleneck
+from costmodel.zoo.resnext import grouped
+from costmodel.zoo.senet import excited, gated
 
 
 C, d, r = (cm.symbol(letter) for letter in "Cdr")

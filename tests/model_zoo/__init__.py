@@ -1,1 +1,1 @@
-"""Networks of torchvision and timm: slow, a session of its own."""
+"""Many networks, ours and torchvision's and timm's: a session of its own."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from costmodel.reports.site import atomic_folder
 
 from costmodel import reports
 from costmodel.errors import CostModelError
+from costmodel.reports.site import atomic_folder
 from tests.reports.test_reports import SUBJECTS, bytes_of
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from costmodel.reports.pages import explorer
 
 from costmodel import reports
 from costmodel.algebra.code.numpy_code import lambdify
@@ -28,6 +27,7 @@ from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.registry import architectures
 from costmodel.network.registry.lineage import lineage
+from costmodel.reports.pages import explorer
 
 
 sync = pytest.importorskip("playwright.sync_api", reason="needs Playwright")

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from costmodel.reports import digest
-from costmodel.reports.site import build
-from costmodel.reports.site.atomic_folder import exchanged
-from costmodel.reports.site.manifest import MARKER, Manifest
 
 from costmodel import reports
 from costmodel.cli import main
 from costmodel.cli.report_subjects import registered_subject
 from costmodel.network.registry import architectures, load
 from costmodel.network.serialization.json import digest as network_digest
+from costmodel.reports import digest
+from costmodel.reports.site import build
+from costmodel.reports.site.atomic_folder import exchanged
+from costmodel.reports.site.manifest import MARKER, Manifest
 from tests.reports.test_reports import bytes_of
 
 

@@ -14,10 +14,6 @@ from typing import Any
 
 import pytest
 import sympy
-from costmodel.reports.data.memory_timeline import timeline
-from costmodel.reports.formulas.mathml import QUANTITIES
-from costmodel.reports.pages import highlights
-from costmodel.reports.pages.claims import claims_finding, number
 
 import costmodel as cm
 from costmodel import reports
@@ -25,6 +21,10 @@ from costmodel.algebra.symbols import H, W, alpha
 from costmodel.analysis.conventions import CONVENTIONS
 from costmodel.analysis.evidence.claims import Claim, Evidence, Ruling, claims, judge
 from costmodel.network.registry.lineage import lineage
+from costmodel.reports.data.memory_timeline import timeline
+from costmodel.reports.formulas.mathml import QUANTITIES
+from costmodel.reports.pages import highlights
+from costmodel.reports.pages.claims import claims_finding, number
 from tests.reports.test_reports import SUBJECTS, Page, html_of, make
 
 

@@ -14,6 +14,14 @@ from xml.dom import minidom
 
 import pytest
 import sympy
+
+from costmodel import reports
+from costmodel.algebra.symbols import H, N, W, alpha, rho, symbol
+from costmodel.analysis.cost import cost
+from costmodel.analysis.evidence.printed import Check, Verdict, verify
+from costmodel.errors import CostModelError, MissingDependencyError
+from costmodel.network.registry import find, load
+from costmodel.network.registry.printed_figures import Published
 from costmodel.reports import Subject
 from costmodel.reports.charts import accuracy_cost, label_placement
 from costmodel.reports.data.network_record import Record
@@ -23,14 +31,6 @@ from costmodel.reports.formulas import mathml
 from costmodel.reports.optional import library
 from costmodel.reports.pages import templating
 from costmodel.reports.site.manifest import MARKER
-
-from costmodel import reports
-from costmodel.algebra.symbols import H, N, W, alpha, rho, symbol
-from costmodel.analysis.cost import cost
-from costmodel.analysis.evidence.printed import Check, Verdict, verify
-from costmodel.errors import CostModelError, MissingDependencyError
-from costmodel.network.registry import find, load
-from costmodel.network.registry.printed_figures import Published
 
 
 NAMES = ("lenet5", "resnet18", "mobilenet_v1")
