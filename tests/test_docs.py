@@ -54,7 +54,8 @@ def listed() -> dict[Path, set[str]]:
     room = Path()
     for line in tree.splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
-        first, *rest = re.split(r"\s{2,}", line.strip())
+        text = re.sub(r" \([^)]*\)", "", line.replace("(files here)", "files_here"))
+        first, *rest = re.split(r"\s{2,}", text.strip())
         if depth > 4:  # more names of the room in the line before
             rooms[room] |= set(first.strip(",").split(", "))
             continue
@@ -65,7 +66,7 @@ def listed() -> dict[Path, set[str]]:
             )
             above[depth:] = [room]
             names = rest[1] if len(rest) > 1 else ""
-        elif first == "(on the floor)":
+        elif first == "files_here":
             names = rest[0]
         else:
             names = first.replace(".py", "")

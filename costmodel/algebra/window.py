@@ -1,4 +1,4 @@
-"""Windows: a convolution or pooling along one axis, and the monoid of composition."""
+"""Windows along one axis: kernel, stride, padding, ceil mode; and their composition."""
 
 from __future__ import annotations
 

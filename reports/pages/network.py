@@ -35,7 +35,7 @@ def network_page(
     chosen = subject.architecture
     blocks, known = outline(subject.bound), sizes(subject.law)
     return filled(
-        "architecture.html",
+        "network.html",
         frame,
         subject=subject,
         chosen=chosen,

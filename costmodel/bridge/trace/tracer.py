@@ -29,7 +29,7 @@ from costmodel.errors import CostModelError
 
 
 if TYPE_CHECKING:
-    from costmodel.bridge.trace.decompose import Readers
+    from costmodel.bridge.trace.dispatch import Readers
 
 
 class DependsOnDataError(CostModelError):

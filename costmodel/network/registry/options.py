@@ -1,4 +1,4 @@
-"""Options of an architecture: the keywords of its function, and their legal values."""
+"""Options of an architecture: its keywords, their legal values, and their symbols."""
 
 from __future__ import annotations
 

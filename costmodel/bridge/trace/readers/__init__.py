@@ -8,7 +8,7 @@ from typing import Any
 
 from costmodel.bridge.importing.readers import pointwise
 from costmodel.bridge.trace.call import Reader, taking
-from costmodel.bridge.trace.decompose import Readers
+from costmodel.bridge.trace.dispatch import Readers
 from costmodel.bridge.trace.readers.axes import AXES
 from costmodel.bridge.trace.readers.elements import ELEMENTS
 from costmodel.bridge.trace.readers.layers import LAYERS, STATISTICS, WEIGHTS_FIRST
