@@ -41,6 +41,16 @@ class Row:
         return self.kernel.name
 
     @property
+    def nodes(self) -> tuple[str, ...]:
+        """The network's nodes that the kernel runs."""
+        return self.kernel.nodes
+
+    @property
+    def kind(self) -> str:
+        """The kernel's class, which another may stand in for."""
+        return self.kernel.kind
+
+    @property
     def seconds(self) -> Dim:
         """What computing, moving and calling take together."""
         return as_dim(sympy.Add(self.compute, self.memory, self.call))
