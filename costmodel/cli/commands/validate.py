@@ -200,7 +200,6 @@ def _opened(one: Measurement) -> tuple[Network, str]:
     timm/NAME and torchvision/NAME are theirs, those of a calibration are drawn again;
     every other name is a target.
     """
-    from costmodel.bridge import model_zoo
     from costmodel.runtime.validate.cases import drawn_network
 
     if found := drawn_network(one):
@@ -208,6 +207,8 @@ def _opened(one: Measurement) -> tuple[Network, str]:
     library, _, name = one.name.partition("/")
     sample = read_sample("x".join(map(str, one.shape)))
     if library in ("timm", "torchvision"):
+        from costmodel.bridge import model_zoo
+
         net, family = getattr(model_zoo, f"{library}_network")(name)
         net = at_sample(net, sample)
         return net.bind({net.batch: one.batch}), family

@@ -77,6 +77,10 @@ def test_what_grows_takes_longer_while_the_same_kernels_run(
     more = values | {side: values[side] + data.draw(st.integers(1, 20))}
     one, other = (predict(net.bind(**given_), profile) for given_ in (values, more))
     assume(classes(one) == classes(other))
+    # Adaptive windows overlap at some sizes and lie side by side at others: 3 outputs
+    # read 4 of 2 rows, and 3 of 3.
+    pools = [n.operator for n in net.nodes if isinstance(n.operator, op.AdaptivePool)]
+    assume(side == "N" or all(set(pool.size) <= {1} for pool in pools))
     assert one.seconds <= other.seconds
 
 
@@ -92,6 +96,10 @@ def test_what_is_wider_takes_longer_while_the_same_kernels_run(
         for size in (first, first + more)
     )
     assume(classes(one) == classes(other))
+    # Adaptive windows overlap at some sizes and lie side by side at others: 3 outputs
+    # read 4 of 2 rows, and 3 of 3.
+    pools = [n.operator for n in net.nodes if isinstance(n.operator, op.AdaptivePool)]
+    assume(side == "N" or all(set(pool.size) <= {1} for pool in pools))
     assert one.seconds <= other.seconds
 
 
