@@ -64,7 +64,11 @@ def check_draws(
     """
     for seed in range(DRAWS if first.draws else 0):
         with drawing_otherwise(seed):
-            second, _ = rerun()
+            try:
+                second, _ = rerun()
+            except Exception as error:
+                fails = f"trace: {title} fails at another random draw: {error}"
+                raise CostModelError(fails) from error
         try:
             _compare(first, second, first.record.values, title)
         except CostModelError as error:
@@ -72,8 +76,8 @@ def check_draws(
             said = str(error).partition("otherwise at ")[2].partition(": ")[2]
             raise CostModelError(
                 f'trace: {title} runs other layers at another random draw, in "{where}"'
-                f": {said or error}; chance decides what runs, as stochastic depth does "
-                "in training; trace it in evaluation mode"
+                f": {said or error}; chance decides what runs, as in stochastic depth; "
+                "trace it in evaluation mode"
             ) from error
 
 
