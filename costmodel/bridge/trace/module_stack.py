@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -22,7 +26,7 @@ def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
     paths: dict[int, str] = {}
     for path, part in module.named_modules(remove_duplicate=False):
         paths.setdefault(id(part), path)
-    original, kept = nn.Module.__call__, _kept(module)
+    original, kept = nn.Module.__call__, list(_kept(module))
 
     def call(part: nn.Module, *args: Any, **options: Any) -> Any:
         path = paths.get(id(part), tracer.path)
@@ -33,31 +37,108 @@ def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
             )
         with tracer.inside(path, part):
             made = _leaf(tracer, part, args)
-            return original(part, *args, **options) if made is None else made
+            if made is not None:
+                return made
+            before = _draws() if tracer.follows_draws else ""
+            result = original(part, *args, **options)
+            # A module that holds one that draws is not to blame.
+            if tracer.follows_draws and not tracer.draws and before != _draws():
+                tracer.draws.append(path or "forward")
+            return result
 
     nn.Module.__call__ = call
-    state = torch.random.get_rng_state()
+    state, draws = _random_states(), _draws()
     try:
         yield
     finally:
+        if not tracer.draws and draws != _draws():
+            tracer.draws.append("forward")
         nn.Module.__call__ = original
-        _put_back(kept)
-        torch.random.set_rng_state(state)
+        for place, before in kept:
+            _put_back(place, before)
+        _set_random_states(state)
 
 
-def _kept(module: nn.Module) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the attributes of every module, caches included, and a copy of them."""
-    kept = [(part.__dict__, dict(part.__dict__)) for part in module.modules()]
-    caches = [v for _, own in kept for v in own.values() if type(v) is dict]
-    return kept + [(cache, dict(cache)) for cache in caches]
+@contextmanager
+def drawing_otherwise(seed: int) -> Iterator[None]:
+    """Give other random numbers for a while."""
+    before = _random_states()
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - what others' code draws from
+    torch.random.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        _set_random_states(before)
 
 
-def _put_back(kept: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-    """Restore attributes after a run, which may have left tensors without memory."""
-    for place, before in kept:
-        if [*map(id, place.values())] != [*map(id, before.values())]:
-            place.clear()
-            place.update(before)
+def _draws() -> str:
+    """Return what changes as soon as anybody draws a random number."""
+    plain, (kind, numbers, *rest), tensor = _random_states()
+    return f"{hash(plain)} {kind} {hash(numbers.tobytes())} {rest} {hash(tensor)}"
+
+
+def _random_states() -> tuple[Any, Any, bytes]:
+    """Return the states of Python's, NumPy's and PyTorch's random numbers."""
+    tensor = torch.random.get_rng_state().numpy().tobytes()
+    return random.getstate(), np.random.get_state(), tensor  # noqa: NPY002
+
+
+def _set_random_states(states: tuple[Any, Any, bytes]) -> None:
+    random.setstate(states[0])
+    np.random.set_state(states[1])  # noqa: NPY002
+    numbers = torch.frombuffer(bytearray(states[2]), dtype=torch.uint8)
+    torch.random.set_rng_state(numbers)
+
+
+def _kept(module: nn.Module) -> Iterator[tuple[Any, Any]]:
+    """Give every container that modules' attributes lead to, and a copy of each.
+
+    Hooks are in such containers too, and attributes of objects that modules have.
+    """
+    waiting: list[Any] = [part.__dict__ for part in module.modules()]
+    # Code runs on stand-ins of those, and on the others themselves.
+    registered = {id(t) for t in (*module.parameters(), *module.buffers())}
+    seen = set()
+    while waiting:
+        place = waiting.pop()
+        if id(place) in seen:
+            continue
+        seen.add(id(place))
+        if isinstance(place, _CONTAINERS):
+            if not isinstance(place, tuple):
+                yield place, place.copy()
+            waiting += place.values() if isinstance(place, dict) else place
+        elif isinstance(place, torch.Tensor):
+            is_real = place.device.type != "meta" and place.numel() <= MOST_COPIED
+            if is_real and id(place) not in registered:
+                yield place, place.detach().clone()
+        elif not isinstance(place, _LEFT_ALONE) and hasattr(place, "__dict__"):
+            waiting.append(place.__dict__)
+
+
+MOST_COPIED = 1 << 20
+"""Elements of a tensor that is registered nowhere, and put back if a run changes it."""
+
+_CONTAINERS = (dict, list, set, deque, tuple)
+_LEFT_ALONE = (type, ModuleType, FunctionType, nn.Module)
+
+
+def _put_back(place: Any, before: Any) -> None:
+    """Restore a container after a run, which may have left tensors without memory."""
+    if isinstance(place, torch.Tensor):
+        if not torch.equal(place, before):
+            with torch.no_grad():
+                place.copy_(before)
+        return
+    if isinstance(place, dict):
+        is_same = list(place) == list(before)
+        now, then = place.values(), before.values()
+    else:
+        is_same, now, then = True, place, before
+    if not is_same or [*map(id, now)] != [*map(id, then)]:
+        place.clear()
+        place.extend(before) if hasattr(place, "extend") else place.update(before)
 
 
 def _leaf(tracer: Tracer, part: nn.Module, args: tuple[Any, ...]) -> Any:

@@ -21,7 +21,7 @@ from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.trace.extremes import symbolic_builtins
 from costmodel.bridge.trace.module_stack import following
 from costmodel.bridge.trace.readers import READERS
-from costmodel.bridge.trace.second_run import admits, check_again
+from costmodel.bridge.trace.second_run import admits, check_again, check_draws
 from costmodel.bridge.trace.tracer import DependsOnDataError, Tracer
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
@@ -78,7 +78,7 @@ def trace(
 
 
 def _found(
-    run: Callable[[Mapping[sympy.Symbol, int]], tuple[Tracer, list[str]]],
+    run: Callable[..., tuple[Tracer, list[str]]],
     samples: Iterable[Mapping[sympy.Symbol, int]],
     title: str,
     batch: Dim,
@@ -102,6 +102,7 @@ def _found(
         network = _network(tracer, outputs, title, batch)
         if check:
             check_again(lambda other: run(other)[0], tracer, title)
+            check_draws(partial(run, values, follows_draws=True), tracer, title)
         if admits(tracer.record, {**values, H: 224, W: 224}):
             return network, tracer
         # Code may branch on sizes: the branch of the usual size is wanted.
@@ -154,6 +155,7 @@ def _run(
     values: Mapping[sympy.Symbol, int],
     *,
     marks: bool,
+    follows_draws: bool = False,
 ) -> tuple[Tracer, list[str]]:
     """Run the module once; return the tracer, and the nodes of the outputs."""
     stored: dict[str, tuple[torch.Tensor, bool]] = {
@@ -167,6 +169,7 @@ def _run(
     tracer = Tracer(
         batch=size(batch), record=Record(values), by_path=stored, readers=READERS,
         keeps_identities=isinstance(module, fx.GraphModule), marks_unknown=marks,
+        follows_draws=follows_draws,
     )  # fmt: skip
     image = _image(tracer, shape, batch)
     try:

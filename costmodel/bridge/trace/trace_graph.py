@@ -25,6 +25,10 @@ class TraceGraph(Graph):
     """Every parameter (true) and buffer (false) by its path, shared ones once."""
     keeps_identities: bool = False
     used: set[str] = field(default_factory=set)
+    draws: list[str] = field(default_factory=list)
+    """The module whose code drew a random number first, if any did."""
+    follows_draws: bool = False
+    """Whether to find out which it was, and not just that there was one."""
 
     def __post_init__(self) -> None:
         """Start with nothing known."""

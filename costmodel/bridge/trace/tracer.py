@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from costmodel.bridge.trace.dispatch import Readers
 
 
+FEW = 64
+"""Elements up to which tensors that no input and no weight reaches keep numbers."""
+
+
 class DependsOnDataError(CostModelError):
     """The code's control flow depends on the values in a tensor."""
 
@@ -162,7 +166,9 @@ class Tracer(TraceGraph, TorchFunctionMode):
                 for path in one.sources
             )
         )
-        if any(one is not None for one in known):
+        if any(one is not None for one in known) and (
+            sources or not all(map(_is_small, _tensors(args, options)))
+        ):
             result = self.run(func, args, options)
         else:
             if name in FILLED and any(
@@ -183,6 +189,14 @@ class Tracer(TraceGraph, TorchFunctionMode):
                 )
                 self.know(value, Constant(sizes, sources, is_itself=is_itself))
         return result
+
+
+def _is_small(value: torch.Tensor) -> bool:
+    """Say whether a tensor has numbers, and so few that working with them is no work.
+
+    Code may ask for them: of a draw, whether it is below a half.
+    """
+    return bool(value.device.type != "meta" and value.numel() <= FEW)
 
 
 def _recurrent(x: torch.Tensor, states: Any, *, is_both: bool) -> Any:

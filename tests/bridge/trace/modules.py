@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -170,6 +171,51 @@ class Branching(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the input, or minus the input."""
         return x if x.sum() > 0 else -x
+
+
+class Notebook:
+    """An object of a module's that remembers what was run."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.pages: list[Any] = [{}, [], set(), deque()]
+        self.last: Any = None
+
+
+class Meddling(nn.Module):
+    """Changes itself while it runs: hooks, buffers, and what it keeps anywhere."""
+
+    def __init__(self) -> None:
+        """Start without any of it."""
+        super().__init__()
+        self.layer = nn.Conv2d(3, 3, 1)
+        self.notebook, self.is_hooked, self.gone = Notebook(), False, 1
+        self.kept: OrderedDict[str, Any] = OrderedDict(inner={"values": [1]})
+        self.count = torch.zeros(2)  # registered nowhere
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Convolve, and leave traces everywhere."""
+        if not self.is_hooked:
+            self.is_hooked = True
+            self.layer.register_forward_hook(lambda *_: None)
+            self.register_forward_pre_hook(lambda *_: None)
+            self.layer.register_full_backward_hook(lambda *_: None)
+            self.register_buffer("seen", torch.zeros(1))
+            self.add_module("another", nn.ReLU())
+            del self.gone
+        self.count += 1
+        self.count[1].mul_(2)
+        first, second, third, fourth = self.notebook.pages
+        first[len(first)] = x
+        second.append(x)
+        third.add(len(third))
+        fourth.appendleft(x)
+        self.notebook.last = x
+        self.kept["inner"]["values"].append(x)
+        self.kept.move_to_end("inner")
+        self.kept[f"page {len(self.kept)}"] = x
+        result: torch.Tensor = self.layer(x)
+        return result
 
 
 class Caching(nn.Module):

@@ -23,7 +23,7 @@ from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network, parameters_by_name
 from tests.bridge.trace.executed import executed
-from tests.bridge.trace.modules import Branching, Caching, Code, conv
+from tests.bridge.trace.modules import Branching, Caching, Code, Meddling, conv
 from tests.zoo import torchvision_models
 
 
@@ -84,6 +84,67 @@ def test_a_module_is_left_as_it_was_where_tracing_fails() -> None:
         trace(module)
     assert before == list(everything(module))
     assert (nn.Module.__call__, max, min) == (call, *extremes)
+
+
+def written(value: Any, seen: tuple[int, ...] = ()) -> str:
+    """Return all that an object leads to, as text; tensors by their identity."""
+    if id(value) in seen:
+        return "again"
+    seen = (*seen, id(value))
+    if isinstance(value, dict):
+        return str([(key, written(one, seen)) for key, one in value.items()])
+    if isinstance(value, (list, tuple, set)) or type(value).__name__ == "deque":
+        return str([written(one, seen) for one in value])
+    if hasattr(value, "__dict__") and not isinstance(value, (torch.Tensor, type)):
+        return f"{id(value)} {written(vars(value), seen)}"
+    return str(id(value)) if isinstance(value, torch.Tensor) else repr(value)
+
+
+def test_what_a_module_does_to_itself_while_it_runs_is_undone() -> None:
+    module = nn.Sequential(Meddling(), plain(), conv(8, 3), Meddling())
+    module[3].add_module("shared", module[0])
+    before, real = written(module), torch.zeros(1, 3, 4, 4)
+    assert trace(module)
+    assert written(module) == before
+    assert module[0].count.tolist() == module[3].count.tolist() == [0, 0]
+    assert module(real).device.type == "cpu"
+    assert written(module) != before
+
+
+def at_random(draw: Callable[[], object]) -> nn.Module:
+    """Return a module that runs one more convolution in half of all draws."""
+
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = m.wide(m.first(x)) if draw() else m.first(x)
+        return found
+
+    return nn.Sequential(Code(forward, first=conv(3, 3), wide=conv(3, 3)))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: torch.rand(1).item() < 0.5,
+        lambda: bool(torch.rand(()) < 0.5),
+        lambda: torch.bernoulli(torch.tensor(0.5)).item(),
+        lambda: torch.randint(2, (1,)).tolist()[0],
+        lambda: random.random() < 0.5,  # noqa: S311 - keeps no secret
+        lambda: random.choice([True, False]),  # noqa: S311
+        lambda: np.random.rand() < 0.5,  # noqa: NPY002 - as others' code has it
+    ],
+)
+def test_what_a_random_draw_decides_is_refused(draw: Callable[[], object]) -> None:
+    module, numbers = at_random(draw), seeds()
+    with pytest.raises(CostModelError, match=r'at another random draw, in "0": .*wide'):
+        trace(module)
+    assert numbers == seeds()
+
+
+def test_random_numbers_that_decide_nothing_are_no_matter() -> None:
+    module, single = at_random(lambda: torch.rand(1).item() < 2), conv(3, 3)
+    numbers = seeds()
+    assert cm.cost(trace(module)).macs == 2 * cm.cost(trace(single)).macs
+    assert numbers == seeds()
 
 
 def test_what_a_module_keeps_for_the_next_call_is_forgotten() -> None:
