@@ -42,7 +42,7 @@ def types(session: nox.Session) -> None:
 def floors(session: nox.Session) -> None:
     """Check that a floor imports only lower floors."""
     session.install(*CONSTRAINTS, "import-linter", ".")
-    ask = "import costmodel, pathlib; print(pathlib.Path(costmodel.__file__).parents[1])"
+    ask = "import costmodel as cm, pathlib; print(pathlib.Path(cm.__file__).parents[1])"
     with session.chdir(session.create_tmp()):
         place = str(session.run("python", "-c", ask, silent=True)).strip()
     with session.chdir(place):  # so that what is installed comes before the checkout
