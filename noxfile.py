@@ -7,6 +7,7 @@ PyTorch is large: the sessions that need it share one environment, .nox/everythi
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types; PyTorch counts as untyped, so it is not installed here."""
-    session.install(*CONSTRAINTS, "mypy", "hypothesis", "jinja2", ".")
+    install(session, "mypy", "hypothesis", "jinja2")
     with session.chdir(session.create_tmp()):  # where what is installed is found
         session.run("mypy", "--config-file", str(CONFIG), "-p", "costmodel")
 
@@ -41,7 +42,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def floors(session: nox.Session) -> None:
     """Check that a floor imports only lower floors."""
-    session.install(*CONSTRAINTS, "import-linter", ".")
+    install(session, "import-linter")
     ask = "import costmodel as cm, pathlib; print(pathlib.Path(cm.__file__).parents[1])"
     with session.chdir(session.create_tmp()):
         place = str(session.run("python", "-c", ask, silent=True)).strip()
@@ -135,6 +136,13 @@ def timm_features(session: nox.Session) -> None:
     python = everything(session)
     session.run(python, "-m", "tests.runtime.timm_features", *session.posargs)
     session.run(python, "-m", "tests.runtime.timm_table", *session.posargs[:1])
+
+
+def install(session: nox.Session, *tools: str) -> None:
+    """Install costmodel as its users do, and tools that look at it."""
+    # Files that are gone since would be installed from there.
+    shutil.rmtree("build", ignore_errors=True)
+    session.install(*CONSTRAINTS, *tools, ".")
 
 
 def everything(session: nox.Session) -> str:
