@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from queue import Queue
+from tempfile import mkdtemp
 from threading import Lock, Thread
 from typing import Any
+
+from tests.distributions import write_metadata
 
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -22,13 +29,28 @@ class EngineError(Exception):
     """A process of an engine ended before its work did."""
 
 
+@cache
+def metadata(tree: Path) -> str:
+    """Return a folder with what installing a tree would say of its entry points.
+
+    What is installed names modules of this engine, which another has elsewhere.
+    """
+    folder = Path(mkdtemp(prefix="engine-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    project = tomllib.loads((tree / "pyproject.toml").read_text("utf-8"))["project"]
+    named = project["name"], project["entry-points"], project["version"]
+    write_metadata(folder, *named)
+    return str(folder)
+
+
 def started(tree: Path, what: str) -> subprocess.Popen[str]:
     """Start a process in which ``import costmodel`` finds the engine of a tree."""
+    path = os.pathsep.join([metadata(tree), str(tree)])
     return subprocess.Popen(
         [sys.executable, str(WORKER), str(tree), what],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
         # Python's own order of sets is the same in all runs.
-        env={**os.environ, "PYTHONPATH": str(tree), "PYTHONHASHSEED": "0"},
+        env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
     )  # fmt: skip
 
 

@@ -34,6 +34,9 @@ HOMES = {
         "costmodel.analysis.receptive_field.exact_support",
         "costmodel.analysis.support",
     ),
+    "tensor_networks": ("costmodel.testing.tensors", "costmodel.testing_tensors"),
+    "product_networks": ("costmodel.testing.products", "costmodel.testing_products"),
+    "enlarging_networks": ("costmodel.testing.products", "costmodel.testing_products"),
 }
 """Modules in which an engine keeps what it does not offer by itself."""
 

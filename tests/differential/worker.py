@@ -20,7 +20,7 @@ from typing import Any
 
 from comparison import Comparison
 from formulas import Formulas, written
-from observe import ALWAYS, HALF, SECTIONS, observed
+from observe import ALWAYS, HALF, SECTIONS, located, observed
 
 import costmodel as cm
 from costmodel.errors import CostModelError
@@ -138,15 +138,13 @@ def generated(job: Mapping[str, Any]) -> Iterator[Named]:
 def strategies() -> dict[str, Any]:
     """Return the strategies of networks that the engine comes with, by name."""
     from costmodel.testing import networks
-    from costmodel.testing.products import enlarging_networks, product_networks
-    from costmodel.testing.tensors import tensor_networks
 
     return {
         "networks": networks(),
         "bound": networks(height=16, width=19),
-        "tensors": tensor_networks(),
-        "products": product_networks(),
-        "enlarging": enlarging_networks(cm.H, cm.W),
+        "tensors": located("tensor_networks")(),
+        "products": located("product_networks")(),
+        "enlarging": located("enlarging_networks")(cm.H, cm.W),
     }
 
 
