@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from costmodel.network import operators as op
 from costmodel.network.build import image, network
 from costmodel.network.building.builder import apply
 from costmodel.network.shape import Shape
+from tests.distributions import ROOT, check, environment, write_metadata
 
 
 OPERATOR = '''
@@ -66,20 +66,12 @@ class L2(nn.Module):
 
 register_module(L2Pool, L2, L2, read=lambda m: m.layer, positive=lambda m: m.pool)
 '''
-ENTRIES = """
-[costmodel.operators]
-added = added
-[costmodel.torch]
-added = added_torch
-"""
-METADATA = "Metadata-Version: 2.1\nName: added\nVersion: 1\n"
-WRITTEN = {
-    "added.py": OPERATOR,
-    "added_torch.py": MODULE,
-    "added-1.dist-info/entry_points.txt": ENTRIES,
+ENTRIES = {
+    "costmodel.operators": {"added": "added"},
+    "costmodel.torch": {"added": "added_torch"},
 }
-"""The package; pip writes its entry points from four lines of its pyproject.toml."""
-ROOT = Path(__file__).parents[2]
+WRITTEN = {"added.py": OPERATOR, "added_torch.py": MODULE}
+"""The package, and its entry points: four lines of its pyproject.toml."""
 
 
 def code(text: str) -> list[str]:
@@ -90,19 +82,12 @@ def code(text: str) -> list[str]:
 def test_three_files_and_thirty_lines_are_all_that_an_operator_takes(
     tmp_path: Path,
 ) -> None:
-    assert len(WRITTEN) <= 3
+    assert len(WRITTEN) + 1 <= 3  # and its pyproject.toml
     assert len(code(OPERATOR)) + len(code(MODULE)) <= 30
-    (tmp_path / "added-1.dist-info").mkdir()
-    for name, text in {**WRITTEN, "added-1.dist-info/METADATA": METADATA}.items():
+    for name, text in WRITTEN.items():
         (tmp_path / name).write_text(text.lstrip(), encoding="utf-8")
-    path = os.pathsep.join([str(tmp_path), *filter(None, [os.getenv("PYTHONPATH")])])
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider",
-         "tests/added/operator_class.py"],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": path},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout
+    write_metadata(tmp_path, "added", ENTRIES)
+    check(tmp_path, "tests/added/operator_class.py")
 
 
 class Doubled(op.Elementwise):
@@ -173,14 +158,8 @@ def test_what_is_no_new_operator_is_refused(operator: type, problem: str) -> Non
 
 def offered(folder: Path, group: str, value: str, code: str) -> None:
     """Write a package that names something under an entry-point group."""
-    (folder / "added-1.dist-info").mkdir()
-    written = {
-        "broken.py": code,
-        "added-1.dist-info/entry_points.txt": f"[{group}]\nours = {value}\n",
-        "added-1.dist-info/METADATA": METADATA,
-    }
-    for name, text in written.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "broken.py").write_text(code, encoding="utf-8")
+    write_metadata(folder, "added", {group: {"ours": value}})
 
 
 @pytest.mark.parametrize(
@@ -207,11 +186,9 @@ def test_a_package_that_cannot_be_imported_is_named(
 @pytest.mark.parametrize("group", ["operators", "architectures"])
 def test_the_command_line_says_so_in_one_line(tmp_path: Path, group: str) -> None:
     offered(tmp_path, f"costmodel.{group}", "broken", "1 / 0")
-    path = os.pathsep.join([str(tmp_path), *filter(None, [os.getenv("PYTHONPATH")])])
     run = subprocess.run(
-        [sys.executable, "-m", "costmodel", "show", "lenet5"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},
-        capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "costmodel", "show", "lenet5"], cwd=tmp_path,
+        env=environment(tmp_path), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (run.returncode, run.stdout) == (4, "")
     assert run.stderr.splitlines() == [
