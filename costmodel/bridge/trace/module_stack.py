@@ -39,19 +39,19 @@ def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
             made = _leaf(tracer, part, args)
             if made is not None:
                 return made
-            before = _draws() if tracer.follows_draws else ""
+            before = _random_states() if tracer.follows_draws else ()
             result = original(part, *args, **options)
             # A module that holds one that draws is not to blame.
-            if tracer.follows_draws and not tracer.draws and before != _draws():
+            if before and not tracer.draws and before != _random_states():
                 tracer.draws.append(path or "forward")
             return result
 
     nn.Module.__call__ = call
-    state, draws = _random_states(), _draws()
+    state = _random_states()
     try:
         yield
     finally:
-        if not tracer.draws and draws != _draws():
+        if not tracer.draws and state != _random_states():
             tracer.draws.append("forward")
         nn.Module.__call__ = original
         for place, before in kept:
@@ -72,23 +72,24 @@ def drawing_otherwise(seed: int) -> Iterator[None]:
         _set_random_states(before)
 
 
-def _draws() -> str:
-    """Return what changes as soon as anybody draws a random number."""
-    plain, (kind, numbers, *rest), tensor = _random_states()
-    return f"{hash(plain)} {kind} {hash(numbers.tobytes())} {rest} {hash(tensor)}"
+def _random_states() -> tuple[Any, ...]:
+    """Return the states of Python's, NumPy's and PyTorch's random numbers.
+
+    They are equal as long as nobody draws.
+    """
+    numbers: Any = np.random.get_state()  # noqa: NPY002
+    kind, words, *rest = numbers
+    tensor = torch.random.get_rng_state()
+    return random.getstate(), kind, words.tobytes(), rest, tensor.numpy().tobytes()
 
 
-def _random_states() -> tuple[Any, Any, bytes]:
-    """Return the states of Python's, NumPy's and PyTorch's random numbers."""
-    tensor = torch.random.get_rng_state().numpy().tobytes()
-    return random.getstate(), np.random.get_state(), tensor  # noqa: NPY002
-
-
-def _set_random_states(states: tuple[Any, Any, bytes]) -> None:
-    random.setstate(states[0])
-    np.random.set_state(states[1])  # noqa: NPY002
-    numbers = torch.frombuffer(bytearray(states[2]), dtype=torch.uint8)
-    torch.random.set_rng_state(numbers)
+def _set_random_states(states: tuple[Any, ...]) -> None:
+    plain, kind, numbers, rest, tensor = states
+    random.setstate(plain)
+    words = np.frombuffer(numbers, dtype=np.uint32)
+    np.random.set_state((kind, words, *rest))  # noqa: NPY002
+    state = torch.frombuffer(bytearray(tensor), dtype=torch.uint8)
+    torch.random.set_rng_state(state)
 
 
 def _kept(module: nn.Module) -> Iterator[tuple[Any, Any]]:

@@ -51,7 +51,8 @@ def check_again(
             raise
         except Exception:  # noqa: BLE001, S112 - the module itself refuses this size
             continue
-        _compare(first, second, values, title)
+        if found := _difference(first, second, values):
+            raise _differs(first, title, values, *found)
         return
 
 
@@ -69,16 +70,14 @@ def check_draws(
             except Exception as error:
                 fails = f"trace: {title} fails at another random draw: {error}"
                 raise CostModelError(fails) from error
-        try:
-            _compare(first, second, first.record.values, title)
-        except CostModelError as error:
+        if found := _difference(first, second, first.record.values):
+            node, reason = found
             where = (second.draws or first.draws)[0]
-            said = str(error).partition("otherwise at ")[2].partition(": ")[2]
             raise CostModelError(
                 f'trace: {title} runs other layers at another random draw, in "{where}"'
-                f": {said or error}; chance decides what runs, as in stochastic depth; "
-                "trace it in evaluation mode"
-            ) from error
+                f': {node.operator.kind} "{node.name}", {reason}; chance decides what '
+                "runs, as in stochastic depth; trace it in evaluation mode"
+            )
 
 
 def _others(record: Record) -> Iterator[Values]:
@@ -111,21 +110,22 @@ HOLDS: dict[str, Callable[[int, int], bool]] = {
 }
 
 
-def _compare(first: Tracer, second: Tracer, values: Values, title: str) -> None:
+def _difference(
+    first: Tracer, second: Tracer, values: Values
+) -> tuple[Node, str] | None:
+    """Return the first node that another run has otherwise, and how."""
     theirs = second.nodes
     for name, node in first.nodes.items():
         other = theirs.get(name)
         if other is None or other.operator.kind != node.operator.kind:
             kind = "nothing" if other is None else other.operator.kind
-            raise _differs(first, title, values, node, f"it is {kind} there")
+            return node, f"it is {kind} there"
         expected = _numbers(node.output, values)
         if expected != _numbers(other.output, values):
             there = "×".join(map(str, _numbers(other.output, values)))
-            reason = f"{node.output} is {there} there"
-            raise _differs(first, title, values, node, reason)
-    if len(theirs) > len(first.nodes):
-        name = next(name for name in theirs if name not in first.nodes)
-        raise _differs(first, title, values, theirs[name], "it is nothing here")
+            return node, f"{node.output} is {there} there"
+    more = [node for name, node in theirs.items() if name not in first.nodes]
+    return (more[0], "it is nothing here") if more else None
 
 
 def _numbers(shape: Shape, values: Values) -> tuple[int, ...]:
