@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import entry_points
 
 from costmodel.errors import CostModelError
@@ -12,8 +12,9 @@ GROUP = "costmodel.operators"
 """The entry-point group under which packages offer operators."""
 
 
+@cache
 def import_all(group: str) -> None:
-    """Import the modules that packages name under an entry-point group.
+    """Import the modules that packages name under an entry-point group, once.
 
     **Errors**: an entry point that cannot be imported, and the package that has it.
     """
@@ -29,7 +30,6 @@ def import_all(group: str) -> None:
             ) from error
 
 
-@lru_cache(maxsize=1)
 def discover() -> None:
     """Import every package that offers operators; each registers its own."""
     import_all(GROUP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Literal, get_args
 
 import sympy
@@ -145,7 +145,7 @@ def claim(
 
 def claims() -> dict[str, Claim]:
     """Return every claim by name, in the order of their definition."""
-    _discover()
+    import_all(GROUP)
     return dict(_CLAIMS)
 
 
@@ -159,9 +159,3 @@ def judge(chosen: Iterable[Claim]) -> Iterator[Ruling]:
 
 
 _CLAIMS: dict[str, Claim] = {}
-
-
-@lru_cache(maxsize=1)
-def _discover() -> None:
-    """Import every package that offers claims."""
-    import_all(GROUP)

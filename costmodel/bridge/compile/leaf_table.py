@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Collection
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import sympy
@@ -250,7 +250,6 @@ MODULES: dict[type[nn.Module], Callable[[Any], op.Operator]] = {
 """By their exact type: a subclass may do something else."""
 
 
-@lru_cache(maxsize=1)
 def discover() -> None:
     """Import what registers modules for operators of other packages, once."""
     import_all("costmodel.torch")

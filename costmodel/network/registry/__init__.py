@@ -225,7 +225,6 @@ def _build(name: str, options: tuple[tuple[str, Any], ...]) -> Network:
 _REGISTRY: dict[str, Architecture] = {}
 
 
-@lru_cache(maxsize=1)
 def _discover() -> None:
     """Import every package that offers architectures."""
     discover()  # architectures may be made of operators of other packages
