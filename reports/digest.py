@@ -55,7 +55,11 @@ def program() -> str:
 
 
 def _files() -> Iterator[tuple[str, Path]]:
-    """Give the files of our packages and of those that offer architectures, by name."""
+    """Give the files of our packages and of those that offer architectures, by name.
+
+    Installed, ours are in one another, and each file counts once.
+    """
+    seen: set[Path] = set()
     offered = [
         entry.module.partition(".")[0]
         for group in ("costmodel.architectures", "costmodel.claims")
@@ -66,7 +70,8 @@ def _files() -> Iterator[tuple[str, Path]]:
         places = (spec.submodule_search_locations if spec else None) or ()
         for place in places:
             for path in Path(place).rglob("*"):
-                if path.suffix in _SUFFIXES:
+                if path.suffix in _SUFFIXES and path not in seen:
+                    seen.add(path)
                     yield f"{name}/{path.relative_to(place).as_posix()}", path
 
 

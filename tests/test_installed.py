@@ -107,11 +107,15 @@ def test_a_checkout_uses_its_own_files_whatever_is_installed(
     ]  # fmt: skip
 
 
-def test_every_folder_of_python_files_is_installed(python: Path) -> None:
+def test_every_file_is_installed_or_is_the_checkouts_own(
+    python: Path, checkout: Path
+) -> None:
     folder = python.parent
     code = "import costmodel, pathlib; print(pathlib.Path(costmodel.__file__).parent)"
     where = Path(ran(python, "-c", code, where=folder).strip())
-    if where.is_relative_to(python.parent.parent):  # copied
+    is_copied = where.is_relative_to(python.parent.parent)
+    assert is_copied != (where == checkout / "costmodel")
+    if is_copied:
         for name, top in (("", "costmodel"), ("zoo", "architectures"),
                           ("reports", "reports")):  # fmt: skip
             known = {path.relative_to(ROOT / top) for path in (ROOT / top).rglob("*")

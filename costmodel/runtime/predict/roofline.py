@@ -150,13 +150,13 @@ def _layers(prediction: Prediction) -> Iterator[Layer]:
     rows = {row.name: row for row in costs.rows}
     peak_flops, peak_bytes = _peaks(prediction.profile)
     known: dict[int, Dim] = {}
-    for nodes, group in groupby(prediction.rows, key=lambda row: row.kernel.nodes):
+    for nodes, group in groupby(prediction.rows, key=lambda row: row.nodes):
         run = tuple(group)
         flops = as_dim(sympy.Add(*(_flops(rows[name], known) for name in nodes)))
         moved = as_dim(sympy.expand(sympy.Add(*(_moved(row.kernel) for row in run))))
         yield Layer(
             nodes,
-            tuple(dict.fromkeys(row.kernel.kind for row in run)),
+            tuple(dict.fromkeys(row.kind for row in run)),
             flops,
             moved,
             as_dim(flops / peak_flops),

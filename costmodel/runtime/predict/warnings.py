@@ -69,7 +69,7 @@ def warnings_of(rows: Sequence[Row], profile: Profile) -> Iterator[str]:
     groups: dict[tuple[str, str], list[tuple[float, str, int]]] = {}
     for row in rows:
         for feature, times, value in _outside(row, profile):
-            found = groups.setdefault((row.kernel.kind, feature), [])
+            found = groups.setdefault((row.kind, feature), [])
             found.append((times, row.name, value))
     for (kind, feature), found in groups.items():
         yield _sentence(profile, kind, feature, found)
@@ -80,7 +80,7 @@ def _guessed(rows: Sequence[Row], seconds: Sequence[Dim]) -> Iterator[str]:
     guessed = [row for row in rows if not row.is_modelled]
     if not guessed:
         return
-    names = ", ".join(sorted({row.kernel.kind for row in guessed}))
+    names = ", ".join(sorted({row.kind for row in guessed}))
     where = guessed[0].name
     if len(guessed) > 1:
         where = f"{where} and {len(guessed) - 1} more"
