@@ -15,6 +15,7 @@ from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.trace.call import Reader, TorchCall
 from costmodel.bridge.trace.function_names import canonical
+from costmodel.bridge.trace.signatures import bound
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 
@@ -26,23 +27,18 @@ class Readers:
     Readers in ``of_sizes`` need the formulas of sizes, which kernels do not get.
     """
 
-    find: Callable[[str, Any], Reader | None]
+    find: Callable[[str], Reader | None]
     of_sizes: Collection[str]
-
-    def keeps_sizes(self, name: str, func: Any) -> bool:
-        """Say whether a function normalizes its operand, and keeps its sizes."""
-        found = self.find(name, func)
-        return found is not None and found.keeps_sizes
 
     def read(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
         """Read one call by the reader of its name, or by its kernels."""
         name = canonical(func)
-        reader = self.find(name, func)
-        if reader is None:
+        reader, given = self.find(name), bound(func, args, options)
+        if reader is None or given is None:
             return self.by_kernels(tracer, func, args, options)
         result = tracer.run(func, args, options)
         try:
-            reader(TorchCall(tracer, name, args, options, result))
+            reader(TorchCall(tracer, name, args, options, result, given))
         except NoRule:
             return self.by_kernels(tracer, func, args, options)
         return result
@@ -89,14 +85,15 @@ class Kernels(TorchDispatchMode):
             return func(*args, **options)
         # Kernels get plain numbers: a view's sizes have lost their formulas.
         is_known = name not in self.readers.of_sizes
-        reader = self.readers.find(name, func) if is_known else None
-        if reader is None:
+        reader = self.readers.find(name) if is_known else None
+        given = bound(func, args, options)
+        if reader is None or given is None:
             if func not in decomposition_table:
                 raise _MissingError(name)
             with self:
                 return decomposition_table[func](*args, **options)
         result = func(*args, **options)
-        reader(TorchCall(self.tracer, name, tuple(args), options, result))
+        reader(TorchCall(self.tracer, name, tuple(args), options, result, given))
         return result
 
     def _is_reached(self, args: Any, options: Any) -> bool:

@@ -16,6 +16,7 @@ from costmodel.bridge.trace.constant_sizes import sizes_of
 from costmodel.bridge.trace.function_names import (
     FILLED,
     MADE_ANEW,
+    NORMALIZES,
     OF_TWO,
     PRODUCTS,
     RECURRENT,
@@ -95,13 +96,13 @@ class Tracer(TraceGraph, TorchFunctionMode):
         x = args[0] if args else None
         written = getattr(func, "__name__", "")
         name = canonical(func)
-        normalizes = self.readers.keeps_sizes(name, func)
+        normalizes = name in NORMALIZES
         if not isinstance(x, torch.Tensor) or not (normalizes or keeps_sizes(name)):
             return None
         if normalizes and not _fits(x, args, options):
             return None
         if name in OF_TWO:
-            other = args[1] if len(args) > 1 else None
+            other = args[1] if len(args) == 2 else None
             single = isinstance(other, (int, float)) or (
                 isinstance(other, torch.Tensor) and other.shape == x.shape
             )

@@ -21,15 +21,16 @@ from costmodel.bridge.importing.readers.parts import (
 )
 from costmodel.bridge.importing.readers.views import product, reshape
 from costmodel.bridge.importing.symbolic_int import formula_of
-from costmodel.bridge.trace.call import Reader, TorchCall, taking
+from costmodel.bridge.trace.call import Reader, TorchCall
 
 
 def view(call: TorchCall) -> None:
     """Read a view or a reshape."""
-    x, wanted = call.x(), call.rest(1, "shape")
-    if len(wanted) == 1 and isinstance(wanted[0], torch.dtype):
+    x = call.x()
+    if call.get("dtype") is not None:
         call.give(x)
         return
+    wanted = call.list_of("shape" if call.get("size") is None else "size")
     known = [None if int.__eq__(w, -1) else formula_of(w) for w in wanted]
     reshape(call, x, views.resolved(call, x, known))
 
@@ -74,7 +75,7 @@ def unsqueeze(call: TorchCall) -> None:
 def permute(call: TorchCall) -> None:
     """Read a permutation of axes."""
     x = call.x()
-    views.permuted(call, x, [d % len(x.sizes) for d in call.rest(1, "dims")])
+    views.permuted(call, x, [d % len(x.sizes) for d in call.list_of("dims")])
 
 
 def transpose(call: TorchCall) -> None:
@@ -112,9 +113,9 @@ def matrix_transpose(call: TorchCall) -> None:
 
 def expand(call: TorchCall) -> None:
     """Read an expansion of axes of size 1, without a copy."""
-    x, wanted = call.x(), call.rest(1, "size")
-    if len(wanted) == 1 and isinstance(wanted[0], torch.Tensor):
-        sizes: Sequence[Size] = call.operand(wanted[0]).sizes
+    x, wanted = call.x(), call.list_of("size")
+    if call.get("other") is not None:
+        sizes: Sequence[Size] = call.x("other").sizes
     else:
         whole = (*views.ones(len(wanted) - len(x.sizes)), *x.sizes)
         pairs = zip(wanted, whole, strict=True)
@@ -124,7 +125,7 @@ def expand(call: TorchCall) -> None:
 
 def repeat(call: TorchCall) -> None:
     """Read a tensor repeated along its axes."""
-    views.repeat(call, [formula_of(t) for t in call.rest(1, "repeats")])
+    views.repeat(call, [formula_of(t) for t in call.list_of("repeats")])
 
 
 def roll(call: TorchCall) -> None:
@@ -233,41 +234,38 @@ def stack(call: TorchCall) -> None:
 
 def unfold(call: TorchCall) -> None:
     """Read windows laid out as columns (im2col)."""
-    if len(call.args) > 1 and call.options.get("dimension") is not None:
+    if call.get("dimension") is not None:
         raise NoRule
     columns(call)
 
 
-_SPLIT = taking("input split_size_or_sections dim", split)
-_TURNED = taking("input", matrix_transpose)
-
 AXES: dict[str, Reader] = {
-    "view": taking("input shape", view),
-    "reshape": taking("input shape", view),
-    "view_as": taking("input other", view_as),
-    "flatten": taking("input start_dim end_dim", flatten),
-    "unflatten": taking("input dim sizes", unflatten),
-    "squeeze": taking("input dim", squeeze),
-    "unsqueeze": taking("input dim", unsqueeze),
-    "permute": taking("input dims", permute),
-    "transpose": taking("input dim0 dim1", transpose),
-    "movedim": taking("input source destination", movedim),
-    "t": _TURNED,
-    "T": _TURNED,
-    "mT": _TURNED,
-    "expand": taking("input size", expand),
-    "expand_as": taking("input size", expand),
-    "repeat": taking("input repeats", repeat),
-    "roll": taking("input", roll),
-    "flip": taking("input", flip),
-    "narrow": taking("input dim start length", narrow),
-    "chunk": taking("input chunks dim", split),
-    "split": _SPLIT,
-    "split_with_sizes": _SPLIT,
-    "unbind": taking("input dim", unbind),
-    "iter": taking("input dim", unbind),
-    "getitem": taking("input", getitem),
-    "cat": taking("tensors dim", cat),
-    "stack": taking("tensors dim", stack),
-    "unfold": taking("input kernel_size dilation padding stride", unfold),
+    "view": view,
+    "reshape": view,
+    "view_as": view_as,
+    "flatten": flatten,
+    "unflatten": unflatten,
+    "squeeze": squeeze,
+    "unsqueeze": unsqueeze,
+    "permute": permute,
+    "transpose": transpose,
+    "movedim": movedim,
+    "t": matrix_transpose,
+    "T": matrix_transpose,
+    "mT": matrix_transpose,
+    "expand": expand,
+    "expand_as": expand,
+    "repeat": repeat,
+    "roll": roll,
+    "flip": flip,
+    "narrow": narrow,
+    "chunk": split,
+    "split": split,
+    "split_with_sizes": split,
+    "unbind": unbind,
+    "iter": unbind,
+    "getitem": getitem,
+    "cat": cat,
+    "stack": stack,
+    "unfold": unfold,
 }
