@@ -65,21 +65,18 @@ def overloads(func: Callable[..., Any]) -> tuple[tuple[Parameter, ...], ...]:
     >>> [p.name for p in overloads(torch.Tensor.unfold)[0]]
     ['input', 'dimension', 'size', 'step']
     """
-    if hasattr(func, "_schema"):
+    if isinstance(func, torch._ops.OpOverload):
         return (_of_schema(func._schema),)
     name = canonical(func)
     found = _of_python(func) if isinstance(func, FunctionType) else None
     if found is not None:
         return (found,)
-    packet = None
-    if name not in OF_THE_TENSOR_ALONE:
-        own = getattr(func, "__name__", "")
-        kernels = (getattr(torch.ops.aten, one, None) for one in (own, name))
-        packet = next(filter(None, kernels), None)
-    if packet is None:
-        return ((Parameter("input"), Parameter("other", default=None)),)
-    all_ = (getattr(packet, one)._schema for one in packet.overloads())
-    return tuple(_of_schema(one) for one in all_ if not _is_other(one))
+    own = getattr(func, "__name__", name)
+    for one in (name if own.startswith("__") else own, name):
+        if packet := getattr(torch.ops.aten, one, None):
+            schemas = (getattr(packet, key)._schema for key in packet.overloads())
+            return tuple(_of_schema(s) for s in schemas if not _is_other(s))
+    return ((Parameter("input"), Parameter("other", default=None)),)
 
 
 def _is_other(schema: Any) -> bool:
@@ -123,6 +120,8 @@ def bound(
     >>> bound(torch.Tensor.var, (torch.ones(2, 2), 1), {"keepdims": True})["keepdim"]
     True
     """
+    if canonical(func) in OF_THE_TENSOR_ALONE:
+        return {"input": args[0]}
     named = {_name(key): value for key, value in options.items()}
     found = (_bound(one, args, named) for one in overloads(func))
     return next((one for one in found if one is not None), None)

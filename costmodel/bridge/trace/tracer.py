@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from costmodel.bridge.trace.dispatch import Readers
 
 
+MOVES = {torch.Tensor.to, torch.Tensor.cpu, torch.Tensor.cuda}
+"""Methods that move a tensor to a device, of which tensors without memory have none."""
+
+
 class DependsOnDataError(CostModelError):
     """The code's control flow depends on the values in a tensor."""
 
@@ -80,6 +84,13 @@ class Tracer(TraceGraph, TorchFunctionMode):
         if made is not None:
             return made
         args, options = tree_map(self.twin, (tuple(args), dict(options)))
+        if func in MOVES:
+            devices = (str, torch.device)
+            args = tuple("meta" if isinstance(a, devices) else a for a in args)
+            func, args = (
+                torch.Tensor.to,
+                args if func == torch.Tensor.to else (*args[:1], "meta"),
+            )
         if canonical(func) in RECURRENT and len(args) == 9:
             return _recurrent(*args[:2], is_both=args[7])
         device = options.get("device")

@@ -141,9 +141,18 @@ def flip(call: TorchCall) -> None:
 def narrow(call: TorchCall) -> None:
     """Read a part of an axis."""
     x = call.x()
-    axis = call.get("dim") % len(x.sizes)
-    start, length = (formula_of(call.get(name)) for name in ("start", "length"))
+    axis, start = _axis(call, x), formula_of(call.get("start"))
+    start = bound(call, start, x.sizes[axis])
+    length = formula_of(call.get("length"))
     call.give(part(call, x, axis, start, length, is_step=False))
+
+
+def select(call: TorchCall) -> None:
+    """Read a single position of an axis, which goes."""
+    x = call.x()
+    axis, start = _axis(call, x), formula_of(call.get("index"))
+    start = bound(call, start, x.sizes[axis])
+    views.without(call, part(call, x, axis, start, size(1)), {axis})
 
 
 def _axis(call: TorchCall, x: Traced) -> int:
@@ -155,13 +164,29 @@ def split(call: TorchCall) -> None:
     """Read a tensor in so many parts, or in parts of some sizes."""
     x = call.x()
     axis, many = _axis(call, x), len(call.made)
-    wanted = call.get("split_size_or_sections", call.options.get("split_size"))
-    if x.sizes[axis].constant is None:
-        lengths = even(call, x.sizes[axis], many)
-    elif isinstance(wanted, Sequence):
+    there, chunks = x.sizes[axis], call.get("chunks")
+    wanted = call.get("split_size_or_sections") or call.get("split_size")
+    wanted = wanted or call.get("split_sizes")
+    if isinstance(wanted, Sequence):
         lengths = [formula_of(w) for w in wanted]
+        call.equal(there, sum(lengths, start=size(0)), "its parts have to fit")
     else:
-        lengths = [formula_of(int(made.shape[axis])) for made in call.made]
+        each = formula_of(wanted) if chunks is None else -(-there // chunks)
+        lengths = even(call, there, each, many)
+    parts(call, x, axis, lengths)
+
+
+def tensor_split(call: TorchCall) -> None:
+    """Read a tensor in parts that differ by one, or that end at some positions."""
+    x = call.x()
+    axis, many = _axis(call, x), len(call.made)
+    there, ends = x.sizes[axis], call.get("indices")
+    if ends is None:
+        lengths = [(there + many - 1 - i) // many for i in range(many)]
+    else:
+        inner = [bound(call, formula_of(end), there) for end in ends]
+        pairs = zip([size(0), *inner], [*inner, there], strict=True)
+        lengths = [end - start for start, end in pairs]
     parts(call, x, axis, lengths)
 
 
@@ -170,7 +195,7 @@ def unbind(call: TorchCall) -> None:
     x = call.x()
     axis = _axis(call, x)
     if x.sizes[axis].constant is None:
-        raise NoRule
+        raise call.refuse(f"it makes a tensor of each of {x.sizes[axis].value}")
     for place in range(len(call.made)):
         piece = part(call, x, axis, size(place), size(1))
         views.without(call, piece, {axis}, place)
@@ -197,9 +222,7 @@ def getitem(call: TorchCall) -> None:
             x = _sliced(call, x, axis, item)
             sizes.append(x.sizes[axis])
         else:
-            at = formula_of(item)
-            if at.constant is not None and at.constant < 0:
-                at = x.sizes[axis] + at
+            at = bound(call, formula_of(item), x.sizes[axis])
             x = part(call, x, axis, at, size(1))
         axis += 1
     reshape(call, x, sizes)
@@ -233,10 +256,19 @@ def stack(call: TorchCall) -> None:
 
 
 def unfold(call: TorchCall) -> None:
-    """Read windows laid out as columns (im2col)."""
-    if call.get("dimension") is not None:
+    """Read windows laid out as columns (im2col), or along one axis side by side."""
+    if call.get("dimension") is None:
+        columns(call)
+        return
+    x, length = call.x(), formula_of(call.get("size"))
+    axis = call.get("dimension") % len(x.sizes)
+    if length != formula_of(call.get("step")) or length.constant is None:
         raise NoRule
-    columns(call)
+    count = x.sizes[axis] // length.constant
+    x = part(call, x, axis, size(0), count * length)
+    opened = call.view(x, (*x.sizes[:axis], count, length, *x.sizes[axis + 1 :]))
+    order = [i for i in range(len(opened.sizes)) if i != axis + 1]
+    views.permuted(call, opened, [*order, axis + 1])
 
 
 AXES: dict[str, Reader] = {
@@ -259,9 +291,11 @@ AXES: dict[str, Reader] = {
     "roll": roll,
     "flip": flip,
     "narrow": narrow,
+    "select": select,
     "chunk": split,
     "split": split,
     "split_with_sizes": split,
+    "tensor_split": tensor_split,
     "unbind": unbind,
     "iter": unbind,
     "getitem": getitem,

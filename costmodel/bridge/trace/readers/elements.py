@@ -50,11 +50,20 @@ def softmax(call: TorchCall) -> None:
     pointwise.softmax(call, dim, log=call.kind == "log_softmax")
 
 
-def add(call: TorchCall) -> None:
-    """Read a sum; one with a factor of the second operand is read by its kernels."""
-    if call.get("alpha", 1) != 1:
-        raise NoRule
-    binary("add")(call)
+def scaled(operation: str, *, is_reversed: bool = False) -> Reader:
+    """Return a reader of a sum or difference, of which one operand has a factor."""
+
+    def reader(call: TorchCall) -> None:
+        alpha, other = call.get("alpha", 1), call.get("other")
+        if alpha == 1:
+            binary(operation, is_reversed=is_reversed)(call)
+            return
+        if is_reversed or is_number(other):
+            raise NoRule
+        product = by_number(call, "multiply", call.operand(other), repr(float(alpha)))
+        tensors(call, operation, call.x(), product)
+
+    return reader
 
 
 def divide(call: TorchCall) -> None:
@@ -190,9 +199,9 @@ ELEMENTS: dict[str, Reader] = {
     "contiguous": copy,
     "clone": copy,
     "to": copy,
-    "add": add,
-    "sub": binary("subtract"),
-    "rsub": binary("subtract", is_reversed=True),
+    "add": scaled("add"),
+    "sub": scaled("subtract"),
+    "rsub": scaled("subtract", is_reversed=True),
     "mul": binary("multiply"),
     "div": divide,
     "rdiv": binary("divide", is_reversed=True),
@@ -216,7 +225,6 @@ ELEMENTS: dict[str, Reader] = {
     "min": extreme("min"),
     "amin": reduction("min"),
     "prod": reduction("prod"),
-    "logsumexp": reduction("logsumexp"),
     "var": reduction("var"),
     "std": reduction("std"),
     "var_mean": var_mean("var"),
