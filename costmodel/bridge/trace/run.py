@@ -168,6 +168,7 @@ def _run(
         batch=size(batch), record=Record(values), by_path=stored, readers=READERS,
         keeps_identities=isinstance(module, fx.GraphModule), marks_unknown=marks,
     )  # fmt: skip
+    tracer.nest(module.named_modules(remove_duplicate=False))
     image = _image(tracer, shape, batch)
     try:
         with following(tracer, module), symbolic_builtins(tracer.record), tracer:

@@ -65,8 +65,8 @@ def overloads(func: Callable[..., Any]) -> tuple[tuple[Parameter, ...], ...]:
     >>> [p.name for p in overloads(torch.Tensor.unfold)[0]]
     ['input', 'dimension', 'size', 'step']
     """
-    if isinstance(func, torch._ops.OpOverload):
-        return (_of_schema(func._schema),)
+    if schema := getattr(func, "_schema", None):
+        return (_of_schema(schema),)
     name = canonical(func)
     found = _of_python(func) if isinstance(func, FunctionType) else None
     if found is not None:
@@ -74,7 +74,8 @@ def overloads(func: Callable[..., Any]) -> tuple[tuple[Parameter, ...], ...]:
     own = getattr(func, "__name__", name)
     for one in (name if own.startswith("__") else own, name):
         if packet := getattr(torch.ops.aten, one, None):
-            schemas = (getattr(packet, key)._schema for key in packet.overloads())
+            kernels = map(packet.__getattr__, packet.overloads())
+            schemas = (getattr(kernel, "_schema", None) for kernel in kernels)
             return tuple(_of_schema(s) for s in schemas if not _is_other(s))
     return ((Parameter("input"), Parameter("other", default=None)),)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +25,8 @@ class TraceGraph(Graph):
     """Every parameter (true) and buffer (false) by its path, shared ones once."""
     keeps_identities: bool = False
     used: set[str] = field(default_factory=set)
+    scopes: set[str] = field(default_factory=set)
+    """The paths of blocks, within which nodes are named."""
 
     def __post_init__(self) -> None:
         """Start with nothing known."""
@@ -38,7 +40,11 @@ class TraceGraph(Graph):
         self._taken: dict[str, int] = {}
         self.record.where = lambda: self.path
 
-    # The running module, and the names of its nodes.
+    # The modules, the running one, and the names of its nodes.
+
+    def nest(self, paths: Iterable[tuple[str, nn.Module]]) -> None:
+        """Reserve the names of modules that hold others or are code of their own."""
+        self.scopes.update(_clean(path) for path, one in paths if not is_leaf(one))
 
     @property
     def path(self) -> str:
@@ -59,9 +65,8 @@ class TraceGraph(Graph):
 
         An auxiliary step gets the path with a suffix.
         """
-        path = ".".join(re.sub(r"\W", "_", part) for part in self.path.split("."))
-        module = self.modules[-1][1] if self.modules else None
-        if path and is_leaf(module):
+        path, module = _clean(self.path), self.modules[-1][1] if self.modules else None
+        if path and is_leaf(module) and path not in self.scopes:
             return self._unique(f"{path}_{kind}" if is_step else path)
         base = f"{path}.{kind}".lstrip(".")
         return self._unique(base)
@@ -69,7 +74,8 @@ class TraceGraph(Graph):
     def _unique(self, base: str) -> str:
         self._taken[base] = count = self._taken.get(base, 0) + 1
         name = base if count == 1 else f"{base}_{count}"
-        return name if name not in self.nodes else self._unique(base)
+        is_free = name not in self.nodes and name not in self.scopes
+        return name if is_free else self._unique(base)
 
     # Tensors.
 
@@ -160,14 +166,15 @@ class TraceGraph(Graph):
 
     def _free(self, path: str) -> str:
         """Return an unused node's name for a stored tensor."""
-        parts = [re.sub(r"\W", "_", part) for part in path.split(".")]
-        scope = ".".join(parts[:-1])
-        base = (
-            ".".join(parts)
-            if scope not in self._taken
-            else "_".join([scope, parts[-1]])
+        scope, _, last = _clean(path).rpartition(".")
+        is_node = scope in self._taken and scope not in self.scopes
+        return self._unique(
+            f"{scope}_{last}" if is_node else f"{scope}.{last}".lstrip(".")
         )
-        return self._unique(base)
+
+
+def _clean(path: str) -> str:
+    return ".".join(re.sub(r"\W", "_", part) for part in path.split("."))
 
 
 def is_leaf(module: nn.Module | None) -> bool:

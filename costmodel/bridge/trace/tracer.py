@@ -85,12 +85,9 @@ class Tracer(TraceGraph, TorchFunctionMode):
             return made
         args, options = tree_map(self.twin, (tuple(args), dict(options)))
         if func in MOVES:
-            devices = (str, torch.device)
-            args = tuple("meta" if isinstance(a, devices) else a for a in args)
-            func, args = (
-                torch.Tensor.to,
-                args if func == torch.Tensor.to else (*args[:1], "meta"),
-            )
+            places = (str, torch.device) if func == torch.Tensor.to else object
+            rest = ("meta" if isinstance(a, places) else a for a in args[1:])
+            func, args = torch.Tensor.to, (args[0], *rest)
         if canonical(func) in RECURRENT and len(args) == 9:
             return _recurrent(*args[:2], is_both=args[7])
         device = options.get("device")
