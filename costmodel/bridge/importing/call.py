@@ -247,7 +247,7 @@ class Call(ABC):
             sizes = graph.guessed(lengths, operands or [x.sizes for x in inputs])
             lay, shape = split(sizes, graph.batch)
             if is_stored:
-                node = graph.emit_derived(shape, made_of, self.name("derived"))
+                node = graph.emit_derived(shape, made_of, self.name("derived"), lay)
             else:
                 name = self.name(word)
                 node = graph.emit_unknown(self.kind, shape, made_of, name)

@@ -18,7 +18,7 @@ from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.onnx.call import NodeCall
 from costmodel.bridge.onnx.constants import constant, operand_sizes
 from costmodel.bridge.onnx.file import load, written_out
-from costmodel.bridge.onnx.graph import FileGraph, own_name, reached
+from costmodel.bridge.onnx.graph import OF_SIZES, FileGraph, own_name, reached
 from costmodel.bridge.onnx.inference import infer
 from costmodel.bridge.onnx.inputs import Axes, axes_of, inputs_of
 from costmodel.bridge.onnx.names import clean, path_of
@@ -144,7 +144,7 @@ def walk(graph: FileGraph, nodes: Any) -> None:
 
 
 def _is_reached(call: NodeCall) -> bool:
-    if call.kind in {"Shape", "Size"}:
+    if call.kind in OF_SIZES:
         return False
     return any(call.is_traced(i) for i in range(call.many))
 

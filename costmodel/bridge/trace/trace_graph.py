@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from costmodel.bridge.importing.batch_axis import shaped, split
+from costmodel.bridge.importing.batch_axis import Layout, shaped, split
 from costmodel.bridge.importing.graph import Constant, Graph, Traced
 from costmodel.bridge.importing.symbolic_int import formula_of
 from costmodel.network.shape import Shape
@@ -123,21 +123,16 @@ class TraceGraph(Graph):
         sizes = constant.sizes
         layout, shape = split(sizes, self.batch)
         if name is None:
-            name = self._emit_constant(shape, constant, has_batch=layout.has_batch)
+            name = self._emit_constant(shape, constant, layout)
             self._parameters[id(value)] = name
             self._known.setdefault(id(value), (value, constant))
         return Traced(name, shape, sizes, layout)
 
-    def _emit_constant(
-        self, shape: Shape, constant: Constant, *, has_batch: bool
-    ) -> str:
+    def _emit_constant(self, shape: Shape, constant: Constant, layout: Layout) -> str:
         if constant.is_itself and constant.sources[0] not in self._owners:
             return self._store(constant.sources[0], shape)
         made_of = tuple(map(self.store, constant.sources))
-        if has_batch:
-            # One for every sample, of which the input gives the number.
-            made_of = (next(iter(self.nodes)), *made_of)
-        return self.emit_derived(shape, made_of, self.name("derived"))
+        return self.emit_derived(shape, made_of, self.name("derived"), layout)
 
     def store(self, path: str) -> str:
         """Return the node of a stored tensor, or of the layer that it belongs to."""
