@@ -343,6 +343,35 @@ def test_marked_operators_make_totals_partial() -> None:
     assert net["1.fft_fft"].operator == op.Opaque("fft_fft", net["0"].output)
 
 
+def unpooled(_: Any, x: torch.Tensor) -> torch.Tensor:
+    return F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)
+
+
+def folded(_: Any, x: torch.Tensor) -> torch.Tensor:
+    return F.fold(F.unfold(x, 3, padding=1), x.shape[2:], 3, padding=1)
+
+
+FOLLOWING: dict[str, tuple[Callable[[Any, torch.Tensor], Any], str]] = {
+    "fft": (lambda _, x: torch.fft.fft2(x).real, "3×H×W"),
+    "rfft": (lambda _, x: torch.fft.rfft2(x).abs(), "3×H×⌊(W+2)/2⌋"),
+    "rfft, height": (lambda _, x: torch.fft.rfft(x, dim=2).abs(), "3×⌊(H+2)/2⌋×W"),
+    "irfft": (lambda _, x: torch.fft.irfft2(torch.fft.rfft2(x)), "3×H×2×⌊W/2⌋"),
+    "fold": (folded, "3×H×W"),
+    "max_unpool": (unpooled, "3×2×⌊H/2⌋×2×⌊W/2⌋"),
+    "sort": (lambda _, x: torch.sort(x, 2).values, "3×H×W"),
+    "lp_pool": (lambda _, x: x.unfold(2, 3, 1).sort(-1).values, "3×H-2×W×3"),
+    "trapezoid": (lambda _, x: torch.diff(torch.sort(x).values, n=3), "3×H×W-3"),
+    "kron": (lambda _, x: torch.kron(x, torch.ones(1, 1, 2, 2)), "3×2×H×2×W"),
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWING)
+def test_what_is_marked_may_follow_the_size_of_the_input(name: str) -> None:
+    code, said = FOLLOWING[name]
+    net = trace(Code(code), on_unknown="mark")
+    assert str(net.nodes[-1].output).replace("*", "×") == said
+
+
 @pytest.mark.parametrize("layer", [nn.LSTM, nn.GRU, nn.RNN])
 def test_recurrent_layers_have_no_rule_however_long_they_would_run(layer: Any) -> None:
     def rows(module: Any, x: torch.Tensor) -> Any:
