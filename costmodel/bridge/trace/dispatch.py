@@ -140,7 +140,7 @@ def _sizes(
     The second run tells whether they hold.
     """
     sizes = list(tracer.guessed(lengths, operands, given))
-    like = next((one for one in operands if len(one) == len(lengths)), ())
+    like = operands[0] if operands else ()
     for axis, (length, there) in enumerate(zip(lengths, like, strict=False)):
         if sizes[axis].constant is None or there.constant is not None:
             continue

@@ -355,12 +355,12 @@ FOLLOWING: dict[str, tuple[Callable[[Any, torch.Tensor], Any], str]] = {
     "fft": (lambda _, x: torch.fft.fft2(x).real, "3×H×W"),
     "rfft": (lambda _, x: torch.fft.rfft2(x).abs(), "3×H×⌊(W+2)/2⌋"),
     "rfft, height": (lambda _, x: torch.fft.rfft(x, dim=2).abs(), "3×⌊(H+2)/2⌋×W"),
-    "irfft": (lambda _, x: torch.fft.irfft2(torch.fft.rfft2(x)), "3×H×2×⌊W/2⌋"),
+    "irfft": (lambda _, x: torch.fft.irfft2(torch.fft.rfft2(x)), "3×H×2×floor(W/2)"),
     "fold": (folded, "3×H×W"),
-    "max_unpool": (unpooled, "3×2×⌊H/2⌋×2×⌊W/2⌋"),
+    "max_unpool": (unpooled, "3×2×floor(H/2)×2×floor(W/2)"),
     "sort": (lambda _, x: torch.sort(x, 2).values, "3×H×W"),
-    "lp_pool": (lambda _, x: x.unfold(2, 3, 1).sort(-1).values, "3×H-2×W×3"),
-    "trapezoid": (lambda _, x: torch.diff(torch.sort(x).values, n=3), "3×H×W-3"),
+    "unfold": (lambda _, x: x.unfold(2, 3, 1).sort(-1).values, "3×(H-2)×W×3"),
+    "diff": (lambda _, x: torch.diff(torch.sort(x).values, n=3), "3×H×(W-3)"),
     "kron": (lambda _, x: torch.kron(x, torch.ones(1, 1, 2, 2)), "3×2×H×2×W"),
 }
 
