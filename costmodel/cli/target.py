@@ -7,7 +7,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel.cli.importing import imported, user_code
-from costmodel.cli.sample import Sample
+from costmodel.cli.sample import Sample, at_sample
 from costmodel.errors import CostModelError, MissingDependencyError
 from costmodel.terminal import note
 
@@ -221,7 +221,7 @@ def _traced(
     channels, *sides = (3, H, W) if sample is None else sample
     shape = (channels, *((H, W) if len(sides) <= 2 else sides)[: len(sides)])
     try:
-        return run(shape)
+        network = run(shape)
     except CostModelError as error:
         if sample is None:
             hint = "; --input 1x28x28 gives the shape of its input"
@@ -231,7 +231,17 @@ def _traced(
             raise
         network = run(sample)
         warnings.warn(f"traced at {sample} alone: {error}", stacklevel=2)
+    if sample is None or not sample.is_known:
         return network
+    try:
+        with _in_flags(f"{name}: "):
+            at_sample(network, sample)
+    except CostModelError as error:
+        # Code that branches on its size may take another branch at the sample's.
+        with suppress(CostModelError):
+            network = run(sample)
+            warnings.warn(f"traced at {sample} alone: {error}", stacklevel=2)
+    return network
 
 
 @contextmanager

@@ -477,6 +477,87 @@ def test_shapes_are_those_that_onnx_executes(name: str, folder: Path) -> None:
         assert executed.shape == found
 
 
+# Tensors that are made anew, as many as there are samples.
+
+CAST = onnx.helper.make_node("Cast", ["column"], ["cast"], to=1)
+COUNTED = [
+    node("Shape", "x", to="sizes"),
+    node("Gather", "sizes", "first", to="n"),
+    node("Concat", "n", "eight", to="wanted", axis=0),
+    node("Concat", "n", "one", to="times", axis=0),
+    node("Squeeze", "n", to="count"),
+]
+"""N as an array and as a number, N × 8, and N × 1."""
+
+MADE: dict[str, list[Any]] = {
+    "ConstantOfShape": [node("ConstantOfShape", "wanted", to="made")],
+    "Expand": [node("Expand", "row", "wanted", to="made")],
+    "Tile": [node("Tile", "row", "times", to="made")],
+    "Tile, then half": [node("Tile", "row", "times", to="tiled"),
+                        node("Concat", "tiled", "tiled", to="both", axis=1),
+                        node("MatMul", "both", "half", to="made")],
+    "Range": [node("Range", "zero", "count", "step", to="line"),
+              node("Unsqueeze", "line", "last", to="column"),
+              CAST,
+              node("Expand", "cast", "wanted", to="made")],
+    "Range in twos": [node("Mul", "count", "two", to="double"),
+                      node("Range", "zero", "double", "two", to="line"),
+                      node("Unsqueeze", "line", "last", to="column"),
+                      CAST,
+                      node("Expand", "cast", "wanted", to="made")],
+    "Range downwards": [node("Range", "count", "zero", "minus", to="line"),
+                        node("Unsqueeze", "line", "last", to="column"),
+                        CAST,
+                        node("Expand", "cast", "wanted", to="made")],
+    "EyeLike": [node("ConstantOfShape", "wanted", to="zeros"),
+                node("EyeLike", "zeros", to="made")],
+    "EyeLike of the input": [node("EyeLike", "x1", to="made")],
+    "RandomNormalLike": [node("RandomNormalLike", "x1", to="made")],
+    "Add": [node("ConstantOfShape", "wanted", to="zeros"),
+            node("Add", "zeros", "row", to="made")],
+    "Concat": [node("ConstantOfShape", "times", to="zeros"),
+               *[node("Concat", *["zeros"] * 8, to="made", axis=1)]],
+    "Transpose": [node("ConstantOfShape", "wanted", to="zeros"),
+                  node("Transpose", "zeros", to="turned"),
+                  node("Transpose", "turned", to="made")],
+}  # fmt: skip
+"""Ways to make N × 8 numbers, from the sizes of the input alone."""
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_is_made_for_every_sample_is_counted_for_every_sample(
+    name: str, folder: Path
+) -> None:
+    weights = {
+        "first": whole(0), "eight": whole(8), "one": whole(1), "last": whole(1),
+        "zero": np.int64(0), "step": np.int64(1), "two": np.int64(2),
+        "minus": np.int64(-1), "row": floats(1, 8),
+        "half": floats(16, 8), "w": floats(8, 8), "v": floats(16, 8),
+    }  # fmt: skip
+    nodes = [
+        *COUNTED, *MADE[name], node("Gemm", "made", "w", to="a"),
+        node("Gemm", "x", "v", to="b"), node("Add", "a", "b"),
+    ]  # fmt: skip
+    path = written(folder, nodes, ("N", 16), ("N", 8), weights=weights)
+    macs = 320 if name == "Tile, then half" else 192
+    assert totals(read(path))[0] == macs * N
+
+
+def test_a_size_that_nothing_explains_is_refused(folder: Path) -> None:
+    nodes = [
+        *COUNTED, node("ConstantOfShape", "wanted", to="zeros"),
+        node("Pad", "zeros", "pads", to="made"), node("Gemm", "made", "w", to="a"),
+        node("Gemm", "x", "v", to="b"), node("Add", "a", "b"),
+    ]  # fmt: skip
+    weights = {
+        "first": whole(0), "eight": whole(8), "one": whole(1), "w": floats(8, 8),
+        "v": floats(16, 8), "pads": whole(2, 0, 2, 0),
+    }  # fmt: skip
+    path = written(folder, nodes, ("N", 16), weights=weights)
+    with pytest.raises(CostModelError, match=r'"made": how its size 15 follows'):
+        read(path)
+
+
 # What is unknown, and what is no network.
 
 

@@ -18,6 +18,7 @@ import costmodel as cm
 from costmodel.algebra.parse import parse
 from costmodel.cli import main
 from costmodel.network.build import conv, image, network
+from tests.bridge.trace.modules import Code
 from tests.zoo import timm, torchvision_models
 
 
@@ -52,6 +53,17 @@ class Fixed(nn.Module):
     def forward(self, x):
         assert x.shape[-1] == 28
         return self.head(self.conv(x).flatten(1))
+
+
+class Branching(nn.Module):
+    def __init__(self, question):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.question = question
+
+    def forward(self, x):
+        x = self.conv(x)
+        return self.conv(x) if eval(self.question, {"x": x}) else x
 
 
 class Strange(nn.Module):
@@ -184,6 +196,33 @@ def test_what_is_named_is_counted_as_pytorch_counts_it(
     assert sum(row["macs"] for row in found["rows"]) == found["totals"]["macs"]
     assert found["schema"] == "costmodel.analyze/1"
     assert {"macs", "weight_bytes"} <= found["units"].keys()
+
+
+QUESTIONS = {
+    "x.shape[3] > 100": lambda x: x.shape[3] > 100,
+    "x.shape[2] == x.shape[3]": lambda x: x.shape[2] == x.shape[3],
+    "x.shape[2] % 2": lambda x: x.shape[2] % 2,
+    "x.size(2) < 99": lambda x: x.size(2) < 99,
+    "x[:, :, -70:].shape[2] == 70": lambda x: x[:, :, -70:].shape[2] == 70,
+}
+"""What code asks about its input's size, as text and as code."""
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("size", ["3x64x64", "3x64x200", "3x200x64", "3x63x101"])
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_code_that_branches_on_its_size_takes_the_branch_of_the_input(
+    question: str, size: str
+) -> None:
+    asked = "--option", f"question={question}", "--input", size
+    found = parsed("analyze", "nets.py:Branching", *asked)
+    layer = nn.Conv2d(3, 3, 3, padding=1)
+
+    def run(_: object, x: torch.Tensor) -> torch.Tensor:
+        x = layer(x)
+        return layer(x) if QUESTIONS[question](x) else x
+
+    assert found["totals"]["macs"] == counted(Code(run), *map(int, size.split("x")))
 
 
 def test_user_code_prints_to_stderr_alone() -> None:

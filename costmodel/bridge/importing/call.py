@@ -229,9 +229,8 @@ class Call(ABC):
     def unknown(
         self,
         inputs: Sequence[Traced],
-        outputs: Mapping[int, Sequence[int]],
+        outputs: Mapping[int, Sizes],
         word: str,
-        operands: Sequence[Sizes] = (),
     ) -> None:
         """Append an operator without a rule, by its name.
 
@@ -243,11 +242,10 @@ class Call(ABC):
         if not is_stored:
             graph.unknown.setdefault(self.kind, []).append(self.where)
         made_of = tuple(x.node for x in inputs)
-        for place, lengths in outputs.items():
-            sizes = graph.guessed(lengths, operands or [x.sizes for x in inputs])
+        for place, sizes in outputs.items():
             lay, shape = split(sizes, graph.batch)
             if is_stored:
-                node = graph.emit_derived(shape, made_of, self.name("derived"))
+                node = graph.emit_derived(shape, made_of, self.name("derived"), lay)
             else:
                 name = self.name(word)
                 node = graph.emit_unknown(self.kind, shape, made_of, name)

@@ -92,8 +92,15 @@ class Graph:
         """Append a stored tensor, and return its name."""
         return self.emit(op.Parameter(shape, learnable), (), name).name
 
-    def emit_derived(self, shape: Shape, made_of: tuple[str, ...], name: str) -> str:
-        """Append a tensor computed from stored ones alone, and return its name."""
+    def emit_derived(
+        self, shape: Shape, made_of: tuple[str, ...], name: str, layout: Layout
+    ) -> str:
+        """Append a tensor computed from stored ones alone, and return its name.
+
+        Of one for every sample, the input gives the number.
+        """
+        if layout.has_batch:
+            made_of = (next(iter(self.nodes)), *made_of)
         return self.emit(op.Derived(shape), made_of, name).name
 
     def emit_unknown(

@@ -13,6 +13,7 @@ from costmodel.bridge.importing.batch_axis import Sizes
 from costmodel.bridge.importing.symbolic_int import SizeInt, formula_of, whole
 from costmodel.bridge.onnx.call import NodeCall
 from costmodel.bridge.onnx.file import LARGE
+from costmodel.bridge.onnx.graph import LIKE
 from costmodel.bridge.onnx.small_arrays import VALUES, Arguments, LostError
 from costmodel.bridge.onnx.tensors import (
     Constant,
@@ -86,7 +87,13 @@ def _sizes(call: NodeCall, place: int, array: Any) -> Sizes | None:
 
 def guessed(call: NodeCall, expected: Sequence[int]) -> Sizes:
     """Return formulas for sizes from those of operands, or in their values."""
-    return call.graph.guessed(expected, operand_sizes(call))
+    operands = operand_sizes(call)
+    sizes = call.graph.guessed(expected, operands)
+    known = {one for each in operands for one in each}
+    for made in {*sizes} - known - {size(1)}:
+        if any(one.constant is None for one in known):
+            raise call.refuse(f"how its size {made.value} follows from others is lost")
+    return sizes
 
 
 def operand_sizes(call: NodeCall) -> list[Sizes]:
@@ -108,13 +115,23 @@ def _exact(call: NodeCall) -> Sizes | None:
     """Return the sizes of an output that operands give as numbers."""
     if call.kind == "ConstantOfShape":
         return tuple(formula_of(v) for v in objects(call.values(0)).ravel())
+    if call.kind == "Concat" or call.kind in LIKE:
+        operands = [x.sizes for i in range(call.many) if (x := call.tensor(i))]
+        axis = call.attribute("axis", 0) % len(operands[0])
+        whole_ = sum((sizes[axis] for sizes in operands), start=size(0))
+        return (*operands[0][:axis], whole_, *operands[0][axis + 1 :])
+    if call.kind == "Tile":
+        times = map(formula_of, objects(call.values(1)).ravel())
+        sizes = () if (x := call.tensor(0)) is None else x.sizes
+        return tuple(s * t for s, t in zip(sizes, times, strict=True))
     if call.kind in {"Expand", "Reshape"}:
         wanted = [v for v in objects(call.values(1)).ravel() if isinstance(v, SizeInt)]
         return _target(call) if wanted else None
     if call.kind == "Range":
         start, end, step = (objects(call.values(i))[()] for i in range(3))
-        if all(isinstance(v, int) for v in (start, end, step)) and step == 1:
-            return (formula_of(end) - formula_of(start),)
+        if all(isinstance(v, int) for v in (start, end, step)) and step:
+            span, step = (end - start, step) if step > 0 else (start - end, -step)
+            return (formula_of(-(-span // step)),)
     return None
 
 

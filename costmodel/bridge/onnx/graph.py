@@ -79,19 +79,19 @@ class FileGraph(Graph):
             else:
                 made_of = tuple(map(self._source, tensor.sources))
                 name = self.names.node("", "", "derived")
-                self.emit_derived(shape, made_of, name)
+                self.emit_derived(shape, made_of, name, layout)
             self._parameters[key] = name
         return Traced(name, shape, tensor.sizes, layout, tensor.dtype)
 
     def _stored(self, tensor: Constant) -> str:
         """Return a node for a stored tensor, or for a view of one."""
         (source,) = tensor.sources
-        _, shape = split(tensor.sizes, self.batch)
+        layout, shape = split(tensor.sizes, self.batch)
         if (source,) in self._owners:
             name = self.names.node("", "", "derived")
             owner = self._owners[(source,)]
             made_of = (owner,) if owner in self.nodes else ()
-            return self.emit_derived(shape, made_of, name)
+            return self.emit_derived(shape, made_of, name, layout)
         name = self.names.stored(source)
         self._owners[(source,)] = name
         return self.emit_stored(shape, name, learnable=tensor.is_learnable)
@@ -114,6 +114,12 @@ class FileGraph(Graph):
 _FLOATS = {1, 10, 11, 16}
 """ONNX's numbers of float32, float16, float64 and bfloat16."""
 
+LIKE = {"EyeLike", "RandomNormalLike", "RandomUniformLike"}
+"""Operators whose result has their operand's sizes, and nothing of its values."""
+
+OF_SIZES = {"Shape", "Size"} | LIKE
+"""Operators that read the sizes of their operand alone."""
+
 SILENT = {"Identity", "Cast", "CastLike", "Shape", "Size", "Constant"}
 """Operators that are not made into nodes."""
 
@@ -122,7 +128,7 @@ def reached(graph: Any) -> Iterator[Any]:
     """Return the nodes that depend on the input, and not only on its sizes."""
     found = {value.name for value in graph.input} - {t.name for t in graph.initializer}
     for node in graph.node:
-        if node.op_type not in {"Shape", "Size"} and not found.isdisjoint(node.input):
+        if node.op_type not in OF_SIZES and not found.isdisjoint(node.input):
             found.update(node.output)
             yield node
 

@@ -110,6 +110,8 @@ class Names:
         )
 
     def _unique(self, base: str) -> str:
+        if any(scope in self._taken for scope in _above(base)):
+            base = base.replace(".", "_")
         self._taken[base] += 1
         many = self._taken[base]
         name = base if many == 1 else f"{base}_{many}"

@@ -11,14 +11,14 @@ import sympy
 
 from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import Dim, N
-from costmodel.bridge.importing.batch_axis import shaped, split
+from costmodel.bridge.importing.batch_axis import Sizes, shaped, split
 from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import SIDES, SampleError, Traced
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.onnx.call import NodeCall
 from costmodel.bridge.onnx.constants import constant, operand_sizes
 from costmodel.bridge.onnx.file import load, written_out
-from costmodel.bridge.onnx.graph import FileGraph, own_name, reached
+from costmodel.bridge.onnx.graph import OF_SIZES, FileGraph, own_name, reached
 from costmodel.bridge.onnx.inference import infer
 from costmodel.bridge.onnx.inputs import Axes, axes_of, inputs_of
 from costmodel.bridge.onnx.names import clean, path_of
@@ -144,7 +144,7 @@ def walk(graph: FileGraph, nodes: Any) -> None:
 
 
 def _is_reached(call: NodeCall) -> bool:
-    if call.kind in {"Shape", "Size"}:
+    if call.kind in OF_SIZES:
         return False
     return any(call.is_traced(i) for i in range(call.many))
 
@@ -176,16 +176,15 @@ def _unknown(call: NodeCall) -> None:
     graph = call.graph
     given = (call.tensor(i) for i in range(call.many))
     operands = [call.operand(value) for value in given if value is not None]
-    outputs: dict[int, tuple[int, ...]] = {}
+    outputs: dict[int, Sizes] = {}
     for place, name in enumerate(call.node.output):
         expected = call.expected[place] if place < len(call.expected) else None
         if name and (not place or graph.readers.get(name)):
             if expected is None:
                 graph.unknown.setdefault(call.kind, []).append(call.where)
                 raise _unknown_error(graph, _rest(graph))
-            outputs[place] = expected
-    word = clean(call.kind).lower()
-    call.unknown(operands, outputs, word, operand_sizes(call))
+            outputs[place] = graph.guessed(expected, operand_sizes(call))
+    call.unknown(operands, outputs, clean(call.kind).lower())
 
 
 def _rest(graph: FileGraph) -> dict[str, list[str]]:

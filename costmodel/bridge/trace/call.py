@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,8 +28,8 @@ class TorchCall(Call):
     args: tuple[Any, ...]
     options: dict[str, Any]
     made: Any = None
-    arguments: tuple[str, ...] = ()
-    """The names of the arguments, in order."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """The arguments by PyTorch's names, defaults included."""
 
     @property
     def where(self) -> str:
@@ -37,19 +37,13 @@ class TorchCall(Call):
         return self.graph.path or "forward"
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return an argument by its name, given by position or by keyword."""
-        if name in self.arguments:
-            place = self.arguments.index(name)
-            if place < len(self.args):
-                return self.args[place]
-        return self.options.get(name, default)
+        """Return an argument by PyTorch's name for it."""
+        return self.given.get(name, default)
 
-    def rest(self, place: int, name: str) -> list[Any]:
-        """Return sizes or axes given one by one, or as a list."""
+    def list_of(self, name: str) -> list[Any]:
+        """Return sizes or axes, a single one too."""
         value = self.get(name)
-        if isinstance(value, Sequence):
-            return list(value)
-        return list(self.args[place:]) or [value]
+        return list(value) if isinstance(value, Sequence) else [value]
 
     def operand(self, value: Any) -> Traced:
         """Return a tensor as an operand; a stored one becomes a node of its own."""
@@ -200,26 +194,8 @@ class TorchCall(Call):
         return self.get("weight") is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """The reader of a function, with the names of its arguments in order."""
-
-    read: Callable[[Any], None]
-    arguments: tuple[str, ...]
-    keeps_sizes: bool = False
-    """Whether it is a normalization, whose result has its first operand's sizes."""
-
-    def __call__(self, call: TorchCall) -> None:
-        """Read a call."""
-        call.arguments = self.arguments
-        self.read(call)
-
-
-def taking(
-    words: str, read: Callable[[Any], None], *, keeps_sizes: bool = False
-) -> Reader:
-    """Return the reader of a function whose arguments have these names, in order."""
-    return Reader(read, tuple(words.split()), keeps_sizes)
+Reader = Callable[[TorchCall], None]
+"""The reader of a function."""
 
 
 def _fits(stored: tuple[torch.Tensor, bool], value: torch.Tensor) -> bool:

@@ -11,10 +11,14 @@ from torch._decomp import decomposition_table
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
+from costmodel.algebra.polynomial import Size
+from costmodel.bridge.importing.batch_axis import Sizes
 from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Constant, Traced
+from costmodel.bridge.importing.symbolic_int import SizeInt
 from costmodel.bridge.trace.call import Reader, TorchCall
 from costmodel.bridge.trace.function_names import canonical
+from costmodel.bridge.trace.signatures import bound
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 
@@ -26,23 +30,18 @@ class Readers:
     Readers in ``of_sizes`` need the formulas of sizes, which kernels do not get.
     """
 
-    find: Callable[[str, Any], Reader | None]
+    find: Callable[[str], Reader | None]
     of_sizes: Collection[str]
-
-    def keeps_sizes(self, name: str, func: Any) -> bool:
-        """Say whether a function normalizes its operand, and keeps its sizes."""
-        found = self.find(name, func)
-        return found is not None and found.keeps_sizes
 
     def read(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
         """Read one call by the reader of its name, or by its kernels."""
         name = canonical(func)
-        reader = self.find(name, func)
-        if reader is None:
+        reader, given = self.find(name), bound(func, args, options)
+        if reader is None or given is None:
             return self.by_kernels(tracer, func, args, options)
         result = tracer.run(func, args, options)
         try:
-            reader(TorchCall(tracer, name, args, options, result))
+            reader(TorchCall(tracer, name, args, options, result, given))
         except NoRule:
             return self.by_kernels(tracer, func, args, options)
         return result
@@ -89,14 +88,15 @@ class Kernels(TorchDispatchMode):
             return func(*args, **options)
         # Kernels get plain numbers: a view's sizes have lost their formulas.
         is_known = name not in self.readers.of_sizes
-        reader = self.readers.find(name, func) if is_known else None
-        if reader is None:
+        reader = self.readers.find(name) if is_known else None
+        given = bound(func, args, options)
+        if reader is None or given is None:
             if func not in decomposition_table:
                 raise _MissingError(name)
             with self:
                 return decomposition_table[func](*args, **options)
         result = func(*args, **options)
-        reader(TorchCall(self.tracer, name, tuple(args), options, result))
+        reader(TorchCall(self.tracer, name, tuple(args), options, result, given))
         return result
 
     def _is_reached(self, args: Any, options: Any) -> bool:
@@ -118,13 +118,43 @@ def unknown(call: TorchCall) -> None:
     values = tree_flatten((call.args, call.options))[0]
     known = [tracer.tensor(v) for v in values if isinstance(v, torch.Tensor)]
     call.made = [v for v in tree_flatten(call.made)[0] if isinstance(v, torch.Tensor)]
-    outputs = {place: tuple(made.shape) for place, made in enumerate(call.made)}
     inputs = [found for found in known if isinstance(found, Traced)]
+    given = [v.formula for v in values if isinstance(v, SizeInt)]
+    outputs = {
+        place: _sizes(tracer, tuple(made.shape), [x.sizes for x in inputs], given)
+        for place, made in enumerate(call.made)
+    }
     call.unknown(inputs, outputs, _word(call.kind))
     for found in known:
         # Its stored tensors are known, whatever it does with them.
         if isinstance(found, Constant):
             _ = [tracer.store(path) for path in found.sources]
+
+
+def _sizes(
+    tracer: Tracer, lengths: tuple[int, ...], operands: list[Sizes], given: list[Size]
+) -> Sizes:
+    """Return formulas for sizes: known ones, or ones that follow the same axis.
+
+    Those are half of a spectrum and back, multiples, and some more or less at the ends.
+    The second run tells whether they hold.
+    """
+    sizes = list(tracer.guessed(lengths, operands, given))
+    like = operands[0] if operands else ()
+    for axis, (length, there) in enumerate(zip(lengths, like, strict=False)):
+        if sizes[axis].constant is None or there.constant is not None:
+            continue
+        number = tracer.number(there)
+        found = [there // 2 + 1, (there - 1) * 2, there * (length // number)]
+        if abs(length - number) <= ENDS:
+            found.append(there + (length - number))
+        same = (one for one in found if tracer.number(one) == length)
+        sizes[axis] = next(same, sizes[axis])
+    return tuple(sizes)
+
+
+ENDS = 16
+"""So many positions more or less may be what a window takes at the ends of an axis."""
 
 
 def _word(name: str) -> str:

@@ -95,9 +95,10 @@ OF_TWO = {"add", "mul", "sub", "div"}
 KEEPS_SIZES = OF_TWO | {"softmax", "dropout"}
 """Functions whose result has their first operand's sizes, as PyTorch documents.
 
-So have the activations, in the table of functions, and normalizations, whose readers
-are marked.
+So have the activations, in the table of functions, and normalizations.
 """
+
+NORMALIZES = {"batch_norm", "instance_norm", "layer_norm", "group_norm"}
 
 PRODUCTS = {
     "linear", "matmul", "bmm", "mm", "addmm", "baddbmm", "einsum", "conv2d", "conv1d",

@@ -171,6 +171,7 @@ def _run(
         keeps_identities=isinstance(module, fx.GraphModule), marks_unknown=marks,
         follows_draws=follows_draws,
     )  # fmt: skip
+    tracer.nest(module.named_modules(remove_duplicate=False))
     image = _image(tracer, shape, batch)
     try:
         with following(tracer, module), symbolic_builtins(tracer.record), tracer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from costmodel.bridge.importing.batch_axis import shaped, split
+from costmodel.bridge.importing.batch_axis import Layout, shaped, split
 from costmodel.bridge.importing.graph import Constant, Graph, Traced
 from costmodel.bridge.importing.symbolic_int import formula_of
 from costmodel.network.shape import Shape
@@ -29,6 +29,8 @@ class TraceGraph(Graph):
     """The module whose code drew a random number first, if any did."""
     follows_draws: bool = False
     """Whether to find out which it was, and not just that there was one."""
+    scopes: set[str] = field(default_factory=set)
+    """The paths of blocks, within which nodes are named."""
 
     def __post_init__(self) -> None:
         """Start with nothing known."""
@@ -42,7 +44,11 @@ class TraceGraph(Graph):
         self._taken: dict[str, int] = {}
         self.record.where = lambda: self.path
 
-    # The running module, and the names of its nodes.
+    # The modules, the running one, and the names of its nodes.
+
+    def nest(self, paths: Iterable[tuple[str, nn.Module]]) -> None:
+        """Reserve the names of modules that hold others or are code of their own."""
+        self.scopes.update(_clean(path) for path, one in paths if not is_leaf(one))
 
     @property
     def path(self) -> str:
@@ -63,9 +69,8 @@ class TraceGraph(Graph):
 
         An auxiliary step gets the path with a suffix.
         """
-        path = ".".join(re.sub(r"\W", "_", part) for part in self.path.split("."))
-        module = self.modules[-1][1] if self.modules else None
-        if path and is_leaf(module):
+        path, module = _clean(self.path), self.modules[-1][1] if self.modules else None
+        if path and is_leaf(module) and path not in self.scopes:
             return self._unique(f"{path}_{kind}" if is_step else path)
         base = f"{path}.{kind}".lstrip(".")
         return self._unique(base)
@@ -73,7 +78,8 @@ class TraceGraph(Graph):
     def _unique(self, base: str) -> str:
         self._taken[base] = count = self._taken.get(base, 0) + 1
         name = base if count == 1 else f"{base}_{count}"
-        return name if name not in self.nodes else self._unique(base)
+        is_free = name not in self.nodes and name not in self.scopes
+        return name if is_free else self._unique(base)
 
     # Tensors.
 
@@ -121,21 +127,16 @@ class TraceGraph(Graph):
         sizes = constant.sizes
         layout, shape = split(sizes, self.batch)
         if name is None:
-            name = self._emit_constant(shape, constant, has_batch=layout.has_batch)
+            name = self._emit_constant(shape, constant, layout)
             self._parameters[id(value)] = name
             self._known.setdefault(id(value), (value, constant))
         return Traced(name, shape, sizes, layout)
 
-    def _emit_constant(
-        self, shape: Shape, constant: Constant, *, has_batch: bool
-    ) -> str:
+    def _emit_constant(self, shape: Shape, constant: Constant, layout: Layout) -> str:
         if constant.is_itself and constant.sources[0] not in self._owners:
             return self._store(constant.sources[0], shape)
         made_of = tuple(map(self.store, constant.sources))
-        if has_batch:
-            # One for every sample, of which the input gives the number.
-            made_of = (next(iter(self.nodes)), *made_of)
-        return self.emit_derived(shape, made_of, self.name("derived"))
+        return self.emit_derived(shape, made_of, self.name("derived"), layout)
 
     def store(self, path: str) -> str:
         """Return the node of a stored tensor, or of the layer that it belongs to."""
@@ -164,14 +165,15 @@ class TraceGraph(Graph):
 
     def _free(self, path: str) -> str:
         """Return an unused node's name for a stored tensor."""
-        parts = [re.sub(r"\W", "_", part) for part in path.split(".")]
-        scope = ".".join(parts[:-1])
-        base = (
-            ".".join(parts)
-            if scope not in self._taken
-            else "_".join([scope, parts[-1]])
+        scope, _, last = _clean(path).rpartition(".")
+        is_node = scope in self._taken and scope not in self.scopes
+        return self._unique(
+            f"{scope}_{last}" if is_node else f"{scope}.{last}".lstrip(".")
         )
-        return self._unique(base)
+
+
+def _clean(path: str) -> str:
+    return ".".join(re.sub(r"\W", "_", part) for part in path.split("."))
 
 
 def is_leaf(module: nn.Module | None) -> bool:

@@ -16,6 +16,7 @@ from costmodel.bridge.trace.constant_sizes import sizes_of
 from costmodel.bridge.trace.function_names import (
     FILLED,
     MADE_ANEW,
+    NORMALIZES,
     OF_TWO,
     PRODUCTS,
     RECURRENT,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 FEW = 64
 """Elements up to which tensors that no input and no weight reaches keep numbers."""
+MOVES = {torch.Tensor.to, torch.Tensor.cpu, torch.Tensor.cuda}
+"""Methods that move a tensor to a device, of which tensors without memory have none."""
 
 
 class DependsOnDataError(CostModelError):
@@ -83,6 +86,10 @@ class Tracer(TraceGraph, TorchFunctionMode):
         if made is not None:
             return made
         args, options = tree_map(self.twin, (tuple(args), dict(options)))
+        if func in MOVES:
+            places = (str, torch.device) if func == torch.Tensor.to else object
+            rest = ("meta" if isinstance(a, places) else a for a in args[1:])
+            func, args = torch.Tensor.to, (args[0], *rest)
         if canonical(func) in RECURRENT and len(args) == 9:
             return _recurrent(*args[:2], is_both=args[7])
         device = options.get("device")
@@ -99,13 +106,13 @@ class Tracer(TraceGraph, TorchFunctionMode):
         x = args[0] if args else None
         written = getattr(func, "__name__", "")
         name = canonical(func)
-        normalizes = self.readers.keeps_sizes(name, func)
+        normalizes = name in NORMALIZES
         if not isinstance(x, torch.Tensor) or not (normalizes or keeps_sizes(name)):
             return None
         if normalizes and not _fits(x, args, options):
             return None
         if name in OF_TWO:
-            other = args[1] if len(args) > 1 else None
+            other = args[1] if len(args) == 2 else None
             single = isinstance(other, (int, float)) or (
                 isinstance(other, torch.Tensor) and other.shape == x.shape
             )

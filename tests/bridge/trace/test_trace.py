@@ -281,6 +281,23 @@ def test_functions_are_named_after_the_module_that_calls_them() -> None:
     assert {node.scope for node in net.nodes[1:]} == {("0", "0")}
 
 
+@pytest.mark.parametrize(
+    "name", ["input", "add", "relu", "conv", "parameter", "derived", "reshape"]
+)
+def test_a_block_may_be_named_as_an_operator_is(name: str) -> None:
+    def both(module: Any, x: torch.Tensor) -> torch.Tensor:
+        x = getattr(module, name)(torch.relu(x + module.scale * 2))
+        x = nn.ReLU()(F.conv2d(x, torch.ones(3, 3, 1, 1)))
+        return x.reshape(-1, 3, x.shape[2] * x.shape[3])
+
+    block = nn.Sequential(conv(3, 3), Code(lambda _, x: nn.ReLU()(x) + x))
+    scale = nn.Parameter(torch.ones(3, 1, 1))
+    net = trace(Code(both, scale=scale, **{name: block}))
+    assert [n for n in names(net) if n.startswith(f"{name}.")] == [
+        f"{name}.0", f"{name}.1.relu", f"{name}.1.add",
+    ]  # fmt: skip
+
+
 def test_a_layer_keeps_its_name_where_steps_lead_to_it() -> None:
     net = trace(nn.Sequential(nn.Conv2d(3, 4, 4, padding="same")))
     assert names(net) == ["input", "0_pad", "0"]
@@ -385,6 +402,35 @@ def test_marked_operators_make_totals_partial() -> None:
     assert costs.partial == "partial: 3 operators unknown"
     assert totals(net)[:2] == (2 * 81 * H * N * W, 2 * 84)
     assert net["1.fft_fft"].operator == op.Opaque("fft_fft", net["0"].output)
+
+
+def unpooled(_: Any, x: torch.Tensor) -> torch.Tensor:
+    return F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)
+
+
+def folded(_: Any, x: torch.Tensor) -> torch.Tensor:
+    return F.fold(F.unfold(x, 3, padding=1), x.shape[2:], 3, padding=1)
+
+
+FOLLOWING: dict[str, tuple[Callable[[Any, torch.Tensor], Any], str]] = {
+    "fft": (lambda _, x: torch.fft.fft2(x).real, "3×H×W"),
+    "rfft": (lambda _, x: torch.fft.rfft2(x).abs(), "3×H×⌊(W+2)/2⌋"),
+    "rfft, height": (lambda _, x: torch.fft.rfft(x, dim=2).abs(), "3×⌊(H+2)/2⌋×W"),
+    "irfft": (lambda _, x: torch.fft.irfft2(torch.fft.rfft2(x)), "3×H×2×floor(W/2)"),
+    "fold": (folded, "3×H×W"),
+    "max_unpool": (unpooled, "3×2×floor(H/2)×2×floor(W/2)"),
+    "sort": (lambda _, x: torch.sort(x, 2).values, "3×H×W"),
+    "unfold": (lambda _, x: x.unfold(2, 3, 1).sort(-1).values, "3×(H-2)×W×3"),
+    "diff": (lambda _, x: torch.diff(torch.sort(x).values, n=3), "3×H×(W-3)"),
+    "kron": (lambda _, x: torch.kron(x, torch.ones(1, 1, 2, 2)), "3×2×H×2×W"),
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWING)
+def test_what_is_marked_may_follow_the_size_of_the_input(name: str) -> None:
+    code, said = FOLLOWING[name]
+    net = trace(Code(code), on_unknown="mark")
+    assert str(net.nodes[-1].output).replace("*", "×") == said
 
 
 @pytest.mark.parametrize("layer", [nn.LSTM, nn.GRU, nn.RNN])

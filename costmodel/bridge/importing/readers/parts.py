@@ -25,6 +25,9 @@ def part(
     there = x.sizes[axis]
     if length == there and every == 1:
         return x
+    if call.graph.number(length) < 1:
+        raise call.refuse(f"nothing is left of {there.value} positions")
+    call.graph.record.hold(">=", there - start - length)
     place, first, many = call.axis(x, axis), start.constant, length.constant
     end = (there - start - length).constant
     put = partial(call.put, rank=len(x.sizes), is_step=is_step)
@@ -33,13 +36,12 @@ def part(
         return put(op.Slice(place, first, length=-(-many // every), step=every), x)
     if first is not None and end is not None and end >= 0:
         return put(op.Slice(place, first, end, step=every), x)
-    if every > 1:
-        raise call.refuse(f"a part with steps of {every} from {start.value} on")
-    sizes = [length if i == axis else s for i, s in enumerate(x.sizes)]
-    if first == 0:
+    taken = -(-length // every)
+    sizes = [taken if i == axis else s for i, s in enumerate(x.sizes)]
+    if first == 0 and every == 1:
         return call.put_sizes(op.Crop, x, sizes, is_step=is_step)
     rest = there - start - length
-    operator = op.Slice(place, start.value, rest.value)
+    operator = op.Slice(place, start.value, rest.value, step=every)
     made = call.put(operator, x, rank=len(x.sizes))
     # A start and an end that are formulas have to be simplified.
     return call.view(made, sizes, is_step=is_step)
@@ -49,9 +51,12 @@ def bound(call: Call, given: Size, there: Size) -> Size:
     """Return a bound of a slice: counted from the end if negative, and clamped."""
     graph = call.graph
     if graph.number(given) < 0:
+        is_far = isinstance(given.constant, int) and given.constant <= -ENDLESS
         given = there + given
-        # Numbers that mean the start of the axis.
-        if given.constant is None and graph.number(given) < 0:
+        is_before = graph.number(given) < 0
+        if not is_far:
+            graph.record.hold("<" if is_before else ">=", given)
+        if is_before:
             return size(0)
     if graph.number(given) > graph.number(there):
         if not isinstance(given.constant, int) or given.constant < ENDLESS:
@@ -64,7 +69,7 @@ def bound(call: Call, given: Size, there: Size) -> Size:
 
 
 ENDLESS = 1 << 30
-"""Numbers from here on mean the end of any axis."""
+"""Numbers from here on mean the end of any axis; below their negative, its start."""
 
 
 def parts(
@@ -82,17 +87,15 @@ def parts(
         start = start + length
 
 
-def even(call: Call, there: Size, many: int) -> list[Size]:
-    """Return equal sizes of parts; the last one is smaller if they do not fit."""
-    if not isinstance(there.constant, int):
-        each = there.divided(size(many))
-        if each is None:
-            call.equal(there % many, size(0), f"it is split in {many} parts")
-            each = there // many
-        return [each] * many
-    each_ = -(-there.constant // many)
-    last = there.constant - each_ * (many - 1)
-    return [*[size(each_)] * (many - 1), size(last)]
+def even(call: Call, there: Size, each: Size, many: int) -> list[Size]:
+    """Return the sizes of so many parts, all of them equal; the last one may be less.
+
+    That it is none and no more than the others is a condition on the input.
+    """
+    last = there - each * (many - 1)
+    for positive in (last - 1, each - last):
+        call.graph.record.hold(">=", positive)
+    return [*[each] * (many - 1), last]
 
 
 def joined(call: Call, parts: Sequence[Traced], axis: int) -> None:

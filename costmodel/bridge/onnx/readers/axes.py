@@ -203,7 +203,8 @@ def split(call: NodeCall) -> None:
     axis = int(call.get("axis", 0)) % len(x.sizes)
     given, outputs = call.listed(1, "split"), call.node.output
     if given is None:
-        lengths = even(call, x.sizes[axis], len(outputs))
+        there, many = x.sizes[axis], len(outputs)
+        lengths = even(call, there, -(-there // many), many)
     else:
         lengths = [formula_of(int_of(n)) for n in given]
         call.equal(x.sizes[axis], sum(lengths, start=size(0)), "its parts have to fit")

@@ -21,15 +21,16 @@ from costmodel.bridge.importing.readers.parts import (
 )
 from costmodel.bridge.importing.readers.views import product, reshape
 from costmodel.bridge.importing.symbolic_int import formula_of
-from costmodel.bridge.trace.call import Reader, TorchCall, taking
+from costmodel.bridge.trace.call import Reader, TorchCall
 
 
 def view(call: TorchCall) -> None:
     """Read a view or a reshape."""
-    x, wanted = call.x(), call.rest(1, "shape")
-    if len(wanted) == 1 and isinstance(wanted[0], torch.dtype):
+    x = call.x()
+    if call.get("dtype") is not None:
         call.give(x)
         return
+    wanted = call.list_of("shape" if call.get("size") is None else "size")
     known = [None if int.__eq__(w, -1) else formula_of(w) for w in wanted]
     reshape(call, x, views.resolved(call, x, known))
 
@@ -74,7 +75,7 @@ def unsqueeze(call: TorchCall) -> None:
 def permute(call: TorchCall) -> None:
     """Read a permutation of axes."""
     x = call.x()
-    views.permuted(call, x, [d % len(x.sizes) for d in call.rest(1, "dims")])
+    views.permuted(call, x, [d % len(x.sizes) for d in call.list_of("dims")])
 
 
 def transpose(call: TorchCall) -> None:
@@ -112,9 +113,9 @@ def matrix_transpose(call: TorchCall) -> None:
 
 def expand(call: TorchCall) -> None:
     """Read an expansion of axes of size 1, without a copy."""
-    x, wanted = call.x(), call.rest(1, "size")
-    if len(wanted) == 1 and isinstance(wanted[0], torch.Tensor):
-        sizes: Sequence[Size] = call.operand(wanted[0]).sizes
+    x, wanted = call.x(), call.list_of("size")
+    if call.get("other") is not None:
+        sizes: Sequence[Size] = call.x("other").sizes
     else:
         whole = (*views.ones(len(wanted) - len(x.sizes)), *x.sizes)
         pairs = zip(wanted, whole, strict=True)
@@ -124,7 +125,7 @@ def expand(call: TorchCall) -> None:
 
 def repeat(call: TorchCall) -> None:
     """Read a tensor repeated along its axes."""
-    views.repeat(call, [formula_of(t) for t in call.rest(1, "repeats")])
+    views.repeat(call, [formula_of(t) for t in call.list_of("repeats")])
 
 
 def roll(call: TorchCall) -> None:
@@ -140,9 +141,18 @@ def flip(call: TorchCall) -> None:
 def narrow(call: TorchCall) -> None:
     """Read a part of an axis."""
     x = call.x()
-    axis = call.get("dim") % len(x.sizes)
-    start, length = (formula_of(call.get(name)) for name in ("start", "length"))
+    axis, start = _axis(call, x), formula_of(call.get("start"))
+    start = bound(call, start, x.sizes[axis])
+    length = formula_of(call.get("length"))
     call.give(part(call, x, axis, start, length, is_step=False))
+
+
+def select(call: TorchCall) -> None:
+    """Read a single position of an axis, which goes."""
+    x = call.x()
+    axis, start = _axis(call, x), formula_of(call.get("index"))
+    start = bound(call, start, x.sizes[axis])
+    views.without(call, part(call, x, axis, start, size(1)), {axis})
 
 
 def _axis(call: TorchCall, x: Traced) -> int:
@@ -154,13 +164,29 @@ def split(call: TorchCall) -> None:
     """Read a tensor in so many parts, or in parts of some sizes."""
     x = call.x()
     axis, many = _axis(call, x), len(call.made)
-    wanted = call.get("split_size_or_sections", call.options.get("split_size"))
-    if x.sizes[axis].constant is None:
-        lengths = even(call, x.sizes[axis], many)
-    elif isinstance(wanted, Sequence):
+    there, chunks = x.sizes[axis], call.get("chunks")
+    wanted = call.get("split_size_or_sections") or call.get("split_size")
+    wanted = wanted or call.get("split_sizes")
+    if isinstance(wanted, Sequence):
         lengths = [formula_of(w) for w in wanted]
+        call.equal(there, sum(lengths, start=size(0)), "its parts have to fit")
     else:
-        lengths = [formula_of(int(made.shape[axis])) for made in call.made]
+        each = formula_of(wanted) if chunks is None else -(-there // chunks)
+        lengths = even(call, there, each, many)
+    parts(call, x, axis, lengths)
+
+
+def tensor_split(call: TorchCall) -> None:
+    """Read a tensor in parts that differ by one, or that end at some positions."""
+    x = call.x()
+    axis, many = _axis(call, x), len(call.made)
+    there, ends = x.sizes[axis], call.get("indices")
+    if ends is None:
+        lengths = [(there + many - 1 - i) // many for i in range(many)]
+    else:
+        inner = [bound(call, formula_of(end), there) for end in ends]
+        pairs = zip([size(0), *inner], [*inner, there], strict=True)
+        lengths = [end - start for start, end in pairs]
     parts(call, x, axis, lengths)
 
 
@@ -169,7 +195,7 @@ def unbind(call: TorchCall) -> None:
     x = call.x()
     axis = _axis(call, x)
     if x.sizes[axis].constant is None:
-        raise NoRule
+        raise call.refuse(f"it makes a tensor of each of {x.sizes[axis].value}")
     for place in range(len(call.made)):
         piece = part(call, x, axis, size(place), size(1))
         views.without(call, piece, {axis}, place)
@@ -196,9 +222,7 @@ def getitem(call: TorchCall) -> None:
             x = _sliced(call, x, axis, item)
             sizes.append(x.sizes[axis])
         else:
-            at = formula_of(item)
-            if at.constant is not None and at.constant < 0:
-                at = x.sizes[axis] + at
+            at = bound(call, formula_of(item), x.sizes[axis])
             x = part(call, x, axis, at, size(1))
         axis += 1
     reshape(call, x, sizes)
@@ -232,42 +256,50 @@ def stack(call: TorchCall) -> None:
 
 
 def unfold(call: TorchCall) -> None:
-    """Read windows laid out as columns (im2col)."""
-    if len(call.args) > 1 and call.options.get("dimension") is not None:
+    """Read windows laid out as columns (im2col), or along one axis side by side."""
+    if call.get("dimension") is None:
+        columns(call)
+        return
+    x, length = call.x(), formula_of(call.get("size"))
+    axis = call.get("dimension") % len(x.sizes)
+    if length != formula_of(call.get("step")) or length.constant is None:
         raise NoRule
-    columns(call)
+    count = x.sizes[axis] // length.constant
+    x = part(call, x, axis, size(0), count * length)
+    opened = call.view(x, (*x.sizes[:axis], count, length, *x.sizes[axis + 1 :]))
+    order = [i for i in range(len(opened.sizes)) if i != axis + 1]
+    views.permuted(call, opened, [*order, axis + 1])
 
-
-_SPLIT = taking("input split_size_or_sections dim", split)
-_TURNED = taking("input", matrix_transpose)
 
 AXES: dict[str, Reader] = {
-    "view": taking("input shape", view),
-    "reshape": taking("input shape", view),
-    "view_as": taking("input other", view_as),
-    "flatten": taking("input start_dim end_dim", flatten),
-    "unflatten": taking("input dim sizes", unflatten),
-    "squeeze": taking("input dim", squeeze),
-    "unsqueeze": taking("input dim", unsqueeze),
-    "permute": taking("input dims", permute),
-    "transpose": taking("input dim0 dim1", transpose),
-    "movedim": taking("input source destination", movedim),
-    "t": _TURNED,
-    "T": _TURNED,
-    "mT": _TURNED,
-    "expand": taking("input size", expand),
-    "expand_as": taking("input size", expand),
-    "repeat": taking("input repeats", repeat),
-    "roll": taking("input", roll),
-    "flip": taking("input", flip),
-    "narrow": taking("input dim start length", narrow),
-    "chunk": taking("input chunks dim", split),
-    "split": _SPLIT,
-    "split_with_sizes": _SPLIT,
-    "unbind": taking("input dim", unbind),
-    "iter": taking("input dim", unbind),
-    "getitem": taking("input", getitem),
-    "cat": taking("tensors dim", cat),
-    "stack": taking("tensors dim", stack),
-    "unfold": taking("input kernel_size dilation padding stride", unfold),
+    "view": view,
+    "reshape": view,
+    "view_as": view_as,
+    "flatten": flatten,
+    "unflatten": unflatten,
+    "squeeze": squeeze,
+    "unsqueeze": unsqueeze,
+    "permute": permute,
+    "transpose": transpose,
+    "movedim": movedim,
+    "t": matrix_transpose,
+    "T": matrix_transpose,
+    "mT": matrix_transpose,
+    "expand": expand,
+    "expand_as": expand,
+    "repeat": repeat,
+    "roll": roll,
+    "flip": flip,
+    "narrow": narrow,
+    "select": select,
+    "chunk": split,
+    "split": split,
+    "split_with_sizes": split,
+    "tensor_split": tensor_split,
+    "unbind": unbind,
+    "iter": unbind,
+    "getitem": getitem,
+    "cat": cat,
+    "stack": stack,
+    "unfold": unfold,
 }

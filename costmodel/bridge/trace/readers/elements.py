@@ -11,7 +11,7 @@ from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import pointwise, reductions
 from costmodel.bridge.importing.readers.pointwise import binary, by_number, tensors
-from costmodel.bridge.trace.call import Reader, TorchCall, is_number, taking
+from costmodel.bridge.trace.call import Reader, TorchCall, is_number
 
 
 def hardtanh(call: TorchCall) -> None:
@@ -38,7 +38,7 @@ def dropout(call: TorchCall) -> None:
 
 def copy(call: TorchCall) -> None:
     """Read a copy, unless the result is the tensor itself."""
-    if call.made is not call.graph.twin(call.args[0]):
+    if call.made is not call.graph.twin(call.get("input")):
         pointwise.same(call)
 
 
@@ -50,11 +50,20 @@ def softmax(call: TorchCall) -> None:
     pointwise.softmax(call, dim, log=call.kind == "log_softmax")
 
 
-def add(call: TorchCall) -> None:
-    """Read a sum; one with a factor of the second operand is read by its kernels."""
-    if call.options.get("alpha", 1) != 1:
-        raise NoRule
-    binary("add")(call)
+def scaled(operation: str, *, is_reversed: bool = False) -> Reader:
+    """Return a reader of a sum or difference, of which one operand has a factor."""
+
+    def reader(call: TorchCall) -> None:
+        alpha, other = call.get("alpha", 1), call.get("other")
+        if alpha == 1:
+            binary(operation, is_reversed=is_reversed)(call)
+            return
+        if is_reversed or is_number(other):
+            raise NoRule
+        product = by_number(call, "multiply", call.operand(other), repr(float(alpha)))
+        tensors(call, operation, call.x(), product)
+
+    return reader
 
 
 def divide(call: TorchCall) -> None:
@@ -87,7 +96,7 @@ def addcmul(call: TorchCall) -> None:
     """Read x + value·a·b."""
     one, two = call.x("tensor1"), call.x("tensor2")
     product = tensors(call, "multiply", one, two, is_step=True)
-    value = call.options.get("value", 1)
+    value = call.get("value", 1)
     if value != 1:
         product = by_number(call, "multiply", product, repr(float(value)))
     tensors(call, "add", call.x(), product)
@@ -113,16 +122,14 @@ def reduced(
     return reductions.reduced(call, operation, x, axes, keep=keep, result=place)
 
 
-def reduction(operation: str, words: str = "input dim keepdim") -> Reader:
+def reduction(operation: str) -> Reader:
     """Return a reader of a reduction over axes."""
 
     def reader(call: TorchCall) -> None:
-        dims = call.get("dim")
-        if isinstance(dims, torch.Tensor):
-            raise NoRule
-        reduced(call, operation, dims, keep=bool(call.get("keepdim", False)))
+        keep = bool(call.get("keepdim", False))
+        reduced(call, operation, call.get("dim"), keep=keep)
 
-    return taking(words, reader)
+    return reader
 
 
 def extreme(operation: str) -> Reader:
@@ -130,8 +137,8 @@ def extreme(operation: str) -> Reader:
 
     def reader(call: TorchCall) -> None:
         dim = call.get("dim")
-        if isinstance(dim, torch.Tensor) or "other" in call.options:
-            taking("input other", binary(operation + "imum"))(call)
+        if call.get("other") is not None:
+            binary(operation + "imum")(call)
             return
         if dim is None:
             raise NoRule
@@ -139,23 +146,23 @@ def extreme(operation: str) -> Reader:
         # The places of the extremes come with them.
         call.graph.know(call.made[1], made)
 
-    return taking("input dim keepdim", reader)
+    return reader
 
 
 def var_mean(operation: str) -> Reader:
     """Return a reader of a variance or deviation with the mean, two results."""
 
     def reader(call: TorchCall) -> None:
-        keep = bool(call.options.get("keepdim", False))
+        keep = bool(call.get("keepdim", False))
         for place, name in enumerate((operation, "mean")):
             reduced(call, name, call.get("dim"), place=place, keep=keep)
 
-    return taking("input dim", reader)
+    return reader
 
 
 def norm(call: TorchCall) -> None:
     """Read a norm over axes."""
-    if call.get("p", call.options.get("ord", 2)) not in (2, 2.0, None, "fro"):
+    if call.get("p", call.get("ord", 2)) not in (2, 2.0, None, "fro"):
         raise NoRule
     reduced(call, "norm", call.get("dim"), keep=bool(call.get("keepdim", False)))
 
@@ -174,50 +181,43 @@ def cumsum(call: TorchCall) -> None:
     reductions.cumulated(call, call.get("dim"))
 
 
-def _of_two(operation: str, *, is_reversed: bool = False) -> Reader:
-    return taking("input other", binary(operation, is_reversed=is_reversed))
-
-
-_DROPPED = taking("input p", dropout)
-_SPREAD = "input dim correction keepdim"
-
 ELEMENTS: dict[str, Reader] = {
-    "hardtanh": taking("input min_val max_val", hardtanh),
-    "gelu": taking("input approximate", pointwise.gelu),
-    "clamp": taking("input min max", clamp),
-    "dropout": _DROPPED,
-    "alpha_dropout": _DROPPED,
-    "feature_dropout": _DROPPED,
-    "feature_alpha_dropout": _DROPPED,
-    "dropout1d": _DROPPED,
-    "dropout2d": _DROPPED,
-    "dropout3d": _DROPPED,
-    "softmax": taking("input dim", softmax),
-    "log_softmax": taking("input dim", softmax),
-    "detach": taking("input", pointwise.same),
-    "requires_grad": taking("input", pointwise.same),
-    "contiguous": taking("input", copy),
-    "clone": taking("input", copy),
-    "to": taking("input", copy),
-    "add": taking("input other", add),
-    "sub": _of_two("subtract"),
-    "rsub": _of_two("subtract", is_reversed=True),
-    "mul": _of_two("multiply"),
-    "div": taking("input other rounding_mode", divide),
-    "rdiv": _of_two("divide", is_reversed=True),
-    "maximum": _of_two("maximum"),
-    "minimum": _of_two("minimum"),
-    "pow": taking("input exponent", binary("power", "exponent")),
-    "rpow": _of_two("power", is_reversed=True),
-    "gt": _of_two("greater"),
-    "ge": _of_two("greater_equal"),
-    "lt": _of_two("less"),
-    "le": _of_two("less_equal"),
-    "eq": _of_two("equal"),
-    "ne": _of_two("not_equal"),
-    "floor_divide": taking("input other", floor_divide),
-    "lerp": taking("input end weight", lerp),
-    "addcmul": taking("input tensor1 tensor2", addcmul),
+    "hardtanh": hardtanh,
+    "gelu": pointwise.gelu,
+    "clamp": clamp,
+    "dropout": dropout,
+    "alpha_dropout": dropout,
+    "feature_dropout": dropout,
+    "feature_alpha_dropout": dropout,
+    "dropout1d": dropout,
+    "dropout2d": dropout,
+    "dropout3d": dropout,
+    "softmax": softmax,
+    "log_softmax": softmax,
+    "detach": pointwise.same,
+    "requires_grad": pointwise.same,
+    "contiguous": copy,
+    "clone": copy,
+    "to": copy,
+    "add": scaled("add"),
+    "sub": scaled("subtract"),
+    "rsub": scaled("subtract", is_reversed=True),
+    "mul": binary("multiply"),
+    "div": divide,
+    "rdiv": binary("divide", is_reversed=True),
+    "maximum": binary("maximum"),
+    "minimum": binary("minimum"),
+    "pow": binary("power", "exponent"),
+    "rpow": binary("power", is_reversed=True),
+    "gt": binary("greater"),
+    "ge": binary("greater_equal"),
+    "lt": binary("less"),
+    "le": binary("less_equal"),
+    "eq": binary("equal"),
+    "ne": binary("not_equal"),
+    "floor_divide": floor_divide,
+    "lerp": lerp,
+    "addcmul": addcmul,
     "mean": reduction("mean"),
     "sum": reduction("sum"),
     "amax": reduction("max"),
@@ -225,13 +225,12 @@ ELEMENTS: dict[str, Reader] = {
     "min": extreme("min"),
     "amin": reduction("min"),
     "prod": reduction("prod"),
-    "logsumexp": reduction("logsumexp"),
-    "var": reduction("var", _SPREAD),
-    "std": reduction("std", _SPREAD),
+    "var": reduction("var"),
+    "std": reduction("std"),
     "var_mean": var_mean("var"),
     "std_mean": var_mean("std"),
-    "norm": taking("input p dim keepdim", norm),
-    "normalize": taking("input p dim eps", normalize),
-    "cumsum": taking("input dim", cumsum),
+    "norm": norm,
+    "normalize": normalize,
+    "cumsum": cumsum,
 }
 """By name; functions without further arguments are in the table of functions."""

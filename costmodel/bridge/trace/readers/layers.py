@@ -16,7 +16,7 @@ from costmodel.bridge.importing.readers import (
     views,
 )
 from costmodel.bridge.importing.symbolic_int import formula_of
-from costmodel.bridge.trace.call import Reader, TorchCall, taking
+from costmodel.bridge.trace.call import Reader, TorchCall
 from costmodel.network.shape import AXES
 
 
@@ -72,63 +72,33 @@ def pad(call: TorchCall) -> None:
 
 def by(name: str, append: Callable[[Any, int], None]) -> Reader:
     """Return a reader of a function with one integer parameter."""
+    return lambda call: append(call, int(call.get(name)))
 
-    def reader(call: TorchCall) -> None:
-        append(call, int(call.get(name)))
-
-    return taking(f"input {name}", reader)
-
-
-def normalizing(words: str, read: Callable[[Any], None]) -> Reader:
-    """Return a reader of a normalization, which keeps its operand's sizes."""
-    return taking(words, read, keeps_sizes=True)
-
-
-_CONV = taking("input weight bias stride padding dilation groups", layers.conv)
-_TRANSPOSED = taking(
-    "input weight bias stride padding output_padding groups dilation",
-    layers.conv_transpose,
-)
-_LARGEST = taking(
-    "input kernel_size stride padding dilation ceil_mode", pooling.max_pool
-)
-_MEAN = taking(
-    "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
-    pooling.avg_pool,
-)
-_STATISTICS = "input running_mean running_var weight bias"
-STATISTICS = tuple(_STATISTICS.split())
 
 LAYERS: dict[str, Reader] = {
-    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _CONV),
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), layers.conv),
     **dict.fromkeys(
-        ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _TRANSPOSED
+        ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
+        layers.conv_transpose,
     ),
-    **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d"), _LARGEST),
-    **dict.fromkeys(("avg_pool1d", "avg_pool2d", "avg_pool3d"), _MEAN),
+    **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d"), pooling.max_pool),
+    **dict.fromkeys(("avg_pool1d", "avg_pool2d", "avg_pool3d"), pooling.avg_pool),
     **{
-        f"adaptive_{word}_pool{n}d": taking("input output_size", adaptive(operation))
+        f"adaptive_{word}_pool{n}d": adaptive(operation)
         for word, operation in (("avg", "mean"), ("max", "max"))
         for n in AXES
     },
-    "linear": taking("input weight bias", layers.linear),
-    "batch_norm": normalizing(_STATISTICS, normalization.batch_norm),
-    "instance_norm": normalizing(_STATISTICS, normalization.instance_norm),
-    "layer_norm": normalizing(
-        "input normalized_shape weight bias", over_last(normalization.layer_norm)
-    ),
-    "rms_norm": taking(
-        "input normalized_shape weight", over_last(normalization.rms_norm)
-    ),
-    "group_norm": normalizing("input num_groups weight bias", normalization.group_norm),
-    "local_response_norm": taking("input size", normalization.local_response_norm),
-    "prelu": taking("input weight", normalization.prelu),
-    "interpolate": taking("input size scale_factor mode align_corners", interpolate),
-    "pad": taking("input pad mode", pad),
+    "linear": layers.linear,
+    "batch_norm": normalization.batch_norm,
+    "instance_norm": normalization.instance_norm,
+    "layer_norm": over_last(normalization.layer_norm),
+    "rms_norm": over_last(normalization.rms_norm),
+    "group_norm": normalization.group_norm,
+    "local_response_norm": normalization.local_response_norm,
+    "prelu": normalization.prelu,
+    "interpolate": interpolate,
+    "pad": pad,
     "pixel_shuffle": by("upscale_factor", views.pixel_shuffle),
     "pixel_unshuffle": by("downscale_factor", views.pixel_unshuffle),
     "channel_shuffle": by("groups", views.channel_shuffle),
 }
-
-WEIGHTS_FIRST = ("input", "weight", "bias", "running_mean", "running_var")
-"""The same in kernels, where weights come before the statistics."""

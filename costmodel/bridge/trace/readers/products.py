@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from costmodel.algebra.polynomial import size
@@ -11,12 +12,12 @@ from costmodel.bridge.importing.readers import products, views
 from costmodel.bridge.importing.readers.layers import dense
 from costmodel.bridge.importing.readers.parts import part
 from costmodel.bridge.importing.readers.pointwise import applied, by_number, tensors
-from costmodel.bridge.trace.call import Reader, TorchCall, taking
+from costmodel.bridge.trace.call import Reader, TorchCall
 
 
 def matmul(call: TorchCall) -> None:
     """Read a product of matrices; with a stored one it is a linear layer."""
-    _matmul(call, call.get("input"), call.get("other", call.options.get("mat2")))
+    _matmul(call, call.get("input"), call.get("other", call.get("mat2")))
 
 
 def rmatmul(call: TorchCall) -> None:
@@ -44,7 +45,7 @@ def addmm(call: TorchCall) -> None:
 
 def baddbmm(call: TorchCall) -> None:
     """Read β·input + α·a·b."""
-    beta, alpha = call.options.get("beta", 1), call.options.get("alpha", 1)
+    beta, alpha = call.get("beta", 1), call.get("alpha", 1)
     a, b = call.x("batch1"), call.x("batch2")
     made = products.matmul(call, a, b, is_step=alpha != 1 or bool(beta))
     if alpha != 1:
@@ -57,12 +58,10 @@ def baddbmm(call: TorchCall) -> None:
 
 def einsum(call: TorchCall) -> None:
     """Read a sum of products over named axes, of two operands."""
-    operands = call.args[1:]
-    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
-        operands = tuple(operands[0])
-    if len(operands) != 2:
+    operands = call.get("tensors")
+    if not isinstance(operands, Sequence):
         raise NoRule
-    products.einsum(call, call.args[0], [call.operand(v) for v in operands])
+    products.einsum(call, call.get("equation"), [call.operand(v) for v in operands])
 
 
 def attention(call: TorchCall) -> None:
@@ -116,21 +115,15 @@ def glu(call: TorchCall) -> None:
     tensors(call, "multiply", first, applied(call, "sigmoid", second, is_step=True))
 
 
-_MATMUL = taking("input other", matmul)
-
 PRODUCTS: dict[str, Reader] = {
-    "glu": taking("input dim", glu),
-    "matmul": _MATMUL,
-    "rmatmul": taking("input other", rmatmul),
-    "bmm": _MATMUL,
-    "mm": _MATMUL,
-    "addmm": taking("input mat1 mat2", addmm),
-    "baddbmm": taking("input batch1 batch2", baddbmm),
-    "einsum": taking("equation", einsum),
-    "scaled_dot_product_attention": taking("query key value attn_mask", attention),
-    "multi_head_attention_forward": taking(
-        "query key value embed_dim num_heads in_proj_weight in_proj_bias bias_k bias_v"
-        " add_zero_attn dropout_p out_proj_weight out_proj_bias",
-        multi_head_attention,
-    ),
+    "glu": glu,
+    "matmul": matmul,
+    "rmatmul": rmatmul,
+    "bmm": matmul,
+    "mm": matmul,
+    "addmm": addmm,
+    "baddbmm": baddbmm,
+    "einsum": einsum,
+    "scaled_dot_product_attention": attention,
+    "multi_head_attention_forward": multi_head_attention,
 }
