@@ -77,11 +77,15 @@ def reorganized(x: Tensor) -> Tensor:
     return torch.cat([space_to_depth(x), F.max_pool2d(x, 2)], 1)
 
 
+def slopes(rows: int, columns: int) -> Tensor:
+    return torch.arange(1, 1 + rows * columns).reshape(rows, columns).sin()
+
+
 def patches(x: Tensor) -> Tensor:
     """Embed patches of 4 × 4 as a vision transformer does, and put them in a map."""
     tokens = blocked(x, 4).permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
     tokens = F.layer_norm(tokens, tokens.shape[-1:])
-    tokens = F.linear(tokens, torch.ones(6, tokens.shape[-1], dtype=x.dtype))
+    tokens = F.linear(tokens, slopes(6, tokens.shape[-1]).to(x.dtype))
     batch, _, features = tokens.shape
     return tokens.transpose(1, 2).reshape(batch, features, SIDE // 4, SIDE // 4)
 
@@ -277,7 +281,7 @@ REFUSED = [
     (normalized_blocks, "height is split into blocks of 2, and each position sees its"),
     (centred_blocks, "height is split into blocks of 2, and each position sees its"),
     (running, "along height each position sees all those before it"),
-    (first_of_block, "pixels have become channels"),
+    (first_of_block, "pixels along height have become channels"),
     (alike, "height comes along two axes"),
     (first_of_last, "channels that see different things"),
 ]
