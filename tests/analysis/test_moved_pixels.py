@@ -6,17 +6,28 @@ What is said of each is what the gradient of the module itself reaches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
+import sympy
 import torch
+from hypothesis import assume, given, note
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name
 
 import costmodel as cm
 from costmodel.analysis.receptive_field.exact_support import support
+from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes, _Tensor
+from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.errors import CostModelError
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
+from costmodel.testing.products import product_networks
+from costmodel.testing.tensors import tensor_networks
 
 
 SIDE = 16
@@ -298,3 +309,80 @@ def test_what_is_no_one_window_is_refused_with_its_cause(
     for position in positions(net):
         exactly = reached(module, position)
         assert np.array_equal(support(net, net.outputs[0], position), exactly)
+
+
+@st.composite
+def places(draw: st.DrawFn) -> tuple[Network, Node]:
+    """Draw a bound network of moved pixels, tokens or products, and a node."""
+    net = draw(st.one_of(tensor_networks(), product_networks()))
+    symbols = {symbol.name: SIDE for symbol in net.free_symbols} | {"N": 1}
+    net = net.bind(**{name: symbols[name] for name in map(str, net.free_symbols)})
+    net = replace(net, batch=1)
+    note(str(net))
+    assume("bicubic" not in str(net))  # its weights are not positive
+    return net, draw(st.sampled_from(net.nodes))
+
+
+@given(places(), st.data())
+def test_what_moves_is_followed_back_as_its_gradient_is(
+    place: tuple[Network, Node], data: st.DataObject
+) -> None:
+    net, node = place
+    position = tuple(data.draw(st.integers(0, n - 1)) for n in node.output.sizes[1:])
+    try:
+        found = support(net, node.name, position)
+    except CostModelError as error:
+        assert "is not kept" in str(error)  # noqa: PT017 - of a roll or a flip
+        return
+    exactly = gradient_support(net, node.name, position).numpy()
+    assert np.array_equal(found, exactly)
+
+
+@given(places(), st.data())
+def test_a_field_is_what_gradients_reach_from_where_its_position_is(
+    place: tuple[Network, Node], data: st.DataObject
+) -> None:
+    net, node = place
+    if not net.inputs[0].output.spatial:
+        return
+    try:
+        field = cm.receptive_field(net).of(node.name)
+        at = tuple(data.draw(st.integers(0, 7)) for _ in field.size)
+        said = field.region(*at)
+    except CostModelError:
+        return
+    chosen = elements_at(net, node, at)
+    if chosen is None:
+        return
+    reached = gradient_support(net, node.name, chosen).numpy().any(axis=0)
+    loses = any(isinstance(n.operator, op.Slice | op.Crop) for n in net.nodes)
+    for axis, (first, last) in enumerate(said):
+        others = tuple(n for n in range(reached.ndim) if n != axis)
+        span, size = np.flatnonzero(reached.any(axis=others)), reached.shape[axis]
+        if len(span) == 0:
+            continue
+        ends = max(0, first), min(size - 1, last)
+        assert ends[0] <= span[0]
+        assert span[-1] <= ends[1]
+        if not loses and (field.size[axis] == sympy.oo or (first, last) == ends):
+            assert ends == (span[0], span[-1])
+
+
+def elements_at(net: Network, node: Node, at: tuple[int, ...]) -> torch.Tensor | None:
+    """Return which elements are those of a position, where its axes are followed."""
+    where = SpatialAxes(net).after(node)
+    tensor = _Tensor(node.output, where)
+    indices = np.indices(tensor.sizes)
+    chosen = np.ones(tensor.sizes, dtype=bool)
+    for place, index in zip(where, at, strict=True):
+        shown = [
+            digit for way in place.ways for digit in way
+            if digit.axis not in tensor.hidden
+        ]  # fmt: skip
+        for digit in reversed(shown):
+            size = int(tensor.size(digit))
+            index, wanted = divmod(index, size)  # noqa: PLW2901
+            chosen &= indices[digit.axis - 1] // int(digit.below) % size == wanted
+        if shown and index:
+            return None
+    return torch.from_numpy(chosen)
