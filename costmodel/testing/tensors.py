@@ -180,7 +180,9 @@ def _channelled(draw: Draw, x: Value) -> Value:
     """Make channels of the pixels of blocks, by hand: space to depth."""
     channels, rows, high, columns, wide = (int(size) for size in x.shape.sizes)
     y = put(x, op.Permute(draw(st.sampled_from([(1, 3, 5, 2, 4), (3, 5, 1, 2, 4)]))))
-    return put(y, op.Reshape(shaped(map(Extent, (channels * high * wide, rows, columns)))))
+    return put(
+        y, op.Reshape(shaped(map(Extent, (channels * high * wide, rows, columns))))
+    )
 
 
 def _averaged(draw: Draw, x: Value) -> Value:
@@ -295,9 +297,11 @@ STEPS: dict[Step, Callable[[Shape], bool]] = {
     _reduce: _always,
     _merge: lambda shape: rank(shape) > 1,
     _split: lambda shape: any(known(e) is not None for e in extents(shape)),
-    _blocks: lambda shape: _map(shape) and all(
-        isinstance(n, int) and n % 2 == 0 for n in shape.sizes[1:]
-    ) and type(shape.channels) is int,
+    _blocks: lambda shape: (
+        _map(shape)
+        and all(isinstance(n, int) and n % 2 == 0 for n in shape.sizes[1:])
+        and type(shape.channels) is int
+    ),
     _permute: _always,
     _repeat: _always,
     _expand: _always,

@@ -20,7 +20,8 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own name
 
 import costmodel as cm
 from costmodel.analysis.receptive_field.exact_support import support
-from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes, _Tensor
+from costmodel.analysis.receptive_field.places import Tensor as Placed
+from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes
 from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
@@ -38,6 +39,7 @@ class Moved(nn.Module):
     """A convolution, what moves its pixels, and perhaps another convolution."""
 
     def __init__(self, move: Move, *, convolved: bool) -> None:
+        """Make a last convolution of as many channels as are left."""
         super().__init__()
         self.move, self.stem = move, nn.Conv2d(3, 4, 3, padding=1)
         channels = move(self.stem(torch.zeros(1, 3, SIDE, SIDE))).shape[1]
@@ -117,8 +119,11 @@ def unfolded_patches(x: Tensor) -> Tensor:
 
 def rebuilt(x: Tensor) -> Tensor:
     """Take blocks apart and put them together again: nothing moves."""
-    return blocked(x, 4).permute(0, 2, 4, 3, 5, 1).permute(0, 5, 1, 3, 2, 4).reshape(
-        x.shape
+    return (
+        blocked(x, 4)
+        .permute(0, 2, 4, 3, 5, 1)
+        .permute(0, 5, 1, 3, 2, 4)
+        .reshape(x.shape)
     )
 
 
@@ -371,7 +376,7 @@ def test_a_field_is_what_gradients_reach_from_where_its_position_is(
 def elements_at(net: Network, node: Node, at: tuple[int, ...]) -> torch.Tensor | None:
     """Return which elements are those of a position, where its axes are followed."""
     where = SpatialAxes(net).after(node)
-    tensor = _Tensor(node.output, where)
+    tensor = Placed(node.output, where)
     indices = np.indices(tensor.sizes)
     chosen = np.ones(tensor.sizes, dtype=bool)
     for place, index in zip(where, at, strict=True):

@@ -11,14 +11,14 @@ import costmodel as cm
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, W
 from costmodel.analysis.receptive_field.exact_support import support
-from costmodel.analysis.receptive_field.spatial_axes import (
+from costmodel.analysis.receptive_field.places import (
     CONSUMED,
     Digit,
     Place,
     Places,
-    SpatialAxes,
     standard_axes,
 )
+from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes
 from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op

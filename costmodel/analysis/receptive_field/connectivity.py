@@ -66,7 +66,7 @@ def of_operand(axis: AxisFlow, operand: int) -> AxisFlow:
     return axis if not isinstance(axis, From) or axis.operand == operand else Fixed()
 
 
-def blocks(  # noqa: PLR0911 - one case per kind of flow
+def blocks(  # noqa: C901, PLR0911 - one case per kind of flow
     source: From | Split, inputs: int, outputs: int
 ) -> Blocks | None:
     """Return the input positions that each output position reads.

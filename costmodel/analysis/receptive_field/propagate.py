@@ -13,7 +13,8 @@ from typing import Generic, TypeAlias, TypeVar
 from costmodel.algebra.symbols import as_int
 from costmodel.algebra.window import Window
 from costmodel.analysis.receptive_field.connectivity import along, of_operand
-from costmodel.analysis.receptive_field.spatial_axes import Places, SpatialAxes
+from costmodel.analysis.receptive_field.places import Places
+from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes
 from costmodel.analysis.receptive_field.windows import Seen, Windows
 from costmodel.errors import at
 from costmodel.network import operators as op
@@ -184,7 +185,7 @@ def require_apart(node: Node, flow: Flow, where: Places) -> None:
     joined = (n for n, axis in enumerate(flow.axes, 1) if isinstance(axis, Joined))
     for axis in joined:
         if any(
-            place.problem and axis > 1
+            (place.problem and axis > 1)
             or any(digit.axis == axis for digits in place.ways for digit in digits)
             for place in where
         ):

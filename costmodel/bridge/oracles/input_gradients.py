@@ -44,7 +44,10 @@ def gradient_support(
     """
     module = _positive(compile(replace(network, outputs=(layer,))))
     with torch.no_grad():
-        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+        for tensor in (
+            *module.parameters(recurse=False),
+            *module.buffers(recurse=False),
+        ):
             tensor.fill_(1)  # stored operands
     size = tuple(int(n) for n in network.inputs[0].output.sizes)
     image = torch.ones((1, *size), dtype=torch.float64, requires_grad=True)
