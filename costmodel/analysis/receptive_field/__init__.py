@@ -20,7 +20,6 @@ from costmodel.analysis.receptive_field.propagate import spread
 from costmodel.analysis.receptive_field.spatial_axes import axes_of
 from costmodel.analysis.receptive_field.windows import (
     MOST_WINDOWS,
-    Paths,
     PathSet,
     Windows,
     no_paths,

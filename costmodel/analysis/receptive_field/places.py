@@ -70,6 +70,7 @@ def divides(divisor: Dim, number: Dim) -> bool:
 
 
 def over(number: Dim, divisor: Dim) -> Dim:
+    """Return the quotient of two products of sizes."""
     return as_dim(sympy.cancel(sympy.sympify(number) / divisor))
 
 
@@ -153,6 +154,7 @@ class Tensor:
 
 
 def blocks_of(size: Dim) -> str:
+    """Say that positions of a block look at the same."""
     return f"is split into blocks of {size}, and each position sees its own"
 
 

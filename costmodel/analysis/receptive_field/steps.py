@@ -75,8 +75,7 @@ class Operand(Tensor):
         try:
             if not all(map(_is_one_window, self.flow.axes)):
                 operator.window  # noqa: B018 - refuses, and says why
-                if not self.flow.is_known:
-                    raise CostModelError("no rule says where its axes come from")
+                self._require_known()
             return self._followed(place, name)
         except _MovedError as error:
             problem = str(error) or self._elsewhere()
@@ -84,6 +83,10 @@ class Operand(Tensor):
             return Step(Place(problem="is not followed"), problem=why)
         except CostModelError as error:
             return Step(Place(problem="is not followed"), problem=str(error))
+
+    def _require_known(self) -> None:
+        if not self.flow.is_known:
+            raise CostModelError("no rule says where its axes come from")
 
     def _followed(self, place: Place, name: str) -> Step:
         if place == CONSUMED:
@@ -153,8 +156,10 @@ class Operand(Tensor):
         found = Tensor(self.node.output, ()).whole(parts)
         return Step(Place((found,) if found else ()), window, None, is_blurred)
 
-    def _fate(self, digits: Digits, digit: Digit, name: str) -> _Fate:  # noqa: PLR0911
-        """Return what becomes of one part; one case per kind of flow."""
+    def _fate(  # noqa: C901, PLR0911 - one case per kind of flow
+        self, digits: Digits, digit: Digit, name: str
+    ) -> _Fate:
+        """Return what becomes of one part."""
         is_windowed = isinstance(self.node.operator, op.Windowed)
         if digit.axis == 1 and is_windowed and 1 not in self.hidden:
             raise _MovedError
