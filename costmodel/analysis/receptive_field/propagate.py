@@ -98,12 +98,12 @@ def spread(
         elif node.name in wanted:
             seen = _read(table, node, [fields[s] for s in node.inputs], context)
             fields[node.name] = seen if len(set(seen)) > 1 else seen[:1]
-    found = dict[str, tuple[S, str | None]]()
+    result = dict[str, tuple[S, str | None]]()
     for name, each in fields.items():
-        seen = table.values[table.union(each)]
+        paths = table.values[table.union(each)]
         windows, problem = spatial.seen(network[name])
-        found[name] = seen.through(windows, name) if windows else seen, problem
-    return found
+        result[name] = paths.through(windows, name) if windows else paths, problem
+    return result
 
 
 class _Context:

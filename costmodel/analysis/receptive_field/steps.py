@@ -183,6 +183,8 @@ class Operand(Tensor):
                 is_joined = isinstance(self.flow.axes[number - 1], Joined)
                 is_lost = is_joined and digit.axis in self.hidden
                 return _Fate(None if is_lost else (here,), is_blurred=is_lost)
+            case _:
+                pass
         window = self._window(source, number)
         if digit.size is not None or digit != digits[0]:
             raise _MovedError(self._why(digits, digit, name))
