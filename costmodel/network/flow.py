@@ -197,13 +197,15 @@ class Mixed(From):
     """Each position depends on all positions of its group, one of ``groups``.
 
     ``held`` is the field that gives the new length; without it the length is kept.
-    More groups than one are the operator's field ``groups``.
+    More groups than one are the operator's field ``groups``. If it is ``running``, each
+    depends on those up to itself alone.
     """
 
     axis: int
     groups: Dim = 1
     held: Held = None
     operand: int = 0
+    running: bool = False
 
     @property
     def window(self) -> Window | None:

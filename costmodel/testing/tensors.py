@@ -53,9 +53,11 @@ Step: TypeAlias = Callable[[Draw, Value], Value]
 def tensor_networks(draw: Draw, *, least: int = 1, most: int = 8) -> Network:
     """Draw a network of so many steps, each an operator that fits the last shape."""
     image = Shape(draw(st.integers(1, 8)), (Extent(H), Extent(W)))
+    sides = draw(st.sampled_from([(8, 12), (16, 16), (12, 8)]))
+    known_image = Shape(draw(st.integers(1, 4)), tuple(map(Extent, sides)))
     tokens = Shape(draw(st.integers(2, 6)), (Extent(draw(st.integers(2, 8))),))
     vector = Shape(draw(st.integers(2, 12)))
-    x = sample(draw(st.sampled_from([image, image, tokens, vector])))
+    x = sample(draw(st.sampled_from([image, known_image, tokens, vector])))
     for _ in range(draw(st.integers(least, most))):
         fitting = [step for step, fits in STEPS.items() if fits(x.shape)]
         x = draw(st.sampled_from(fitting))(draw, x)
@@ -159,6 +161,44 @@ def _split(draw: Draw, x: Value) -> Value:
     return put(x, op.Reshape(shaped(sides)))
 
 
+def _blocks(draw: Draw, x: Value) -> Value:
+    """Split both sides into blocks, in front of their pixels or behind them.
+
+    Pixels or blocks may then be averaged, or become channels; or they are put together
+    again, perhaps after they were mixed along one axis.
+    """
+    channels, height, width = (int(size) for size in x.shape.sizes)
+    side = draw(st.sampled_from([n for n in (2, 4) if height % n == width % n == 0]))
+    sizes = (channels, height // side, side, width // side, side)
+    y = put(x, op.Reshape(shaped(map(Extent, sizes))))
+    pixels = draw(st.booleans())
+    ways = [_channelled, _averaged, _rebuilt] if pixels else [_averaged, _rebuilt]
+    return draw(st.sampled_from(ways))(draw, y)
+
+
+def _channelled(draw: Draw, x: Value) -> Value:
+    """Make channels of the pixels of blocks, by hand: space to depth."""
+    channels, rows, high, columns, wide = (int(size) for size in x.shape.sizes)
+    y = put(x, op.Permute(draw(st.sampled_from([(1, 3, 5, 2, 4), (3, 5, 1, 2, 4)]))))
+    return put(
+        y, op.Reshape(shaped(map(Extent, (channels * high * wide, rows, columns))))
+    )
+
+
+def _averaged(draw: Draw, x: Value) -> Value:
+    axes = draw(st.sampled_from([(3, 5), (2, 4), (3,), (5,)]))
+    return put(x, op.Reduce("mean", axes, draw(st.booleans()), everywhere=True))
+
+
+def _rebuilt(draw: Draw, x: Value) -> Value:
+    """Put blocks together again, after something was done along an axis."""
+    channels, rows, high, columns, wide = (int(size) for size in x.shape.sizes)
+    layers = [op.Identity(), op.Softmax(draw(st.integers(1, 5))), op.Linear(wide)]
+    y = put(x, draw(st.sampled_from(layers)))
+    whole = channels, rows * high, columns * wide
+    return put(y, op.Reshape(shaped(map(Extent, whole))))
+
+
 def _permute(draw: Draw, x: Value) -> Value:
     order = draw(st.permutations(range(1, rank(x.shape) + 1)))
     return put(x, op.Permute(tuple(order)))
@@ -257,6 +297,11 @@ STEPS: dict[Step, Callable[[Shape], bool]] = {
     _reduce: _always,
     _merge: lambda shape: rank(shape) > 1,
     _split: lambda shape: any(known(e) is not None for e in extents(shape)),
+    _blocks: lambda shape: (
+        _map(shape)
+        and all(isinstance(n, int) and n % 2 == 0 for n in shape.sizes[1:])
+        and type(shape.channels) is int
+    ),
     _permute: _always,
     _repeat: _always,
     _expand: _always,

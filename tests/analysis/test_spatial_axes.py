@@ -11,14 +11,14 @@ import costmodel as cm
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, W
 from costmodel.analysis.receptive_field.exact_support import support
-from costmodel.analysis.receptive_field.spatial_axes import (
+from costmodel.analysis.receptive_field.places import (
     CONSUMED,
-    UNKNOWN,
+    Digit,
     Place,
     Places,
-    SpatialAxes,
     standard_axes,
 )
+from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes
 from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
@@ -35,6 +35,11 @@ def axes(*sizes: int) -> Shape:
 def places_in(net: Network) -> dict[str, Places]:
     """Return where height and width are in each result that has them elsewhere."""
     return SpatialAxes(net).places
+
+
+def parts(*digits: tuple[object, ...]) -> Place:
+    """Return the place of an axis in these parts: axis, size, elements below."""
+    return Place((tuple(Digit(*digit) for digit in digits),))
 
 
 def convnext(x: Value) -> Value:
@@ -130,11 +135,11 @@ def test_axes_are_followed_through_permutations_and_reshapes() -> None:
     cut = put(image(6, 8, 8), op.Reshape(axes(6, 2, 4, 8)))
     mean = put(moved, op.Reduce("mean", (1,)))
     found = places_in(network(moved, merged, split, mean))
-    assert found["permute1"] == (Place(3), Place(1))
-    assert found["reshape1"] == (Place(2, is_alone=False),) * 2
-    assert found["reshape2"] == (Place(3), Place(4))
-    assert found["reduce1"] == (Place(2), CONSUMED)
-    assert places_in(network(cut))["reshape1"] == (UNKNOWN, Place(4))
+    assert found["permute1"] == (parts((3,)), parts((1,)))
+    assert found["reshape1"] == (parts((2, H, W)), parts((2, W)))
+    assert found["reshape2"] == (parts((3,)), parts((4,)))
+    assert found["reduce1"] == (parts((2,)), CONSUMED)
+    assert places_in(network(cut))["reshape1"] == (parts((2,), (3,)), parts((4,)))
     assert standard_axes(2) not in found.values()
 
 

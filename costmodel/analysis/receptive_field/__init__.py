@@ -20,7 +20,6 @@ from costmodel.analysis.receptive_field.propagate import spread
 from costmodel.analysis.receptive_field.spatial_axes import axes_of
 from costmodel.analysis.receptive_field.windows import (
     MOST_WINDOWS,
-    Paths,
     PathSet,
     Windows,
     no_paths,
@@ -82,7 +81,9 @@ class ReceptiveField(Field):
         name = self.name if layer is None else self.network[layer].name
         point = (Window(),) * axes_of(self.network)
         pixel = PathSet(frozenset({point}), limit)
-        found = spread(
+        if problem := self.by_name[name].problem:
+            raise CostModelError(f'"{name}": {problem}')
+        found, _ = spread(
             self.network, pixel, PathSet(limit=limit),
             ignore_gates=self.ignore_gates, same=self.same, towards=name,
         )[name]  # fmt: skip
@@ -142,18 +143,25 @@ def receptive_field(
     found = spread(
         network, one_pixel(axes), no_paths(axes), ignore_gates=ignore_gates, same=same
     )
-    rows = tuple(Field(name, paths) for name, paths in found.items())
-    last = found[name := _last_map(network, found)]
-    return ReceptiveField(name, last, network, rows, ignore_gates, same)
+    rows = {
+        name: Field(name, paths, problem=problem)
+        for name, (paths, problem) in found.items()
+    }
+    last = rows[_last_map(network, rows)]
+    return ReceptiveField(
+        last.name, last.paths, network, tuple(rows.values()), ignore_gates, same,
+        problem=last.problem,
+    )  # fmt: skip
 
 
-def _last_map(network: Network, found: Mapping[str, Paths]) -> str:
+def _last_map(network: Network, found: Mapping[str, Field]) -> str:
     """Return the last ancestor of the first output that has a bounded field."""
     waiting, kept = [network.outputs[0]], set()
     while waiting:
         name = waiting.pop()
-        lost = any(not axis.bundles and axis.cause for axis in found[name].axes)
-        if lost:
+        axes = found[name].paths.axes
+        is_lost = any(not axis.bundles and axis.cause for axis in axes)
+        if is_lost or (found[name].problem and name != network.outputs[0]):
             waiting.extend(network[name].inputs)
         else:
             kept.add(name)

@@ -66,7 +66,7 @@ def of_operand(axis: AxisFlow, operand: int) -> AxisFlow:
     return axis if not isinstance(axis, From) or axis.operand == operand else Fixed()
 
 
-def blocks(  # noqa: PLR0911 - one case per kind of flow
+def blocks(  # noqa: C901, PLR0911 - one case per kind of flow
     source: From | Split, inputs: int, outputs: int
 ) -> Blocks | None:
     """Return the input positions that each output position reads.
@@ -83,6 +83,8 @@ def blocks(  # noqa: PLR0911 - one case per kind of flow
             return None
         case Slid() | Padded() | Part():
             return _under(source, inputs, outputs)
+        case Mixed(running=True):
+            return [(range(place + 1), 1) for place in range(outputs)]
         case Mixed(groups=groups):
             count = as_int(groups)
             each, made = inputs // count, outputs // count
@@ -186,7 +188,8 @@ def along(
         ]
     rows: list[set[int]] = [set(every)]
     for part in parts_of(axis):
-        made = size_of(part, inputs) if isinstance(axis, Merged) else outputs
+        merged = isinstance(axis, Merged)
+        made = as_int(size_of(part, inputs)) if merged else outputs
         mine = [set(every)] * made
         if isinstance(part, From | Split) and _is_of(part, number):
             read = blocks(part, count, made)
@@ -204,7 +207,7 @@ def _each(found: Blocks) -> list[set[int]]:
     return [set(read) for read, count in found for _ in range(count)]
 
 
-def size_of(part: AxisFlow, inputs: Sequence[Dim]) -> int:
+def size_of(part: AxisFlow, inputs: Sequence[Dim]) -> Dim:
     """Return the size of a part of a merged axis.
 
     >>> size_of(Slid(2, Window(size=3, stride=2)), (8, 7))
@@ -212,11 +215,11 @@ def size_of(part: AxisFlow, inputs: Sequence[Dim]) -> int:
     """
     match part:
         case Split(sizes=sizes, number=number):
-            return as_int(sizes[number])
+            return sizes[number]
         case Fixed(size=size):
-            return as_int(size)
+            return size
         case From(axis=axis, window=Window() as window, is_one_window=True):
             gain = window.before + window.after - window.size
-            return as_int(inputs[axis - 1] + gain) // as_int(window.stride) + 1
+            return (inputs[axis - 1] + gain) // window.stride + 1
         case _:
             raise CostModelError("how many positions it has is not known")

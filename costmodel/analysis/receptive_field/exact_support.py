@@ -204,7 +204,9 @@ def _dependence(
                 key = part.axes[0], part.number
             if isinstance(part, From | Split):
                 sources[key] = part
-            made.append((key, size if len(parts) == 1 else size_of(part, before)))
+            made.append(
+                (key, size if len(parts) == 1 else as_int(size_of(part, before)))
+            )
     read = list(_read(sources.values(), before))
     known = dict(read)
     seen: dict[Key, Flags | None] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import sympy
@@ -38,6 +38,8 @@ class Field:
 
     name: str
     paths: Paths
+    problem: str | None = field(default=None, kw_only=True)
+    """Why no one window says what a position sees, if so."""
 
     @property
     def size(self) -> Sizes:
@@ -97,13 +99,19 @@ class Field:
         The position is (row, column), as many numbers as there are spatial axes. Pixels
         outside of the input are included: negative ones are padding.
         """
-        axes = self.paths.axes
+        axes = self._axes
         if len(position) != len(axes):
             raise CostModelError(f"region: {position} is not {sizes_of(len(axes))}")
         return tuple(self._span(axis, at) for axis, at in zip(axes, position))
 
+    @property
+    def _axes(self) -> tuple[Axis, ...]:
+        if self.problem:
+            raise CostModelError(f'"{self.name}": {self.problem}')
+        return self.paths.axes
+
     def _each(self, quantity: Callable[[Axis], Dim]) -> Sizes:
-        return tuple(map(quantity, self.paths.axes))
+        return tuple(map(quantity, self._axes))
 
     def _size(self, axis: Axis) -> Dim:
         is_empty = not axis.bundles and axis.cause is None

@@ -7,13 +7,14 @@ those of dropped ones are lost; elsewhere one for all channels is exact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 from costmodel.algebra.symbols import as_int
 from costmodel.algebra.window import Window
 from costmodel.analysis.receptive_field.connectivity import along, of_operand
-from costmodel.analysis.receptive_field.spatial_axes import UNKNOWN, Places, SpatialAxes
+from costmodel.analysis.receptive_field.places import Places
+from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes
 from costmodel.analysis.receptive_field.windows import Seen, Windows
 from costmodel.errors import at
 from costmodel.network import operators as op
@@ -81,10 +82,11 @@ def spread(
     ignore_gates: bool = False,
     same: bool = False,
     towards: str | None = None,
-) -> dict[str, S]:
+) -> dict[str, tuple[S, str | None]]:
     """Return the receptive field of each node; ``pixel`` is that of an input pixel.
 
-    ``towards`` leaves out the nodes that do not lead to that one.
+    With it comes why it is no field of a position, if it is none. ``towards`` leaves
+    out the nodes that do not lead to that one.
     """
     spatial = SpatialAxes(network, same=same)
     context = _Context(network, spatial, ignore_gates=ignore_gates)
@@ -94,9 +96,14 @@ def spread(
         if node.operator.is_input:
             fields[node.name] = (table.number(pixel),)
         elif node.name in wanted:
-            found = _read(table, node, [fields[s] for s in node.inputs], context)
-            fields[node.name] = found if len(set(found)) > 1 else found[:1]
-    return {name: table.values[table.union(found)] for name, found in fields.items()}
+            seen = _read(table, node, [fields[s] for s in node.inputs], context)
+            fields[node.name] = seen if len(set(seen)) > 1 else seen[:1]
+    result = dict[str, tuple[S, str | None]]()
+    for name, each in fields.items():
+        paths = table.values[table.union(each)]
+        windows, problem = spatial.seen(network[name])
+        result[name] = paths.through(windows, name) if windows else paths, problem
+    return result
 
 
 class _Context:
@@ -105,7 +112,7 @@ class _Context:
     def __init__(self, net: Network, axes: SpatialAxes, *, ignore_gates: bool) -> None:
         """Find out whether each channel needs a receptive field of its own."""
         self.network, self.spatial, self.ignore_gates = net, axes, ignore_gates
-        self.apart = _drops_channels(net, axes.flows)
+        self.apart = _drops_channels(net, axes)
 
 
 def _followed(node: Node, flow: Flow, stored: frozenset[str]) -> list[int]:
@@ -146,12 +153,24 @@ def _read(
     return tuple(map(table.union, _beside(seen)))
 
 
-def _drops_channels(network: Network, flows: Mapping[str, Flow]) -> bool:
+def _drops_channels(network: Network, spatial: SpatialAxes) -> bool:
     """Say whether some channels are dropped, all numbers of channels being known.
 
     They are not read, or they are multiplied by zeros.
     """
-    first = [flow.axes[0] for flow in flows.values()]
+    first = [flow.axes[0] for flow in spatial.flows.values()]
+    first += [
+        axis
+        for node in network.nodes
+        for axis in spatial.flows[node.name].axes[1:]
+        if isinstance(axis, Part)
+        and not any(
+            digit.axis == axis.axis
+            for place in spatial.before(node, axis.operand)
+            for digits in place.ways
+            for digit in digits
+        )
+    ]  # channels that are elsewhere
     kinds = {type(node.operator) for node in network.nodes}
     has_zeros = op.Zeros in kinds or any(isinstance(axis, Padded) for axis in first)
     some = any(isinstance(axis, Part | Listed) for axis in first) or (
@@ -165,8 +184,10 @@ def require_apart(node: Node, flow: Flow, where: Places) -> None:
     """Refuse concatenation along height or width: positions would differ in fields."""
     joined = (n for n, axis in enumerate(flow.axes, 1) if isinstance(axis, Joined))
     for axis in joined:
-        if any(place.axis == axis for place in where) or (
-            UNKNOWN in where and axis > 1
+        if any(
+            (place.problem and axis > 1)
+            or any(digit.axis == axis for digits in place.ways for digit in digits)
+            for place in where
         ):
             raise at(
                 node.operator.kind,
@@ -233,6 +254,9 @@ def _mixed(
     """
     if not context.apart:
         return fields
+    if any(one.is_blurred for one in context.spatial.steps(node, operand)):
+        raise at(node.operator.kind, node.name, "pixels have become channels, of which "
+                 "not all are read later")  # fmt: skip
     flow = context.spatial.flows[node.name]
     first = of_operand(flow.axes[0], operand)
     is_alike = len(fields) == 1 and not isinstance(first, Padded)

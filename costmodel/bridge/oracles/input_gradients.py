@@ -21,6 +21,7 @@ from costmodel.bridge.compile import (
     compile,  # noqa: A004
     functions,
     modules,
+    products,
     spatial_ranks,
 )
 from costmodel.bridge.compile.arrangements import Function, Sized
@@ -31,18 +32,30 @@ from costmodel.network.graph import Network
 
 
 def gradient_support(
-    network: Network, layer: str, position: tuple[int, ...] | None = None
+    network: Network,
+    layer: str,
+    position: tuple[int, ...] | torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return where ∂(Σ channels of a position)/∂(input) is not zero.
 
     The result has the axes of the bound network's input, ``channels × height × width``;
-    without a position, all of the layer's elements are summed.
+    without a position, all of the layer's elements are summed, and those that are true
+    in a Boolean tensor of the layer's shape, if one is given.
     """
     module = _positive(compile(replace(network, outputs=(layer,))))
+    with torch.no_grad():
+        for tensor in (
+            *module.parameters(recurse=False),
+            *module.buffers(recurse=False),
+        ):
+            tensor.fill_(1)  # stored operands
     size = tuple(int(n) for n in network.inputs[0].output.sizes)
     image = torch.ones((1, *size), dtype=torch.float64, requires_grad=True)
     output = module.double().requires_grad_(requires_grad=False)(image)
-    chosen = output if position is None else output[:, :, *position]
+    if isinstance(position, torch.Tensor):
+        chosen = output[:, position]
+    else:
+        chosen = output if position is None else output[:, :, *position]
     if not output.requires_grad:  # computed from zeros alone
         return torch.zeros(size, dtype=torch.bool)
     (gradient,) = torch.autograd.grad(chosen.sum(), image)
@@ -177,7 +190,21 @@ def _function(layer: Function) -> nn.Module:
         return layer
     if layer.function in functions.REDUCTIONS.values():
         return Function(torch.mean, **layer.fixed)
-    return Function(torch.add) if layer.function in _PAIRS else nn.Identity()
+    is_pair = layer.function in _PAIRS and not layer.fixed
+    return Function(torch.add) if is_pair else nn.Identity()
+
+
+class Scores(nn.Module):
+    """Attention without its softmax, which every score is part of."""
+
+    def forward(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
+        mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:  # fmt: skip
+        """Return …×L×V of …×L×E, …×S×E and …×S×V."""
+        scores = query.mean(-1, keepdim=True) + key.mean(-1).unsqueeze(-2)
+        scores = scores if mask is None else scores + mask
+        return torch.matmul(scores, value) / value.shape[-2]
 
 
 MOVES = {arrangements.part, arrangements.without_ends, arrangements.pad,
@@ -195,13 +222,21 @@ def _identity(_layer: nn.Module) -> nn.Module:
     return nn.Identity()
 
 
+def _upsampling(layer: nn.Upsample) -> nn.Module:
+    if layer.mode == "bicubic":
+        raise CostModelError("Upsample: the weights of bicubic are not positive")
+    return layer
+
+
 def _itself(layer: nn.Module) -> nn.Module:
     """Return a module that is linear and positive already."""
     return layer
 
 
 POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
-    **dict.fromkeys((*spatial_ranks.CONV.values(), nn.Linear), _averaging),
+    **dict.fromkeys((
+        *spatial_ranks.CONV.values(), *spatial_ranks.CONV_TRANSPOSE.values(), nn.Linear,
+    ), _averaging),
     **dict.fromkeys((
         *spatial_ranks.BATCH_NORM.values(), nn.Dropout, nn.PReLU,
     ), _identity),
@@ -210,8 +245,11 @@ POSITIVE: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
         *(pad for kind in spatial_ranks.PAD.values() for pad in kind.values()),
         nn.Identity, nn.Flatten, modules.Subsample2d, modules.Zeros,
         modules.PadChannels, modules.SelectChannels, modules.ChannelShuffle,
-        nn.PixelShuffle, nn.PixelUnshuffle, nn.Unfold, Sized,
+        nn.PixelShuffle, nn.PixelUnshuffle, nn.Unfold, Sized, products.MatMul,
+        products.Einsum,
     ), _itself),
+    products.Attention: lambda _: Scores(),
+    nn.Upsample: _upsampling,
     Function: _function,
     nn.LayerNorm: _last_axes,
     nn.RMSNorm: _last_axes,

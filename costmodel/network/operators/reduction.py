@@ -130,9 +130,9 @@ class Cumulate(Reduction):
         return Tally(add=output.numel - others(output, (self.axis,)))
 
     def flow(self, *inputs: Shape) -> Flow:
-        """Return the axis mixed."""
+        """Return the axis mixed with what is in front."""
         axes = list(unchanged(rank(inputs[0])).axes)
-        axes[int(self.axis) - 1] = Mixed(int(self.axis))
+        axes[int(self.axis) - 1] = Mixed(int(self.axis), running=True)
         return Flow(tuple(axes))
 
     def __str__(self) -> str:

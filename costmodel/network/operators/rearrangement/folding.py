@@ -144,10 +144,12 @@ class PixelUnshuffle(Rearrangement):
 
     def flow(self, *inputs: Shape) -> Flow:
         """Return c (h i) (w j) → (c i j) h w, where i and j count to r."""
-        each = sliding(self.factor, self.factor)
-        taps = Fixed(self.factor)
-        channels = Merged((Same(1), taps, taps))
-        return Flow((channels, Slid(2, each), Slid(3, each)))
+        r, (_, *sides) = self.factor, self.output(*inputs).sizes
+        (height, i), (width, j) = (
+            [Split(Same(axis), (side, r), part) for part in range(2)]
+            for axis, side in enumerate(sides, start=2)
+        )
+        return Flow((Merged((Same(1), i, j)), height, width))
 
     def __str__(self) -> str:
         """Write pixel unshuffle, 2."""
