@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from costmodel.network.registry.own_network import Unregistered
 
 
+READER_LEFT = 141
+"""The exit code where stdout is a pipe that nobody reads any more: 128 + SIGPIPE."""
+
+
 class Program(click.Group):
     """A command group whose errors are one line, with an exit code for their kind."""
 
@@ -49,21 +54,36 @@ class Program(click.Group):
             sys.exit(error.exit_code)
         except BrokenPipeError:
             silence_stdout()
-            sys.exit(1)
+            code = READER_LEFT
         except (CostModelError, OSError, click.Abort, KeyboardInterrupt) as error:
             message, code = _last_word(error)
             line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
             note(f"costmodel: {line}")
         sys.exit(code if isinstance(code, int) else 0)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments, or print the help."""
+        with _readers():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; --traceback shows an error's full traceback."""
         try:
-            return super().invoke(ctx)
+            with _readers():
+                return super().invoke(ctx)
         except CostModelError as error:
             if ctx.meta.get(TRACEBACK):
                 note("".join(traceback.format_exception(error)).rstrip())
             raise
+
+
+@contextmanager
+def _readers() -> Iterator[None]:
+    """End where the reader of a pipe has left; click would say 1, which is "false"."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise click.exceptions.Exit(READER_LEFT) from None
 
 
 def _last_word(error: BaseException) -> tuple[str, int]:
