@@ -21,7 +21,7 @@ from costmodel.cli.process import (
     stoppable,
 )
 from costmodel.cli.sample import Sample, at_sample, read_size
-from costmodel.errors import CostModelError, MissingDependencyError
+from costmodel.errors import CostModelError, MissingDependencyError, near
 from costmodel.terminal import note
 
 
@@ -201,8 +201,9 @@ def _open_target(
 
 def _no_symbol(name: str, key: str, options: Mapping[str, Option]) -> CostModelError:
     words = [o.name for o in options.values() if o.can_be_symbol or o.is_repetition]
-    known = ", ".join([*words, "resolution", "batch"])
-    return CostModelError(f'{name}: "{key}" cannot be a symbol; {known} can')
+    words += ["resolution", "batch"]
+    known = f"{', '.join(words)} can; {near(key, words)}".removesuffix("; ")
+    return CostModelError(f'{name}: "{key}" cannot be a symbol; {known}')
 
 
 def _count(batch: str | None, kept: Sequence[str]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.runtime.kernels.classes import KINDS
 from costmodel.runtime.setting import Setting
 
@@ -174,7 +174,7 @@ def load_profile(name: str | Path | Profile) -> Profile:
         return known[str(name)]
     path = Path(name)
     if path.suffix != ".json" and not path.exists():
-        names = f"known are {', '.join(known)}" if known else "none is shipped"
+        names = known_are(name, known) if known else "none is shipped"
         raise CostModelError(
             f'no device profile "{name}"; {names}; costmodel calibrate writes one to a '
             "file, which may be named here"

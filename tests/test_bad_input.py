@@ -1,0 +1,191 @@
+"""Bad input of every kind: an answer or one clear line, whatever is given."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import costmodel as cm
+from costmodel.analysis.conventions.counting import find as convention
+from costmodel.analysis.conventions.tables import CONVENTIONS
+from costmodel.analysis.cost import METRICS
+from costmodel.analysis.evidence.claims import claims
+from costmodel.cli.commands.verify import _chosen_claims
+from costmodel.network.build import image
+
+
+NET = cm.load("lenet5", resolution=32, batch=1)
+
+
+class Small(nn.Module):
+    """One convolution."""
+
+    def __init__(self) -> None:
+        """Make it."""
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        """Run it."""
+        return self.conv(x)
+
+
+def takes_networks() -> list[str]:
+    """Return the public functions whose first argument is a network."""
+    found = []
+    for name in dir(cm):
+        if inspect.isfunction(public := getattr(cm, name)):
+            first, *_ = (*inspect.signature(public).parameters.values(), None)
+            if first and "Network" in f"{first.annotation} Target".split(" | ")[0]:
+                found.append(name)
+    return found
+
+
+WRONG = ["resnet50", None, 3, 2.5, [NET], {"net": NET}, Small(), Small, image(), cm]
+MORE = {"widen": (2,), "predict": ("x",), "explain": ("x",), "diff": (NET,)}
+
+
+@pytest.mark.parametrize("name", takes_networks())
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: type(wrong).__name__)
+def test_what_is_no_network_is_refused_with_what_to_call(name: str, wrong: Any) -> None:
+    with pytest.raises(cm.CostModelError) as error:
+        getattr(cm, name)(wrong, *MORE.get(name, ()))
+    said = str(error.value)
+    assert said.startswith(f"{name}: needs a costmodel.Network")
+    assert "\n" not in said
+    if wrong in ("resnet50", WRONG[6]):
+        assert ("costmodel.load" if wrong == "resnet50" else "costmodel.trace") in said
+
+
+def test_most_public_functions_of_networks_are_found() -> None:
+    assert {"cost", "depth", "memory", "widen", "diff", "parts"} <= {*takes_networks()}
+    assert cm.cost(network=NET).macs == cm.cost(NET).macs
+
+
+LOOK_UPS: Mapping[str, tuple[Callable[[], list[str]], Callable[[str], object]]] = {
+    "metric": (lambda: [*METRICS], lambda word: cm.cost(NET).metric(word)),
+    "convention": (lambda: [*CONVENTIONS], convention),
+    "claim": (lambda: [*claims()], lambda word: _chosen_claims((), (word,))),
+    "architecture": (lambda: [*cm.architectures()], cm.load),
+    "option": (
+        lambda: [*cm.architectures()["resnet50"].options],
+        lambda word: cm.load("resnet50", **{word: 1}),
+    ),
+    "node": (lambda: [*NET.by_name], lambda word: NET[word]),
+    "profile": (lambda: [*cm.profiles()], cm.load_profile),
+}
+
+
+@given(st.data(), st.sampled_from(sorted(LOOK_UPS)))
+def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(
+    data: st.DataObject, kind: str
+) -> None:
+    known, look_up = LOOK_UPS[kind]
+    words = [word for word in known() if len(word) > 5]
+    word = data.draw(st.sampled_from(words))
+    place = data.draw(st.integers(1, len(word) - 2))
+    mistyped = data.draw(st.sampled_from([
+        word[:place] + word[place + 1 :],
+        word[:place] + word[place + 1] + word[place] + word[place + 2 :],
+        word[:place] + "q" + word[place:],
+        word.title(),
+    ]))  # fmt: skip
+    if mistyped in known():
+        return
+    with pytest.raises(cm.CostModelError) as error:
+        look_up(mistyped)
+    asked = str(error.value).partition("did you mean ")[2].partition("?")[0]
+    near = asked.split(", ")
+    assert word in near or len(near) == 3
+
+
+def test_flops_are_said_to_be_counted_under_a_named_convention() -> None:
+    for wrong in ("flops", "FLOPs", "gflops"):
+        with pytest.raises(cm.CostModelError, match="under a named convention"):
+            cm.cost(NET).metric(wrong)
+
+
+SAMPLE = torch.zeros(1, 3, 32, 32)
+INPUTS: list[tuple[Any, str]] = [
+    (SAMPLE, r"tensor of shape .*: input=\(3, 32, 32\)"),
+    (SAMPLE.shape, "without its batch"),
+    ({"image": SAMPLE}, "is a dict; a module is run on one tensor"),
+    ([SAMPLE, SAMPLE], "is a list; a module is run on one tensor"),
+    ([(3, 32, 32)], "is a list; a module is run on one tensor"),
+    ((), "is not the shape of a sample"),
+    (None, "is not the shape of a sample"),
+    (224, "is not the shape of a sample"),
+    ("3x224x224", "is not the shape of a sample"),
+    ((3, 1.5, 2), "input 1.5 is neither an integer"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "said"), INPUTS, ids=lambda x: type(x).__name__)
+def test_an_input_that_is_no_shape_is_refused_with_what_to_give(
+    wrong: Any, said: str
+) -> None:
+    with pytest.raises(cm.CostModelError, match=f"^trace: .*{said}") as error:
+        cm.trace(Small(), input=wrong)
+    assert "\n" not in str(error.value)
+
+
+def test_a_module_of_two_inputs_is_refused_with_what_to_do() -> None:
+    class Two(Small):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> Any:  # type: ignore[override]
+            return self.conv(x) + self.conv(y)
+
+    with pytest.raises(cm.CostModelError, match="'y'; a module is run on one tensor"):
+        cm.trace(Two())
+
+
+@dataclass
+class Answer:
+    """An output of a class of its own."""
+
+    maps: Any
+
+
+class Box(dict[str, Any]):
+    """A mapping that PyTorch does not know."""
+
+
+@given(
+    st.recursive(
+        st.just("tensor"),
+        lambda inner: st.tuples(st.sampled_from([Answer, Box, list, tuple]), inner),
+        max_leaves=4,
+    )
+)
+def test_outputs_of_any_class_are_looked_into(form: Any) -> None:
+    def made(form: Any, tensor: torch.Tensor) -> Any:
+        if form == "tensor":
+            return tensor
+        kind, inner = form
+        value = made(inner, tensor)
+        return kind(a=value) if kind is Box else (
+            kind(value) if kind is Answer else kind([value, 3, None])
+        )  # fmt: skip
+
+    class Wrapped(Small):
+        def forward(self, x: torch.Tensor) -> Any:
+            return made(form, self.conv(x))
+
+    assert cm.trace(Wrapped(), check=False).outputs == cm.trace(Small()).outputs
+
+
+def test_an_output_without_tensors_is_named() -> None:
+    class Opaque(Small):
+        def forward(self, x: torch.Tensor) -> Any:
+            self.conv(x)
+            return object()
+
+    with pytest.raises(cm.CostModelError, match="output, of class object"):
+        cm.trace(Opaque())
