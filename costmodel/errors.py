@@ -30,7 +30,7 @@ def near(word: object, known: Iterable[str]) -> str:
     ('did you mean macs?', '')
     """
     words = {one.lower(): one for one in known}
-    found = get_close_matches(str(word)[:99].lower(), words, n=3, cutoff=0.5)
+    found = get_close_matches(str(word)[:99].lower(), words, n=3, cutoff=0.6)
     return f"did you mean {', '.join(words[one] for one in found)}?" if found else ""
 
 

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import sympy
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 import costmodel as cm
+from costmodel.algebra.symbols import expand
 from costmodel.analysis.conventions.counting import find as convention
 from costmodel.analysis.conventions.tables import CONVENTIONS
 from costmodel.analysis.cost import METRICS
 from costmodel.analysis.evidence.claims import claims
 from costmodel.cli.commands.verify import _chosen_claims
-from costmodel.network.build import image
+from costmodel.network.build import (
+    avg_pool,
+    batch_norm,
+    concat,
+    conv,
+    flatten,
+    global_average_pool,
+    image,
+    linear,
+    max_pool,
+    network,
+    relu,
+)
 
 
 NET = cm.load("lenet5", resolution=32, batch=1)
@@ -144,6 +159,93 @@ def test_a_module_of_two_inputs_is_refused_with_what_to_do() -> None:
 
     with pytest.raises(cm.CostModelError, match="'y'; a module is run on one tensor"):
         cm.trace(Two())
+
+
+SMALL = st.sampled_from(["H", "W", "1", "2", "3", "7", "M"])
+
+
+def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Return formulas that grow fast: powers, products, and extremes of many."""
+    many = st.tuples(st.sampled_from(["Max", "Min"]), inner, st.integers(1, 40)).map(
+        lambda t: (
+            f"{t[0]}({','.join(f'floor(({t[1]}+{i})/{i + 2})' for i in range(t[2]))})"
+        )
+    )
+    return st.one_of(
+        st.tuples(inner, st.sampled_from(["+", "*"]), inner).map(
+            lambda t: f"({t[0]}{t[1]}{t[2]})"
+        ),
+        st.tuples(inner, st.integers(1, 64)).map(lambda t: f"({t[0]}+1)**{t[1]}"),
+        st.tuples(inner, st.integers(1, 500)).map(
+            lambda t: "*".join(f"({t[0]}+{i})" for i in range(t[1]))
+        ),
+        many,
+        st.tuples(inner, st.integers(1, 300)).map(
+            lambda t: "(" * t[1] + t[0] + ")" * t[1]
+        ),
+    )
+
+
+@given(st.recursive(SMALL, grown, max_leaves=4))
+@settings(max_examples=25)
+def test_a_formula_of_a_user_is_counted_or_refused_before_it_grows(text: str) -> None:
+    try:
+        macs = cm.cost(cm.load("lenet5", resolution=text, batch=1)).macs
+    except cm.CostModelError as error:
+        assert "\n" not in str(error)
+        assert len(str(error)) < 500
+    else:
+        assert len(sympy.Add.make_args(sympy.sympify(macs))) < 20_000
+
+
+REFUSED = [
+    ("(H+1)**64", "over 32 products of terms"),
+    ("*".join(f"(H+{i})" for i in range(500)), "over 32 products of terms"),
+    (f"Max({','.join(f'floor(H/{i + 2})' for i in range(120))})", "Max of 120 values"),
+    ("(" * 250 + "H" + ")" * 250, "nested parentheses"),
+    ("make_divisible(H, 2)", "make_divisible does not take 2 arguments"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), REFUSED, ids=lambda x: x[:12])
+def test_a_formula_that_would_grow_is_refused_with_the_reason(
+    text: str, said: str
+) -> None:
+    with pytest.raises(cm.CostModelError, match=said) as error:
+        cm.load("resnet20_cifar", resolution=text)
+    assert "\n" not in str(error.value)
+
+
+def test_a_product_of_three_formulas_is_refused_where_it_is_multiplied_out() -> None:
+    with pytest.raises(cm.CostModelError, match="over 20000 products of terms"):
+        expand(sympy.prod([(cm.H + cm.W + cm.M + 1) ** 6, (cm.N + cm.D + 1) ** 30]))
+
+
+QUERIES = ("cost", "memory", "input_sizes", "receptive_field", "reconcile", "depth")
+FIELDS = ("kernel", "stride", "padding", "dilation")
+
+
+def small_document() -> Any:
+    """Return the JSON of a small network of most kinds of operators."""
+    y = conv(image(), 8, 3, stride=2)
+    maps = concat(max_pool(relu(batch_norm(y)), 2), avg_pool(y, 2, stride=2))
+    return json.loads(network(linear(flatten(global_average_pool(maps)), 9)).to_json())
+
+
+@given(st.data(), st.sampled_from([3 * 10**25, 10**400, 2**31, 10**6, -1, 0]))
+def test_numbers_of_a_network_may_be_huge(data: st.DataObject, number: int) -> None:
+    document = small_document()
+    node = data.draw(st.sampled_from([
+        n for n in document["nodes"] if FIELDS[0] in n["operator"]
+    ]))  # fmt: skip
+    node["operator"][data.draw(st.sampled_from(FIELDS))] = [number] * 2
+    for query in QUERIES:
+        try:
+            found = getattr(cm, query)(cm.Network.from_json(json.dumps(document)))
+            if query == "memory":
+                assert found.peak_activation_bytes != 0
+        except cm.CostModelError as error:
+            assert "\n" not in str(error)
 
 
 @dataclass
