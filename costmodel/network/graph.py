@@ -98,7 +98,7 @@ class Network:
             raise CostModelError(f'network "{name}": no output node')
         kinds = {layer: node.operator.kind for layer, node in nodes.items()}
         needed = settled(constraints, {}, name, kinds)
-        known = check_shared(shared or {}, nodes, name)
+        known = check_shared({} if shared is None else shared, nodes, name)
         count = check_batch(batch)
         made = cls(tuple(nodes.values()), outputs, name, count, needed, known)
         check_symbols(made.free_symbols)

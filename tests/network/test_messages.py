@@ -271,7 +271,8 @@ VERBS: list[tuple[str, Callable[[Value], object]]] = [
         "expm1, floor, gelu, gelu_tanh, hardshrink, hardsigmoid, hardswish, hardtanh, "
         "leaky_relu, log, log1p, logsigmoid, mish, neg, reciprocal, relu, relu6, "
         "round, rsqrt, scaled_tanh, selu, sigmoid, sign, silu, sin, softplus, "
-        "softshrink, softsign, sqrt, square, tanh, tanhshrink, threshold, trunc",
+        "softshrink, softsign, sqrt, square, tanh, tanhshrink, threshold, trunc; "
+        "did you mean hardswish, mish?",
         lambda x: activation(x, "swish"),
     ),
     (

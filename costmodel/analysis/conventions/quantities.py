@@ -228,9 +228,7 @@ def _taps(
             f"kernel, stride, padding and dilation; bind {k}, {s}, {p} and {d}"
         )
     if k > _MOST_TAPS:
-        raise CostModelError(
-            f"xla counts the taps of {conv} one by one, and {k} are many"
-        )
+        raise CostModelError(f"xla counts taps of {conv} one by one; {k} are too many")
     inside: Count = 0
     most = 2 * p - d * (k - 1) - 1 + s
     for reach in (p - d * u for u in range(k)):

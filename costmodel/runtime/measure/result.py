@@ -16,7 +16,7 @@ import numpy as np
 from costmodel.errors import CostModelError
 from costmodel.runtime.measure import jsonl
 from costmodel.runtime.measure.environment import machine
-from costmodel.runtime.setting import Setting
+from costmodel.runtime.setting import Setting, checked
 
 
 SCHEMA = "costmodel.measurement/1"
@@ -106,15 +106,16 @@ class Measurement:
         """Return the measurement of such a line."""
         if row.get("schema") != SCHEMA:
             raise CostModelError(f"measurement: schema {row.get('schema')!r}: {SCHEMA}")
-        values = {name: value for name, value in row.items() if name != "schema"}
-        try:
-            values["setting"] = Setting.from_json(values["setting"])
-            values["shape"] = tuple(values["shape"])
-            return Measurement(**values)
-        except (KeyError, TypeError) as error:
-            raise CostModelError(
-                f"measurement: a row of other fields: {error}"
-            ) from None
+        given = {name: value for name, value in row.items() if name != "schema"}
+        values = checked(Measurement, given, "measurement")
+        values["setting"] = Setting.from_json(values["setting"])
+        values["shape"] = tuple(values["shape"])
+        for name in ("versions", "cpu"):
+            if not isinstance(values["stamp"].get(name, {}), (dict, str)):
+                raise CostModelError(f"measurement: stamp: {name} is no object")
+        if not min(values["seconds"], values["batch"], *values["shape"], 1) > 0:
+            raise CostModelError("measurement: seconds, batch and shape are above 0")
+        return Measurement(**values)
 
 
 def key_of(row: Mapping[str, Any]) -> str:
