@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,8 @@ from costmodel.network.build import (
     network,
     relu,
 )
+from costmodel.runtime.measure.result import Measurement
+from costmodel.runtime.profile import Profile
 
 
 NET = cm.load("lenet5", resolution=32, batch=1)
@@ -255,6 +258,52 @@ def test_numbers_of_a_network_may_be_huge(data: st.DataObject, number: int) -> N
         )
         if found and query == "memory":
             assert found.peak_activation_bytes != 0
+
+
+ODD = st.sampled_from(
+    [None, True, -1, 0, 5, 2.5, 10**400, "x", [], {}, ["x"], {"a": []}, float("nan")]
+)
+ROW = json.loads(
+    (Path(__file__).parent / "runtime" / "row.json").read_text(encoding="utf-8")
+)
+
+
+@given(st.data())
+def test_altered_rows_are_measurements_or_refused(data: st.DataObject) -> None:
+    row = {**ROW, data.draw(st.sampled_from(sorted(ROW))): data.draw(ODD)}
+    found, _ = answered(lambda: Measurement.from_row(row))
+    assert not found or found.key
+
+
+@given(st.data())
+def test_altered_profiles_are_profiles_or_refused(data: st.DataObject) -> None:
+    document = json.loads(next(iter(cm.profiles().values())).to_json())
+    place = document
+    for _ in range(data.draw(st.integers(0, 2))):
+        inner = [v for v in place.values() if isinstance(v, dict) and v]
+        place = data.draw(st.sampled_from(inner)) if inner else place
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(ODD)
+    answered(lambda: Profile.from_json(json.dumps(document)))
+
+
+@given(st.data())
+def test_altered_networks_are_networks_or_refused_by_node(data: st.DataObject) -> None:
+    document = small_document()
+    place = data.draw(st.integers(0, len(document["nodes"]) - 1))
+    node = document["nodes"][place]
+    name = node["name"]
+    part = data.draw(st.sampled_from([node, node["operator"]]))
+    part[data.draw(st.sampled_from(sorted(part)))] = data.draw(ODD)
+    _, said = answered(lambda: cm.Network.from_json(json.dumps(document)))
+    if said and node["name"] == name and "JSON" in said:
+        assert f"node '{name}'" in said
+
+
+@given(ODD)
+def test_weights_are_shared_by_a_mapping(wrong: Any) -> None:
+    graph = NET.graph.copy()
+    graph.graph["shared"] = wrong
+    answered(lambda: cm.Network.from_graph(graph))
 
 
 @dataclass

@@ -108,13 +108,13 @@ def measured(
     jobs: Sequence[Job], setting: Setting, plan: Plan, output: Path | None
 ) -> list[Measurement]:
     """Return every job's measurement, from the file or taken now and appended."""
-    from costmodel.runtime.measure.jsonl import append, done, read
+    from costmodel.runtime.measure.jsonl import append, done
     from costmodel.runtime.measure.measure import measure_all, signature
-    from costmodel.runtime.measure.result import Measurement, combined, key_of
+    from costmodel.runtime.measure.result import Measurement, combined, key_of, rows_of
 
     if output and not output.parent.is_dir():
         raise CostModelError(f"{output}: there is no folder {output.parent}")
-    rows = read(output) if output else []
+    rows = rows_of(output) if output else []
     if plan.per_operator:
         whole = {job.name for job in jobs if job.is_whole}
         rows = [row for row in rows if row["operators"] or row["name"] in whole]
