@@ -121,8 +121,8 @@ def __getattr__(name: str) -> Any:
 
 def _asked(public: Any) -> Any:
     """Return a function of a network that refuses to be asked about anything else."""
-    taken = signature(public).parameters.values() if isfunction(public) else ()
-    first, *_ = (*taken, None)
+    taken = signature(public).parameters if isfunction(public) else {}
+    first = next(iter(taken.values()), None)
     if first is None or first.annotation != "Network":
         return public
 
