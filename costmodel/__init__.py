@@ -6,10 +6,13 @@ comes with the first formula, PyTorch only with the first compiled module.
 
 from __future__ import annotations
 
+from functools import wraps
 from importlib import import_module
+from inspect import isfunction, signature
 from typing import TYPE_CHECKING, Any
 
 from costmodel.checkout import find_folders
+from costmodel.errors import no_network
 
 
 if TYPE_CHECKING:
@@ -112,8 +115,27 @@ def __getattr__(name: str) -> Any:
     """Import a public name from its module, once."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'costmodel' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
+    value = globals()[name] = _asked(getattr(import_module(_MODULE_OF[name]), name))
     return value
+
+
+def _asked(public: Any) -> Any:
+    """Return a function of a network that refuses to be asked about anything else."""
+    taken = signature(public).parameters if isfunction(public) else {}
+    first = next(iter(taken.values()), None)
+    if first is None or first.annotation != "Network":
+        return public
+
+    @wraps(public)
+    def asked(*given: Any, **named: Any) -> Any:
+        from costmodel.network.graph import Network
+
+        value = given[0] if given else named.get(first.name, Network)
+        if not isinstance(value, Network) and value is not Network:
+            raise no_network(public.__name__, value)
+        return public(*given, **named)
+
+    return asked
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,7 @@ import sympy
 from costmodel.algebra.extent import Extent, extent_of, normal, resolve
 from costmodel.algebra.monomial import ONE, Monomial
 from costmodel.algebra.polynomial import Polynomial, terms_of
-from costmodel.algebra.symbols import Dim, as_dim, plain
+from costmodel.algebra.symbols import Dim, as_dim, expand, plain
 
 
 Count: TypeAlias = Dim | Polynomial
@@ -64,7 +64,7 @@ def polynomial(formula: Dim) -> Polynomial:
     if type(formula) is int:
         return Polynomial({ONE: formula} if formula else {})
     terms: dict[Monomial, Dim] = {}
-    for term in sympy.Add.make_args(sympy.expand(formula)):
+    for term in sympy.Add.make_args(expand(formula)):
         coefficient, rest = term.as_coeff_Mul()
         monomial = _monomial(rest)
         terms[monomial] = terms.get(monomial, 0) + as_dim(coefficient)
@@ -88,7 +88,7 @@ def _factor(factor: sympy.Expr) -> Extent:
     if isinstance(factor, sympy.floor):
         numerator, divisor = sympy.together(factor.args[0]).as_numer_denom()
         if numerator.is_integer and divisor.is_Integer:
-            return normal(as_dim(sympy.expand(numerator)), 0, int(divisor))
+            return normal(as_dim(expand(numerator)), 0, int(divisor))
     return extent_of(factor) or Extent(factor)
 
 
@@ -114,7 +114,7 @@ def added(counts: Repeated, times: Dim = 1, *, once: Repeated = ()) -> Dim:
         return sum(factor * numbers[ONE] for numbers, _, factor in parts)
     whole = _sum_of((numbers, factor) for numbers, _, factor in parts)
     terms = [
-        sympy.expand(resolve(sympy.Add(*found)) * _sum_of([({monomial: 1}, factor)]))
+        expand(resolve(sympy.Add(*found)) * _sum_of([({monomial: 1}, factor)]))
         for _, symbolic, factor in parts
         for monomial, found in symbolic.items()
     ]
@@ -147,7 +147,7 @@ def _expanded(
     values = [sympy.sympify(extent.value) for extent in monomial]
     whole = sympy.Mul(times, *values)
     if any(value.is_Add for value in values):
-        whole = sympy.expand(whole)
+        whole = expand(whole)
     parts = (term.as_coeff_Mul() for term in sympy.Add.make_args(whole))
     return tuple((plain(number), sympy.Mul.make_args(rest)) for number, rest in parts)
 

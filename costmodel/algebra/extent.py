@@ -14,7 +14,7 @@ from costmodel.algebra.step_function import (
     step_function,
     with_one_floor,
 )
-from costmodel.algebra.symbols import Dim, as_dim, as_int, plain
+from costmodel.algebra.symbols import Dim, as_dim, as_int, expand, plain
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 
@@ -118,12 +118,12 @@ def normal(base: Dim, offset: Dim, stride: Dim) -> Extent:
     if type(base) is int and type(offset) is int and type(stride) is int:
         return Extent((base + offset) // stride)
     if type(offset) is not int:
-        offset = as_dim(sympy.expand(offset))
+        offset = as_dim(expand(offset))
     if type(stride) is not int:
-        stride = as_dim(sympy.expand(stride))
+        stride = as_dim(expand(stride))
     if stride == 1 and not isinstance(offset, int) and not offset.is_integer:
         # A width such as 2·α is whole wherever it is legal, and needs no floor.
-        base, offset = as_dim(sympy.expand(base + offset)), 0
+        base, offset = as_dim(expand(base + offset)), 0
     if not isinstance(base, int) and not base.is_Symbol:
         if base.has(*_STEPS):
             found = _joined(base, offset, stride)
@@ -131,14 +131,14 @@ def normal(base: Dim, offset: Dim, stride: Dim) -> Extent:
                 return found
         # A constant belongs to the offset, and ⌊(g·r + c)/(g·s)⌋ = ⌊(r + ⌊c/g⌋)/s⌋: a
         # side such as 32·M leaves no floor while the stride divides it.
-        constant, rest = sympy.expand(base).as_coeff_Add()
+        constant, rest = expand(base).as_coeff_Add()
         if constant.is_integer and rest.is_integer:
             base, offset = as_dim(rest), as_dim(offset + constant)
             shared = _shared(rest, stride)
             if shared != 1:
                 offset = as_dim(sympy.floor(sympy.sympify(offset) / shared))
                 stride = as_dim(sympy.cancel(sympy.sympify(stride) / shared))
-                base = as_dim(sympy.expand(rest / shared))
+                base = as_dim(expand(rest / shared))
     return Extent(base, offset, stride)
 
 
@@ -160,13 +160,13 @@ def _joined(base: sympy.Expr, offset: Dim, stride: Dim) -> Extent | None:
             function = None
         if function is not None:
             return _stepping(function, sides[0])
-    constant, floor = sympy.expand(base).as_coeff_Add()
+    constant, floor = expand(base).as_coeff_Add()
     if not (constant.is_integer and isinstance(floor, sympy.floor)):
         return None
     numerator, divisor = sympy.together(floor.args[0]).as_numer_denom()
     if not (numerator.is_integer and divisor.is_integer and divisor.is_positive):
         return None
-    inner = normal(as_dim(sympy.expand(numerator)), 0, as_dim(divisor))
+    inner = normal(as_dim(expand(numerator)), 0, as_dim(divisor))
     shifted = inner.offset + inner.stride * (offset + constant)
     return normal(inner.base, as_dim(shifted), as_dim(inner.stride * stride))
 
@@ -188,7 +188,7 @@ def _shared(rest: sympy.Expr, stride: Dim) -> Dim:
     content, _ = rest.as_content_primitive()
     if type(stride) is int and content.is_Integer:
         return math.gcd(int(content), stride)
-    return stride if sympy.expand(rest / stride).is_integer else 1
+    return stride if expand(rest / stride).is_integer else 1
 
 
 def substitute(value: Dim, values: dict[sympy.Symbol, Dim]) -> Dim:

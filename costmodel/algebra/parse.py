@@ -7,15 +7,16 @@ import math
 import operator
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any
 
 import sympy
 
 from costmodel.algebra.rounding import FUNCTIONS
-from costmodel.algebra.symbols import GREEK, Dim, as_dim, symbol
-from costmodel.errors import CostModelError
+from costmodel.algebra.symbols import GREEK, Dim, as_dim, check_terms, symbol
+from costmodel.errors import CostModelError, known_are
 
 
 def exact(value: object, what: str = "value") -> Dim:
@@ -49,7 +50,16 @@ def _real(value: Dim, what: str) -> Dim:
         raise CostModelError(f"{what} {value} is not a finite real number")
     if any(max(abs(n.p), n.q) >= _LARGEST for n in number.atoms(sympy.Rational)):
         raise CostModelError(f"{what}: a number of over {_MOST_DIGITS} digits")
+    _check_growth(number, what)
     return value
+
+
+def _check_growth(formula: sympy.Expr, what: str) -> None:
+    """Refuse what would take minutes: costs are sums of products of users' formulas."""
+    try:
+        check_terms(formula, _MOST_TERMS)
+    except CostModelError as error:
+        raise CostModelError(f"{what}: {error}") from None
 
 
 _LETTER = re.compile(r"[^\W\d_]\d*")
@@ -67,6 +77,9 @@ _MOST_DIGITS = 100
 _LARGEST = 10**_MOST_DIGITS
 _LARGEST_POWER = 64
 _MOST_BITS = 10_000
+_MOST_TERMS = 32
+_MOST_COMPARED = 16
+_DEEPEST = 60
 
 
 def parse(
@@ -86,21 +99,27 @@ def parse(
         raise CostModelError(f"{what}: longer than {_LONGEST_TEXT} characters")
     if re.search(rf"\d{{{_MOST_DIGITS}}}", text):
         raise CostModelError(f"{what}: a number of {_MOST_DIGITS} digits or more")
+    shown = text if len(text) < 80 else f"{text[:77]}…"
+    depths = accumulate({"(": 1, ")": -1}.get(letter, 0) for letter in text)
+    if max(depths, default=0) > _DEEPEST:
+        raise CostModelError(f'{what} "{shown}": over {_DEEPEST} nested parentheses')
     try:
         source = text.strip().replace("^", "**")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of "1if": it is refused below
             tree = ast.parse(source, mode="eval")
         value = _finite(sympy.sympify(_evaluate(tree.body, names or {}, source)))
+        check_terms(value, _MOST_TERMS)
         return as_dim(value, what)
     except CostModelError as error:
-        raise CostModelError(f'{what} "{text}": {error}') from None
+        raise CostModelError(f'{what} "{shown}": {error}') from None
     except ZeroDivisionError:
-        raise CostModelError(f'{what} "{text}": division by zero') from None
-    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError,
-            OverflowError):  # fmt: skip
+        raise CostModelError(f'{what} "{shown}": division by zero') from None
+    except (RecursionError, MemoryError):
+        raise CostModelError(f'{what} "{shown}": it is nested too deeply') from None
+    except (SyntaxError, ValueError, TypeError, OverflowError):
         raise CostModelError(
-            f'{what} "{text}" is not a number or an expression such as 0.5, 3/4, 32*M'
+            f'{what} "{shown}" is not a number or an expression such as 0.5, 3/4, 32*M'
         ) from None
 
 
@@ -124,11 +143,27 @@ def _evaluate(node: ast.expr, names: Mapping[str, sympy.Expr], source: str) -> A
             return _ARITHMETIC[type(op)](first, second)
         case ast.Call(func=ast.Name(id=name), args=[_, *_] as arguments, keywords=[]):
             if name not in FUNCTIONS:
-                known = ", ".join(sorted(FUNCTIONS))
-                raise CostModelError(f"unknown function {name}; known are {known}")
-            return FUNCTIONS[name](*(_evaluate(a, names, source) for a in arguments))
+                known = known_are(name, sorted(FUNCTIONS))
+                raise CostModelError(f"unknown function {name}; {known}")
+            values = [_evaluate(a, names, source) for a in arguments]
+            _check_compared(name, values)
+            try:
+                return FUNCTIONS[name](*values)
+            except TypeError:
+                raise CostModelError(
+                    f"{name} does not take {len(values)} arguments"
+                ) from None
         case _:
             raise ValueError(node)
+
+
+def _check_compared(name: str, values: Sequence[sympy.Expr]) -> None:
+    """Refuse a Max or Min of many values, each of which is compared with each."""
+    alike = [len(v.args) if type(v).__name__ == name else 1 for v in values]
+    if name in {"Max", "Min"} and sum(alike) > _MOST_COMPARED:
+        raise CostModelError(
+            f"{name} of {sum(alike)} values; at most {_MOST_COMPARED} are compared"
+        )
 
 
 def _finite(value: sympy.Expr) -> sympy.Expr:

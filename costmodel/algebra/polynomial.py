@@ -17,7 +17,7 @@ import sympy
 
 from costmodel.algebra.extent import Extent, normal, resolve
 from costmodel.algebra.monomial import ONE, Monomial, joined
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.errors import CostModelError
 
 
@@ -205,7 +205,7 @@ def size(value: Extent | Dim) -> Size:
         return _made({ONE: value})
     if isinstance(value, Extent):
         return _extent_size(value)
-    return _read(sympy.expand(resolve(value)))
+    return _read(expand(resolve(value)))
 
 
 def terms_of(count: Polynomial | Dim) -> Mapping[Monomial, Dim]:
@@ -216,13 +216,13 @@ def terms_of(count: Polynomial | Dim) -> Mapping[Monomial, Dim]:
 def _extent_size(extent: Extent) -> Size:
     base, offset, stride = extent.base, extent.offset, extent.stride
     if not (isinstance(offset, int) and isinstance(stride, int)):
-        return _read(sympy.expand(extent.value))
+        return _read(expand(extent.value))
     if isinstance(base, int):
         return _made({ONE: (base + offset) // stride})
     if isinstance(base, sympy.Symbol):
         beyond, rest = divmod(offset, stride)
         return _made({Monomial([Extent(base, rest, stride)]): 1, ONE: beyond})
-    inside = _read(sympy.expand(base)) + offset
+    inside = _read(expand(base)) + offset
     return inside if stride == 1 else inside // stride
 
 
@@ -247,7 +247,7 @@ def _read_rounded(expression: sympy.Expr) -> Size:
     if isinstance(expression, sympy.floor):
         numerator, denominator = sympy.together(expression.args[0]).as_numer_denom()
         if denominator.is_Integer:
-            return _read(sympy.expand(numerator)) // int(denominator)
+            return _read(expand(numerator)) // int(denominator)
     if expression.is_integer:
         # A symbol; Max, Min and what else is whole: a base of its own.
         return _made({Monomial([Extent(expression)]): 1})

@@ -16,6 +16,7 @@ from math import gcd, lcm
 
 import sympy
 
+from costmodel.algebra.symbols import expand
 from costmodel.errors import CostModelError
 
 
@@ -94,7 +95,7 @@ def step_function(expression: sympy.Expr, side: sympy.Symbol) -> StepFunction:
         raise UndecidedError(f"{side} is not a whole number")
     slope, constant = Fraction(0), Fraction(0)
     floors: list[tuple[Fraction, StepFunction]] = []
-    for term, factor in sympy.expand(expression).as_coefficients_dict().items():
+    for term, factor in expand(expression).as_coefficients_dict().items():
         if not factor.is_Rational:
             raise UndecidedError(f"{factor} is not an exact number")
         times = Fraction(int(factor.p), int(factor.q))

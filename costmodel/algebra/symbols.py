@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from keyword import iskeyword
 from numbers import Integral
@@ -84,6 +85,49 @@ def as_int(value: Dim) -> int:
     return value
 
 
+MOST_TERMS = 20_000
+"""The most terms that a product is multiplied out to: seconds, not minutes."""
+
+
+def expand(formula: Dim) -> sympy.Expr:
+    """Return a formula multiplied out.
+
+    **Errors**: a product of more than :data:`MOST_TERMS` terms.
+
+    >>> x, y = symbol("x"), symbol("y")
+    >>> expand((x + y) * x)
+    x**2 + x*y
+    """
+    formula = sympy.sympify(formula, strict=True)
+    check_terms(formula, MOST_TERMS)
+    return sympy.expand(formula)
+
+
+def check_terms(formula: sympy.Expr, most: int) -> int:
+    """Return how many products of terms a formula has, multiplied out.
+
+    **Errors**: over ``most`` of them in one product or power of it.
+    """
+    count = 1
+    if formula.is_Pow and formula.exp.is_Integer and formula.exp > 1:
+        base = check_terms(formula.base, most)
+        if base > 1:
+            power = min(int(formula.exp), most)
+            count = math.comb(base + power - 1, power)
+    else:
+        parts = [check_terms(part, most) for part in formula.args]
+        if formula.is_Add:
+            return sum(parts)
+        if formula.is_Mul:
+            count = math.prod(parts)
+    if count > most:
+        raise CostModelError(
+            f"multiplying it out takes over {most} products of terms; give numbers "
+            "for some symbols, or a shorter formula"
+        )
+    return count
+
+
 def exact_div(dividend: Dim, divisor: Dim) -> Dim:
     """Return dividend / divisor, and raise if there is a remainder.
 
@@ -139,4 +183,4 @@ def is_equal(left: Dim, right: Dim) -> bool:
         return left == right
     if left == right:
         return True
-    return bool(sympy.expand(sympy.sympify(left, strict=True) - right) == 0)
+    return bool(expand(sympy.sympify(left, strict=True) - right) == 0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +76,4 @@ def _minimum(one: Dim, other: Dim) -> Dim:
 
 
 def _simple(value: Dim) -> Dim:
-    return value if type(value) is int else as_dim(sympy.expand(value))
+    return value if type(value) is int else as_dim(expand(value))

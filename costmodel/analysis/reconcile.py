@@ -9,7 +9,7 @@ from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import total
 from costmodel.analysis.conventions import CONVENTIONS, Convention, Item, itemize
 from costmodel.analysis.cost import cost
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.network.graph import Network
 
 
@@ -37,8 +37,8 @@ class Reconciliation:
         for account in self.accounts:
             if account.convention.name == name:
                 return account
-        known = ", ".join(account.convention.name for account in self.accounts)
-        raise CostModelError(f'unknown convention "{name}"; known are {known}')
+        known = known_are(name, (account.convention.name for account in self.accounts))
+        raise CostModelError(f'unknown convention "{name}"; {known}')
 
     def __iter__(self) -> Iterator[Account]:
         """Go through the accounts."""

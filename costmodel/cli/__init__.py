@@ -2,7 +2,8 @@
 
 Data go to stdout, progress and notes to stderr. Exit codes: 0 success, 1 a failed
 check, 2 usage, 3 an optional dependency is missing, 4 bad input or an output that
-cannot be written, 130 interrupted or terminated.
+cannot be written, 130 interrupted or terminated, 141 nobody reads stdout any more, as
+after ``| head -1``: what a shell tells of any program that a closed pipe ends.
 """
 
 from __future__ import annotations

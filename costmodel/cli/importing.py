@@ -8,12 +8,11 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from difflib import get_close_matches
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from costmodel.errors import CostModelError, MissingDependencyError
+from costmodel.errors import CostModelError, MissingDependencyError, near
 
 
 INSTALLS = {
@@ -183,7 +182,6 @@ def _attribute(module: Any, place: str, attribute: str) -> Any:
             return reduce(getattr, attribute.split("."), module)
         except AttributeError:
             public = [name for name in dir(module) if not name.startswith("_")]
-            near = get_close_matches(attribute, public, n=3)
-            hint = f"; did you mean {', '.join(near)}?" if near else ""
-            text = f'there is no attribute "{attribute}"{hint}'
+            text = f'there is no attribute "{attribute}"; {near(attribute, public)}'
+            text = text.removesuffix("; ")
         raise CostModelError(text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -20,7 +21,7 @@ from costmodel.cli.process import (
     stoppable,
 )
 from costmodel.cli.sample import Sample, at_sample, read_size
-from costmodel.errors import CostModelError, MissingDependencyError
+from costmodel.errors import CostModelError, MissingDependencyError, near
 from costmodel.terminal import note
 
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from costmodel.network.registry import Architecture
     from costmodel.network.registry.options import Option
     from costmodel.network.registry.own_network import Unregistered
+
+
+READER_LEFT = 141
+"""The exit code where stdout is a pipe that nobody reads any more: 128 + SIGPIPE."""
 
 
 class Program(click.Group):
@@ -49,21 +54,36 @@ class Program(click.Group):
             sys.exit(error.exit_code)
         except BrokenPipeError:
             silence_stdout()
-            sys.exit(1)
+            code = READER_LEFT
         except (CostModelError, OSError, click.Abort, KeyboardInterrupt) as error:
             message, code = _last_word(error)
             line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
             note(f"costmodel: {line}")
         sys.exit(code if isinstance(code, int) else 0)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments, or print the help."""
+        with _readers():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; --traceback shows an error's full traceback."""
         try:
-            return super().invoke(ctx)
+            with _readers():
+                return super().invoke(ctx)
         except CostModelError as error:
             if ctx.meta.get(TRACEBACK):
                 note("".join(traceback.format_exception(error)).rstrip())
             raise
+
+
+@contextmanager
+def _readers() -> Iterator[None]:
+    """End where the reader of a pipe has left; click would say 1, which is "false"."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise click.exceptions.Exit(READER_LEFT) from None
 
 
 def _last_word(error: BaseException) -> tuple[str, int]:
@@ -181,8 +201,9 @@ def _open_target(
 
 def _no_symbol(name: str, key: str, options: Mapping[str, Option]) -> CostModelError:
     words = [o.name for o in options.values() if o.can_be_symbol or o.is_repetition]
-    known = ", ".join([*words, "resolution", "batch"])
-    return CostModelError(f'{name}: "{key}" cannot be a symbol; {known} can')
+    words += ["resolution", "batch"]
+    known = f"{', '.join(words)} can; {near(key, words)}".removesuffix("; ")
+    return CostModelError(f'{name}: "{key}" cannot be a symbol; {known}')
 
 
 def _count(batch: str | None, kept: Sequence[str]) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import sympy
 
 from costmodel.algebra.extent import Extent, extent_of, normal, resolve
-from costmodel.algebra.symbols import Dim, as_dim, exact_div
+from costmodel.algebra.symbols import Dim, as_dim, exact_div, expand
 from costmodel.errors import CostModelError
 from costmodel.network.shape import Shape
 
@@ -105,7 +105,7 @@ def enlarged(extent: Extent, factor: Dim, more: Dim = 0) -> Extent:
     """
     if factor == 1:
         return normal(extent.base, extent.offset + extent.stride * more, extent.stride)
-    whole = sympy.expand(factor * sympy.sympify(extent.value) + more)
+    whole = expand(factor * sympy.sympify(extent.value) + more)
     return normal(as_dim(whole), 0, 1)
 
 

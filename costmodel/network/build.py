@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, exact_div
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.network import operators as op
 from costmodel.network.building.builder import (
     Value,
@@ -219,8 +219,8 @@ def relu(x: Value, *, name: str | None = None) -> Value:
 def activation(x: Value, kind: str, *, name: str | None = None) -> Value:
     """Apply an elementwise function by its name, such as relu6, gelu or softsign."""
     if str(kind) not in op.functions():
-        known = ", ".join(sorted(op.functions()))
-        raise CostModelError(f"activation {kind!r}: known are {known}")
+        known = known_are(kind, sorted(op.functions()))
+        raise CostModelError(f"activation {kind!r}: {known}")
     common((x,), kind)
     return apply(op.Pointwise, [x], name, kind)
 

@@ -13,7 +13,7 @@ import sympy
 
 from costmodel.algebra.extent import resolve, substitute
 from costmodel.algebra.symbols import Dim, N
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, near
 from costmodel.network.bind import bound, check_batch, check_symbols, chosen_values
 from costmodel.network.from_networkx import layers_in_order
 from costmodel.network.node import Inference, Node, check_names, check_shared, make_node
@@ -98,7 +98,7 @@ class Network:
             raise CostModelError(f'network "{name}": no output node')
         kinds = {layer: node.operator.kind for layer, node in nodes.items()}
         needed = settled(constraints, {}, name, kinds)
-        known = check_shared(shared or {}, nodes, name)
+        known = check_shared({} if shared is None else shared, nodes, name)
         count = check_batch(batch)
         made = cls(tuple(nodes.values()), outputs, name, count, needed, known)
         check_symbols(made.free_symbols)
@@ -163,7 +163,8 @@ class Network:
     def __getitem__(self, name: str) -> Node:
         """Return the node of that name."""
         if not isinstance(name, str) or name not in self.by_name:
-            raise CostModelError(f'network "{self.name}": no node "{name}"')
+            hint = f"; {near(name, self.by_name)}".removesuffix("; ")
+            raise CostModelError(f'network "{self.name}": no node "{name}"{hint}')
         return self.by_name[name]
 
     def shapes_into(self, node: Node) -> tuple[Shape, ...]:

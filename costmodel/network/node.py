@@ -102,6 +102,8 @@ def check_shared(
     shared: Mapping[str, str], nodes: Mapping[str, Node], network: str
 ) -> dict[str, str]:
     """Refuse weights that are shared with no earlier node of the same kind."""
+    if not isinstance(shared, Mapping):
+        raise CostModelError(f'network "{network}": shared {shared!r} is no mapping')
     order = {name: place for place, name in enumerate(nodes)}
     for name, owner in shared.items():
         known = name in nodes and owner in nodes and owner not in shared

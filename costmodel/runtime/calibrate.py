@@ -20,7 +20,13 @@ from costmodel.runtime.kernels import Kernel, kernels
 from costmodel.runtime.kernels.classes import KINDS
 from costmodel.runtime.measure import jsonl
 from costmodel.runtime.measure.environment import machine
-from costmodel.runtime.measure.result import Measurement, at_one_speed, combined, key_of
+from costmodel.runtime.measure.result import (
+    Measurement,
+    at_one_speed,
+    combined,
+    key_of,
+    rows_of,
+)
 from costmodel.runtime.profile import Profile
 from costmodel.runtime.profile.fit import Timed, fit
 from costmodel.runtime.random_networks import BATCHES, calibration_networks
@@ -73,7 +79,7 @@ def measured(setting: Setting, path: Path | str, draw: Draw) -> Iterator[Measure
     jobs = [Job(net.name, net, int(net.batch), options=identity(net))
             for net in draw.all()]  # fmt: skip
     plan = Plan(draw.rounds, per_operator=True, seed=draw.seed, sittings=draw.sittings)
-    known = jsonl.done(jsonl.read(path), key_of)
+    known = jsonl.done(rows_of(path), key_of)
     for one in measure_all(jobs, setting, plan, done=known):
         jsonl.append(path, one.to_row())
         yield one
@@ -91,7 +97,7 @@ def refit(
     draw = Draw() if draw is None else draw
     known = {(net.name, identity(net)["network"]): net for net in draw.all()}
     rows = []
-    for row in jsonl.read(path):
+    for row in rows_of(path):
         one = Measurement.from_row(row)
         if (one.name, one.options.get("network")) in known and one.setting == setting:
             rows.append(one)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from costmodel.analysis.memory.weights import DTYPES
@@ -69,13 +71,7 @@ class Setting:
     @staticmethod
     def from_json(values: dict[str, Any]) -> Setting:
         """Return the setting of plain values."""
-        try:
-            return Setting(**values)
-        except TypeError:
-            raise CostModelError(
-                f"setting: {sorted(values)} are not device, dtype, layout, mode, "
-                "threads, lanes"
-            ) from None
+        return Setting(**checked(Setting, values, "setting"))
 
     def __str__(self) -> str:
         """Write cpu float32 nchw eager, 1 thread."""
@@ -83,3 +79,74 @@ class Setting:
         if self.device != "cpu":
             return text
         return f"{text}, {self.threads} thread{'' if self.threads == 1 else 's'}"
+
+
+def checked(kind: type, values: object, what: str) -> dict[str, Any]:
+    """Return JSON's values of a dataclass, each of which its field's type admits.
+
+    **Errors**: no object; a field that is missing, unknown, or of another type.
+    """
+    if not isinstance(values, dict):
+        raise CostModelError(f"{what}: {_shown(values)} is no JSON object")
+    known = {f.name: f for f in fields(kind)}
+    if unknown := sorted(values.keys() - known.keys()):
+        raise CostModelError(f"{what}: unknown field {', '.join(map(repr, unknown))}")
+    for name, field in known.items():
+        if name in values:
+            if not _FITS[str(field.type)](values[name]):
+                raise CostModelError(
+                    f"{what}: {name} is {_shown(values[name])}, not {field.type}"
+                )
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise CostModelError(f"{what}: field {name!r} is missing")
+    return dict(values)
+
+
+def _shown(value: object) -> str:
+    text = str(value) if type(value) is not int or abs(value) < 2**63 else "too large"
+    return text if len(text) < 60 else f"{text[:57]}…"
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _is_number(value: object) -> bool:
+    if type(value) is float:
+        return math.isfinite(value)
+    return type(value) is int and abs(value) < 2**63
+
+
+def _each(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return a check of a list, or of the values of an object."""
+
+    def all_fit(value: Any) -> bool:
+        return isinstance(value, (list, tuple)) and all(map(fits, value))
+
+    return all_fit
+
+
+def _values(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(fits, value.values()))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "str": _is_text,
+    "int": _is_count,
+    "float": _is_number,
+    "float | None": lambda value: value is None or _is_number(value),
+    "tuple[int, ...]": _each(_is_count),
+    "tuple[str, ...]": _each(_is_text),
+    "tuple[tuple[float, ...], ...]": _each(_each(_is_number)),
+    "Mapping[str, Any]": lambda value: isinstance(value, dict),
+    "Mapping[str, str]": _values(_is_text),
+    "Mapping[str, float]": _values(_is_number),
+    "Mapping[str, Coefficients]": _values(lambda value: isinstance(value, dict)),
+    "Box": _values(_values(lambda v: _each(_is_count)(v) and len(v) == 2)),
+    "Setting": lambda value: isinstance(value, dict),
+}
+"""What JSON gives for a field, by the type that the field is declared with."""

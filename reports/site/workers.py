@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from threading import Thread
 from typing import TypeVar
 
 from costmodel.errors import CostModelError
@@ -53,6 +55,19 @@ def shared_out(
 def _start() -> None:
     """Begin a process: the terminal's interruption is the parent's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     # Formulas are many small objects that live long: looking through them all for
     # cycles, again and again, took a tenth of the time.
     gc.set_threshold(200_000, 20, 50)
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as its parent has ended, in whatever way.
+
+    A parent that was killed tells nobody, and the queue of tasks would be waited on
+    for ever: its other end is open in each of the processes that wait.
+    """
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # the threads of the pool would keep an ordinary end waiting

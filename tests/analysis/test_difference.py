@@ -141,9 +141,10 @@ NET = network(conv(image(), 8, kernel=3))
 @pytest.mark.parametrize(
     ("problem", "ask"),
     [
-        ("diff: 'resnet50' is neither a network nor a cost",
+        ("diff: needs a costmodel.Network or its cost, got the text 'resnet50'",
          lambda: cm.diff("resnet50", NET)),
-        ("parts: None is neither a network nor a cost", lambda: cm.parts(None)),
+        ("parts: needs a costmodel.Network or its cost, got NoneType",
+         lambda: cm.parts(None)),
         ('parts: by \'stage\' is neither "scope" nor "operator"',
          lambda: cm.parts(NET, by="stage")),
         ("parts: depth 0 is not an integer ≥ 1",

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -111,14 +112,85 @@ def test_a_stream_that_knows_few_characters_is_written_to(command: str) -> None:
         assert "5×5 conv" in str(json.loads(done.stdout)["rows"])
 
 
-def test_a_reader_that_leaves_is_no_error() -> None:
+@pytest.mark.parametrize("command", ["show vgg11", "list --json", "--help"])
+def test_a_reader_that_leaves_is_no_error_and_nothing_false(command: str) -> None:
     with subprocess.Popen(
-        [*START, "show", "vgg11"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*START, *command.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout
         process.stdout.close()
         assert process.stderr
         assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def descendants(of: int) -> dict[int, str]:
+    """Return the command lines of the processes that a process has started."""
+    started = {of: ""}
+    for status in sorted(
+        Path("/proc").glob("[0-9]*/stat"), key=lambda p: int(p.parent.name)
+    ):
+        with suppress(OSError):
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            if parent in started:
+                said = status.with_name("cmdline").read_bytes().decode()
+                started[int(status.parent.name)] = said.replace("\0", " ")
+    del started[of]
+    return started
+
+
+def is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def until(is_so: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.1)
+    return is_so()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_a_killed_report_started_ends_with_it(tmp_path: Path) -> None:
+    command = [*START, "report", "vgg11", "vgg13", "--no-oracles", "--jobs", "2"]
+    started: dict[int, str] = {}
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=tmp_path) as process:
+
+        def has_all() -> bool:
+            started.update(descendants(process.pid))
+            said = list(started.values())
+            layouts = sum("layout_process" in line for line in said)
+            return layouts > 0 and sum("spawn_main" in line for line in said) == 2
+
+        try:
+            assert until(has_all, 120)
+        finally:
+            process.kill()
+    assert until(lambda: not any(map(is_alive, started)), 10), started
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_layout_ends_with_whoever_waits_for_it() -> None:
+    dense = " ".join(f"{a} -> {b};" for a in range(60) for b in range(a))
+    code = (
+        "from costmodel.reports.drawings.layout import Engine\n"
+        f"Engine().laid_out('digraph {{{dense}}}', 'plain', 600)"
+    )
+    started: dict[int, str] = {}
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+
+        def is_at_work() -> bool:
+            started.update(descendants(process.pid))
+            return bool(started)
+
+        assert until(is_at_work, 60)
+        time.sleep(1)
+        process.kill()
+    assert until(lambda: not any(map(is_alive, started)), 5), started
 
 
 @pytest.mark.parametrize(

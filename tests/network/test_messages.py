@@ -271,7 +271,8 @@ VERBS: list[tuple[str, Callable[[Value], object]]] = [
         "expm1, floor, gelu, gelu_tanh, hardshrink, hardsigmoid, hardswish, hardtanh, "
         "leaky_relu, log, log1p, logsigmoid, mish, neg, reciprocal, relu, relu6, "
         "round, rsqrt, scaled_tanh, selu, sigmoid, sign, silu, sin, softplus, "
-        "softshrink, softsign, sqrt, square, tanh, tanhshrink, threshold, trunc",
+        "softshrink, softsign, sqrt, square, tanh, tanhshrink, threshold, trunc; "
+        "did you mean hardswish, mish?",
         lambda x: activation(x, "swish"),
     ),
     (
@@ -337,8 +338,12 @@ def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
         ("network JSON: schema is None, not 'costmodel.network/2'", ("schema",), ...),
         ("network JSON: schema is 'x', not 'costmodel.network/2'", ("schema",), "x"),
         ("network JSON: malformed (KeyError: 'nodes')", ("nodes",), ...),
-        ("network JSON: malformed (KeyError: 'operator')", CONV, ...),
-        ("network JSON: malformed (KeyError: 'kind')", (*CONV, "kind"), ...),
+        ("network JSON: node 'conv1' is malformed (KeyError: 'operator')", CONV, ...),
+        (
+            "network JSON: node 'conv1' is malformed (KeyError: 'kind')",
+            (*CONV, "kind"),
+            ...,
+        ),
         ("network JSON: name is not text or outputs is not a list", ("name",), 7),
         ("network JSON: name is not text or outputs is not a list", ("outputs",), "x"),
         ('network "network": output "x" is missing', ("outputs",), ["x"]),

@@ -6,6 +6,8 @@ from typing import Any
 
 import sympy
 
+from costmodel.algebra.symbols import expand
+
 
 class Quotient(sympy.Function):
     """⌊numerator/denominator⌋ of two terms without fractions.
@@ -73,7 +75,7 @@ def _is_count(formula: sympy.Expr) -> bool:
 
 def _quotient(value: sympy.Expr) -> sympy.Expr:
     numerator, denominator = sympy.together(value).as_numer_denom()
-    numerator = sympy.expand(numerator)
+    numerator = expand(numerator)
     if denominator == 1 and numerator.is_integer:
         return numerator
     return Quotient(numerator, denominator)

@@ -8,7 +8,7 @@ import sympy
 
 from costmodel.algebra.checks import formula_of, symbol_of, symbols_of
 from costmodel.algebra.rounding import rounded
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.errors import CostModelError
 
 
@@ -99,4 +99,4 @@ def _relaxed(
         rounds = rounded(part)
         return part if rounds is None else rounds.law
 
-    return sympy.expand(formula.replace(chosen, law))
+    return expand(formula.replace(chosen, law))

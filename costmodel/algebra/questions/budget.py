@@ -31,7 +31,7 @@ from costmodel.algebra.questions.legal_values import (
     legal_values,
 )
 from costmodel.algebra.questions.monotone import direction
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.errors import CostModelError
 
 
@@ -246,7 +246,7 @@ def _direction(law: sympy.Expr, symbol: sympy.Symbol, legal: LegalValues) -> int
     further = sympy.Dummy(nonnegative=True, integer=True)
     first, step = map(sympy.Rational, (legal[0], legal.step))
     shifted = law.subs(symbol, first + step * further)
-    return direction(sympy.expand(shifted), further)
+    return direction(expand(shifted), further)
 
 
 @dataclass(frozen=True, slots=True)

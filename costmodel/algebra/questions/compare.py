@@ -11,7 +11,7 @@ import sympy
 
 from costmodel.algebra.checks import bound, formula_of, symbol_of, values_of
 from costmodel.algebra.questions.asymptotics import smooth
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.errors import CostModelError
 
 
@@ -53,13 +53,13 @@ def share(parts: Dim | Mapping[str, Dim]) -> dict[Any, Dim]:
     {3*N*alpha**2: 3*alpha/(3*alpha + 1), N*alpha: 1/(3*alpha + 1)}
     """
     found = _parts("share", parts)
-    whole = sympy.expand(sympy.Add(*found.values()))
+    whole = expand(sympy.Add(*found.values()))
     if whole == 0:
         raise CostModelError("share: the parts add up to 0")
     shared = sympy.gcd_terms(whole).as_independent(sympy.Add)[0] if whole.is_Add else 1
-    rest = sympy.expand(whole / shared)
+    rest = expand(whole / shared)
     return {
-        key: as_dim(sympy.cancel(sympy.expand(part / shared) / rest)) if part else 0
+        key: as_dim(sympy.cancel(expand(part / shared) / rest)) if part else 0
         for key, part in found.items()
     }
 
@@ -155,7 +155,7 @@ def compare(
     one, other = formula_of("compare", first), formula_of("compare", second)
     values = values_of("compare", at, [one, other])
     one, other = (f.subs(values, simultaneous=True) for f in (one, other))
-    if sympy.expand(other) == 0:
+    if expand(other) == 0:
         raise CostModelError("compare: the second formula is 0")
     ratio = as_dim(sympy.cancel(one / other))
     if symbol is None:
@@ -168,7 +168,7 @@ def _parts(query: str, parts: object) -> dict[Any, sympy.Expr]:
     """Return parts by name; a formula's are its terms."""
     if isinstance(parts, Mapping):
         return {key: formula_of(query, part) for key, part in parts.items()}
-    formula = sympy.expand(formula_of(query, parts))
+    formula = expand(formula_of(query, parts))
     return {as_dim(term): term for term in formula.as_ordered_terms()}
 
 
@@ -219,7 +219,7 @@ def _symbolic(query: str, polynomial: sympy.Poly) -> Iterator[sympy.Expr]:
     """Give the roots by formula, those left out that are known not to be positive."""
     (least,) = min(polynomial.monoms())
     x = polynomial.gen
-    reduced = sympy.Poly(sympy.expand(polynomial.as_expr() / x**least), x)
+    reduced = sympy.Poly(expand(polynomial.as_expr() / x**least), x)
     if reduced.degree() > 2:
         names = ", ".join(sorted(map(str, polynomial.free_symbols_in_domain)))
         raise CostModelError(

@@ -14,7 +14,7 @@ from math import comb, prod
 import sympy
 
 from costmodel.algebra.checks import symbols_of
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.errors import CostModelError
 
 
@@ -74,12 +74,12 @@ def _newton(
         terms += [
             difference * prod(_choose(s - start, j) for s, j in zip(symbols, steps))
         ]
-    return sympy.expand(sympy.Add(*terms))
+    return expand(sympy.Add(*terms))
 
 
 def _choose(number: sympy.Expr, chosen: int) -> sympy.Expr:
     """C(number, chosen) as a polynomial."""
-    return sympy.expand(sympy.ff(number, chosen) / sympy.factorial(chosen))
+    return expand(sympy.ff(number, chosen) / sympy.factorial(chosen))
 
 
 def _simplex(axes: int, degree: int) -> Iterator[tuple[int, ...]]:
@@ -105,4 +105,4 @@ def _is_zero(
     expected: sympy.Expr,
 ) -> bool:
     at = {symbol: start + step for symbol, step in zip(symbols, steps)}
-    return bool(sympy.expand(formula.subs(at) - expected) == 0)
+    return bool(expand(formula.subs(at) - expected) == 0)

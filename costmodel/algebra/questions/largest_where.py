@@ -18,6 +18,7 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.monomial import Monomial
 from costmodel.algebra.polynomial import Polynomial
 from costmodel.algebra.questions.upper_envelope import at, split, symbol_of
+from costmodel.algebra.step_function import LONGEST_PERIOD, UndecidedError
 from costmodel.errors import CostModelError
 
 
@@ -53,6 +54,10 @@ def leader_intervals(
         for formula in formulas
     ]
     period = math.lcm(*(line.stride for p in products for _, ls in p for line in ls))
+    if period > LONGEST_PERIOD:
+        raise UndecidedError(
+            f"crossovers: sizes repeat themselves after {period} of {symbol} only"
+        )
     leaders = [
         _leaders([_polynomial(product, start, period) for product in products])
         for start in range(least, least + period)

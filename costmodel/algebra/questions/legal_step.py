@@ -10,7 +10,7 @@ from math import prod
 import sympy
 
 from costmodel.algebra.checks import is_fractional
-from costmodel.algebra.symbols import N
+from costmodel.algebra.symbols import N, expand
 from costmodel.errors import CostModelError
 
 
@@ -77,7 +77,7 @@ def step_of(
     steps = [
         _term_step(query, term, symbol)
         for formula in formulas
-        for term in sympy.Add.make_args(sympy.expand(opaque(formula, symbol)))
+        for term in sympy.Add.make_args(expand(opaque(formula, symbol)))
         if symbol in term.free_symbols
     ]
     return common_multiple(steps) if steps else None

@@ -13,7 +13,7 @@ from costmodel.algebra.code.numpy_code import exactly
 from costmodel.algebra.questions.legal_step import opaque, roundings
 from costmodel.algebra.questions.monotone import direction
 from costmodel.algebra.rounding import rounded
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.symbols import Dim, expand
 from costmodel.errors import CostModelError
 
 
@@ -169,7 +169,7 @@ def _changes(
         if symbol not in line.free_symbols:
             continue
         slope = line.coeff(symbol, 1)
-        start = sympy.expand(line - slope * symbol)
+        start = expand(line - slope * symbol)
         is_told = all(number.is_Rational for number in (slope, start, *units))
         if not (units and is_told and slope > 0):
             raise CostModelError(
@@ -198,7 +198,7 @@ def _lines(formula: sympy.Expr) -> Iterator[sympy.Expr]:
     """Give a formula once for each choice of operands of its Max and Min."""
     turns = list(formula.atoms(sympy.Max, sympy.Min))
     for sides in product(*(turn.args for turn in turns)):
-        yield sympy.expand(formula.xreplace(dict(zip(turns, sides))))
+        yield expand(formula.xreplace(dict(zip(turns, sides))))
 
 
 def simplest(low: Fraction, high: Fraction) -> Fraction:

@@ -17,6 +17,7 @@ import sympy
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.monomial import Monomial, number
 from costmodel.algebra.polynomial import Polynomial
+from costmodel.algebra.step_function import LONGEST_PERIOD
 
 
 class Factors(NamedTuple):
@@ -124,9 +125,12 @@ class _Bound:
 def _least_ratio(over: Extent, under: Extent, least: int) -> Fraction:
     """Return the infimum of over/under: at the first point of a class, or in the limit.
 
-    On a residue class both are lines, and their ratio is monotone.
+    On a residue class both are lines, and their ratio is monotone. Of very many classes
+    none is looked at, and the bound is 0.
     """
     period = math.lcm(over.stride, under.stride)
+    if period > LONGEST_PERIOD:
+        return Fraction(0)
     far = _rate(over) / _rate(under)
     points = range(least, least + period)
     return min(far, *(Fraction(at(over, x), max(at(under, x), 1)) for x in points))

@@ -12,7 +12,7 @@ from costmodel.algebra.tally import Tally, total
 from costmodel.analysis.conventions.quantities import RuleInput, evaluate
 from costmodel.analysis.conventions.rule import FORMS, Convention, Rule
 from costmodel.analysis.conventions.tables import CONVENTIONS
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.network.node import Node
 from costmodel.network.operators import FUNCTIONS, OPERATORS, functions, operators
 
@@ -70,8 +70,8 @@ NOT_SEEN = Rule("", "", "not seen", "It hooks modules, and sees nothing else.")
 def find(name: str) -> Convention:
     """Return the convention of that name."""
     if not isinstance(name, str) or name not in CONVENTIONS:
-        known = ", ".join(CONVENTIONS)
-        raise CostModelError(f'unknown convention "{name}"; known are {known}')
+        known = known_are(name, CONVENTIONS)
+        raise CostModelError(f'unknown convention "{name}"; {known}')
     return CONVENTIONS[name]
 
 

@@ -202,6 +202,9 @@ def _require_whole_strides(conv: ConvTranspose) -> None:
         )
 
 
+_MOST_TAPS = 10_000
+
+
 def _taps(
     conv: Conv | ConvTranspose, extent: Extent, after: Extent, axis: int
 ) -> Count:
@@ -224,6 +227,8 @@ def _taps(
             f"xla counts the taps of {conv} that fall on padding, which takes a known "
             f"kernel, stride, padding and dilation; bind {k}, {s}, {p} and {d}"
         )
+    if k > _MOST_TAPS:
+        raise CostModelError(f"xla counts taps of {conv} one by one; {k} are too many")
     inside: Count = 0
     most = 2 * p - d * (k - 1) - 1 + s
     for reach in (p - d * u for u in range(k)):

@@ -13,9 +13,9 @@ from typing import Literal, TypeAlias
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.analysis.cost import Cost, Totals, cost
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, no_network
 from costmodel.network.bind import check_symbols
 from costmodel.network.graph import Network
 
@@ -186,7 +186,7 @@ def _cost(query: str, network: object) -> Cost:
         return network
     if isinstance(network, Network):
         return cost(network)
-    raise CostModelError(f"{query}: {network!r} is neither a network nor a cost")
+    raise no_network(query, network, "a costmodel.Network or its cost")
 
 
 def _grouped(query: str, side: Cost, by: By, depth: int) -> Mapping[str, Totals]:
@@ -214,4 +214,4 @@ def _merged(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
 
 
 def _minus(after: Dim, before: Dim) -> Dim:
-    return as_dim(sympy.expand(sympy.sympify(after) - before))
+    return as_dim(expand(sympy.sympify(after) - before))

@@ -10,7 +10,7 @@ from functools import cached_property
 from costmodel.algebra.count import Count, added
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import KINDS, Tally
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 
 
 METRICS = {
@@ -23,6 +23,11 @@ METRICS = {
     "bytes_written": "bytes written per batch",
 }
 """The quantities of a row, of a sum and of the totals, with their units."""
+
+_CONVENTION = (
+    '; FLOPs are counted under a named convention: cost(network).flops("fvcore"), or '
+    "`costmodel show NAME --conventions`"
+)
 
 
 class Totals:
@@ -92,9 +97,9 @@ class Totals:
     def metric(self, name: str) -> Dim:
         """Return a quantity by its name."""
         if not isinstance(name, str) or name not in METRICS:
-            raise CostModelError(
-                f'unknown metric "{name}"; known are {", ".join(METRICS)}'
-            )
+            hint = _CONVENTION if "flop" in str(name).lower() else ""
+            known = known_are(name, METRICS)
+            raise CostModelError(f'unknown metric "{name}"; {known}{hint}')
         value: Dim = getattr(self, name)
         return value
 

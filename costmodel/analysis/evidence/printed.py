@@ -10,7 +10,7 @@ from typing import Literal
 from costmodel.algebra.symbols import Dim
 from costmodel.analysis.cost import METRICS, Cost, cost
 from costmodel.analysis.cost.depth import depth
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.network.graph import Network
 from costmodel.network.registry import Architecture, load
 from costmodel.network.registry.printed_figures import Published
@@ -83,10 +83,9 @@ def _computed(architecture: Architecture, row: Published) -> Dim:
     if row.quantity == "layers":
         return depth(network)
     if row.quantity not in METRICS:
-        known = ", ".join(["layers", *METRICS])
+        known = known_are(row.quantity, ["layers", *METRICS])
         raise CostModelError(
-            f'{architecture.name}: no quantity "{row.quantity}" is computed; '
-            f"known are {known}"
+            f'{architecture.name}: no quantity "{row.quantity}" is computed; {known}'
         )
     sums = totals.of(row.layer) if row.layer else totals
     return sums.metric(row.quantity)

@@ -168,6 +168,8 @@ def admissible(build: Callable[[Dim], object], modulus: int = 32) -> PeriodicSet
     >>> print(admissible(halved))
     H even
     """
+    if not callable(build):
+        raise CostModelError(f"admissible: {build!r} is no function of a side")
     fitting, problem = [], ""
     for rest in range(modulus):
         try:

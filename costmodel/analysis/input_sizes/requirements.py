@@ -11,7 +11,7 @@ from sympy.logic.boolalg import Boolean
 from costmodel.algebra.extent import Extent, normal, resolve
 from costmodel.algebra.integer_sets.periodic_set import PeriodicSet
 from costmodel.algebra.integer_sets.solve import decided
-from costmodel.algebra.symbols import Dim, as_int
+from costmodel.algebra.symbols import Dim, as_int, expand
 from costmodel.errors import CostModelError, at
 from costmodel.network.axes import along
 from costmodel.network.constraint import Constraint
@@ -160,4 +160,4 @@ def _is_never_empty(relation: Boolean, axes: set[Extent]) -> bool:
         for size in sizes
         if size.is_Symbol or normal(size, 0, 1) in axes
     }
-    return bool(sympy.expand(over.xreplace(shifts)).is_nonnegative)
+    return bool(expand(over.xreplace(shifts)).is_nonnegative)

@@ -21,7 +21,7 @@ from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.analysis.memory.schedule import Schedule, Step, lifetimes
 from costmodel.analysis.memory.tensors import Tensor
 from costmodel.analysis.memory.weights import DTYPES, Stored, bytes_of
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.network.graph import Network
 
 
@@ -222,6 +222,5 @@ def memory(
     'relu1'
     """
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        known = ", ".join(DTYPES)
-        raise CostModelError(f"memory: dtype {dtype!r}; known are {known}")
+        raise CostModelError(f"memory: dtype {dtype!r}; {known_are(dtype, DTYPES)}")
     return Memory(network, training=training, dtype=dtype, in_place=in_place)

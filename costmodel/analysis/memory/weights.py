@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import NamedTuple
 
-import sympy
-
 from costmodel.algebra.extent import resolve
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.algebra.tally import total
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.network.graph import Network
 from costmodel.network.operators import Weight
 
@@ -68,8 +66,8 @@ class Stored:
     def optimizer_bytes(self, optimizer: str = "adam") -> Dim:
         """Return the bytes that an optimizer keeps: sgd, momentum or adam."""
         if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-            known = ", ".join(OPTIMIZERS)
-            raise CostModelError(f"optimizer {optimizer!r}: known are {known}")
+            known = known_are(optimizer, OPTIMIZERS)
+            raise CostModelError(f"optimizer {optimizer!r}: {known}")
         state = OPTIMIZERS[optimizer]
         learned = sum(weight.learnable for weight in self._weights)
         return bytes_of(
@@ -85,4 +83,4 @@ class Stored:
 def bytes_of(counts: Iterable[Dim]) -> Dim:
     """Return a sum as ``int``, or as one expanded formula."""
     count = resolve(total(counts))
-    return count if type(count) is int else as_dim(sympy.expand(count))
+    return count if type(count) is int else as_dim(expand(count))

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.analysis.receptive_field.windows import (
     Axis,
     Bundle,
@@ -121,7 +121,7 @@ class Field:
         if axis.cause is not None:
             raise CostModelError(_everything(self.name, axis.cause, "centre"))
         bundle = self._only(axis)
-        return as_dim(sympy.expand((sympy.sympify(bundle.beyond) - bundle.before) / 2))
+        return as_dim(expand((sympy.sympify(bundle.beyond) - bundle.before) / 2))
 
     def _unless_all(self, axis: Axis, quantity: Callable[[Bundle], Dim]) -> Dim:
         return sympy.oo if axis.cause else quantity(self._only(axis))

@@ -15,7 +15,7 @@ from typing import Protocol, Self, TypeAlias
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
 
@@ -247,7 +247,7 @@ def smaller(left: Dim, right: Dim) -> Dim:
 @cache
 def _chosen(left: Dim, right: Dim) -> Dim | None:
     """Return the larger of two counts, or None if it depends on their symbols."""
-    difference = sympy.expand(sympy.sympify(left) - right)
+    difference = expand(sympy.sympify(left) - right)
     if _is_nonnegative(difference):
         return left
     return right if _is_nonnegative(-difference) else None
@@ -260,9 +260,7 @@ def _is_nonnegative(value: sympy.Expr) -> bool:
     """
     if value.is_nonnegative:
         return True
-    shifted = sympy.expand(
-        value.subs({s: s + 1 for s in value.free_symbols if s.is_integer})
-    )
+    shifted = expand(value.subs({s: s + 1 for s in value.free_symbols if s.is_integer}))
     return all(term.is_nonnegative for term in sympy.Add.make_args(shifted))
 
 
@@ -272,4 +270,4 @@ def _then(window: Window | None, later: Window | None) -> Window | None:
 
 
 def _simple(value: Dim) -> Dim:
-    return value if type(value) is int else as_dim(sympy.expand(value))
+    return value if type(value) is int else as_dim(expand(value))

@@ -100,6 +100,28 @@ def schema_of(onnx: Any, name: str, domain: str, versions: dict[str, int]) -> An
         return None
 
 
+def check(tensor: Any) -> None:
+    """Refuse a stored tensor of a type or a size that its bytes cannot have."""
+    onnx, where = library(), f'onnx: tensor "{tensor.name}"'
+    try:
+        item = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    except (KeyError, TypeError, ValueError):
+        raise CostModelError(
+            f"{where}: data type {tensor.data_type} is none of ONNX's"
+        ) from None
+    if any(d < 0 for d in tensor.dims):
+        raise CostModelError(f"{where}: sizes {list(tensor.dims)}: one is below 0")
+    is_packed = tensor.data_type in _PACKED
+    wanted = math.prod(tensor.dims) * item.itemsize
+    has = len(tensor.raw_data)
+    if has and not is_packed and has != wanted:
+        raise CostModelError(f"{where}: {has} bytes; its sizes and type need {wanted}")
+
+
+_PACKED = {21, 22, 23, 25, 26, 27, 28}
+"""ONNX's numbers of types of which several elements share a byte."""
+
+
 def numbers(tensor: Any, folder: Path) -> Any:
     """Return a tensor's values; external ones are read for it alone."""
     onnx = library()

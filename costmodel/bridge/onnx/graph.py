@@ -13,7 +13,7 @@ import sympy
 from costmodel.algebra.polynomial import size
 from costmodel.bridge.importing.batch_axis import shaped, split
 from costmodel.bridge.importing.graph import Graph, Traced
-from costmodel.bridge.onnx.file import LARGE, library, numbers, opsets
+from costmodel.bridge.onnx.file import LARGE, check, library, numbers, opsets
 from costmodel.bridge.onnx.names import Names, clean, path_of
 from costmodel.bridge.onnx.tensors import Constant, Tensor
 
@@ -50,6 +50,7 @@ class FileGraph(Graph):
 
     def store(self, name: str, tensor: Any, *, learnable: bool) -> None:
         """Record a tensor of the file."""
+        check(tensor)
         sizes = tuple(size(int(d)) for d in tensor.dims)
         is_float = tensor.data_type in _FLOATS
         many = 1

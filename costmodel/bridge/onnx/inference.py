@@ -21,6 +21,7 @@ def infer(call: NodeCall) -> NodeCall:
     schema = schema_of(onnx, call.kind, call.node.domain, graph.versions)
     if schema is None:
         return _declared(call)
+    _check(call, schema)
     types, data = _operands(call)
     versions = [onnx.helper.make_opsetid(d, v) for d, v in graph.versions.items()]
     try:
@@ -32,6 +33,50 @@ def infer(call: NodeCall) -> NodeCall:
     ):  # fmt: skip
         return call
     return _with_types(call, [found.get(name) for name in call.node.output])
+
+
+def _check(call: NodeCall, schema: Any) -> None:
+    """Refuse a node that is not as ONNX defines it; windows and orders fit its axes."""
+    given = {attribute.name: attribute.type for attribute in call.node.attribute}
+    for name, known in schema.attributes.items():
+        if known.required and name not in given:
+            raise call.refuse(f"attribute {name} is missing")
+        if name in given and given[name] != int(known.type.value):
+            raise call.refuse(f"attribute {name} is not of type {known.type.name}")
+    for what, many, least, most in (
+        ("operands", call.many, schema.min_input, schema.max_input),
+        ("outputs", len(call.node.output), schema.min_output, schema.max_output),
+    ):
+        if not least <= many <= most:
+            raise call.refuse(f"{many} {what}; ONNX asks for {least} to {most}")
+    first = call.tensor(0) if call.many else None
+    if first is not None:
+        _check_axes(call, len(first.sizes))
+
+
+def _check_axes(call: NodeCall, rank: int) -> None:
+    """Refuse lists of another length than the first operand has axes."""
+    order = call.attribute("perm") if call.kind == "Transpose" else None
+    if order and sorted(order) != list(range(rank)):
+        raise call.refuse(f"perm {list(order)} is no order of {rank} axes")
+    if call.kind not in _WINDOWED:
+        return
+    for name, each in _PER_AXIS.items():
+        listed = call.attribute(name)
+        if listed and len(listed) != each * (rank - 2):
+            raise call.refuse(
+                f"{name} {list(listed)} is not {each} for each of {rank - 2} axes"
+            )
+    weight = call.tensor(1) if call.many > 1 else None
+    if weight is not None and len(weight.sizes) != rank:
+        raise call.refuse(
+            f"a weight of {len(weight.sizes)} axes, for an operand of {rank}"
+        )
+
+
+_WINDOWED = {"Conv", "ConvTranspose", "MaxPool", "AveragePool"}
+_PER_AXIS = {"kernel_shape": 1, "strides": 1, "dilations": 1, "output_padding": 1,
+             "pads": 2}  # fmt: skip
 
 
 def _operands(call: NodeCall) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,17 @@ def read(path: str | Path, *, on_unknown: str = "raise") -> Network:
         )
     file = Path(path)
     model = load(file)
-    kinds = {(n.domain, n.op_type) for n in reached(model.graph)}
-    model = written_out(model, {kind for kind in kinds if not _is_known(*kind)})
-    return _at_any_batch(model, file, marks=on_unknown == "mark")
+    try:
+        kinds = {(n.domain, n.op_type) for n in reached(model.graph)}
+        model = written_out(model, {kind for kind in kinds if not _is_known(*kind)})
+        return _at_any_batch(model, file, marks=on_unknown == "mark")
+    except CostModelError:
+        raise
+    except Exception as error:
+        raise CostModelError(
+            f"{file.name}: cannot be read; is it a well-formed ONNX model? "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        ) from error
 
 
 def _at_any_batch(model: Any, file: Path, *, marks: bool) -> Network:
@@ -136,11 +145,26 @@ def walk(graph: FileGraph, nodes: Any) -> None:
         if node.output and all(name in graph.tensors for name in node.output if name):
             # Already read, with the node before it.
             continue
-        call = infer(NodeCall(graph, node))
-        if _is_reached(call) or _is_product(call):
-            _read_node(call)
-        else:
-            constant(call)
+        with _named(NodeCall(graph, node)) as bare:
+            call = infer(bare)
+            if _is_reached(call) or _is_product(call):
+                _read_node(call)
+            else:
+                constant(call)
+
+
+@contextmanager
+def _named(call: NodeCall) -> Iterator[NodeCall]:
+    """Name the node of an error that reading it ends with, whatever the error is."""
+    try:
+        yield call
+    except CostModelError:
+        raise
+    except Exception as error:
+        raise call.refuse(
+            "cannot be read; do its attributes and operands fit together? "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        ) from error
 
 
 def _is_reached(call: NodeCall) -> bool:

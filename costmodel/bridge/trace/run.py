@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -66,7 +68,7 @@ def trace(
         raise CostModelError(
             f'trace: on_unknown {on_unknown!r} is not "raise" or "mark"'
         )
-    shape = tuple(as_dim(s, "input") for s in input)
+    shape, batch = _sample_shape(module, input), as_dim(batch, "trace: batch")
     # Sizes are told apart by their formulas, so a numeric batch is substituted last.
     count = N if isinstance(batch, int) else batch
     run = partial(_run, module, shape, count, marks=on_unknown == "mark")
@@ -75,6 +77,38 @@ def trace(
     network, tracer = _found(run, samples, title, count, check=check)
     _warn_unused(module, tracer)
     return network.bind({N: batch}) if isinstance(batch, int) else network
+
+
+def _sample_shape(module: nn.Module, given: object) -> tuple[Dim, ...]:
+    """Return the shape of the one tensor that the module is run on, or say what is."""
+    if isinstance(given, torch.Tensor):
+        shape, one = tuple(given.shape), tuple(given.shape[1:])
+        raise CostModelError(
+            f"trace: input is a tensor of shape {shape}; give the shape of one sample "
+            f"without its batch: input={one}, with H and W in it for formulas in them"
+        )
+    parts = list(given) if isinstance(given, Sequence | Mapping) else []
+    if isinstance(given, str) or not parts:
+        raise CostModelError(
+            f"trace: input {given!r} is not the shape of a sample, such as (3, H, W)"
+        )
+    if isinstance(given, Mapping) or isinstance(parts[0], Sequence | torch.Tensor):
+        raise CostModelError(f"trace: input is a {type(given).__name__}; {_ONE_INPUT}")
+    try:
+        inspect.signature(module.forward).bind(None)
+    except ValueError:
+        pass  # a module compiled by TorchScript has no signature
+    except TypeError as error:
+        raise CostModelError(
+            f"trace: {_title(module)}.forward: {error}; {_ONE_INPUT}"
+        ) from None
+    return tuple(as_dim(s, "trace: input") for s in parts)
+
+
+_ONE_INPUT = (
+    "a module is run on one tensor: trace a module of your own whose forward takes one "
+    "and calls this one"
+)
 
 
 def _found(
@@ -109,7 +143,10 @@ def _found(
         fallback = fallback or (network, tracer)
     if fallback is None:
         reasons = "; ".join(tried[:3])
-        nowhere = f"trace: {title} runs at no size tried: {reasons}"
+        nowhere = (
+            f"trace: {title} runs at no size tried: {reasons}; input is the shape of "
+            "one sample, without its batch"
+        )
         raise refused or CostModelError(nowhere)
     return fallback
 
@@ -181,22 +218,31 @@ def _run(
     except Exception:
         _require_rules(tracer, _title(module))
         raise
-    outputs = []
-    for value in tree_flatten(_plain(result))[0]:
-        if isinstance(value, torch.Tensor):
-            known = tracer.tensor(value)
-            if isinstance(known, Traced):
-                outputs.append(known.node)
+    tensors = list(_tensors(result))
+    known = [tracer.tensor(tensor) for tensor in tensors]
+    outputs = [one.node for one in known if isinstance(one, Traced)]
+    if not tensors:
+        kind = type(result).__name__
+        raise CostModelError(
+            f"trace: no tensor is found in the output, of class {kind}"
+        )
     if not outputs:
         raise CostModelError("trace: no output depends on the input")
     return tracer, list(dict.fromkeys(outputs))
 
 
-def _plain(result: Any) -> Any:
-    """Return the tensors of a result of any class."""
-    if hasattr(result, "to_tuple"):
-        return result.to_tuple()
-    return result
+def _tensors(result: Any) -> Iterator[torch.Tensor]:
+    """Return the tensors of a result: of containers, dataclasses, and those inside."""
+    for value in tree_flatten(result)[0]:
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif hasattr(value, "to_tuple"):
+            yield from _tensors(value.to_tuple())
+        elif is_dataclass(value) and not isinstance(value, type):
+            for field in fields(value):
+                yield from _tensors(getattr(value, field.name))
+        elif isinstance(value, Mapping):  # of a class that PyTorch does not know
+            yield from _tensors(list(value.values()))
 
 
 def _image(tracer: Tracer, shape: Sequence[Dim], batch: Dim) -> torch.Tensor:

@@ -72,7 +72,8 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
               help="Networks that take turns; rows are saved by groups.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Seed of random numbers.")
 @click.option("--per-operator", is_flag=True, help="Time every node in its place, too.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
+@click.option("-o", "--output",
+              type=click.Path(dir_okay=False, writable=True, path_type=Path),
               help="A file of JSON lines: measurements in it are not repeated, new "
               "ones are appended.")  # fmt: skip
 @JSON
@@ -107,11 +108,13 @@ def measured(
     jobs: Sequence[Job], setting: Setting, plan: Plan, output: Path | None
 ) -> list[Measurement]:
     """Return every job's measurement, from the file or taken now and appended."""
-    from costmodel.runtime.measure.jsonl import append, done, read
+    from costmodel.runtime.measure.jsonl import append, done
     from costmodel.runtime.measure.measure import measure_all, signature
-    from costmodel.runtime.measure.result import Measurement, combined, key_of
+    from costmodel.runtime.measure.result import Measurement, combined, key_of, rows_of
 
-    rows = read(output) if output else []
+    if output and not output.parent.is_dir():
+        raise CostModelError(f"{output}: there is no folder {output.parent}")
+    rows = rows_of(output) if output else []
     if plan.per_operator:
         whole = {job.name for job in jobs if job.is_whole}
         rows = [row for row in rows if row["operators"] or row["name"] in whole]

@@ -8,7 +8,7 @@ import click
 
 from costmodel.cli.options import JSON
 from costmodel.cli.program import UNITS, chosen_architectures, main, plain
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, near
 from costmodel.terminal import exact_number, print_json, print_table
 
 
@@ -48,16 +48,13 @@ def verify(names: tuple[str, ...], wanted: tuple[str, ...], *, as_json: bool) ->
 
 def _chosen_claims(names: tuple[str, ...], wanted: tuple[str, ...]) -> list[Claim]:
     """Return the claims of those names, those about some architectures, or all."""
-    from difflib import get_close_matches
-
     from costmodel.analysis.evidence.claims import claims
     from costmodel.network.registry import find
 
     known = claims()
     for name in wanted:
         if name not in known:
-            near = get_close_matches(name, known, n=3, cutoff=0.4)
-            hint = f"did you mean {', '.join(near)}?" if near else "see `verify`"
+            hint = near(name, known) or "see `costmodel verify`"
             raise CostModelError(f'unknown claim "{name}"; {hint}')
     if wanted:
         return [known[name] for name in dict.fromkeys(wanted)]

@@ -6,7 +6,6 @@ small graph at many widths.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -14,8 +13,8 @@ from typing import TypeAlias
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, as_dim, floor, is_equal
-from costmodel.errors import CostModelError
+from costmodel.algebra.symbols import Dim, as_dim, expand, floor, is_equal
+from costmodel.errors import CostModelError, known_are
 from costmodel.network.build import (
     Value,
     add,
@@ -111,7 +110,7 @@ def share(channels: Dim, part: int, of: int) -> Dim:
     >>> share(54, 1, 4), share(44 * alpha, 1, 4), share(54 * alpha, 1, 4)
     (13, 11*alpha, floor(27*alpha/2))
     """
-    quotient = sympy.expand(sympy.sympify(channels) * part / of)
+    quotient = expand(sympy.sympify(channels) * part / of)
     is_whole = quotient.as_content_primitive()[0].is_Integer
     return as_dim(quotient) if is_whole else floor(quotient)
 
@@ -230,9 +229,7 @@ def _check_call(
     for state, block in enumerate(genotype.blocks, start=genotype.inputs):
         for operation, _ in block:
             if operation not in known:
-                near = difflib.get_close_matches(operation, known, n=1)
-                hint = f"did you mean {near[0]}? " if near else ""
                 raise CostModelError(
-                    f'{title}, block {state}: unknown operation "{operation}"; {hint}'
-                    f"known are {', '.join(known)}"
+                    f'{title}, block {state}: unknown operation "{operation}"; '
+                    f"{known_are(operation, known)}"
                 )

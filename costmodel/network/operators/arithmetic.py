@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.tally import Tally
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.network.axes import extents, rank, shaped
 from costmodel.network.flow import Flow, Same, unchanged
 from costmodel.network.operator import Operator, Weight, Weights
@@ -95,10 +95,8 @@ class Arithmetic(Elementwise):
         """Check that the operation has a row, and a number where it needs one."""
         super(Arithmetic, self).__post_init__()
         if self.operation not in ARITHMETIC:
-            known = ", ".join(sorted(ARITHMETIC))
-            raise CostModelError(
-                f'operation "{self.operation}" is unknown; known are {known}'
-            )
+            known = known_are(self.operation, sorted(ARITHMETIC))
+            raise CostModelError(f'operation "{self.operation}" is unknown; {known}')
         is_missing = self.row.needs_number if self.value is None else (
             not self.value.strip()
         )  # fmt: skip

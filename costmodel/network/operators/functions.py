@@ -14,7 +14,7 @@ from typing import Any
 
 from costmodel.algebra.tally import KINDS, Tally
 from costmodel.entry_points import discover
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 
 
 SAVED = frozenset({"operand", "result", "intermediate"})
@@ -208,8 +208,8 @@ def functions() -> Mapping[str, Function]:
 def function_of(name: str) -> Function:
     """Return a function's row, or raise with the known names."""
     if name not in FUNCTIONS and name not in functions():
-        known = ", ".join(sorted(FUNCTIONS))
-        raise CostModelError(f'function "{name}" is unknown; known are {known}')
+        known = known_are(name, sorted(FUNCTIONS))
+        raise CostModelError(f'function "{name}" is unknown; {known}')
     return FUNCTIONS[name]
 
 

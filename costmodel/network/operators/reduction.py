@@ -9,7 +9,7 @@ from typing import ClassVar, final
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.network.axes import extents, others, rank, require_axis, shaped
 from costmodel.network.flow import Fixed, Flow, Mixed, Same, unchanged
 from costmodel.network.operator import Windows
@@ -57,10 +57,8 @@ class Reduce(Reduction):
         """Check that the operation has a rule."""
         super(Reduce, self).__post_init__()
         if self.operation not in REDUCTIONS:
-            raise CostModelError(
-                f'operation "{self.operation}" is unknown; '
-                f"known are {', '.join(sorted(REDUCTIONS))}"
-            )
+            known = known_are(self.operation, sorted(REDUCTIONS))
+            raise CostModelError(f'operation "{self.operation}" is unknown; {known}')
 
     @property
     def window(self) -> Windows | None:

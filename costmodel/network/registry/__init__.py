@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import sympy
 from costmodel.algebra.parse import exact
 from costmodel.algebra.symbols import Dim, H, W
 from costmodel.entry_points import discover, import_all
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, near, no_network
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
 from costmodel.network.registry.options import (
@@ -121,8 +120,13 @@ def find(name: str) -> Architecture:
     _discover()
     if isinstance(name, str) and name in _REGISTRY:
         return _REGISTRY[name]
-    near = difflib.get_close_matches(str(name).lower(), _REGISTRY, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else "see `costmodel list`"
+    if not isinstance(name, str):
+        raise no_network("load", name, "the name of an architecture")
+    is_place = not set(name).isdisjoint("./\\:")
+    hint = near(name, () if is_place else _REGISTRY) or (
+        "see `costmodel list`; costmodel.trace(module) reads a module of PyTorch, as "
+        "torchvision has them"
+    )
     raise CostModelError(f'unknown architecture "{name}"; {hint}')
 
 
@@ -143,13 +147,9 @@ def load(
     chosen = find(name)
     for key in options:
         if key not in chosen.options:
-            near = difflib.get_close_matches(key, chosen.options, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            known = ", ".join(chosen.options)
-            raise CostModelError(
-                f'{name}: unknown option "{key}"; {hint}options are {known}, '
-                "resolution, batch"
-            )
+            known = [*chosen.options, "resolution", "batch"]
+            hint = f"{near(key, known)} options are {', '.join(known)}".lstrip()
+            raise CostModelError(f'{name}: unknown option "{key}"; {hint}')
     given = {k: chosen.options[k].read(name, v) for k, v in options.items()}
     net = _built(chosen, given)
     values: dict[object, object] = {}

@@ -119,8 +119,8 @@ def read(text: str, assemble: Callable[..., Network]) -> Network:
     try:
         names = {n: _symbol(n, known) for n, known in document["symbols"].items()}
         layers = [
-            (node["name"], _operator(node, names, schema), _inputs(node))
-            for node in document["nodes"]
+            _layer(place, node, names, schema)
+            for place, node in enumerate(document["nodes"])
         ]
         outputs, name = document["outputs"], document["name"]
         batch = _read(document["batch"], names)
@@ -158,6 +158,21 @@ def _write(value: Any) -> Any:
     if isinstance(parts, tuple):
         return [_write(part) for part in parts]
     return str(value) if isinstance(value, sympy.Expr) else value
+
+
+def _layer(
+    place: int, node: Any, names: dict[str, sympy.Symbol], schema: str
+) -> tuple[str, Operator, tuple[Any, ...]]:
+    """Return a node's name, operator and inputs; an error names the node."""
+    try:
+        return node["name"], _operator(node, names, schema), _inputs(node)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        name = node.get("name") if isinstance(node, dict) else None
+        which = f"{name!r}" if isinstance(name, str) else f"number {place}"
+        what = f"{type(error).__name__}: {error}"
+        raise CostModelError(
+            f"network JSON: node {which} is malformed ({what})"
+        ) from None
 
 
 def _operator(

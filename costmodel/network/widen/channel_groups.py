@@ -9,7 +9,7 @@ from typing import TypeAlias
 import sympy
 
 from costmodel.algebra.rounding import make_divisible
-from costmodel.algebra.symbols import Dim, as_dim, is_equal
+from costmodel.algebra.symbols import Dim, as_dim, expand, is_equal
 from costmodel.errors import at
 from costmodel.network.node import Node
 
@@ -44,7 +44,7 @@ def length(axis: Groups) -> Dim:
     >>> length((ChannelGroup(64), ChannelGroup(16, set_id=3, times=2)))
     96
     """
-    return as_dim(sympy.expand(sum(group.size for group in axis)))
+    return as_dim(expand(sum(group.size for group in axis)))
 
 
 def repeated(axis: Axis, times: Dim) -> Axis:
@@ -136,7 +136,7 @@ class DisjointSets:
         for number, group in enumerate(axis):
             if is_equal(left, 0):
                 return axis[:number], axis[number:]
-            rest = as_dim(sympy.expand(left - group.size))
+            rest = as_dim(expand(left - group.size))
             if rest == 0 or sympy.sympify(rest).is_positive:
                 left = rest
                 continue

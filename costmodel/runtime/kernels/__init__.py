@@ -14,7 +14,7 @@ import networkx as nx
 import sympy
 
 from costmodel.algebra.count import added
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.analysis.cost import cost
 from costmodel.analysis.memory.memory_layout import Layouts
 from costmodel.network import operators as op
@@ -274,7 +274,7 @@ def _fused(
 
 
 def _sum(numbers: Iterable[Dim]) -> Dim:
-    return as_dim(sympy.expand(sympy.Add(*numbers)))
+    return as_dim(expand(sympy.Add(*numbers)))
 
 
 def _as_it_is(graph: nx.DiGraph, _network: Network, _setting: Setting) -> nx.DiGraph:

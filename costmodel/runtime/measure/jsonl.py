@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,13 +21,26 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def append(path: Path | str, row: Mapping[str, Any]) -> None:
-    """Append a row; it is on the disk when this returns."""
+    """Append a row; it is on the disk when this returns.
+
+    Where it cannot be written, the file is as it was, or absent if it was.
+    """
+    where = Path(path)
     line = json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    with Path(path).open("ab+") as file:
-        _cut_torn_line(file)
-        file.write(f"{line}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
+    size = where.stat().st_size if where.exists() else None
+    try:
+        with where.open("ab+") as file:
+            _cut_torn_line(file)
+            file.write(f"{line}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            if size is None:
+                where.unlink()
+            else:
+                os.truncate(where, min(size, where.stat().st_size))
+        raise
 
 
 def read(path: Path | str) -> list[Row]:

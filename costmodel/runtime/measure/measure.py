@@ -15,7 +15,8 @@ from functools import cache, partial
 from itertools import islice
 from typing import Any
 
-from costmodel.errors import CostModelError, MissingDependencyError
+from costmodel.errors import CostModelError, MissingDependencyError, no_network
+from costmodel.network.graph import Network
 from costmodel.runtime.measure.environment import lanes, stamp
 from costmodel.runtime.measure.result import (
     Measurement,
@@ -115,6 +116,8 @@ def measure(
     (True, ['conv1', 'relu1'])
     """
     setting = setting_of(device, dtype, layout, mode, threads)
+    if not (isinstance(network, Network) or callable(network)):
+        raise no_network("measure", network, "a costmodel.Network or a module")
     known = name or getattr(network, "name", None) or type(network).__name__
     job = Job(str(known), network, batch, resolution, input)
     plan = Plan(rounds, 1, per_operator, seed)

@@ -16,7 +16,7 @@ import numpy as np
 from costmodel.errors import CostModelError
 from costmodel.runtime.measure import jsonl
 from costmodel.runtime.measure.environment import machine
-from costmodel.runtime.setting import Setting
+from costmodel.runtime.setting import Setting, checked
 
 
 SCHEMA = "costmodel.measurement/1"
@@ -106,15 +106,17 @@ class Measurement:
         """Return the measurement of such a line."""
         if row.get("schema") != SCHEMA:
             raise CostModelError(f"measurement: schema {row.get('schema')!r}: {SCHEMA}")
-        values = {name: value for name, value in row.items() if name != "schema"}
+        given = {name: value for name, value in row.items() if name != "schema"}
+        values = checked(Measurement, given, "measurement")
+        values["setting"] = Setting.from_json(values["setting"])
+        values["shape"] = tuple(values["shape"])
         try:
-            values["setting"] = Setting.from_json(values["setting"])
-            values["shape"] = tuple(values["shape"])
-            return Measurement(**values)
-        except (KeyError, TypeError) as error:
-            raise CostModelError(
-                f"measurement: a row of other fields: {error}"
-            ) from None
+            key_of(row)
+        except (AttributeError, KeyError, TypeError):
+            raise CostModelError("measurement: its stamp names no machine") from None
+        if not min(values["seconds"], values["batch"], *values["shape"], 1) > 0:
+            raise CostModelError("measurement: seconds, batch and shape are above 0")
+        return Measurement(**values)
 
 
 def key_of(row: Mapping[str, Any]) -> str:
@@ -198,9 +200,20 @@ def _combined(group: Sequence[Measurement]) -> Measurement:
     )
 
 
+def rows_of(path: Path | str) -> list[jsonl.Row]:
+    """Return the rows of a file, each of which is a measurement."""
+    rows = jsonl.read(path)
+    for number, row in enumerate(rows, 1):
+        try:
+            Measurement.from_row(row)
+        except CostModelError as error:
+            raise CostModelError(f"{path}, row {number}: {error}") from None
+    return rows
+
+
 def load(path: Path | str) -> list[Measurement]:
     """Return the measurements of a file, those of several sittings combined."""
-    rows = jsonl.read(path)
+    rows = rows_of(path)
     return combined(Measurement.from_row(row) for row in rows)
 
 
@@ -251,5 +264,6 @@ def medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 __all__ = [
-    "Measurement", "Sample", "combined", "key_of", "load", "medians", "summarized",
+    "Measurement", "Sample", "combined", "key_of", "load", "medians", "rows_of",
+    "summarized",
 ]  # fmt: skip

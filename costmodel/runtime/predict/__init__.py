@@ -11,7 +11,7 @@ from typing import Any
 
 import sympy
 
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.runtime.kernels import Kernel, kernels
@@ -42,7 +42,7 @@ class Prediction:
 
         A plain expression whose numbers are decimals as the profile has them, exactly.
         """
-        return sympy.expand(self.factored)
+        return expand(self.factored)
 
     @cached_property
     def factored(self) -> sympy.Expr:

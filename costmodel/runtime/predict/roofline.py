@@ -21,7 +21,7 @@ from typing import Any
 import sympy
 
 from costmodel.algebra.questions.compare import Region, dominant
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.analysis.cost import Row as CostRow
 from costmodel.analysis.cost import cost
 from costmodel.errors import CostModelError
@@ -153,7 +153,7 @@ def _layers(prediction: Prediction) -> Iterator[Layer]:
     for nodes, group in groupby(prediction.rows, key=lambda row: row.nodes):
         run = tuple(group)
         flops = as_dim(sympy.Add(*(_flops(rows[name], known) for name in nodes)))
-        moved = as_dim(sympy.expand(sympy.Add(*(_moved(row.kernel) for row in run))))
+        moved = as_dim(expand(sympy.Add(*(_moved(row.kernel) for row in run))))
         yield Layer(
             nodes,
             tuple(dict.fromkeys(row.kind for row in run)),

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.runtime.kernels.classes import KINDS
-from costmodel.runtime.setting import Setting
+from costmodel.runtime.setting import Setting, checked
 
 
 TERMS = ("work", "activation_byte", "weight_byte", "call")
@@ -147,7 +147,7 @@ class Profile:
         """Return the profile of a text; ``source`` is what errors call it."""
         try:
             document = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise CostModelError(f"{source}: no JSON: {error}") from None
         schema = document.get("schema") if isinstance(document, dict) else None
         if schema != SCHEMA:
@@ -174,7 +174,7 @@ def load_profile(name: str | Path | Profile) -> Profile:
         return known[str(name)]
     path = Path(name)
     if path.suffix != ".json" and not path.exists():
-        names = f"known are {', '.join(known)}" if known else "none is shipped"
+        names = known_are(name, known) if known else "none is shipped"
         raise CostModelError(
             f'no device profile "{name}"; {names}; costmodel calibrate writes one to a '
             "file, which may be named here"
@@ -199,10 +199,17 @@ def _shipped() -> dict[str, Profile]:
 
 
 def _read(document: dict[str, Any]) -> Profile:
-    values = {f.name: document[f.name] for f in fields(Profile) if f.name in document}
+    known = {f.name for f in fields(Profile)}
+    given = {name: value for name, value in document.items() if name in known}
+    values = checked(Profile, given, "profile")
     values["setting"] = Setting.from_json(document["setting"])
     values["coefficients"] = {
-        kind: Coefficients(**{key: _frozen(value) for key, value in entry.items()})
+        kind: Coefficients(
+            **{
+                key: _frozen(value)
+                for key, value in checked(Coefficients, entry, f"class {kind}").items()
+            }
+        )
         for kind, entry in document["coefficients"].items()
     }
     values["box"] = {

@@ -156,11 +156,12 @@ ONE = Genotype([[("identity", 0), ("identity", 1)]], name="one")
             lambda x: cell(ONE, x, conv(x, 4, 3, stride=2), channels=4),
         ),
         (
-            'cell "cell", block 2: unknown operation "sep_conv3x3"; did you mean '
-            "sep_conv_3x3? known are none, identity, skip_connect, avg_pool_3x3, "
+            'cell "cell", block 2: unknown operation "sep_conv3x3"; known '
+            "are none, identity, skip_connect, avg_pool_3x3, "
             "max_pool_3x3, max_pool_5x5, max_pool_7x7, conv_1x1, conv_3x3, "
             "conv_1x3_3x1, conv_1x7_7x1, sep_conv_3x3, sep_conv_5x5, sep_conv_7x7, "
-            "dil_conv_3x3, dil_conv_5x5",
+            "dil_conv_3x3, dil_conv_5x5; did you mean sep_conv_3x3, sep_conv_7x7, "
+            "sep_conv_5x5?",
             lambda x: cell(Genotype([[("sep_conv3x3", 0)]]), x, x, channels=4),
         ),
         (

@@ -106,3 +106,31 @@ def test_a_file_is_written_whole_or_left_as_it_was(tmp_path: Path) -> None:
         write_whole(path, "half \ud800")
     assert json.loads(path.read_text(encoding="utf-8")) == {"a": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["profile.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of files there")
+@given(
+    st.sampled_from([None, b"", b'{"n":1}\n', b'{"n":1}\n{"n":2}\n{"n']),
+    st.integers(0, 12),
+)
+def test_a_row_that_does_not_fit_on_the_disk_leaves_the_rows_before_it(
+    tmp_path_factory: pytest.TempPathFactory, before: bytes | None, room: int
+) -> None:
+    import resource
+
+    path = tmp_path_factory.mktemp("full") / "rows.jsonl"
+    if before is not None:
+        path.write_bytes(before)
+    rows = read(path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    most = before.rfind(b"\n") + 1 if before else 0
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most + room, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            append(path, {"name": "lenet5"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.exists() == (before is not None)
+    assert read(path) == rows
+    append(path, {"n": 3})
+    assert read(path) == [*rows, {"n": 3}]

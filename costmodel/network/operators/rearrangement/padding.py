@@ -8,7 +8,7 @@ from typing import ClassVar, final
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.window import Window
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.network.axes import along, rank, replaced
 from costmodel.network.flow import Flow, Padded, unchanged
 from costmodel.network.operator import Windows
@@ -54,9 +54,8 @@ class Pad(Rearrangement):
             if type(channels) is int and channels < 0:
                 raise CostModelError(f"{name} {channels} is below 0")
         if self.mode not in _REACH:
-            raise CostModelError(
-                f'mode "{self.mode}" is unknown; known are {", ".join(_REACH)}'
-            )
+            known = known_are(self.mode, _REACH)
+            raise CostModelError(f'mode "{self.mode}" is unknown; {known}')
         added = (*self.before, *self.after)
         if self.mode != "constant" and any(type(n) is int and n < 0 for n in added):
             raise CostModelError(f"{self}: a mode other than constant adds only")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from costmodel.algebra.extent import Extent, resolve
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, known_are
 from costmodel.network.axes import (
     extents,
     rank,
@@ -198,9 +198,8 @@ class Copy(Rearrangement):
         """Check the order."""
         super(Copy, self).__post_init__()
         if self.order not in COPIES:
-            raise CostModelError(
-                f'order "{self.order}" is unknown; known are {", ".join(COPIES)}'
-            )
+            known = known_are(self.order, COPIES)
+            raise CostModelError(f'order "{self.order}" is unknown; {known}')
 
     @property
     def window(self) -> Windows | None:
