@@ -18,6 +18,7 @@ from costmodel.analysis.memory.autograd_saved import (
     element_width,
     is_idle,
     is_view,
+    learned,
     needs_gradient,
     saved_by,
     stored_elements,
@@ -107,9 +108,9 @@ class ForwardPass:
         """Return a node as a call, and what it saves; equal layers are one call."""
         inputs = self.network.shapes_into(node)
         needs = tuple(self.needs.get(source, False) for source in node.inputs)
-        key = (node.operator, inputs, needs)
+        learns = self.training and bool(learned(self.network, node, self.needs))
+        key = (node.operator, inputs, needs, learns)
         if key not in self._calls:
-            learns = any(w.learnable for w in self.network.weights_of(node).values())
             call = Call(node.operator, inputs, node.output, needs, learns)
             self._calls[key] = call, saved_by(call) if self.training else Saved()
         return self._calls[key]
