@@ -19,7 +19,7 @@ from costmodel.analysis.memory.operator_call import (
 )
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
-from costmodel.network.axes import elements, extents, others
+from costmodel.network.axes import along, elements, extents, others
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator, rule_for
@@ -45,7 +45,10 @@ def saved_by(call: Call) -> Saved:
         )
     if not (call.learns or any(call.needs)):
         return Saved()
-    return rule(call)
+    saved, copied = rule(call), call.copied or (0,) * len(call.inputs)
+    own = tuple(place for place in saved.operands if copied[place] == 0)
+    copies = [Extra("intermediate", copied[n]) for n in saved.operands if n not in own]
+    return Saved(own, saved.result, (*saved.extras, *copies))
 
 
 def needs_gradient(network: Network) -> dict[str, bool]:
@@ -108,6 +111,8 @@ A reshape behind a permutation has to copy; see ``memory_layout.py``.
 """
 
 _PASSING = (op.Concat, op.Flatten, op.Reshape, op.Permute)
+_PASSING_ALL = (op.Slice, op.Crop, op.Expand, op.Repeat)
+"""Operators that hand on the gradient where the result is all of the operand."""
 
 
 def stored_elements(operator: Operator, output: Shape) -> Dim:
@@ -135,8 +140,10 @@ def _passes(call: Call) -> bool:
         return is_view(call.operator, call.inputs[0], training=True, repeated=False)
     if isinstance(call.operator, op.Slice) and not is_equal(call.operator.step, 1):
         return False  # PyTorch skips a slice of everything, at step 1 alone
-    if isinstance(call.operator, (op.Slice, op.Expand)):
+    if isinstance(call.operator, _PASSING_ALL):
         return call.inputs[0].same_as(call.output)
+    if isinstance(call.operator, op.Cumulate):
+        return is_equal(along(call.output, call.operator.axis).value, 1)
     if isinstance(call.operator, op.Copy):
         return call.operator.order == "same"
     return isinstance(call.operator, _PASSING) or is_repeated(call.operator)

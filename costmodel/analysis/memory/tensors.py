@@ -109,9 +109,10 @@ class ForwardPass:
         inputs = self.network.shapes_into(node)
         needs = tuple(self.needs.get(source, False) for source in node.inputs)
         learns = self.training and bool(learned(self.network, node, self.needs))
-        key = (node.operator, inputs, needs, learns)
+        copied = self._layouts.copied(node, learns=needs[:1] == (True,))
+        key = (node.operator, inputs, needs, learns, copied)
         if key not in self._calls:
-            call = Call(node.operator, inputs, node.output, needs, learns)
+            call = Call(node.operator, inputs, node.output, needs, learns, copied)
             self._calls[key] = call, saved_by(call) if self.training else Saved()
         return self._calls[key]
 
