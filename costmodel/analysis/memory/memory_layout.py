@@ -67,8 +67,8 @@ class Layouts:
     def copied(self, node: Node, *, learns: bool) -> tuple[Dim, ...]:
         """Return the elements per sample of the copy that is made of each operand.
 
-        It is 0 where an operand is used as it is. ``learns``: the first one needs a
-        gradient. Some normalizations need contiguous operands. Matrices are multiplied
+        It is 0 where an operand is used as it is. ``learns``: the second factor
+        does. Some normalizations need contiguous operands. Matrices are multiplied
         along one axis in memory: of all rows by a stored matrix, else of all pairs.
 
         **Source**: PyTorch, ``aten/src/ATen/native/LinearAlgebra.cpp`` (``matmul``),

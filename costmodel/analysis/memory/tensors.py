@@ -109,7 +109,7 @@ class ForwardPass:
         inputs = self.network.shapes_into(node)
         needs = tuple(self.needs.get(source, False) for source in node.inputs)
         learns = self.training and bool(learned(self.network, node, self.needs))
-        copied = self._layouts.copied(node, learns=needs[:1] == (True,))
+        copied = self._layouts.copied(node, learns=learns or any(needs[1:]))
         key = (node.operator, inputs, needs, learns, copied)
         if key not in self._calls:
             call = Call(node.operator, inputs, node.output, needs, learns, copied)
