@@ -328,7 +328,7 @@ def _siamese(draw: Draw, x: Value) -> Value:
 def _tied(draw: Draw, net: Network) -> Network:
     """Let some layers use the weights of an earlier one like them."""
     first: dict[Any, str] = {}
-    shared = {}
+    shared: dict[str, str] = {}
     for node in net.nodes:
         weights = net.weights_of(node)
         key = node.operator, *(weight.shape for weight in weights.values())

@@ -149,7 +149,11 @@ def test_a_fixed_filter_does_not_learn() -> None:
     x = Shape(3, (Extent(8), Extent(8)))
     layers = [
         ("x", op.Input(x), ()),
-        ("filter", op.Parameter(Shape(3, (Extent(3), Extent(1), Extent(1))), False), ()),
+        (
+            "filter",
+            op.Parameter(Shape(3, (Extent(3), Extent(1), Extent(1))), False),
+            (),
+        ),
         ("conv", op.Conv(3, (1, 1), bias=False), ("x",)),
     ]
     net = Network.assemble(layers, ["conv"], batch=1, shared={"conv": "filter"})

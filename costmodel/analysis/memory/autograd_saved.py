@@ -392,8 +392,8 @@ def _pad(call: Call) -> Saved:
 
 __all__ = [
     "RULES", "VIEWS", "Call", "Extra", "Role", "Saved", "element_width", "is_idle",
-    "is_repeated", "is_view", "learned", "needs_gradient", "passed_operands", "saved_by",
-    "stored_elements",
+    "is_repeated", "is_view", "learned", "needs_gradient", "passed_operands",
+    "saved_by", "stored_elements",
 ]  # fmt: skip
 
 RULES: dict[type[Operator], Callable[[Call], Saved]] = {

@@ -15,8 +15,8 @@ from typing import TypeAlias
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, as_dim, exact_div, is_equal
 from costmodel.errors import CostModelError
-from costmodel.network.axes import elements, extents, rank
 from costmodel.network import operators as op
+from costmodel.network.axes import elements, extents, rank
 from costmodel.network.flow import Flow, From, Merged, Part, Repeated, Split
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
@@ -67,9 +67,9 @@ class Layouts:
     def copied(self, node: Node, *, learns: bool) -> tuple[Dim, ...]:
         """Return the elements per sample of the copy that is made of each operand.
 
-        It is 0 where an operand is used as it is. ``learns``: the second factor
-        does. Some normalizations need contiguous operands. Matrices are multiplied
-        along one axis in memory: of all rows by a stored matrix, else of all pairs.
+        It is 0 where an operand is used as it is. ``learns``: the second factor needs
+        a gradient. Some normalizations need contiguous operands. A stored matrix is
+        multiplied by rows that are one axis in memory, others pair by pair.
 
         **Source**: PyTorch, ``aten/src/ATen/native/LinearAlgebra.cpp`` (``matmul``),
         ``group_norm.cpp``, ``Normalization.cpp`` (``instance_norm``).
@@ -80,14 +80,14 @@ class Layouts:
         if not isinstance(operator, (op.Linear, op.MatMul)):
             return (0,) * len(shapes)
         stored = [source in self.network.unbatched for source in node.inputs]
-        if not stored[0] and (len(shapes) < 2 or stored[1] and rank(shapes[1]) < 3):
+        if not stored[0] and (len(shapes) < 2 or (stored[1] and rank(shapes[1]) < 3)):
             rows = 1 if learns else 2
             pairs = extents(shapes[0])[:-rows]
         else:
             rows, pairs = 2, extents(node.output)[:-2]
         return tuple(
             self._of_pairs(source, pairs, rows, is_stored=once)
-            if place == 0 or rows == 2 and len(shapes) > 1
+            if place == 0 or (rows == 2 and len(shapes) > 1)
             else 0
             for place, (source, once) in enumerate(zip(node.inputs, stored))
         )
@@ -101,7 +101,7 @@ class Layouts:
         strides = (self.strides.get(name) or standard((1, *x.sizes)))[:-rows]
         own = [0 if n == 1 else a for n, a in zip(sizes, strides, strict=True)]
         made = (self.network.batch, *(extent.value for extent in pairs))
-        own = [0] * (len(made) - len(own)) + own[-len(made):]
+        own = [0] * (len(made) - len(own)) + own[-len(made) :]
         if len(_groups(made, tuple(own))) < 2:
             return 0
         return elements(x, [*pairs, *extents(x)[-rows:]])

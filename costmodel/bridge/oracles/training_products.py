@@ -42,7 +42,7 @@ def executed_products(
     """Return the products of every layer of a compiled module, by its node's name.
 
     The module runs once, to find the operands that need a gradient. Then each call of
-    a layer runs by itself, with its groups, stride and dilation, on ones in the place of
+    a layer runs by itself, with its groups, stride and dilation, on ones in place of
     padding too, since padded taps count.
     """
     seen = _Layers(module, garbage_collect_values=True)
