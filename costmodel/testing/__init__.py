@@ -109,12 +109,12 @@ def networks(
     x = sample(Shape(draw(st.integers(1, 4)), axes))
     steps = draw(st.lists(st.sampled_from(_STEPS), min_size=least, max_size=most))
     for number, step in enumerate(steps, start=1):
-        if not x.shape.spatial or step is _one:
+        if step is _one or not (x.shape.spatial or step is _siamese):
             x = _one(draw, x)
         else:
             with scope(f"block{number}"):
                 x = step(draw, x)
-    return network(_classify(draw, x) if draw(st.booleans()) else x)
+    return _tied(draw, network(_classify(draw, x) if draw(st.booleans()) else x))
 
 
 @st.composite
@@ -311,6 +311,33 @@ def _exchange(draw: Draw, x: Value) -> Value:
     return build.channel_shuffle(x, _divisor(draw, int(x.channels)))
 
 
+def _siamese(draw: Draw, x: Value) -> Value:
+    """Call one layer on a tensor, on a function of it, and on its own result."""
+    channels, bias = int(x.channels), draw(st.booleans())
+    layers: list[op.Operator] = [op.Linear(channels, bias)]
+    if x.shape.spatial:
+        ones = (1,) * len(x.shape.spatial)
+        layers = [op.BatchNorm(bias), op.Conv(channels, ones, bias=bias)]
+    again = draw(st.sampled_from(layers))
+    one, other = layer(x, again), layer(layer(x, draw(_ACTIVATION)), again)
+    if draw(st.booleans()):
+        other = layer(other, again)
+    return build.add(one, other)
+
+
+def _tied(draw: Draw, net: Network) -> Network:
+    """Let some layers use the weights of an earlier one like them."""
+    first: dict[Any, str] = {}
+    shared: dict[str, str] = {}
+    for node in net.nodes:
+        weights = net.weights_of(node)
+        key = node.operator, *(weight.shape for weight in weights.values())
+        if weights and first.setdefault(key, node.name) != node.name:
+            shared |= {node.name: first[key]} if draw(st.booleans()) else {}
+    nodes, (outputs, name) = net.by_name, (net.outputs, net.name)
+    return Network.of_nodes(nodes, outputs, name, net.batch, shared=shared)
+
+
 def _classify(draw: Draw, x: Value) -> Value:
     """Pool to a fixed size, then classify by a linear layer or by fixed codes."""
     if x.shape.spatial:
@@ -324,4 +351,4 @@ def _classify(draw: Draw, x: Value) -> Value:
 
 _Step = Callable[[Draw, Value], Value]
 _STEPS: list[_Step] = [_one, _one, _one, _one, _residual, _projection, _branches,
-                       _excite, _attend, _exchange]  # fmt: skip
+                       _excite, _attend, _exchange, _siamese]  # fmt: skip

@@ -57,7 +57,10 @@ def tensor_networks(draw: Draw, *, least: int = 1, most: int = 8) -> Network:
     known_image = Shape(draw(st.integers(1, 4)), tuple(map(Extent, sides)))
     tokens = Shape(draw(st.integers(2, 6)), (Extent(draw(st.integers(2, 8))),))
     vector = Shape(draw(st.integers(2, 12)))
-    x = sample(draw(st.sampled_from([image, known_image, tokens, vector])))
+    images = [image, image, known_image, tokens, vector]
+    x = sample(draw(st.sampled_from(images)))
+    if draw(st.booleans()):  # what follows gets a gradient
+        x = put(x, op.PReLU(1))
     for _ in range(draw(st.integers(least, most))):
         fitting = [step for step, fits in STEPS.items() if fits(x.shape)]
         x = draw(st.sampled_from(fitting))(draw, x)

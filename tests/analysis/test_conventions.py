@@ -200,7 +200,8 @@ def taps_inside(net: Network) -> int:
     for node in net.nodes:
         if isinstance(node.operator, op.Conv):
             size = (int(net.batch), *map(int, net.shapes_into(node)[0].sizes))
-            layer = cm.compile(net).get_submodule(node.name).double()
+            owner = net.shared.get(node.name, node.name)
+            layer = cm.compile(net).get_submodule(owner).double()
             with torch.no_grad():
                 layer.weight.fill_(1)
                 if layer.bias is not None:

@@ -129,6 +129,41 @@ def test_the_first_layer_needs_no_gradient_of_the_image() -> None:
     assert costs.macs == costs.forward + costs.backward
 
 
+def test_two_images_through_the_same_layers() -> None:
+    layers = [("x", op.Input(Shape(2, (Extent(12), Extent(14)))), ())]
+    for n in range(2):
+        layers += [
+            (f"part{n}", op.Slice(1, n, length=1), ("x",)),
+            (f"c{n}", op.Conv(4, (3, 3), padding=(1, 1)), (f"part{n}",)),
+            (f"e{n}", op.Conv(5, (3, 3), padding=(1, 1)), (f"c{n}",)),
+        ]
+    layers.append(("y", op.Arithmetic("subtract"), ("e0", "e1")))
+    shared = {"c1": "c0", "e1": "e0"}
+    net = Network.assemble(layers, batch=2, shared=shared)
+    module = cm.compile(net, device="meta").train()
+    counted = oracle.flop_counter_training_macs(module, input_size(net))
+    assert cm.training_cost(net).macs == sum(counted.values())
+
+
+def test_a_fixed_filter_does_not_learn() -> None:
+    x = Shape(3, (Extent(8), Extent(8)))
+    layers = [
+        ("x", op.Input(x), ()),
+        (
+            "filter",
+            op.Parameter(Shape(3, (Extent(3), Extent(1), Extent(1))), False),
+            (),
+        ),
+        ("conv", op.Conv(3, (1, 1), bias=False), ("x",)),
+    ]
+    net = Network.assemble(layers, ["conv"], batch=1, shared={"conv": "filter"})
+    assert cm.training_cost(net).backward == 0
+    layers[2] = ("conv", op.Conv(3, (1, 1)), ("x",))
+    net = Network.assemble(layers, ["conv"], batch=1, shared={"conv": "filter"})
+    with pytest.raises(CostModelError, match=r'^conv at "conv": of its weights, only'):
+        cm.training_cost(net)
+
+
 def test_fixed_codes_are_not_learned() -> None:
     x = global_average_pool(conv(image(3, 8, 8), 4, kernel=1))
     row = cm.training_cost(network(radial_basis(linear(x, 7), 10), batch=3)).rows[-1]

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import costmodel as cm
 from costmodel.algebra.extent import Extent
+from costmodel.algebra.symbols import H, N, W
 from costmodel.analysis.memory import Memory, autograd_saved
+from costmodel.analysis.memory.autograd_saved import needs_gradient
 from costmodel.bridge.oracles import (
     memory_snapshot,
     memory_trackers,
@@ -54,7 +56,8 @@ from costmodel.network.build import (
 from costmodel.network.graph import Network
 from costmodel.network.operators.reduction import REDUCTIONS
 from costmodel.network.shape import Shape
-from costmodel.testing.tensors import PAIRS, TRUTHS, put
+from costmodel.testing.products import product_networks
+from costmodel.testing.tensors import PAIRS, TRUTHS, put, tensor_networks
 from tests.drawn import bound_networks, input_size
 
 
@@ -62,33 +65,35 @@ FLOATS = ("float64", "float32", "bfloat16", "float16")
 REGISTERED = ("resnet50", "densenet121", "googlenet", "mobilenet_v2", "vgg16")
 
 
-def executable(net: Network, memory: Memory) -> torch.fx.GraphModule:
+def executable(
+    net: Network, memory: Memory, device: str = "meta"
+) -> torch.fx.GraphModule:
     """Compile a network in the mode, the dtype and with the ReLUs of an analysis."""
     made = {tensor.node for tensor in memory.tensors if tensor.role == "result"}
     in_place = {n.name for n in net.nodes if n.name not in made}
     return memory_trackers.prepare(
-        cm.compile(net, device="meta"),
+        cm.compile(net, device=device),
         training=memory.training,
         dtype=memory.dtype,
         in_place=in_place,
     )
 
 
-def check(net: Network, **options: Any) -> None:
+def check(net: Network, device: str = "meta", **options: Any) -> None:
     """Compare the bytes of every step, in order, with those that PyTorch holds."""
     memory = cm.memory(net, **options)
-    module = executable(net, memory)
+    module = executable(net, memory, device)
     executed = memory_snapshot.executed_lifetimes(module, input_size(net), memory.dtype)
     backward = [m.node for m in memory.timeline if m.step.stage == "backward"]
     assert backward == executed.backward
     assert [moment.bytes for moment in memory.timeline] == executed.timeline
 
 
-def check_saved(net: Network, **options: Any) -> None:
+def check_saved(net: Network, device: str = "meta", **options: Any) -> None:
     """Compare what is saved with what the hooks of autograd see, block by block."""
     memory = cm.memory(net, training=True, **options)
     blocks = sorted(t.bytes for t in memory.tensors if t.is_saved)
-    module = executable(net, memory)
+    module = executable(net, memory, device)
     assert blocks == memory_trackers.saved_blocks(module, input_size(net), memory.dtype)
     assert memory.saved_bytes == sum(blocks)
 
@@ -121,6 +126,23 @@ def test_what_is_saved_is_what_autograds_own_hooks_see(
     net: Network, *, in_place: bool, dtype: str
 ) -> None:
     check_saved(net, in_place=in_place, dtype=dtype)
+
+
+@given(st.one_of(tensor_networks(most=4), product_networks()))
+def test_networks_of_tensors_and_products_hold_what_they_hold_when_executed(
+    net: Network,
+) -> None:
+    # Attention is fused on a device alone, and batch normalization of a permuted
+    # tensor keeps its order on meta alone; the memory of unfold's backward on a CPU
+    # is larger than its result.
+    kinds = {node.operator.kind for node in net.nodes}
+    assume("attention" not in kinds and not {"batch_norm", "unfold"} <= kinds)
+    device = "cpu" if "batch_norm" in kinds else "meta"
+    values = {s: v for s, v in {H: 17, W: 16, N: 2}.items() if s in net.free_symbols}
+    bound = net.bind(values)
+    check(bound, device)
+    check(bound, device, training=True)
+    check_saved(bound, device)
 
 
 def axes(*sizes: int) -> Shape:
@@ -219,6 +241,18 @@ LAYERS: list[Callable[[Value], Value]] = [
     lambda x: concat(add(x, conv(x, 4, kernel=1)), conv(x, 2, kernel=1)),
     # A branch that no gradient reaches: what it saved goes with its last tensor.
     lambda x: zeros(softmax(conv(softmax(x), 4, kernel=1)), 4),
+    # Operands in another order or with gaps, of what needs one axis of rows or all.
+    *(partial(lambda layer, view, x: put(put(x, view), layer), layer, view)
+      for layer in [op.GroupNorm(1), op.InstanceNorm(), op.Linear(5), op.LayerNorm(1)]
+      for view in [op.Permute((2, 1, 3)), op.Slice(1, 1), op.Slice(3, 1)]),
+    lambda x: put(y := put(x, op.Slice(1, 1)), op.MatMul(), y),
+    lambda x: put(put(x, op.Slice(1, length=1)), op.MatMul(), x),
+    lambda x: put(put(x, op.Permute((1, 3, 2))), op.MatMul(), x),
+    # A gradient that is handed on where there is nothing to do.
+    *(partial(put, operator=operator) for operator in [
+        op.Repeat(axes(4, 6, 6)), op.Crop(axes(4, 6, 6)),
+    ]),
+    lambda x: put(global_average_pool(x), op.Cumulate(2)),
     # What a ReLU must not overwrite: a kept result, a later reader's, a view.
     lambda x: relu(activation(x, "sigmoid")),
     lambda x: add(relu(relu(x)), softmax(x)),
@@ -241,6 +275,21 @@ def test_every_operator_holds_what_it_holds_when_executed(
     check(net, in_place=in_place)
     check(net, training=True, in_place=in_place)
     check_saved(net, in_place=in_place)
+
+
+@pytest.mark.parametrize("layer", [op.Conv(1, (3, 3), padding=(1, 1)),
+                                   op.BatchNorm(), op.Linear(6)])  # fmt: skip
+@pytest.mark.parametrize("calls", [2, 3])
+def test_a_layer_learns_at_each_of_its_calls(layer: op.Operator, calls: int) -> None:
+    names = [f"call{number}" for number in range(calls)]
+    layers = [("x", op.Input(axes(3, 6, 6)), ())]
+    layers += [(f"part{n}", op.Slice(1, n, length=1), ("x",)) for n in range(calls)]
+    layers += [(name, layer, (f"part{n}",)) for n, name in enumerate(names)]
+    layers += [("sum", op.Arithmetic("add"), tuple(names))]
+    net = Network.assemble(layers, batch=2, shared=dict.fromkeys(names[1:], names[0]))
+    assert all(map(needs_gradient(net).get, names))
+    check(net, training=True)
+    check_saved(net)
 
 
 def test_a_part_of_a_gradient_is_not_added_into() -> None:

@@ -7,7 +7,7 @@ symbol are floors of lines, such as ⌊(H + 1)/2⌋.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 from typing import NamedTuple
@@ -125,15 +125,28 @@ class _Bound:
 def _least_ratio(over: Extent, under: Extent, least: int) -> Fraction:
     """Return the infimum of over/under: at the first point of a class, or in the limit.
 
-    On a residue class both are lines, and their ratio is monotone. Of very many classes
-    none is looked at, and the bound is 0.
+    On a residue class both are lines, and their ratio is monotone. Of neighbouring
+    points at which one of both lines stays the same, one is enough: the first if that
+    is ``under``, the last if it is ``over``. It is 0 where both rise too often.
     """
-    period = math.lcm(over.stride, under.stride)
-    if period > LONGEST_PERIOD:
+    last = least + math.lcm(over.stride, under.stride) - 1
+    rises = [at(x, last) - at(x, least) for x in (over, under)]
+    if min(rises) > LONGEST_PERIOD:
         return Fraction(0)
+    points = {least, last}
+    if rises[1] <= rises[0]:
+        points |= set(_rises(under, least, last))
+    else:
+        points |= {x - 1 for x in _rises(over, least, last)}
     far = _rate(over) / _rate(under)
-    points = range(least, least + period)
     return min(far, *(Fraction(at(over, x), max(at(under, x), 1)) for x in points))
+
+
+def _rises(line: Extent, first: int, last: int) -> Iterator[int]:
+    """Give the points behind the first at which ⌊(a·x + c)/s⌋ has risen."""
+    slope = int(sympy.sympify(line.base).as_coeff_Mul()[0])
+    for value in range(at(line, first) + 1, at(line, last) + 1):
+        yield -((line.offset - value * line.stride) // slope)
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.analysis.cost import Cost, Row, cost
-from costmodel.analysis.memory.autograd_saved import needs_gradient
+from costmodel.analysis.memory.autograd_saved import learned, needs_gradient
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
@@ -145,7 +145,7 @@ def training_cost(network: Network) -> TrainingCost:
 
 
 def _training_row(row: Row, needs: Mapping[str, bool], network: Network) -> TrainingRow:
-    learns = _gradient_factors(row, network)
+    learns = _gradient_factors(row, learned(network, row.node, needs))
     factors = _factors(row, learns, needs, network.unbatched)
     return TrainingRow(row, *factors, has_bias=learns.bias)
 
@@ -172,7 +172,7 @@ def _factors(
     return 2, 0
 
 
-def _gradient_factors(row: Row, network: Network) -> GradientFactors:
+def _gradient_factors(row: Row, weights: tuple[str, ...]) -> GradientFactors:
     """Return which factors of an operator get a gradient, from its facts.
 
     The factors are a product's operands, or stored weights; fixed codes, such as
@@ -182,10 +182,8 @@ def _gradient_factors(row: Row, network: Network) -> GradientFactors:
     if isinstance(operator, op.Product):
         return GradientFactors(weights=False, bias=False, factors=True)
     if isinstance(operator, op.Weighted):
-        stored = operator.weights(*network.shapes_into(row.node))
-        learned = [name for name, weight in stored.items() if weight.learnable]
-        biases = [name for name in learned if name.endswith("bias")]
-        return GradientFactors(weights=bool(learned), bias=bool(biases))
+        biases = [name for name in weights if name.endswith("bias")]
+        return GradientFactors(weights=bool(weights), bias=bool(biases))
     if row.sample.is_unknown or row.macs != 0:
         raise CostModelError(
             f"{row.kind}: what its backward multiplies is not known; an operator that "

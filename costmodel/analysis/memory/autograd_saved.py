@@ -6,7 +6,7 @@ not listed, since they exist anyway; nor are scalars (a factor, an exponent).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.window import Window
@@ -17,10 +17,11 @@ from costmodel.analysis.memory.operator_call import (
     Saved,
     element_width,
 )
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
-from costmodel.network.axes import elements, extents, others
+from costmodel.network.axes import along, elements, extents, others
 from costmodel.network.graph import Network
+from costmodel.network.node import Node
 from costmodel.network.operators import Operator, rule_for
 from costmodel.network.operators.base import are_all
 from costmodel.network.operators.pooling import Pool
@@ -44,7 +45,10 @@ def saved_by(call: Call) -> Saved:
         )
     if not (call.learns or any(call.needs)):
         return Saved()
-    return rule(call)
+    saved, copied = rule(call), call.copied or (0,) * len(call.inputs)
+    own = tuple(place for place in saved.operands if copied[place] == 0)
+    copies = [Extra("intermediate", copied[n]) for n in saved.operands if n not in own]
+    return Saved(own, saved.result, (*saved.extras, *copies))
 
 
 def needs_gradient(network: Network) -> dict[str, bool]:
@@ -54,10 +58,27 @@ def needs_gradient(network: Network) -> dict[str, bool]:
     """
     needs: dict[str, bool] = {}
     for node in network.nodes:
-        learns = any(w.learnable for w in network.weights_of(node).values())
-        depends = learns or any(needs[source] for source in node.inputs)
+        depends = any(needs[source] for source in node.inputs)
+        depends = depends or bool(learned(network, node, needs))
         needs[node.name] = depends and not isinstance(node.operator, op.Zeros)
     return needs
+
+
+def learned(network: Network, node: Node, needs: Mapping[str, bool]) -> tuple[str, ...]:
+    """Return the names of the weights of a node that learn, its own or another's.
+
+    Those of a node that uses an earlier one's learn as well, at each call; a fixed
+    tensor in their place, such as a filter in a buffer, does not.
+    """
+    stored = node.operator.weights(*network.shapes_into(node))
+    names = tuple(name for name, weight in stored.items() if weight.learnable)
+    owner = network[network.shared.get(node.name, node.name)]
+    if owner is node or not owner.operator.is_unbatched or needs[owner.name]:
+        return names
+    if len(names) > 1:
+        problem = "of its weights, only some are fixed; which others learn is not known"
+        raise at(node.operator.kind, node.name, problem)
+    return ()
 
 
 def is_idle(operator: Operator, *, training: bool) -> bool:
@@ -90,6 +111,8 @@ A reshape behind a permutation has to copy; see ``memory_layout.py``.
 """
 
 _PASSING = (op.Concat, op.Flatten, op.Reshape, op.Permute)
+_PASSING_ALL = (op.Slice, op.Crop, op.Expand, op.Repeat)
+"""Operators that hand on the gradient where the result is all of the operand."""
 
 
 def stored_elements(operator: Operator, output: Shape) -> Dim:
@@ -117,8 +140,10 @@ def _passes(call: Call) -> bool:
         return is_view(call.operator, call.inputs[0], training=True, repeated=False)
     if isinstance(call.operator, op.Slice) and not is_equal(call.operator.step, 1):
         return False  # PyTorch skips a slice of everything, at step 1 alone
-    if isinstance(call.operator, (op.Slice, op.Expand)):
+    if isinstance(call.operator, _PASSING_ALL):
         return call.inputs[0].same_as(call.output)
+    if isinstance(call.operator, op.Cumulate):
+        return is_equal(along(call.output, call.operator.axis).value, 1)
     if isinstance(call.operator, op.Copy):
         return call.operator.order == "same"
     return isinstance(call.operator, _PASSING) or is_repeated(call.operator)
@@ -367,8 +392,8 @@ def _pad(call: Call) -> Saved:
 
 __all__ = [
     "RULES", "VIEWS", "Call", "Extra", "Role", "Saved", "element_width", "is_idle",
-    "is_repeated", "is_view", "needs_gradient", "passed_operands", "saved_by",
-    "stored_elements",
+    "is_repeated", "is_view", "learned", "needs_gradient", "passed_operands",
+    "saved_by", "stored_elements",
 ]  # fmt: skip
 
 RULES: dict[type[Operator], Callable[[Call], Saved]] = {

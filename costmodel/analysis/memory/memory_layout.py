@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, as_dim, exact_div, is_equal
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
+from costmodel.network.axes import elements, extents, rank
 from costmodel.network.flow import Flow, From, Merged, Part, Repeated, Split
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
@@ -23,7 +25,7 @@ from costmodel.network.shape import Shape
 
 
 Strides: TypeAlias = tuple[Dim, ...]
-"""The distance in elements between neighbours along each axis, without the batch."""
+"""The distance in elements between neighbours along each axis, the batch first."""
 
 
 @dataclass
@@ -47,14 +49,62 @@ class Layouts:
             flow = self.network.flows[node.name]
             is_regrouped = any(isinstance(a, (Merged, Split)) for a in flow.axes)
             if not is_regrouped:
-                found = _viewed(flow, own or standard(x.sizes), node.output)
+                found = _viewed(flow, own or standard((1, *x.sizes)))
             elif own is None:
                 return False
             else:
-                found = reshaped(x.sizes, own, node.output.sizes)
-        if found is not None:
+                found = reshaped(x.sizes, own[1:], node.output.sizes)
+                found = found and (own[0], *found)
+        if found is not None and not self._are_standard(found, node.output):
             self.strides[node.name] = found
         return found is None and is_regrouped
+
+    def _are_standard(self, strides: Strides, x: Shape) -> bool:
+        sizes = (self.network.batch, *x.sizes)
+        pairs = zip(sizes, strides, standard(sizes), strict=True)
+        return all(n == 1 or is_equal(a, b) for n, a, b in pairs)
+
+    def copied(self, node: Node, *, learns: bool) -> tuple[Dim, ...]:
+        """Return the elements per sample of the copy that is made of each operand.
+
+        It is 0 where an operand is used as it is. ``learns``: the second factor needs
+        a gradient. Some normalizations need contiguous operands. A stored matrix is
+        multiplied by rows that are one axis in memory, others pair by pair.
+
+        **Source**: PyTorch, ``aten/src/ATen/native/LinearAlgebra.cpp`` (``matmul``),
+        ``group_norm.cpp``, ``Normalization.cpp`` (``instance_norm``).
+        """
+        operator, shapes = node.operator, self.network.shapes_into(node)
+        if isinstance(operator, (op.GroupNorm, op.InstanceNorm)):
+            return (shapes[0].numel if node.inputs[0] in self.strides else 0,)
+        if not isinstance(operator, (op.Linear, op.MatMul)):
+            return (0,) * len(shapes)
+        stored = [source in self.network.unbatched for source in node.inputs]
+        if not stored[0] and (len(shapes) < 2 or (stored[1] and rank(shapes[1]) < 3)):
+            rows = 1 if learns else 2
+            pairs = extents(shapes[0])[:-rows]
+        else:
+            rows, pairs = 2, extents(node.output)[:-2]
+        return tuple(
+            self._of_pairs(source, pairs, rows, is_stored=once)
+            if place == 0 or (rows == 2 and len(shapes) > 1)
+            else 0
+            for place, (source, once) in enumerate(zip(node.inputs, stored))
+        )
+
+    def _of_pairs(
+        self, name: str, pairs: Sequence[Extent], rows: int, *, is_stored: bool
+    ) -> Dim:
+        """Return the elements of a copy, if an operand's pairs are no one axis."""
+        x = self.network.by_name[name].output
+        sizes = (1 if is_stored else self.network.batch, *x.sizes)[:-rows]
+        strides = (self.strides.get(name) or standard((1, *x.sizes)))[:-rows]
+        own = [0 if n == 1 else a for n, a in zip(sizes, strides, strict=True)]
+        made = (self.network.batch, *(extent.value for extent in pairs))
+        own = [0] * (len(made) - len(own)) + own[-len(made) :]
+        if len(_groups(made, tuple(own))) < 2:
+            return 0
+        return elements(x, [*pairs, *extents(x)[-rows:]])
 
 
 def _keeps_order(operator: Operator) -> bool:
@@ -125,28 +175,26 @@ def _groups(sizes: Sequence[Dim], strides: Strides) -> list[tuple[Dim, Dim]]:
 def _is_dense(x: Shape, strides: Strides) -> bool:
     """Say whether the strides are those of all elements in some order of the axes."""
     step: Dim = 1
-    left = [pair for pair in zip(x.sizes, strides, strict=True) if pair[0] != 1]
+    left = [pair for pair in zip(x.sizes, strides[1:], strict=True) if pair[0] != 1]
     while left:
         following = [pair for pair in left if is_equal(pair[1], step)]
         if not following:
             return False
         left.remove(following[0])
         step = as_dim(step * following[0][0])
-    return True
+    return is_equal(step, strides[0])
 
 
-def _viewed(flow: Flow, strides: Strides, output: Shape) -> Strides | None:
-    """Return the strides of a view; None if they are contiguous.
+def _viewed(flow: Flow, strides: Strides) -> Strides:
+    """Return the strides of a view.
 
     Repeated axes, and those that come from no operand, have stride 0.
     """
-    found: list[Dim] = []
+    found = [strides[0]]
     for axis in flow.axes:
         own: Dim = 0
         if isinstance(axis, From) and not isinstance(axis, Repeated):
             step = axis.step if isinstance(axis, Part) else 1
-            own = as_dim(strides[axis.axis - 1] * step)
+            own = as_dim(strides[axis.axis] * step)
         found.append(own)
-    ordinary = standard(output.sizes)
-    pairs = zip(output.sizes, found, ordinary, strict=True)
-    return None if all(n == 1 or is_equal(a, b) for n, a, b in pairs) else tuple(found)
+    return tuple(found)

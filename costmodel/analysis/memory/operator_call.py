@@ -30,13 +30,17 @@ def element_width(role: Role, element_bytes: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An operator and its operands, which of them need a gradient, and if it learns."""
+    """An operator and its operands, which of them need a gradient, and if it learns.
+
+    ``copied`` is the elements per sample of the copy that it makes of each, or 0.
+    """
 
     operator: Operator
     inputs: tuple[Shape, ...]
     output: Shape
     needs: tuple[bool, ...]
     learns: bool
+    copied: tuple[Dim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from costmodel.analysis.memory.autograd_saved import (
     element_width,
     is_idle,
     is_view,
+    learned,
     needs_gradient,
     saved_by,
     stored_elements,
@@ -107,10 +108,11 @@ class ForwardPass:
         """Return a node as a call, and what it saves; equal layers are one call."""
         inputs = self.network.shapes_into(node)
         needs = tuple(self.needs.get(source, False) for source in node.inputs)
-        key = (node.operator, inputs, needs)
+        learns = self.training and bool(learned(self.network, node, self.needs))
+        copied = self._layouts.copied(node, learns=learns or any(needs[1:]))
+        key = (node.operator, inputs, needs, learns, copied)
         if key not in self._calls:
-            learns = any(w.learnable for w in self.network.weights_of(node).values())
-            call = Call(node.operator, inputs, node.output, needs, learns)
+            call = Call(node.operator, inputs, node.output, needs, learns, copied)
             self._calls[key] = call, saved_by(call) if self.training else Saved()
         return self._calls[key]
 

@@ -167,8 +167,7 @@ class _BlockTracker(TorchDispatchMode):
         steps = self.forward_steps + len(order)
         for parameter in self.module.parameters():
             if parameter.grad is not None:
-                learned = self.see(parameter.grad)
-                self.blocks = [b for b in self.blocks if b is not learned]
+                self._drop(self.see(parameter.grad))
         for block in self.blocks:
             block.last = steps - 1 if block.last is None else block.last
         self._add_in_place()
@@ -178,6 +177,14 @@ class _BlockTracker(TorchDispatchMode):
             for step in range(steps)
         ]
         return Executed(order, timeline, counted)
+
+    def _drop(self, learned: Block) -> None:
+        """Forget a parameter's gradient, and those that it is the sum of."""
+        self.blocks = [block for block in self.blocks if block is not learned]
+        for total in self.sums:
+            if total.result is learned:
+                self._drop(total.first)
+                self._drop(total.second)
 
     def _add_in_place(self) -> None:
         """Merge blocks that would be one without the dispatch mode.

@@ -41,30 +41,29 @@ def executed_products(
 ) -> Mapping[str, ExecutedProducts]:
     """Return the products of every layer of a compiled module, by its node's name.
 
-    The module runs once, to find the operands that need a gradient. Then each layer
-    runs by itself, with its groups, stride and dilation, on ones in the place of
+    The module runs once, to find the operands that need a gradient. Then each call of
+    a layer runs by itself, with its groups, stride and dilation, on ones in place of
     padding too, since padded taps count.
     """
-    seen: dict[str, _Operand] = {}
-    layers = {n: m for n, m in module.named_modules() if isinstance(m, LAYERS)}
-    inner = {f"{name}.maps.{index}" for name, layer in layers.items()
-             if isinstance(layer, modules.TableConv2d)
-             for index in range(len(layer.maps))}  # fmt: skip
-    layers = {name: layer for name, layer in layers.items() if name not in inner}
+    seen = _Layers(module, garbage_collect_values=True)
+    seen.run(torch.zeros(size, device=next(module.parameters()).device))
+    return {name: _on_ones(*called) for name, called in seen.calls.items()}
 
-    def note(name: str) -> Any:
-        def hook(_layer: nn.Module, inputs: Any) -> None:
-            seen[name] = _Operand(inputs[0].shape, inputs[0].requires_grad)
 
-        return hook
+class _Layers(fx.Interpreter):
+    """Runs a module; records each call of a layer, by node: also of a shared one."""
 
-    hooks = [layer.register_forward_pre_hook(note(n)) for n, layer in layers.items()]
-    try:
-        module(torch.zeros(size, device=next(module.parameters()).device))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {name: _on_ones(layers[name], seen[name]) for name in seen}
+    def __init__(self, module: fx.GraphModule, **options: bool) -> None:
+        super().__init__(module, **options)
+        self.calls: dict[str, tuple[nn.Module, _Operand]] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run a node; note its layer and operand."""
+        layer = self.fetch_attr(n.target) if n.op == "call_module" else None
+        if isinstance(layer, LAYERS):
+            (x,), _ = self.fetch_args_kwargs_from_env(n)
+            self.calls[n.meta["node"]] = layer, _Operand(x.shape, x.requires_grad)
+        return super().run_node(n)
 
 
 def _on_ones(layer: nn.Module, operand: _Operand) -> ExecutedProducts:

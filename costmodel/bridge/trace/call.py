@@ -124,15 +124,15 @@ class TorchCall(Call):
         filter) are the layer's if one of those has the weight's shape; the others
         become nodes of their own.
         """
-        graph, owner = self.graph, ""
-        for value in weights:
-            owner = self._stored(value, name, owner) or owner
+        graph, places = self.graph, map(self._owned, weights)
+        is_tied = any(not path or graph.owner(path) for path in places)
+        owners = [self._stored(value, name, is_tied=is_tied) for value in weights]
         for path in self.sources(*others):
             graph.own(path, name)
             counter = path.rpartition(".")[0] + ".num_batches_tracked"
             if counter.lstrip(".") in graph.by_path:
                 graph.used.add(counter.lstrip("."))
-        return owner
+        return next(filter(None, owners), "")
 
     def sources(self, *values: torch.Tensor) -> tuple[str, ...]:
         """Return the paths of the stored tensors that weights are computed from."""
@@ -143,24 +143,24 @@ class TorchCall(Call):
                 found += known.sources
         return tuple(dict.fromkeys(found))
 
-    def _stored(self, value: torch.Tensor, name: str, owner: str) -> str:
-        """Return the node that stores a weight, the layer's own or another.
+    def _owned(self, value: torch.Tensor) -> str:
+        """Return the stored tensor that is a layer's weight, of those it is made of."""
+        paths = self.sources(value)
+        return next((p for p in paths if _fits(self.graph.by_path[p], value)), "")
 
-        A layer that shares its weights stores nothing: a bias of its own is a node too.
+    def _stored(self, value: torch.Tensor, name: str, *, is_tied: bool) -> str:
+        """Return the node that stores a weight, if that is not the layer.
+
+        A layer that shares a weight stores nothing: another of its own is a node too.
         """
-        graph, paths = self.graph, self.sources(value)
+        graph, paths, mine = self.graph, self.sources(value), self._owned(value)
         if not paths:
             return graph.operand(value).node
-        mine = [p for p in paths if _fits(graph.by_path[p], value)]
-        known = graph.owner(mine[0]) if mine else None
-        if mine and known is None and owner:
-            graph.store(mine[0])
-        elif mine and known is None:
-            graph.own(mine[0], name)
-        others = [graph.store(p) for p in paths if p not in mine[:1]]
-        if mine:
-            return known or ""
-        return others[0]
+        known = graph.owner(mine)
+        if mine and known is None:
+            (graph.store(mine) if is_tied else graph.own(mine, name))
+        others = [graph.store(path) for path in paths if path != mine]
+        return known or "" if mine else others[0]
 
     # Numbers of windows and normalizations.
 

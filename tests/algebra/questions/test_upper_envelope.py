@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -13,11 +15,13 @@ from costmodel.algebra.count import polynomial
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.monomial import ONE, Monomial
 from costmodel.algebra.polynomial import Polynomial
+from costmodel.algebra.questions import upper_envelope
 from costmodel.algebra.questions.largest_where import LeaderInterval, leader_intervals
 from costmodel.algebra.questions.upper_envelope import split, undominated
 from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.symbols import H, N, W, alpha, as_dim, symbol
 from costmodel.errors import CostModelError
+from costmodel.testing import extents
 
 
 Strategy = st.SearchStrategy
@@ -193,3 +197,22 @@ def test_a_formula_in_other_symbols_is_refused() -> None:
         leader_intervals(polynomials(H * W), H, 1)
     with pytest.raises(CostModelError, match=r"^crossovers: 2\*\*k is not a product"):
         leader_intervals(polynomials(2 ** symbol("k")), symbol("k"), 1)
+
+
+@pytest.mark.parametrize("strides", [(1, 10**6), (10**9, 1), (10**6, 10**6 - 1)])
+def test_a_large_stride_costs_no_time(strides: tuple[int, int]) -> None:
+    # Each point of a common period would be too many to look at.
+    over, under = (Extent(H, 0, stride) for stride in strides)
+    bound = upper_envelope._least_ratio(over, under, 1)
+    assert 0 <= bound <= Fraction(strides[1], strides[0])
+
+
+@given(st.lists(extents(H), min_size=2, max_size=2), st.integers(1, 12))
+def test_the_least_ratio_is_that_of_all_points(lines: list[Extent], least: int) -> None:
+    over, under = lines
+    period = math.lcm(over.stride, under.stride)
+    far = Fraction(under.stride, over.stride)
+    at = upper_envelope.at
+    points = range(least, least + period)
+    ratios = (Fraction(at(over, x), max(at(under, x), 1)) for x in points)
+    assert upper_envelope._least_ratio(over, under, least) == min(far, *ratios)

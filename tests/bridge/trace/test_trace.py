@@ -272,6 +272,12 @@ def test_tied_weights_count_once_and_what_is_not_tied_beside_them(bias: bool) ->
     assert dict(net.shared) == {"2": "0"}
 
 
+def test_a_tied_bias_counts_once_and_the_weight_beside_it_is_kept() -> None:
+    module = nn.Sequential(conv(3, 3), nn.ReLU(), conv(3, 3))
+    module[2].bias = module[0].bias
+    assert cm.cost(trace(module)).parameters == 81 + 81 + 3
+
+
 def test_functions_are_named_after_the_module_that_calls_them() -> None:
     inner = Code(lambda m, x: torch.relu(x + m.conv(x) + m.conv(x)), conv=conv(3, 3))
     net = trace(nn.Sequential(nn.Sequential(inner)))
