@@ -1,4 +1,4 @@
-"""One network of each family leaves PyTorch's front door as an exported program."""
+"""Every architecture compiled and run; one of each family exported by PyTorch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,33 @@ import costmodel as cm
 from costmodel.bridge import oracles
 from costmodel.network.graph import parameters_by_name
 from costmodel.network.registry import Architecture
+
+
+def executed_at(net: cm.Network, batch: int) -> dict[str, tuple[object, ...]]:
+    """Return the shapes of a batch; what is made of stored tensors serves all of it."""
+    return {
+        node.name: (1 if node.name in net.unbatched else batch, *node.output.sizes)
+        for node in net.nodes
+    }
+
+
+@pytest.mark.parametrize("name", cm.architectures())
+def test_every_architecture_runs_at_its_resolution(name: str) -> None:
+    architecture = cm.architectures()[name]
+    side = architecture.resolution
+    net = cm.load(name, resolution=side, batch=2)
+    module = cm.compile(net, device="meta")
+    shapes = oracles.executed_shapes(
+        module, (2, architecture.input_channels, side, side)
+    )
+    assert shapes == executed_at(net, 2)
+
+
+@pytest.mark.parametrize("name", cm.architectures())
+def test_state_dict_is_the_networks_weights_by_name(name: str) -> None:
+    net = cm.load(name, resolution=cm.architectures()[name].resolution)
+    module = cm.compile(net, device="meta")
+    assert oracles.stored_shapes(module) == parameters_by_name(net)
 
 
 def smallest_members() -> Mapping[str, Architecture]:
