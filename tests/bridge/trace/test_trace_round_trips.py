@@ -50,7 +50,8 @@ def test_networks_of_tensors_come_back_with_their_work_and_shapes(net: Network) 
     traced = again(net)
     costs, others = cm.cost(net), cm.cost(traced)
     assert (costs.macs, costs.parameters) == (others.macs, others.parameters)
-    # A product with a stored tensor comes back as a layer, which stores it itself.
+    # A product with a stored tensor comes back as a layer, which stores it itself; a
+    # leading 1 of a tensor without a batch is where the batch would be.
     assert operands(traced).items() <= operands(net).items()
     assert sizes(net, 37, 51) == sizes(traced, 37, 51)
     assert sizes(net, 64, 80) == sizes(traced, 64, 80)
@@ -152,10 +153,14 @@ def everything(net: Network) -> list[Dim]:
 
 
 def operands(net: Network) -> dict[str, tuple[Dim, ...]]:
-    """Return the shapes of stored tensors that are operands, by name."""
+    """Return the shapes of stored operands by name, without an axis for the batch."""
     stored = {n.name for n in net.nodes if isinstance(n.operator, op.Parameter)}
     found = parameters_by_name(net).items()
-    return {name: shape for name, shape in found if name.rpartition(".")[0] in stored}
+    return {
+        name: shape[1:] if shape[0] == 1 and shape[1:] else shape
+        for name, shape in found
+        if name.rpartition(".")[0] in stored
+    }
 
 
 def sizes(net: Network, height: int, width: int) -> list[list[Any]]:

@@ -1,4 +1,4 @@
-"""Every architecture compiled and run; one of each family exported by PyTorch."""
+"""Every architecture: run, its formulas read back; one of each family exported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 import costmodel as cm
 from costmodel.bridge import oracles
 from costmodel.network.graph import parameters_by_name
-from costmodel.network.registry import Architecture
+from costmodel.network.registry import Architecture, architectures
+from tests.algebra.test_text import check, every_formula
 
 
 def executed_at(net: cm.Network, batch: int) -> dict[str, tuple[object, ...]]:
@@ -39,6 +40,17 @@ def test_state_dict_is_the_networks_weights_by_name(name: str) -> None:
     net = cm.load(name, resolution=cm.architectures()[name].resolution)
     module = cm.compile(net, device="meta")
     assert oracles.stored_shapes(module) == parameters_by_name(net)
+
+
+@pytest.mark.parametrize("name", [*architectures()])
+def test_every_formula_of_every_architecture_is_read_back(name: str) -> None:
+    options = {
+        key: option.symbol
+        for key, option in architectures()[name].options.items()
+        if option.can_be_symbol and not isinstance(option.default, tuple)
+    }
+    for formula in every_formula(cm.cost(cm.load(name, **options))):
+        check(formula)
 
 
 def smallest_members() -> Mapping[str, Architecture]:
