@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
+from typing import Self
 
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
@@ -109,6 +112,27 @@ class Graph:
         """Append an operator without a rule, and return its name."""
         return self.emit(op.Opaque(kind, shape), inputs, name).name
 
+    def scratch(self) -> Self:
+        """Return a graph for tensors of which the sizes alone are wanted.
+
+        Its nodes are kept by nobody; the conditions on sizes are those of this graph.
+        """
+        made = copy(self)
+        made.nodes, made.shared, made.unknown = {}, {}, {}
+        made.emit_input(Shape(1), "input")
+        return made
+
+    @contextmanager
+    def undone(self, *errors: type[Exception]) -> Iterator[None]:
+        """Forget the conditions of what ends with one of these errors, and go on."""
+        guards, demands = dict(self.record.guards), dict(self.demands)
+        try:
+            yield
+        except errors:
+            for now, before in (self.record.guards, guards), (self.demands, demands):
+                now.clear()
+                now.update(before)
+
     def number(self, length: Size) -> int:
         """Return the value of a size for the sample."""
         return length.at(self.record.values)
@@ -141,6 +165,17 @@ class Graph:
             there = [s[place] for s in operands if -len(s) <= place < len(s)]
             same = (s for s in (*there, *formulas) if self.number(s) == length)
             found.append(next(same, size(int(length))))
+        return tuple(found)
+
+    def broadcast(self, operands: Sequence[Sizes]) -> Sizes | None:
+        """Return the sizes that operands broadcast to, if their formulas agree."""
+        rank, found = max(map(len, operands), default=0), []
+        for back in range(rank, 0, -1):
+            there = {s[-back] for s in operands if len(s) >= back}
+            wide = there - {size(1)} or {size(1)}
+            if len(wide) > 1:
+                return None
+            found += wide
         return tuple(found)
 
     def network(self, outputs: Iterable[str], name: str, batch: Dim) -> Network:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import sympy
 
@@ -45,6 +45,17 @@ class FileGraph(Graph):
         self.names = Names(_paths(graph))
         for tensor in graph.initializer:
             self.store(tensor.name, tensor, learnable=True)
+
+    def scratch(self) -> Self:
+        """Return a graph for tensors of which the sizes alone are wanted."""
+        made = super().scratch()
+        made._owners, made._parameters, made.names = {}, {}, Names(())
+        made.tensors = {
+            name: replace(one, sources=(), is_itself=False)
+            for name, one in self.tensors.items()
+            if isinstance(one, Constant)
+        }
+        return made
 
     # Stored tensors.
 

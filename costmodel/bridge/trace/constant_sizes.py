@@ -1,35 +1,145 @@
-"""Sizes of tensors that do not depend on the input."""
+"""Sizes of tensors that are made of sizes, and of stored tensors cut to them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from costmodel.algebra.polynomial import Size
-from costmodel.bridge.importing.symbolic_int import SizeInt
-from costmodel.bridge.trace.trace_graph import TraceGraph
+from costmodel.algebra.polynomial import size
+from costmodel.bridge.importing.batch_axis import Sizes
+from costmodel.bridge.importing.call import NoRule
+from costmodel.bridge.importing.graph import Constant
+from costmodel.bridge.importing.readers.views import product
+from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, formula_of
+from costmodel.bridge.trace.call import Reader, TorchCall
+from costmodel.bridge.trace.function_names import MADE_ANEW, OF_VALUES, canonical
+from costmodel.bridge.trace.signatures import bound
+from costmodel.bridge.trace.tracer import Tracer
+from costmodel.errors import CostModelError
 
 
 def sizes_of(
-    graph: TraceGraph,
-    args: tuple[Any, ...],
-    options: dict[str, Any],
-    result: torch.Tensor,
-) -> tuple[Size, ...]:
-    """Return the sizes of a result, as formulas if the arguments have them.
+    find: Callable[[str], Reader | None],
+    tracer: Tracer,
+    func: Callable[..., Any],
+    args: Sequence[Any],
+    options: Mapping[str, Any],
+    made: Any,
+) -> Iterator[tuple[torch.Tensor, Sizes]]:
+    """Return each resulting tensor with its sizes, formulas if arguments have them.
 
-    Every size that equals the value of a formula among the arguments, or of an
-    operand's axis, is taken to be that; a second run detects a match by chance.
+    They are what the function makes of its arguments, or what the reader of the
+    function finds, whose nodes are not kept. Where neither is known, sizes that equal
+    an argument's are taken to be that, and recorded as lost.
     """
-    given: list[Size] = []
-    operands: list[tuple[Size, ...]] = []
-    for value in (*args, *options.values()):
-        for one in value if isinstance(value, Sequence) else (value,):
-            if isinstance(one, SizeInt):
-                given.append(one.formula)
-            known = graph.tensor(one) if isinstance(one, torch.Tensor) else None
-            if known is not None:
-                operands.append(known.sizes)
-    return graph.guessed(tuple(result.shape), operands, given, from_end=True)
+    results = [v for v in leaves(made) if isinstance(v, torch.Tensor)]
+    values, name = list(leaves((args, options))), canonical(func)
+    tensors = [v for v in values if isinstance(v, torch.Tensor)]
+    operands = [_known(tracer, v) for v in tensors]
+    given = [v.formula for v in values if isinstance(v, SizeInt)]
+    asked = any(isinstance(v, SizeRatio) for v in values) or given
+    is_fixed = all(s.constant is not None for sizes in operands for s in sizes)
+    if name in OF_VALUES or (is_fixed and not asked):
+        for one in results:
+            yield one, tuple(size(int(n)) for n in one.shape)
+        return
+    known = _made(tracer, name, bound(func, args, options) or {}, args, operands)
+    read = None if known else _read(find, tracer, func, args, options, made)
+    for one in results:
+        numbers = tuple(map(int, one.shape))
+        found = (read(one) if read else known) or tracer.broadcast(operands)
+        if found is not None and tracer.numbers(found) == numbers:
+            yield one, found
+        else:
+            tracer.record.lose(f"how sizes follow from others through {name}()")
+            yield one, tracer.guessed(numbers, operands, given, from_end=True)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Return what lists, tuples, dictionaries and slices hold.
+
+    >>> list(leaves(([1, slice(2, None)], {"a": (3,)})))
+    [1, 2, None, None, 3]
+    """
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    elif isinstance(value, slice):
+        value = (value.start, value.stop, value.step)
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            yield from leaves(one)
+    else:
+        yield value
+
+
+def _known(tracer: Tracer, value: torch.Tensor) -> Sizes:
+    found = tracer.tensor(value)
+    return tuple(map(formula_of, value.shape)) if found is None else found.sizes
+
+
+def _made(
+    tracer: Tracer,
+    name: str,
+    given: Mapping[str, Any],
+    args: Sequence[Any],
+    operands: Sequence[Sizes],
+) -> Sizes | None:
+    """Return the sizes of what a function makes anew, or takes out by indices."""
+    if (name in MADE_ANEW or not operands) and given.get("size") is not None:
+        return tuple(map(formula_of, leaves(given["size"])))
+    if name in MADE_ANEW and operands:
+        return operands[0]
+    if name == "arange":
+        span = given["end"] - given.get("start", 0)
+        return (formula_of(math.ceil(span / given.get("step", 1))),)
+    if name in {"linspace", "logspace"}:
+        return (formula_of(given["steps"]),)
+    if name == "eye":
+        return (formula_of(given["n"]), formula_of(given.get("m", given["n"])))
+    if name == "meshgrid":
+        lengths = [product(one) for one in operands]
+        is_turned = given.get("indexing") == "xy"
+        return tuple(lengths[1::-1] + lengths[2:] if is_turned else lengths)
+    if name == "getitem":
+        places = args[1] if isinstance(args[1], tuple) else (args[1],)
+        if not all(isinstance(i, torch.Tensor) for i in places):
+            return None
+        if any(i.dtype in (torch.bool, torch.uint8) for i in places):
+            return None
+        taken = tracer.broadcast(operands[1:])
+        return None if taken is None else (*taken, *operands[0][len(places) :])
+    if name == "embedding":
+        return (*operands[1], *operands[0][1:])
+    if name == "index_select":
+        axis = given["dim"] % len(operands[0])
+        sizes = *operands[0][:axis], product(operands[1]), *operands[0][axis + 1 :]
+        return sizes
+    return operands[1] if name == "gather" else None
+
+
+def _read(
+    find: Callable[[str], Reader | None],
+    tracer: Tracer,
+    func: Callable[..., Any],
+    args: Sequence[Any],
+    options: Mapping[str, Any],
+    made: Any,
+) -> Callable[[torch.Tensor], Sizes | None]:
+    """Return what gives the sizes that the reader of a function finds for a result."""
+    name, scratch = canonical(func), tracer.scratch()
+    reader, given = find(name), bound(func, args, options)
+    for one in leaves((args, options)):
+        if isinstance(one, torch.Tensor):
+            scratch.know(one, Constant(_known(tracer, one)))
+    found: dict[int, Sizes] = {}
+    if reader is not None and given is not None:
+        with tracer.undone(CostModelError, NoRule, ValueError):
+            reader(TorchCall(scratch, name, tuple(args), dict(options), made, given))
+            for one in leaves(made):
+                known = scratch.tensor(one) if isinstance(one, torch.Tensor) else None
+                if known is not None:
+                    found[id(one)] = known.sizes
+    return lambda one: found.get(id(one))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -112,6 +112,13 @@ class TraceGraph(Graph):
             if found is not None:
                 self.know(made, found)
         return self._twins[id(value)][1]
+
+    def scratch(self) -> Self:
+        """Return a graph for tensors of which the sizes alone are wanted."""
+        made = super().scratch()
+        made._known, made._parameters, made._owners = {}, {}, {}
+        made.stored, made.used, made._taken = {}, set(), {}
+        return made
 
     def operand(self, value: torch.Tensor) -> Traced:
         """Return a tensor as an operand; a stored one becomes a node of its own."""

@@ -12,7 +12,6 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt, whole
-from costmodel.bridge.trace.constant_sizes import sizes_of
 from costmodel.bridge.trace.function_names import (
     FILLED,
     MADE_ANEW,
@@ -184,9 +183,8 @@ class Tracer(TraceGraph, TorchFunctionMode):
                 options = {**options, "device": "meta"}
             with torch.no_grad():
                 result = func(*args, **options)
-        for value in tree_flatten(result)[0]:
-            if isinstance(value, torch.Tensor) and id(value) not in self.stored:
-                sizes = sizes_of(self, args, options, value)
+        for value, sizes in self.readers.sizes(self, func, args, options, result):
+            if id(value) not in self.stored:
                 numel = [one for one in known if isinstance(one, Constant)]
                 is_itself = (
                     len(sources) == 1

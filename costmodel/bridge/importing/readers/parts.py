@@ -109,7 +109,7 @@ def joined(call: Call, parts: Sequence[Traced], axis: int) -> None:
     for one in parts:
         wanted = list(lead.sizes)
         wanted[axis] = one.sizes[axis]
-        is_held = one.layout.has_batch
+        is_held = one.layout.has_batch or not lead.layout.has_batch
         why = "joined feature maps have to be equal in size"
         equal.append(call.restated(one, wanted, why) if is_held else one)
     place = call.axis(lead, axis)
