@@ -49,7 +49,9 @@ class FileGraph(Graph):
     def scratch(self) -> Self:
         """Return a graph for tensors of which the sizes alone are wanted."""
         made = super().scratch()
-        made._owners, made._parameters, made.names = {}, {}, Names(())
+        made.names = Names(())
+        for own in ("_owners", "_parameters"):
+            setattr(made, own, {})
         made.tensors = {
             name: replace(one, sources=(), is_itself=False)
             for name, one in self.tensors.items()

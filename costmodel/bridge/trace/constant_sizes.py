@@ -88,10 +88,24 @@ def _made(
     operands: Sequence[Sizes],
 ) -> Sizes | None:
     """Return the sizes of what a function makes anew, or takes out by indices."""
-    if (name in MADE_ANEW or not operands) and given.get("size") is not None:
-        return tuple(map(formula_of, leaves(given["size"])))
-    if name in MADE_ANEW and operands:
-        return operands[0]
+    if name in MADE_ANEW or not operands:
+        if given.get("size") is not None:
+            return tuple(map(formula_of, leaves(given["size"])))
+        return operands[0] if operands else _counted(name, given)
+    if name == "meshgrid":
+        lengths = [product(one) for one in operands]
+        is_turned = given.get("indexing") == "xy"
+        return tuple(lengths[1::-1] + lengths[2:] if is_turned else lengths)
+    if name in {"embedding", "gather"}:
+        return (*operands[1], *(operands[0][1:] if name == "embedding" else ()))
+    if name == "index_select":
+        axis = given["dim"] % len(operands[0])
+        return (*operands[0][:axis], product(operands[1]), *operands[0][axis + 1 :])
+    return _taken(tracer, args[1], operands) if name == "getitem" else None
+
+
+def _counted(name: str, given: Mapping[str, Any]) -> Sizes | None:
+    """Return the sizes of a tensor that counts, or of a unit matrix."""
     if name == "arange":
         span = given["end"] - given.get("start", 0)
         return (formula_of(math.ceil(span / given.get("step", 1))),)
@@ -99,25 +113,17 @@ def _made(
         return (formula_of(given["steps"]),)
     if name == "eye":
         return (formula_of(given["n"]), formula_of(given.get("m", given["n"])))
-    if name == "meshgrid":
-        lengths = [product(one) for one in operands]
-        is_turned = given.get("indexing") == "xy"
-        return tuple(lengths[1::-1] + lengths[2:] if is_turned else lengths)
-    if name == "getitem":
-        places = args[1] if isinstance(args[1], tuple) else (args[1],)
-        if not all(isinstance(i, torch.Tensor) for i in places):
+    return None
+
+
+def _taken(tracer: Tracer, index: Any, operands: Sequence[Sizes]) -> Sizes | None:
+    """Return the sizes of what numbers in tensors take out; others have a reader."""
+    places = index if isinstance(index, tuple) else (index,)
+    for one in places:
+        if not isinstance(one, torch.Tensor) or one.dtype in (torch.bool, torch.uint8):
             return None
-        if any(i.dtype in (torch.bool, torch.uint8) for i in places):
-            return None
-        taken = tracer.broadcast(operands[1:])
-        return None if taken is None else (*taken, *operands[0][len(places) :])
-    if name == "embedding":
-        return (*operands[1], *operands[0][1:])
-    if name == "index_select":
-        axis = given["dim"] % len(operands[0])
-        sizes = *operands[0][:axis], product(operands[1]), *operands[0][axis + 1 :]
-        return sizes
-    return operands[1] if name == "gather" else None
+    taken = tracer.broadcast(operands[1:])
+    return None if taken is None else (*taken, *operands[0][len(places) :])
 
 
 def _read(

@@ -116,8 +116,9 @@ class TraceGraph(Graph):
     def scratch(self) -> Self:
         """Return a graph for tensors of which the sizes alone are wanted."""
         made = super().scratch()
-        made._known, made._parameters, made._owners = {}, {}, {}
-        made.stored, made.used, made._taken = {}, set(), {}
+        made.stored, made.used = {}, set()
+        for own in ("_known", "_parameters", "_owners", "_taken"):
+            setattr(made, own, {})
         return made
 
     def operand(self, value: torch.Tensor) -> Traced:
