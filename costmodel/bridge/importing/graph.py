@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Self
+
+import sympy
 
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
@@ -56,6 +58,8 @@ class Constant:
     sources: tuple[str, ...] = ()
     is_itself: bool = False
     """Whether it is the stored tensor itself, or a view of it."""
+    is_of_sizes: bool = False
+    """Whether its values follow from sizes, or its own sizes do."""
 
 
 @dataclass(kw_only=True)
@@ -125,13 +129,11 @@ class Graph:
     @contextmanager
     def undone(self, *errors: type[Exception]) -> Iterator[None]:
         """Forget the conditions of what ends with one of these errors, and go on."""
-        guards, demands = dict(self.record.guards), dict(self.demands)
+        kept = dict(self.record.guards), dict(self.demands)
         try:
             yield
         except errors:
-            for now, before in (self.record.guards, guards), (self.demands, demands):
-                now.clear()
-                now.update(before)
+            self.record.guards, self.demands = kept
 
     def number(self, length: Size) -> int:
         """Return the value of a size for the sample."""
@@ -169,7 +171,7 @@ class Graph:
 
     def broadcast(self, operands: Sequence[Sizes]) -> Sizes | None:
         """Return the sizes that operands broadcast to, if their formulas agree."""
-        rank, found = max(map(len, operands), default=0), []
+        rank, found = max(map(len, operands), default=0), list[Size]()
         for back in range(rank, 0, -1):
             there = {s[-back] for s in operands if len(s) >= back}
             wide = there - {size(1)} or {size(1)}
@@ -178,9 +180,44 @@ class Graph:
             found += wide
         return tuple(found)
 
+    def difference(
+        self, other: Graph, values: Mapping[sympy.Symbol, int]
+    ) -> tuple[Node, str] | None:
+        """Return the first node that a run at other sizes has otherwise, and how."""
+        theirs = other.nodes
+        for name, node in self.nodes.items():
+            same = theirs.get(name)
+            if same is None or same.operator.kind != node.operator.kind:
+                kind = "nothing" if same is None else same.operator.kind
+                return node, f"it is {kind} there"
+            numbers = _numbers(same.output, values)
+            if _numbers(node.output, values) != numbers:
+                return node, f"{node.output} is {'×'.join(map(str, numbers))} there"
+            if same.inputs != node.inputs:
+                return node, f"its operands are {', '.join(same.inputs)} there"
+            if _settings(node.operator, values) != _settings(same.operator, values):
+                return node, f"it is {same.operator} there, and {node.operator} here"
+        more = [node for name, node in theirs.items() if name not in self.nodes]
+        return (more[0], "it is nothing here") if more else None
+
     def network(self, outputs: Iterable[str], name: str, batch: Dim) -> Network:
         """Return the network that was read, with the conditions on its sizes."""
         needed = constraints(self.record, self.demands)
         ends = list(dict.fromkeys(outputs))
         nodes = tidied(self.nodes, ends)
         return Network.of_nodes(nodes, ends, name, batch, needed, self.shared)
+
+
+def _settings(value: Any, values: Mapping[sympy.Symbol, int]) -> Any:
+    """Return the numbers in an operator's fields; texts and shapes are left out."""
+    if isinstance(value, tuple):
+        return tuple(_settings(one, values) for one in value)
+    if isinstance(value, Operator) and is_dataclass(value):
+        return [_settings(getattr(value, f.name), values) for f in fields(value)]
+    if isinstance(value, sympy.Expr) and value.is_integer:
+        return size(value).at(values)
+    return value if isinstance(value, int) else None
+
+
+def _numbers(shape: Shape, values: Mapping[sympy.Symbol, int]) -> tuple[int, ...]:
+    return tuple(size(part).at(values) for part in (shape.channels, *shape.spatial))

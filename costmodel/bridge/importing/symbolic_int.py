@@ -32,6 +32,8 @@ class Record:
     """Relations of a size to 0 that held, and the places of the comparisons."""
     lost: list[str] = field(default_factory=list)
     """The places where a size became a plain number."""
+    is_asked: bool = False
+    """Whether code was given other sizes than the batch, which it may then use."""
 
     def hold(self, relation: str, difference: Size) -> None:
         """Record that a size is ==, !=, >= or < 0."""
@@ -41,6 +43,11 @@ class Record:
     def lose(self, what: str) -> None:
         """Record that a size lost its formula."""
         self.lost.append(f"{what} in {self.where() or 'forward'}")
+
+    def losses(self) -> str:
+        """Return the first places where sizes became plain numbers, or nothing."""
+        found = "; ".join(list(dict.fromkeys(self.lost))[:4])
+        return f"; sizes lost their formula: {found}" if found else ""
 
 
 class SizeInt(int):
@@ -284,7 +291,7 @@ class SizeRatio(float):
         return self if self >= 0 else -self
 
     def __bool__(self) -> bool:
-        return self != 0
+        return self._compare(0, "__ne__")
 
     def __deepcopy__(self, memo: Any) -> SizeRatio:
         return self

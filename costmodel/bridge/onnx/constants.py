@@ -56,7 +56,12 @@ def constant(call: NodeCall) -> None:
         if name and sizes is not None:
             dtype = call.dtypes[place] if place < len(call.dtypes) else 1
             call.graph.tensors[name] = Constant(
-                sizes, sources, is_itself, dtype, learnable, _given(array)
+                sizes,
+                sources,
+                is_itself,
+                dtype=dtype,
+                is_learnable=learnable,
+                load=_given(array),
             )
 
 

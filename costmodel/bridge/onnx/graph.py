@@ -77,7 +77,12 @@ class FileGraph(Graph):
 
         is_learnable = learnable and is_float
         self.tensors[name] = Constant(
-            sizes, (name,), True, tensor.data_type, is_learnable, load
+            sizes,
+            (name,),
+            is_itself=True,
+            dtype=tensor.data_type,
+            is_learnable=is_learnable,
+            load=load,
         )
 
     def operand(self, tensor: Tensor) -> Traced:

@@ -17,6 +17,7 @@ from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, formula_
 from costmodel.bridge.trace.call import Reader, TorchCall
 from costmodel.bridge.trace.function_names import MADE_ANEW, OF_VALUES, canonical
 from costmodel.bridge.trace.signatures import bound
+from costmodel.bridge.trace.trace_graph import leaves
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 
@@ -56,23 +57,6 @@ def sizes_of(
         else:
             tracer.record.lose(f"how sizes follow from others through {name}()")
             yield one, tracer.guessed(numbers, operands, given, from_end=True)
-
-
-def leaves(value: Any) -> Iterator[Any]:
-    """Return what lists, tuples, dictionaries and slices hold.
-
-    >>> list(leaves(([1, slice(2, None)], {"a": (3,)})))
-    [1, 2, None, None, 3]
-    """
-    if isinstance(value, Mapping):
-        value = tuple(value.values())
-    elif isinstance(value, slice):
-        value = (value.start, value.stop, value.step)
-    if isinstance(value, (list, tuple)):
-        for one in value:
-            yield from leaves(one)
-    else:
-        yield value
 
 
 def _known(tracer: Tracer, value: torch.Tensor) -> Sizes:

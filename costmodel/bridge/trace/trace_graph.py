@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -190,3 +190,20 @@ def is_leaf(module: nn.Module | None) -> bool:
     if module is None or home == "costmodel.bridge.compile.modules":
         return module is not None
     return home.startswith("torch.nn.modules") and not any(module.children())
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Return what lists, tuples, dictionaries and slices hold.
+
+    >>> list(leaves(([1, slice(2, None)], {"a": (3,)})))
+    [1, 2, None, None, 3]
+    """
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    elif isinstance(value, slice):
+        value = (value.start, value.stop, value.step)
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            yield from leaves(one)
+    else:
+        yield value

@@ -7,7 +7,7 @@ from functools import partial
 
 from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.importing.call import Call, NoRule
-from costmodel.bridge.importing.graph import Traced
+from costmodel.bridge.importing.graph import SampleError, Traced
 from costmodel.network import operators as op
 
 
@@ -26,7 +26,8 @@ def part(
     if length == there and every == 1:
         return x
     if call.graph.number(length) < 1:
-        raise call.refuse(f"nothing is left of {there.value} positions")
+        nothing = f"nothing is left of {there.value} positions"
+        raise SampleError(str(call.refuse(nothing)))
     call.graph.record.hold(">=", there - start - length)
     place, first, many = call.axis(x, axis), start.constant, length.constant
     end = (there - start - length).constant
