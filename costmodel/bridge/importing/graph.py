@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import sympy
@@ -212,8 +212,9 @@ def _settings(value: Any, values: Mapping[sympy.Symbol, int]) -> Any:
     """Return the numbers in an operator's fields; texts and shapes are left out."""
     if isinstance(value, tuple):
         return tuple(_settings(one, values) for one in value)
-    if isinstance(value, Operator) and is_dataclass(value):
-        return [_settings(getattr(value, f.name), values) for f in fields(value)]
+    if isinstance(value, Operator):
+        own: Any = value
+        return [_settings(getattr(value, f.name), values) for f in fields(own)]
     if isinstance(value, sympy.Expr) and value.is_integer:
         return size(value).at(values)
     return value if isinstance(value, int) else None

@@ -30,6 +30,8 @@ class Record:
     """Names the module that is running."""
     guards: dict[tuple[str, Size], str] = field(default_factory=dict)
     """Relations of a size to 0 that held, and the places of the comparisons."""
+    compared: set[Size] = field(default_factory=set)
+    """What the code itself compared with 0."""
     lost: list[str] = field(default_factory=list)
     """The places where a size became a plain number."""
     is_asked: bool = False
@@ -197,6 +199,7 @@ class SizeInt(int):
             return bool(result) if result is not NotImplemented else False
         outcome = bool(plainly(self, other))
         difference = self.formula - formula_of(other)
+        self.record.compared.add(difference)
         self.record.hold(holds if outcome else fails, difference)
         return outcome
 
@@ -317,6 +320,7 @@ class SizeRatio(float):
         above = -above if name in {"__le__", "__gt__"} else above
         holds, fails = ("==", "!=") if name in {"__eq__", "__ne__"} else (">=", "<")
         outcome = HOLDS[holds](above.at(self.record.values), 0)
+        self.record.compared.add(above)
         self.record.hold(holds if outcome else fails, above)
         return outcome != (name in {"__ne__", "__lt__", "__gt__"})
 

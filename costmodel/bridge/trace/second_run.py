@@ -122,7 +122,8 @@ def _check_demands(
 
     **Errors**: the module runs there.
     """
-    record, demands = first.record, first.demands
+    record = first.record
+    demands = {d: w for d, w in first.demands.items() if d not in record.compared}
     outside = [
         values
         for values in _sizes(record, OUTSIDE)
