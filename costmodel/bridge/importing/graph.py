@@ -169,17 +169,6 @@ class Graph:
             found.append(next(same, size(int(length))))
         return tuple(found)
 
-    def broadcast(self, operands: Sequence[Sizes]) -> Sizes | None:
-        """Return the sizes that operands broadcast to, if their formulas agree."""
-        rank, found = max(map(len, operands), default=0), list[Size]()
-        for back in range(rank, 0, -1):
-            there = {s[-back] for s in operands if len(s) >= back}
-            wide = there - {size(1)} or {size(1)}
-            if len(wide) > 1:
-                return None
-            found += wide
-        return tuple(found)
-
     def difference(
         self, other: Graph, values: Mapping[sympy.Symbol, int]
     ) -> tuple[Node, str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from costmodel.algebra.polynomial import size
-from costmodel.bridge.importing.batch_axis import Sizes
+from costmodel.bridge.importing.batch_axis import Sizes, broadcast
 from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Constant
 from costmodel.bridge.importing.readers.views import product
@@ -47,11 +47,12 @@ def sizes_of(
         for one in results:
             yield one, tuple(size(int(n)) for n in one.shape)
         return
-    known = _made(tracer, name, bound(func, args, options) or {}, args, operands)
+    by_name = bound(func, args, options)
+    known = None if by_name is None else _made(name, by_name, args, operands)
     read = None if known else _read(find, tracer, func, args, options, made)
     for one in results:
         numbers = tuple(map(int, one.shape))
-        found = (read(one) if read else known) or tracer.broadcast(operands)
+        found = (read(one) if read else known) or broadcast(operands)
         if found is not None and tracer.numbers(found) == numbers:
             yield one, found
         else:
@@ -65,49 +66,91 @@ def _known(tracer: Tracer, value: torch.Tensor) -> Sizes:
 
 
 def _made(
-    tracer: Tracer,
-    name: str,
-    given: Mapping[str, Any],
-    args: Sequence[Any],
-    operands: Sequence[Sizes],
+    name: str, given: Mapping[str, Any], args: Sequence[Any], operands: Sequence[Sizes]
 ) -> Sizes | None:
-    """Return the sizes of what a function makes anew, or takes out by indices."""
+    """Return the sizes of what a function makes anew, or of what has a rule here."""
     if name in MADE_ANEW or not operands:
         if given.get("size") is not None:
             return tuple(map(formula_of, leaves(given["size"])))
-        return operands[0] if operands else _counted(name, given)
-    if name == "meshgrid":
-        lengths = [product(one) for one in operands]
-        is_turned = given.get("indexing") == "xy"
-        return tuple(lengths[1::-1] + lengths[2:] if is_turned else lengths)
-    if name in {"embedding", "gather"}:
-        return (*operands[1], *(operands[0][1:] if name == "embedding" else ()))
-    if name == "index_select":
-        axis = given["dim"] % len(operands[0])
-        return (*operands[0][:axis], product(operands[1]), *operands[0][axis + 1 :])
-    return _taken(tracer, args[1], operands) if name == "getitem" else None
+        if operands:
+            return operands[0]
+    rule = _RULES.get(name)
+    return None if rule is None else rule(given, args, operands)
 
 
-def _counted(name: str, given: Mapping[str, Any]) -> Sizes | None:
-    """Return the sizes of a tensor that counts, or of a unit matrix."""
-    if name == "arange":
-        span = given["end"] - given.get("start", 0)
-        return (formula_of(math.ceil(span / given.get("step", 1))),)
-    if name in {"linspace", "logspace"}:
-        return (formula_of(given["steps"]),)
-    if name == "eye":
-        return (formula_of(given["n"]), formula_of(given.get("m", given["n"])))
-    return None
+Rule = Callable[[Mapping[str, Any], Sequence[Any], Sequence[Sizes]], Sizes | None]
 
 
-def _taken(tracer: Tracer, index: Any, operands: Sequence[Sizes]) -> Sizes | None:
+def _counted(given: Mapping[str, Any], *_: Any) -> Sizes:
+    span = given["end"] - given.get("start", 0)
+    return (formula_of(math.ceil(span / given.get("step", 1))),)
+
+
+def _unit(given: Mapping[str, Any], *_: Any) -> Sizes:
+    return formula_of(given["n"]), formula_of(given.get("m", given["n"]))
+
+
+def _grid(given: Mapping[str, Any], _: Any, operands: Sequence[Sizes]) -> Sizes:
+    lengths = [product(one) for one in operands]
+    is_turned = given.get("indexing") == "xy"
+    return tuple(lengths[1::-1] + lengths[2:] if is_turned else lengths)
+
+
+def _taken(_: Any, args: Sequence[Any], operands: Sequence[Sizes]) -> Sizes | None:
     """Return the sizes of what numbers in tensors take out; others have a reader."""
-    places = index if isinstance(index, tuple) else (index,)
+    places = args[1] if isinstance(args[1], tuple) else (args[1],)
     for one in places:
         if not isinstance(one, torch.Tensor) or one.dtype in (torch.bool, torch.uint8):
             return None
-    taken = tracer.broadcast(operands[1:])
+    taken = broadcast(operands[1:])
     return None if taken is None else (*taken, *operands[0][len(places) :])
+
+
+def _picked(given: Mapping[str, Any], _: Any, operands: Sequence[Sizes]) -> Sizes:
+    axis = given["dim"] % len(operands[0])
+    return (*operands[0][:axis], product(operands[1]), *operands[0][axis + 1 :])
+
+
+def _joined(opened: int) -> Rule:
+    """Return a rule for tensors side by side, along an axis that is there or not.
+
+    Their formulas have to be equal besides.
+    """
+
+    def rule(given: Mapping[str, Any], _: Any, operands: Sequence[Sizes]) -> Any:
+        first = operands[0]
+        axis = given.get("dim", 0) % (len(first) + opened)
+        after = axis + 1 - opened
+        if len({(one[:axis], one[after:]) for one in operands}) > 1:
+            return None
+        lengths = (size(1) if opened else one[axis] for one in operands)
+        return (*first[:axis], sum(lengths, start=size(0)), *first[after:])
+
+    return rule
+
+
+def _padded(given: Mapping[str, Any], _: Any, operands: Sequence[Sizes]) -> Sizes:
+    sizes, amounts = list(operands[0]), list(map(formula_of, given["pad"]))
+    for place, pair in enumerate(zip(amounts[::2], amounts[1::2], strict=True), 1):
+        sizes[-place] = sizes[-place] + pair[0] + pair[1]
+    return tuple(sizes)
+
+
+_RULES: dict[str, Rule] = {
+    "arange": _counted,
+    "linspace": lambda given, *_: (formula_of(given["steps"]),),
+    "logspace": lambda given, *_: (formula_of(given["steps"]),),
+    "eye": _unit,
+    "meshgrid": _grid,
+    "getitem": _taken,
+    "embedding": lambda _, __, operands: (*operands[1], *operands[0][1:]),
+    "gather": lambda _, __, operands: operands[1],
+    "index_select": _picked,
+    "cat": _joined(0),
+    "stack": _joined(1),
+    "pad": _padded,
+}
+"""Sizes by function, of those that readers do not read along every axis."""
 
 
 def _read(

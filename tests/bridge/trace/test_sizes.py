@@ -183,7 +183,7 @@ STARTS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "halves": lambda _, x: torch.arange(0.5, x.shape[3], 2)[None].float(),
     "linspace": lambda _, x: torch.linspace(0, 1, x.shape[2] + x.shape[3])[None],
     "unit": lambda _, x: torch.eye(x.shape[2] // 2 + 1, x.shape[3]),
-    "like": lambda _, x: torch.zeros_like(x[0, 0]),
+    "like": lambda _, x: torch.rand_like(torch.ones(x.shape[3], x.shape[2])),
     "cut": lambda m, x: m.p[0, 0, : x.shape[2], : x.shape[3] // 2 + 1],
     "interpolated": lambda m, x: F.interpolate(m.pos, size=x.shape[2:])[0, 0],
 }
