@@ -209,9 +209,11 @@ def test_generated_tensors_of_sizes_have_the_sizes_that_run(
         result: torch.Tensor = module.mlp(whole.transpose(1, 2))
         return result
 
-    module = Code(
-        run, p=stored(1, 1, 900, 451), pos=stored(1, 1, 7, 7), mlp=nn.Linear(3, 4)
-    )
+    parts = {
+        "cut": {"p": stored(1, 1, 900, 451)},
+        "interpolated": {"pos": stored(1, 1, 7, 7)},
+    }
+    module = Code(run, mlp=nn.Linear(3, 4), **parts.get(start, {}))
     net = trace(module)
     assert agrees(net, module, *sizes) == len(sizes)
 
