@@ -21,6 +21,7 @@ from costmodel.analysis.cost import Cost
 from costmodel.bridge.onnx import read
 from costmodel.errors import CostModelError, MissingDependencyError
 from costmodel.testing import networks
+from tests.bridge.trace.test_sizes import detector
 from tests.zoo import torchvision_models, torchvision_network
 
 
@@ -541,6 +542,46 @@ def test_what_is_made_for_every_sample_is_counted_for_every_sample(
     path = written(folder, nodes, ("N", 16), ("N", 8), weights=weights)
     macs = 320 if name == "Tile, then half" else 192
     assert totals(read(path))[0] == macs * N
+
+
+def test_anchors_fit_at_every_size(folder: Path) -> None:
+    module = detector().eval()
+    net = read(exported(module, folder, 1, 3, 64, 96))
+    assert [str(side.admissible) for side in cm.input_sizes(net)] == [
+        "every H", "every W",
+    ]  # fmt: skip
+    for size in (2, 320, 320), (1, 640, 640), (3, 57, 91):
+        made = module(torch.zeros(size[0], 3, *size[1:]))
+        bound = net.bind(dict(zip((N, H, W), size, strict=True)))
+        assert tuple(made.shape) == (size[0], *bound.nodes[-1].output.sizes)
+
+
+def test_a_line_that_is_expanded_and_flattened_has_its_size(folder: Path) -> None:
+    nodes = [
+        node("Shape", "x", to="shape"), node("Gather", "shape", "two", to="height"),
+        node("Range", "zero", "height", "one", to="line"),
+        node("Reshape", "line", "column", to="upright"),
+        node("Slice", "shape", "third", "end", to="width"),
+        node("Concat", "minus", "width", to="wide", axis=0),
+        node("Cast", "upright", to="real"),
+        node("Expand", "real", "ones", to="plane"),
+        node("Concat", "heights", "width", to="both", axis=0),
+        node("Expand", "plane", "both", to="grid"),
+        node("Reshape", "grid", "minus", to="flat"),
+        node("Reshape", "x", "rows", to="maps"), node("Add", "maps", "flat"),
+    ]  # fmt: skip
+    nodes[6].attribute.append(onnx.helper.make_attribute("to", 1))
+    nodes.insert(8, node("Unsqueeze", "height", "first", to="heights"))
+    weights = {
+        "two": np.int64(2), "zero": np.int64(0), "one": np.int64(1),
+        "column": whole(-1, 1), "third": whole(3), "end": whole(4), "minus": whole(-1),
+        "first": whole(0), "ones": whole(1, 1), "rows": whole(0, 3, -1),
+    }  # fmt: skip
+    net = read(written(folder, nodes, MAP, weights=weights))
+    assert [str(side.admissible) for side in cm.input_sizes(net)] == [
+        "every H", "every W",
+    ]  # fmt: skip
+    assert net.bind(H=640, W=33).nodes[-1].output.sizes == (3, 640 * 33)
 
 
 def test_a_size_that_nothing_explains_is_refused(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 import sympy
@@ -9,7 +10,7 @@ import sympy
 from costmodel.algebra.integer_sets.periodic_set import PeriodicSet
 from costmodel.algebra.integer_sets.solve import decided
 from costmodel.algebra.polynomial import Size
-from costmodel.bridge.importing.symbolic_int import Record
+from costmodel.bridge.importing.symbolic_int import HOLDS, Record
 from costmodel.network.constraint import Constraint
 
 
@@ -26,6 +27,22 @@ def always(relation: str, difference: Size) -> bool:
         return bool(RELATIONS[relation](difference.constant, 0))
     sides = decided(RELATIONS[relation](sympy.sympify(difference.value), 0))
     return isinstance(sides, PeriodicSet) and sides.is_always
+
+
+def admits(
+    record: Record,
+    values: Mapping[sympy.Symbol, int],
+    demands: Collection[Size] = (),
+) -> bool:
+    """Say whether all conditions that held for the sample hold at other sizes.
+
+    That given sizes be 0 is not asked.
+    """
+    return all(
+        HOLDS[relation](difference.at(values), 0)
+        for relation, difference in record.guards
+        if difference not in demands
+    )
 
 
 def constraints(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+import sympy
 
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
@@ -53,6 +58,8 @@ class Constant:
     sources: tuple[str, ...] = ()
     is_itself: bool = False
     """Whether it is the stored tensor itself, or a view of it."""
+    is_of_sizes: bool = False
+    """Whether its values follow from sizes, or its own sizes do."""
 
 
 @dataclass(kw_only=True)
@@ -109,6 +116,25 @@ class Graph:
         """Append an operator without a rule, and return its name."""
         return self.emit(op.Opaque(kind, shape), inputs, name).name
 
+    def scratch(self) -> Self:
+        """Return a graph for tensors of which the sizes alone are wanted.
+
+        Its nodes are kept by nobody; the conditions on sizes are those of this graph.
+        """
+        made = copy(self)
+        made.nodes, made.shared, made.unknown = {}, {}, {}
+        made.emit_input(Shape(1), "input")
+        return made
+
+    @contextmanager
+    def undone(self, *errors: type[Exception]) -> Iterator[None]:
+        """Forget the conditions of what ends with one of these errors, and go on."""
+        kept = dict(self.record.guards), dict(self.demands)
+        try:
+            yield
+        except errors:
+            self.record.guards, self.demands = kept
+
     def number(self, length: Size) -> int:
         """Return the value of a size for the sample."""
         return length.at(self.record.values)
@@ -143,9 +169,45 @@ class Graph:
             found.append(next(same, size(int(length))))
         return tuple(found)
 
+    def difference(
+        self, other: Graph, values: Mapping[sympy.Symbol, int]
+    ) -> tuple[Node, str] | None:
+        """Return the first node that a run at other sizes has otherwise, and how."""
+        theirs = other.nodes
+        for name, node in self.nodes.items():
+            same = theirs.get(name)
+            if same is None or same.operator.kind != node.operator.kind:
+                kind = "nothing" if same is None else same.operator.kind
+                return node, f"it is {kind} there"
+            numbers = _numbers(same.output, values)
+            if _numbers(node.output, values) != numbers:
+                return node, f"{node.output} is {'×'.join(map(str, numbers))} there"
+            if same.inputs != node.inputs:
+                return node, f"its operands are {', '.join(same.inputs)} there"
+            if _settings(node.operator, values) != _settings(same.operator, values):
+                return node, f"it is {same.operator} there, and {node.operator} here"
+        more = [node for name, node in theirs.items() if name not in self.nodes]
+        return (more[0], "it is nothing here") if more else None
+
     def network(self, outputs: Iterable[str], name: str, batch: Dim) -> Network:
         """Return the network that was read, with the conditions on its sizes."""
         needed = constraints(self.record, self.demands)
         ends = list(dict.fromkeys(outputs))
         nodes = tidied(self.nodes, ends)
         return Network.of_nodes(nodes, ends, name, batch, needed, self.shared)
+
+
+def _settings(value: Any, values: Mapping[sympy.Symbol, int]) -> Any:
+    """Return the numbers in an operator's fields; texts and shapes are left out."""
+    if isinstance(value, tuple):
+        return tuple(_settings(one, values) for one in value)
+    if isinstance(value, Operator):
+        own: Any = value
+        return [_settings(getattr(value, f.name), values) for f in fields(own)]
+    if isinstance(value, sympy.Expr) and value.is_integer:
+        return size(value).at(values)
+    return value if isinstance(value, int) else None
+
+
+def _numbers(shape: Shape, values: Mapping[sympy.Symbol, int]) -> tuple[int, ...]:
+    return tuple(size(part).at(values) for part in (shape.channels, *shape.spatial))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from costmodel.algebra.polynomial import size
-from costmodel.bridge.importing.batch_axis import Sizes
+from costmodel.bridge.importing import symbolic_int
+from costmodel.bridge.importing.batch_axis import Sizes, broadcast
+from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.symbolic_int import SizeInt, formula_of, whole
 from costmodel.bridge.onnx.call import NodeCall
 from costmodel.bridge.onnx.file import LARGE
 from costmodel.bridge.onnx.graph import LIKE
+from costmodel.bridge.onnx.readers import reader_of
 from costmodel.bridge.onnx.small_arrays import VALUES, Arguments, LostError
 from costmodel.bridge.onnx.tensors import (
     Constant,
@@ -22,8 +26,8 @@ from costmodel.bridge.onnx.tensors import (
     is_small,
     objects,
     plain,
-    plain_number,
 )
+from costmodel.errors import CostModelError
 
 
 VIEWS = {
@@ -52,7 +56,12 @@ def constant(call: NodeCall) -> None:
         if name and sizes is not None:
             dtype = call.dtypes[place] if place < len(call.dtypes) else 1
             call.graph.tensors[name] = Constant(
-                sizes, sources, is_itself, dtype, learnable, _given(array)
+                sizes,
+                sources,
+                is_itself,
+                dtype=dtype,
+                is_learnable=learnable,
+                load=_given(array),
             )
 
 
@@ -82,7 +91,25 @@ def _sizes(call: NodeCall, place: int, array: Any) -> Sizes | None:
     if exact is not None:
         return exact
     expected = call.expected[place] if place < len(call.expected) else None
-    return None if expected is None else guessed(call, expected)
+    if expected is None:
+        return None
+    operands = operand_sizes(call)
+    if all(one.constant is not None for sizes in operands for one in sizes):
+        return tuple(map(size, expected))
+    found = _read(call, place) or broadcast(_tensor_sizes(call))
+    is_right = found is not None and call.graph.numbers(found) == expected
+    return found if is_right else guessed(call, expected)
+
+
+def _read(call: NodeCall, place: int) -> Sizes | None:
+    """Return the sizes that the reader of a node finds for an output."""
+    graph, reader = call.graph.scratch(), reader_of(call.kind)
+    if reader is None:
+        return None
+    with call.graph.undone(CostModelError, NoRule):
+        reader(replace(call, graph=graph))
+    made = graph.tensors.get(call.node.output[place])
+    return None if made is None else made.sizes
 
 
 def guessed(call: NodeCall, expected: Sequence[int]) -> Sizes:
@@ -101,6 +128,11 @@ def operand_sizes(call: NodeCall) -> list[Sizes]:
     values = (call.tensor(i) for i in range(call.many))
     known = [value for value in values if value is not None]
     return [sizes for value in known for sizes in (value.sizes, _formulas(value))]
+
+
+def _tensor_sizes(call: NodeCall) -> list[Sizes]:
+    values = (call.tensor(i) for i in range(call.many))
+    return [value.sizes for value in values if value is not None]
 
 
 def _formulas(value: Tensor) -> Sizes:
@@ -129,9 +161,7 @@ def _exact(call: NodeCall) -> Sizes | None:
         return _target(call) if wanted else None
     if call.kind == "Range":
         start, end, step = (objects(call.values(i))[()] for i in range(3))
-        if all(isinstance(v, int) for v in (start, end, step)) and step:
-            span, step = (end - start, step) if step > 0 else (start - end, -step)
-            return (formula_of(-(-span // step)),)
+        return (formula_of(math.ceil((end - start) / step)),) if step else None
     return None
 
 
@@ -208,7 +238,7 @@ def _filled(call: NodeCall, arrays: Sequence[Any]) -> list[Any] | None:
         return None
     given = call.attribute("value")
     value = 0.0 if given is None else call.graph.onnx.numpy_helper.to_array(given)
-    return [np.full([plain_number(n) for n in lengths], value)]
+    return [np.full([symbolic_int.plain(n) for n in lengths], value)]
 
 
 def _with_formulas(call: NodeCall, arrays: Sequence[Any]) -> list[Any] | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import sympy
 
@@ -46,6 +46,19 @@ class FileGraph(Graph):
         for tensor in graph.initializer:
             self.store(tensor.name, tensor, learnable=True)
 
+    def scratch(self) -> Self:
+        """Return a graph for tensors of which the sizes alone are wanted."""
+        made = super().scratch()
+        made.names = Names(())
+        for own in ("_owners", "_parameters"):
+            setattr(made, own, {})
+        made.tensors = {
+            name: replace(one, sources=(), is_itself=False)
+            for name, one in self.tensors.items()
+            if isinstance(one, Constant)
+        }
+        return made
+
     # Stored tensors.
 
     def store(self, name: str, tensor: Any, *, learnable: bool) -> None:
@@ -64,7 +77,12 @@ class FileGraph(Graph):
 
         is_learnable = learnable and is_float
         self.tensors[name] = Constant(
-            sizes, (name,), True, tensor.data_type, is_learnable, load
+            sizes,
+            (name,),
+            is_itself=True,
+            dtype=tensor.data_type,
+            is_learnable=is_learnable,
+            load=load,
         )
 
     def operand(self, tensor: Tensor) -> Traced:

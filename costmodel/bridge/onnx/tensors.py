@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.bridge.importing import graph as importing
+from costmodel.bridge.importing import symbolic_int
 from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio
 
@@ -41,7 +42,7 @@ def plain(array: Any) -> Any:
     """
     if array.dtype != object:
         return array
-    flat = [plain_number(v) for v in array.ravel()]
+    flat = [symbolic_int.plain(v) for v in array.ravel()]
     kinds = {type(v) for v in flat}
     dtype: Any = np.int64
     if float in kinds:
@@ -49,15 +50,6 @@ def plain(array: Any) -> Any:
     elif kinds == {bool}:
         dtype = np.bool_
     return np.array(flat, dtype=dtype).reshape(array.shape)
-
-
-def plain_number(value: Any) -> Any:
-    """Return a size as its number for the sample."""
-    if isinstance(value, SizeInt):
-        return int.__add__(value, 0)
-    if isinstance(value, SizeRatio):
-        return float.__add__(value, 0.0)
-    return value
 
 
 def has_formula(array: Any) -> bool:

@@ -11,7 +11,7 @@ import torch
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.call import Call, NoRule, Pads
 from costmodel.bridge.importing.graph import Constant, Traced
-from costmodel.bridge.importing.symbolic_int import SizeInt
+from costmodel.bridge.importing.symbolic_int import SizeInt, plain
 from costmodel.bridge.trace.tracer import Tracer
 
 
@@ -63,7 +63,7 @@ class TorchCall(Call):
         """
         if is_number(value):
             is_float = isinstance(value, float)
-            return repr(float(value)) if is_float else str(value)
+            return repr(float(plain(value))) if is_float else str(plain(value))
         if not isinstance(value, torch.Tensor) or value.dim() or self.is_traced(value):
             return None
         known = self.graph.tensor(value)

@@ -1,35 +1,178 @@
-"""Sizes of tensors that do not depend on the input."""
+"""Sizes of tensors that are made of sizes, and of stored tensors cut to them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from costmodel.algebra.polynomial import Size
-from costmodel.bridge.importing.symbolic_int import SizeInt
-from costmodel.bridge.trace.trace_graph import TraceGraph
+from costmodel.algebra.polynomial import size
+from costmodel.bridge.importing.batch_axis import Sizes, broadcast
+from costmodel.bridge.importing.call import NoRule
+from costmodel.bridge.importing.graph import Constant
+from costmodel.bridge.importing.readers.views import product
+from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, formula_of
+from costmodel.bridge.trace.call import Reader, TorchCall
+from costmodel.bridge.trace.function_names import MADE_ANEW, OF_VALUES, canonical
+from costmodel.bridge.trace.signatures import bound
+from costmodel.bridge.trace.trace_graph import leaves
+from costmodel.bridge.trace.tracer import Tracer
+from costmodel.errors import CostModelError
 
 
 def sizes_of(
-    graph: TraceGraph,
-    args: tuple[Any, ...],
-    options: dict[str, Any],
-    result: torch.Tensor,
-) -> tuple[Size, ...]:
-    """Return the sizes of a result, as formulas if the arguments have them.
+    find: Callable[[str], Reader | None],
+    tracer: Tracer,
+    func: Callable[..., Any],
+    args: Sequence[Any],
+    options: Mapping[str, Any],
+    made: Any,
+) -> Iterator[tuple[torch.Tensor, Sizes]]:
+    """Return each resulting tensor with its sizes, formulas if arguments have them.
 
-    Every size that equals the value of a formula among the arguments, or of an
-    operand's axis, is taken to be that; a second run detects a match by chance.
+    They are what the function makes of its arguments, or what the reader of the
+    function finds, whose nodes are not kept. Where neither is known, sizes that equal
+    an argument's are taken to be that, and recorded as lost.
     """
-    given: list[Size] = []
-    operands: list[tuple[Size, ...]] = []
-    for value in (*args, *options.values()):
-        for one in value if isinstance(value, Sequence) else (value,):
-            if isinstance(one, SizeInt):
-                given.append(one.formula)
-            known = graph.tensor(one) if isinstance(one, torch.Tensor) else None
-            if known is not None:
-                operands.append(known.sizes)
-    return graph.guessed(tuple(result.shape), operands, given, from_end=True)
+    results = [v for v in leaves(made) if isinstance(v, torch.Tensor)]
+    values, name = list(leaves((args, options))), canonical(func)
+    tensors = [v for v in values if isinstance(v, torch.Tensor)]
+    operands = [_known(tracer, v) for v in tensors]
+    given = [v.formula for v in values if isinstance(v, SizeInt)]
+    asked = any(isinstance(v, SizeRatio) for v in values) or given
+    is_fixed = all(s.constant is not None for sizes in operands for s in sizes)
+    if name in OF_VALUES or (is_fixed and not asked):
+        for one in results:
+            yield one, tuple(size(int(n)) for n in one.shape)
+        return
+    by_name = bound(func, args, options)
+    known = None if by_name is None else _made(name, by_name, args, operands)
+    read = None if known else _read(find, tracer, func, args, options, made)
+    for one in results:
+        numbers = tuple(map(int, one.shape))
+        found = (read(one) if read else known) or broadcast(operands)
+        if found is not None and tracer.numbers(found) == numbers:
+            yield one, found
+        else:
+            tracer.record.lose(f"how sizes follow from others through {name}()")
+            yield one, tracer.guessed(numbers, operands, given, from_end=True)
+
+
+def _known(tracer: Tracer, value: torch.Tensor) -> Sizes:
+    found = tracer.tensor(value)
+    return tuple(map(formula_of, value.shape)) if found is None else found.sizes
+
+
+def _made(
+    name: str, given: Mapping[str, Any], args: Sequence[Any], operands: Sequence[Sizes]
+) -> Sizes | None:
+    """Return the sizes of what a function makes anew, or of what has a rule here."""
+    if name in MADE_ANEW or not operands:
+        if given.get("size") is not None:
+            return tuple(map(formula_of, leaves(given["size"])))
+        if operands:
+            return operands[0]
+    rule = _RULES.get(name)
+    return None if rule is None else rule(given, args, operands)
+
+
+Rule = Callable[[Mapping[str, Any], Sequence[Any], Sequence[Sizes]], Sizes | None]
+
+
+def _counted(given: Mapping[str, Any], *_: Any) -> Sizes:
+    span = given["end"] - given.get("start", 0)
+    return (formula_of(math.ceil(span / given.get("step", 1))),)
+
+
+def _unit(given: Mapping[str, Any], *_: Any) -> Sizes:
+    return formula_of(given["n"]), formula_of(given.get("m", given["n"]))
+
+
+def _grid(given: Mapping[str, Any], _: Any, operands: Sequence[Sizes]) -> Sizes:
+    lengths = [product(one) for one in operands]
+    is_turned = given.get("indexing") == "xy"
+    return tuple(lengths[1::-1] + lengths[2:] if is_turned else lengths)
+
+
+def _taken(_: Any, args: Sequence[Any], operands: Sequence[Sizes]) -> Sizes | None:
+    """Return the sizes of what numbers in tensors take out; others have a reader."""
+    places = args[1] if isinstance(args[1], tuple) else (args[1],)
+    for one in places:
+        if not isinstance(one, torch.Tensor) or one.dtype in (torch.bool, torch.uint8):
+            return None
+    taken = broadcast(operands[1:])
+    return None if taken is None else (*taken, *operands[0][len(places) :])
+
+
+def _picked(given: Mapping[str, Any], _: Any, operands: Sequence[Sizes]) -> Sizes:
+    axis = given["dim"] % len(operands[0])
+    return (*operands[0][:axis], product(operands[1]), *operands[0][axis + 1 :])
+
+
+def _joined(opened: int) -> Rule:
+    """Return a rule for tensors side by side, along an axis that is there or not.
+
+    Their formulas have to be equal besides.
+    """
+
+    def rule(given: Mapping[str, Any], _: Any, operands: Sequence[Sizes]) -> Any:
+        first = operands[0]
+        axis = given.get("dim", 0) % (len(first) + opened)
+        after = axis + 1 - opened
+        if len({(one[:axis], one[after:]) for one in operands}) > 1:
+            return None
+        lengths = (size(1) if opened else one[axis] for one in operands)
+        return (*first[:axis], sum(lengths, start=size(0)), *first[after:])
+
+    return rule
+
+
+def _padded(given: Mapping[str, Any], _: Any, operands: Sequence[Sizes]) -> Sizes:
+    sizes, amounts = list(operands[0]), list(map(formula_of, given["pad"]))
+    for place, pair in enumerate(zip(amounts[::2], amounts[1::2], strict=True), 1):
+        sizes[-place] = sizes[-place] + pair[0] + pair[1]
+    return tuple(sizes)
+
+
+_RULES: dict[str, Rule] = {
+    "arange": _counted,
+    "linspace": lambda given, *_: (formula_of(given["steps"]),),
+    "logspace": lambda given, *_: (formula_of(given["steps"]),),
+    "eye": _unit,
+    "meshgrid": _grid,
+    "getitem": _taken,
+    "embedding": lambda _, __, operands: (*operands[1], *operands[0][1:]),
+    "gather": lambda _, __, operands: operands[1],
+    "index_select": _picked,
+    "cat": _joined(0),
+    "stack": _joined(1),
+    "pad": _padded,
+}
+"""Sizes by function, of those that readers do not read along every axis."""
+
+
+def _read(
+    find: Callable[[str], Reader | None],
+    tracer: Tracer,
+    func: Callable[..., Any],
+    args: Sequence[Any],
+    options: Mapping[str, Any],
+    made: Any,
+) -> Callable[[torch.Tensor], Sizes | None]:
+    """Return what gives the sizes that the reader of a function finds for a result."""
+    name, scratch = canonical(func), tracer.scratch()
+    reader, given = find(name), bound(func, args, options)
+    for one in leaves((args, options)):
+        if isinstance(one, torch.Tensor):
+            scratch.know(one, Constant(_known(tracer, one)))
+    found: dict[int, Sizes] = {}
+    if reader is not None and given is not None:
+        with tracer.undone(CostModelError, NoRule, ValueError):
+            reader(TorchCall(scratch, name, tuple(args), dict(options), made, given))
+            for one in leaves(made):
+                known = scratch.tensor(one) if isinstance(one, torch.Tensor) else None
+                if known is not None:
+                    found[id(one)] = known.sizes
+    return lambda one: found.get(id(one))

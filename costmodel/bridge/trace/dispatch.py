@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt
 from costmodel.bridge.trace.call import Reader, TorchCall
+from costmodel.bridge.trace.constant_sizes import sizes_of
 from costmodel.bridge.trace.function_names import canonical
 from costmodel.bridge.trace.signatures import bound
 from costmodel.bridge.trace.tracer import Tracer
@@ -45,6 +46,12 @@ class Readers:
         except NoRule:
             return self.by_kernels(tracer, func, args, options)
         return result
+
+    def sizes(
+        self, tracer: Tracer, func: Any, args: Any, options: Any, made: Any
+    ) -> Iterator[tuple[torch.Tensor, Sizes]]:
+        """Return the tensors that a call makes of constants alone, with their sizes."""
+        return sizes_of(self.find, tracer, func, args, options, made)
 
     def by_kernels(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
         """Read a function by its kernels; if one is unknown, the function is."""

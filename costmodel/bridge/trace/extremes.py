@@ -1,13 +1,15 @@
-"""Replacements of ``max`` and ``min`` that keep formulas of sizes."""
+"""Replacements of ``max``, ``min`` and ``len`` that keep formulas of sizes."""
 
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import sympy
+import torch
 
 from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.importing.constraints import always
@@ -16,8 +18,16 @@ from costmodel.bridge.importing.symbolic_int import Record, SizeInt, formula_of,
 
 @contextmanager
 def symbolic_builtins(record: Record) -> Iterator[None]:
-    """Let ``max`` and ``min`` keep formulas while a network's code runs."""
-    kept = builtins.max, builtins.min
+    """Let ``max``, ``min`` and ``len`` keep formulas while a network's code runs.
+
+    Logarithms of sizes are recorded: they read an integer without asking it.
+    """
+    kept = builtins.max, builtins.min, builtins.len
+
+    def length(of: Any) -> int:
+        is_known = isinstance(of, torch.Tensor) and of.dim()
+        count: int = of.shape[0] if is_known else kept[2](of)
+        return count
 
     def either(plain: Any, *, is_max: bool) -> Any:
         def chosen(*values: Any, **options: Any) -> Any:
@@ -28,12 +38,26 @@ def symbolic_builtins(record: Record) -> Iterator[None]:
 
         return chosen
 
+    def logarithm(plain: Any) -> Any:
+        def called(value: Any, *base: Any) -> Any:
+            if isinstance(value, SizeInt):
+                record.lose(f"{plain.__name__}() of {value.formula.value}")
+            return plain(value, *base)
+
+        return called
+
+    logarithms = {name: getattr(math, name) for name in ("log", "log2", "log10")}
     builtins.max = either(kept[0], is_max=True)
     builtins.min = either(kept[1], is_max=False)
+    builtins.len = length
+    for name, plain in logarithms.items():
+        setattr(math, name, logarithm(plain))
     try:
         yield
     finally:
-        builtins.max, builtins.min = kept
+        builtins.max, builtins.min, builtins.len = kept
+        for name, plain in logarithms.items():
+            setattr(math, name, plain)
 
 
 def _extreme(left: Size, right: Size, record: Record, *, is_max: bool) -> int:

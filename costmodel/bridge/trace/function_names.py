@@ -111,6 +111,9 @@ MADE_ANEW = {
 }  # fmt: skip
 """Functions that use only the dtype or the sizes of their operand, not its values."""
 
+OF_VALUES = {"tensor", "as_tensor", "asarray", "scalar_tensor", "from_numpy"}
+"""Functions that create a tensor of given numbers, whose sizes are plain numbers."""
+
 FILLED = {"zeros", "ones", "full", "empty", "rand", "randn"}
 """Functions that create a tensor of given sizes."""
 

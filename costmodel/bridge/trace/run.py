@@ -18,12 +18,13 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.polynomial import size
 from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim
 from costmodel.bridge.importing.batch_axis import split
+from costmodel.bridge.importing.constraints import admits
 from costmodel.bridge.importing.graph import DEPTH, SIDES, Traced
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.trace.extremes import symbolic_builtins
 from costmodel.bridge.trace.module_stack import following
 from costmodel.bridge.trace.readers import READERS
-from costmodel.bridge.trace.second_run import admits, check_again, check_draws
+from costmodel.bridge.trace.second_run import check_again, check_draws
 from costmodel.bridge.trace.tracer import DependsOnDataError, Tracer
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network

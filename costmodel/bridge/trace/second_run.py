@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
 
 import sympy
 
-from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import D, H, N, W
+from costmodel.bridge.importing.constraints import admits
+from costmodel.bridge.importing.graph import SampleError
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.trace.module_stack import drawing_otherwise
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 from costmodel.network.node import Node
-from costmodel.network.shape import Shape
 
 
-SECOND = ((11, 289, 231), (11, 320, 448), (11, 448, 352), (11, 288, 288),
-          (11, 512, 384), (11, 384, 512), (11, 224, 224), (11, 256, 256),
-          (11, 448, 448), (11, 97, 131))  # fmt: skip
-"""Batch, height and width of second runs, odd sizes first."""
+SECOND = (
+    (97, 1031), (1025, 61), (289, 231), (15, 7), (33, 127), (640, 2053), (7, 513),
+    (96, 1056), (1056, 64), (320, 448), (448, 352), (32, 608), (672, 448),
+    (96, 96), (1056, 1056), (288, 288), (32, 32), (512, 512), (224, 224), (256, 256),
+    (448, 448), (672, 672),
+)  # fmt: skip
+"""Heights and widths of further runs. The first ones differ from each other, and from
+the sample, in their number of digits and bits, and in what remains of a division."""
+
+OUTSIDE = ((289, 231), (449, 611), (320, 448), (448, 448))
+"""Heights and widths at which a size that has to be equal to another may not be so: all
+are large, since an axis that shrinks to 1 fits any other."""
+
+BATCH = 11
+
+FURTHER = 8
+"""Runs if a size became a plain number, which any code may follow."""
 
 DRAWS = 12
 """Runs with other random numbers: a layer that is dropped one time in five is found in
@@ -29,6 +41,9 @@ DRAWS = 12
 
 DEPTHS = (19, 32, 48)
 """Depths of volumes: an odd one first, and others if code requires a multiple."""
+
+LARGEST = 1200
+"""Sizes up to here are asked for if none of the above is admitted."""
 
 Values = Mapping[sympy.Symbol, int]
 
@@ -38,22 +53,93 @@ def check_again(
     first: Tracer,
     title: str,
 ) -> None:
-    """Compare a trace with a second one at another admissible size.
+    """Compare a trace with others, at other admissible sizes.
 
+    One does if the code never asked for a size, two if it did, and several if a size
+    became a plain number.
     **Errors**: an operator or a size that differs from the formulas, with its module:
     then the network's code used a size as a plain number, or branches on something
-    that no recorded condition covers.
+    that no recorded condition covers. A size that became a plain number, if the network
+    runs at no other size that the conditions admit.
     """
-    for values in _others(first.record):
-        try:
-            second = rerun(values)
-        except CostModelError:
-            raise
-        except Exception:  # noqa: BLE001, S112 - the module itself refuses this size
+    record, done = first.record, 0
+    wanted = FURTHER if record.lost else 2 if record.is_asked else 1
+    for values in _others(record):
+        if done == wanted:
+            break
+        second = _again(rerun, values)
+        if second is None:
             continue
-        if found := _difference(first, second, values):
+        if found := first.difference(second, values):
             raise _differs(first, title, values, *found)
-        return
+        done += 1
+    if not done:
+        _check_alone(rerun, first, title)
+    _check_demands(rerun, first, title)
+
+
+def _again(rerun: Callable[[Values], Tracer], values: Values) -> Tracer | None:
+    """Return a further run; None if the module itself refuses this size."""
+    try:
+        return rerun(values)
+    except SampleError:
+        return None
+    except CostModelError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever the module raises
+        return None
+
+
+def _check_alone(rerun: Callable[[Values], Tracer], first: Tracer, title: str) -> None:
+    """Run with another batch, and at any other size that is admitted."""
+    record = first.record
+    batch = {s: BATCH if s == N else v for s, v in record.values.items()}
+    others = [batch] if batch != record.values and admits(record, batch) else []
+    for values in chain(others, islice(_any(record), FURTHER if record.lost else 0)):
+        second = _again(rerun, values)
+        if second is None:
+            continue
+        if found := first.difference(second, values):
+            raise _differs(first, title, values, *found)
+        if values is not batch:
+            return
+    decided = [one for one in record.lost if not one.startswith(_SAID)]
+    if decided and any(_any(record)):
+        raise CostModelError(
+            f"trace: {title} runs at no other size tried, and nothing tells what a "
+            f"size decided{record.losses()}{_HINT}"
+        )
+
+
+_SAID = ("str()", "format()", "hash()")
+"""What messages do to sizes."""
+
+
+def _check_demands(
+    rerun: Callable[[Values], Tracer], first: Tracer, title: str
+) -> None:
+    """Run at sizes that readers say the module refuses: it has to do so.
+
+    **Errors**: the module runs there.
+    """
+    record = first.record
+    demands = {d: w for d, w in first.demands.items() if d not in record.compared}
+    outside = [
+        values
+        for values in _sizes(record, OUTSIDE)
+        if admits(record, values, demands) and not admits(record, values)
+    ]
+    for values in outside[: len(outside) if record.lost else 1]:
+        try:
+            rerun(values)
+        except Exception:  # noqa: BLE001, S112 - as it should
+            continue
+        false = next(one for one in demands if one.at(values))
+        where, why = demands[false]
+        raise CostModelError(
+            f'trace: {title}: "{where or "forward"}" seems to need {false.value} = 0 '
+            f"({why}), but it runs at {_at(values)}{record.losses()}{_HINT}"
+        )
 
 
 def check_draws(
@@ -70,7 +156,7 @@ def check_draws(
             except Exception as error:
                 fails = f"trace: {title} fails at another random draw: {error}"
                 raise CostModelError(fails) from error
-        if found := _difference(first, second, first.record.values):
+        if found := first.difference(second, first.record.values):
             node, reason = found
             where = (second.draws or first.draws)[0]
             raise CostModelError(
@@ -81,69 +167,44 @@ def check_draws(
 
 
 def _others(record: Record) -> Iterator[Values]:
-    """Return other sizes that satisfy the constraints, with most symbols changed."""
+    """Return other sizes that satisfy the conditions, with most symbols changed."""
+    return (v for v in _sizes(record, SECOND) if admits(record, v))
+
+
+def _sizes(record: Record, sides: Iterable[tuple[int, int]]) -> Iterator[Values]:
     values = record.values
     for depth in DEPTHS if D in values else DEPTHS[:1]:
-        for count, height, width in SECOND:
-            known = {N: count, D: depth, H: height, W: width}
+        for height, width in sides:
+            known = {N: BATCH, D: depth, H: height, W: width}
             changed = {s: known.get(s, height) for s in values}
+            if changed != values:
+                yield changed
+
+
+def _any(record: Record) -> Iterator[Values]:
+    """Return all admitted sizes that differ in one symbol, or have one for all."""
+    values = record.values
+    free = [s for s in values if s != N]
+    for length in range(LARGEST, 0, -1):
+        for some in (*([s] for s in free), free):
+            changed = {**values, **dict.fromkeys(some, length)}
             if changed != values and admits(record, changed):
                 yield changed
-    batch_only = {s: 11 if s == N else v for s, v in values.items()}
-    if batch_only != values and admits(record, batch_only):
-        yield batch_only
 
 
-def admits(record: Record, values: Values) -> bool:
-    """Say whether all conditions that held for the sample hold at other sizes."""
-    return all(
-        HOLDS[relation](difference.at(values), 0)
-        for relation, difference in record.guards
-    )
+def _at(values: Values) -> str:
+    return ", ".join(f"{s} = {v}" for s, v in values.items())
 
 
-HOLDS: dict[str, Callable[[int, int], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">=": operator.ge,
-    "<": operator.lt,
-}
-
-
-def _difference(
-    first: Tracer, second: Tracer, values: Values
-) -> tuple[Node, str] | None:
-    """Return the first node that another run has otherwise, and how."""
-    theirs = second.nodes
-    for name, node in first.nodes.items():
-        other = theirs.get(name)
-        if other is None or other.operator.kind != node.operator.kind:
-            kind = "nothing" if other is None else other.operator.kind
-            return node, f"it is {kind} there"
-        expected = _numbers(node.output, values)
-        if expected != _numbers(other.output, values):
-            there = "×".join(map(str, _numbers(other.output, values)))
-            return node, f"{node.output} is {there} there"
-    more = [node for name, node in theirs.items() if name not in first.nodes]
-    return (more[0], "it is nothing here") if more else None
-
-
-def _numbers(shape: Shape, values: Values) -> tuple[int, ...]:
-    return tuple(_size(part).at(values) for part in (shape.channels, *shape.spatial))
-
-
-def _size(part: Any) -> Size:
-    return size(part)
+_HINT = "; at one size it can be traced: give numbers in place of H and W"
 
 
 def _differs(
     first: Tracer, title: str, values: Values, node: Node, reason: str
 ) -> CostModelError:
-    sample = ", ".join(f"{s} = {v}" for s, v in values.items())
-    record: Record = first.record
-    lost = f"; sizes lost their formula: {'; '.join(dict.fromkeys(record.lost))}"
+    lost = first.record.losses()
     return CostModelError(
-        f"trace: {title} runs otherwise at {sample}: "
+        f"trace: {title} runs otherwise at {_at(values)}: "
         f'{node.operator.kind} "{node.name}", '
-        f"{reason}{lost if record.lost else ''}"
+        f"{reason}{lost}{_HINT if lost else ''}"
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -113,6 +113,14 @@ class TraceGraph(Graph):
                 self.know(made, found)
         return self._twins[id(value)][1]
 
+    def scratch(self) -> Self:
+        """Return a graph for tensors of which the sizes alone are wanted."""
+        made = super().scratch()
+        made.stored, made.used = {}, set()
+        for own in ("_known", "_parameters", "_owners", "_taken"):
+            setattr(made, own, {})
+        return made
+
     def operand(self, value: torch.Tensor) -> Traced:
         """Return a tensor as an operand; a stored one becomes a node of its own."""
         found = self.tensor(value)
@@ -182,3 +190,20 @@ def is_leaf(module: nn.Module | None) -> bool:
     if module is None or home == "costmodel.bridge.compile.modules":
         return module is not None
     return home.startswith("torch.nn.modules") and not any(module.children())
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Return what lists, tuples, dictionaries and slices hold.
+
+    >>> list(leaves(([1, slice(2, None)], {"a": (3,)})))
+    [1, 2, None, None, 3]
+    """
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    elif isinstance(value, slice):
+        value = (value.start, value.stop, value.step)
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            yield from leaves(one)
+    else:
+        yield value

@@ -11,8 +11,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from costmodel.bridge.importing.graph import Constant, Traced
-from costmodel.bridge.importing.symbolic_int import SizeInt, whole
-from costmodel.bridge.trace.constant_sizes import sizes_of
+from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, whole
 from costmodel.bridge.trace.function_names import (
     FILLED,
     MADE_ANEW,
@@ -25,7 +24,7 @@ from costmodel.bridge.trace.function_names import (
     is_question,
     keeps_sizes,
 )
-from costmodel.bridge.trace.trace_graph import TraceGraph
+from costmodel.bridge.trace.trace_graph import TraceGraph, leaves
 from costmodel.errors import CostModelError
 
 
@@ -141,11 +140,14 @@ class Tracer(TraceGraph, TorchFunctionMode):
                     f"{self.path or 'forward'}: its control flow depends on data "
                     f"({name}() of a tensor), so its cost depends on the image"
                 )
+            if isinstance(found, Constant) and found.is_of_sizes:
+                self.record.lose(f"{name}() of a tensor made of sizes")
             return func(*args, **options)
         if sizes is None or name not in {"shape", "size", "numel", "nelement", "len"}:
             return func(*args, **options)
         numbers = [whole(s, self.record) for s in sizes]
         if name == "len":
+            self.record.lose(f"len() of {sizes[0].value}")
             return numbers[0]
         if name in {"numel", "nelement"}:
             product: Any = 1
@@ -153,8 +155,12 @@ class Tracer(TraceGraph, TorchFunctionMode):
                 product = product * count
             return product
         if name == "size" and (len(args) > 1 or "dim" in options):
-            return numbers[args[1] if len(args) > 1 else options["dim"]]
-        return torch.Size(numbers)
+            numbers = [numbers[args[1] if len(args) > 1 else options["dim"]]]
+        free = [
+            n for n in numbers if isinstance(n, SizeInt) and n.formula != self.batch
+        ]
+        self.record.is_asked |= bool(free)
+        return numbers[0] if len(numbers) < len(sizes) else torch.Size(numbers)
 
     def _constant(
         self,
@@ -184,9 +190,11 @@ class Tracer(TraceGraph, TorchFunctionMode):
                 options = {**options, "device": "meta"}
             with torch.no_grad():
                 result = func(*args, **options)
-        for value in tree_flatten(result)[0]:
-            if isinstance(value, torch.Tensor) and id(value) not in self.stored:
-                sizes = sizes_of(self, args, options, value)
+        is_of_sizes = any(
+            isinstance(v, (SizeInt, SizeRatio)) for v in leaves((args, options))
+        ) or any(isinstance(one, Constant) and one.is_of_sizes for one in known)
+        for value, sizes in self.readers.sizes(self, func, args, options, result):
+            if id(value) not in self.stored:
                 numel = [one for one in known if isinstance(one, Constant)]
                 is_itself = (
                     len(sources) == 1
@@ -194,7 +202,7 @@ class Tracer(TraceGraph, TorchFunctionMode):
                     and numel[0].is_itself
                     and name in VIEWS
                 )
-                self.know(value, Constant(sizes, sources, is_itself=is_itself))
+                self.know(value, Constant(sizes, sources, is_itself, is_of_sizes))
         return result
 
 

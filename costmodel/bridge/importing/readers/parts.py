@@ -7,7 +7,7 @@ from functools import partial
 
 from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.importing.call import Call, NoRule
-from costmodel.bridge.importing.graph import Traced
+from costmodel.bridge.importing.graph import SampleError, Traced
 from costmodel.network import operators as op
 
 
@@ -26,7 +26,8 @@ def part(
     if length == there and every == 1:
         return x
     if call.graph.number(length) < 1:
-        raise call.refuse(f"nothing is left of {there.value} positions")
+        nothing = f"nothing is left of {there.value} positions"
+        raise SampleError(str(call.refuse(nothing)))
     call.graph.record.hold(">=", there - start - length)
     place, first, many = call.axis(x, axis), start.constant, length.constant
     end = (there - start - length).constant
@@ -109,7 +110,7 @@ def joined(call: Call, parts: Sequence[Traced], axis: int) -> None:
     for one in parts:
         wanted = list(lead.sizes)
         wanted[axis] = one.sizes[axis]
-        is_held = one.layout.has_batch
+        is_held = one.layout.has_batch or not lead.layout.has_batch
         why = "joined feature maps have to be equal in size"
         equal.append(call.restated(one, wanted, why) if is_held else one)
     place = call.axis(lead, axis)

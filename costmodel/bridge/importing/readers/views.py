@@ -51,6 +51,8 @@ def _demand(call: Call, sizes: Sequence[Size], target: Sequence[Size]) -> None:
     ⌊H/4⌋ × 4 requires H = 4·⌊H/4⌋, whatever the other axes are.
     """
     number, total = call.graph.number, product(sizes)
+    if total == product(target):
+        return
     literal = call.graph.literal_batch is not None
     if literal or number(total) != number(product(target)):
         call.equal(total, product(target), WHY)
