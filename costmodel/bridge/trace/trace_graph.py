@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -121,6 +121,20 @@ class TraceGraph(Graph):
         if found is None:
             found = Constant(tuple(formula_of(s) for s in value.shape))
         return self._parameter(value, found)
+
+    def computed(self, value: torch.Tensor) -> str:
+        """Return the node of a weight that is computed from stored tensors.
+
+        A node that computes, such as a product, may have weights of its own: its result
+        gets a node that has none.
+        """
+        found = self.operand(value)
+        if not self.nodes[found.node].operator.is_unbatched:
+            made_of, name = (found.node,), self.name("derived", is_step=True)
+            name = self.emit_derived(found.shape, made_of, name, found.layout)
+            self.know(value, replace(found, node=name))
+            return name
+        return found.node
 
     def _parameter(self, value: torch.Tensor, constant: Constant) -> Traced:
         name = self._parameters.get(id(value))

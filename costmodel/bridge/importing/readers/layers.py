@@ -23,6 +23,7 @@ def conv(call: Call) -> None:
         raise NoRule
     stride, dilation = call.ints("stride", axes, 1), call.ints("dilation", axes, 1)
     groups = int(call.get("groups", 1))
+    _require_samples(call, x, axes)
     x = call.fitting(x, 1, fan_in * groups)
     x, padding = padded(call, x, kernel, stride, dilation)
     layer = op.Conv(
@@ -41,6 +42,7 @@ def conv_transpose(call: Call) -> None:
     if pads[0] != pads[1]:
         raise NoRule
     groups = int(call.get("groups", 1))
+    _require_samples(call, x, axes)
     x = call.fitting(x, 1, fan_in)
     layer = op.ConvTranspose(
         each * groups,
@@ -53,6 +55,15 @@ def conv_transpose(call: Call) -> None:
         bias is not None,
     )
     call.layer(layer, x, weight, bias)
+
+
+def _require_samples(call: Call, x: Traced, axes: int) -> None:
+    """Refuse a batch of stored maps, such as a weight that is convolved itself."""
+    if x.layout.batch_axis is None and len(x.sizes) == axes + 2:
+        raise call.refuse(
+            "its operand is made of stored tensors alone, and its first axis is no "
+            "batch of samples; no rule counts that"
+        )
 
 
 def linear(call: Call) -> None:

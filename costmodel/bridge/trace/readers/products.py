@@ -35,18 +35,24 @@ def _matmul(call: TorchCall, left: Any, right: Any) -> None:
 
 
 def addmm(call: TorchCall) -> None:
-    """Read bias + x·w."""
+    """Read β·input + α·a·b: a linear layer if the input is a stored bias."""
     bias, weight = call.get("input"), call.get("mat2")
-    if any(call.is_traced(v) for v in (bias, weight)) or bias.dim() != 1:
-        raise NoRule
+    is_plain = call.get("beta", 1) == call.get("alpha", 1) == 1
+    if not is_plain or any(map(call.is_traced, (bias, weight))) or bias.dim() != 1:
+        _added(call, call.x("mat1"), call.x("mat2"))
+        return
     read, features = call.lengths(weight)
     dense(call, call.x("mat1"), (read, features), weight, bias)
 
 
 def baddbmm(call: TorchCall) -> None:
     """Read β·input + α·a·b."""
+    _added(call, call.x("batch1"), call.x("batch2"))
+
+
+def _added(call: TorchCall, a: Traced, b: Traced) -> None:
+    """Append β·input + α·a·b."""
     beta, alpha = call.get("beta", 1), call.get("alpha", 1)
-    a, b = call.x("batch1"), call.x("batch2")
     made = products.matmul(call, a, b, is_step=alpha != 1 or bool(beta))
     if alpha != 1:
         made = by_number(call, "multiply", made, repr(float(alpha)))
