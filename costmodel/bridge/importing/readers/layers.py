@@ -25,7 +25,7 @@ def conv(call: Call) -> None:
     groups = int(call.get("groups", 1))
     _require_samples(call, x, axes)
     x = call.fitting(x, 1, fan_in * groups)
-    x, padding = padded(call, x, kernel, stride, dilation)
+    x, padding = padded(call, x, kernel, stride, dilation, keeps_common=True)
     layer = op.Conv(
         filters, tuple(kernel), stride, padding, dilation, groups, bias is not None
     )
@@ -94,10 +94,13 @@ def padded(
     kernel: Sequence[Dim],
     stride: Sequence[Dim],
     dilation: Sequence[Dim],
+    *,
+    keeps_common: bool = False,
 ) -> tuple[Traced, tuple[Dim, ...]]:
     """Return the operand and a padding that is equal at both ends.
 
-    Padding that differs, or depends on the size, becomes a node before.
+    Padding that differs, or depends on the size, becomes a node before: all of it, or
+    with ``keeps_common`` what one end has more than the other, as in PyTorch.
     """
     pads = call.pads(len(kernel))
     none = (0,) * len(kernel)
@@ -119,6 +122,13 @@ def padded(
         before, after = (less, more) if pads == "after" else (more, less)
     if before == after:
         return x, before
+    if keeps_common:
+        both = tuple(map(min, before, after))
+        before, after = (
+            tuple(n - m for n, m in zip(ends, both, strict=True))
+            for ends in (before, after)
+        )
+        return pad_map(call, x, (before, after)), both
     return pad_map(call, x, (before, after)), none
 
 

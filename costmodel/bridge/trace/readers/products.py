@@ -11,7 +11,7 @@ from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import products, views
 from costmodel.bridge.importing.readers.layers import dense
 from costmodel.bridge.importing.readers.parts import part
-from costmodel.bridge.importing.readers.pointwise import applied, by_number, tensors
+from costmodel.bridge.importing.readers.pointwise import by_number, tensors
 from costmodel.bridge.trace.call import Reader, TorchCall
 
 
@@ -115,10 +115,9 @@ def glu(call: TorchCall) -> None:
     x = call.x()
     axis = call.get("dim", -1) % len(x.sizes)
     half = x.sizes[axis] // 2
-    if x.sizes[axis].constant is None:
-        raise NoRule
+    call.equal(x.sizes[axis], half * 2, "its halves have to be equal")
     first, second = (part(call, x, axis, half * i, half) for i in range(2))
-    tensors(call, "multiply", first, applied(call, "sigmoid", second, is_step=True))
+    tensors(call, "gated", first, second)
 
 
 PRODUCTS: dict[str, Reader] = {
