@@ -106,7 +106,7 @@ def arithmetic(layer: op.Arithmetic) -> nn.Module:
 
 
 class _Gated(torch.autograd.Function):
-    """The product with a sigmoid, which keeps its operands as PyTorch's ``glu`` does."""
+    """The product with a sigmoid, which keeps its operands as ``F.glu`` does."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, gate: torch.Tensor) -> torch.Tensor:

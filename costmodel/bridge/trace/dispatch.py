@@ -17,6 +17,7 @@ from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt
 from costmodel.bridge.trace.call import Reader, TorchCall
+from costmodel.bridge.trace.failures import misfit
 from costmodel.bridge.trace.function_names import PRODUCTS, canonical
 from costmodel.bridge.trace.signatures import bound
 from costmodel.bridge.trace.tracer import Tracer
@@ -39,7 +40,13 @@ class Readers:
         reader, given = self.find(name), bound(func, args, options)
         if reader is None or given is None:
             return self.by_kernels(tracer, func, args, options)
-        result, before = tracer.run(func, args, options), dict(tracer.nodes)
+        before = dict(tracer.nodes)
+        try:
+            result = tracer.run(func, args, options)
+        except (RuntimeError, ValueError) as error:
+            if note := misfit(tracer, name, given):
+                error.add_note(note)
+            raise
         call = TorchCall(tracer, name, args, options, result, given)
         try:
             reader(call)

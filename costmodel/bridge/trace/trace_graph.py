@@ -195,4 +195,5 @@ def is_leaf(module: nn.Module | None) -> bool:
     home = type(module).__module__
     if module is None or home == "costmodel.bridge.compile.modules":
         return module is not None
-    return home.startswith("torch.nn.modules") and not any(module.children())
+    is_alone = next(module.children(), None) is None
+    return home.startswith("torch.nn.modules") and is_alone

@@ -30,8 +30,20 @@ def _matmul(call: TorchCall, left: Any, right: Any) -> None:
     if is_stored and len(call.sources(right)) == 1:
         read, features = call.lengths(right)
         dense(call, call.operand(left), (read, features), right)
-    else:
-        products.matmul(call, call.operand(left), call.operand(right))
+        return
+    a, b = call.operand(left), call.operand(right)
+    if len(a.sizes) == len(b.sizes) == 1:
+        raise NoRule
+    if len(a.sizes) == 1:
+        last = len(b.sizes) - 1
+        order = [*range(last - 1), last, last - 1]
+        a, b = views.permuted(call, b, order, is_step=True), a
+    if len(b.sizes) > 1:
+        products.matmul(call, a, b)
+        return
+    column = call.view(b, (*b.sizes, size(1)))
+    made = products.matmul(call, a, column, is_step=True)
+    views.without(call, made, {len(made.sizes) - 1})
 
 
 def addmm(call: TorchCall) -> None:
