@@ -215,7 +215,7 @@ def _traced(
 
     def run(shape: Sequence[Any]) -> Network:
         on_unknown = "mark" if marks else "raise"
-        with _in_flags("trace: ", f"{name} "):
+        with _in_flags("trace: ", f"{name} ", f"{name}: "):
             return traced(module, shape, name=name, train=train, on_unknown=on_unknown)
 
     channels, *sides = (3, H, W) if sample is None else sample
