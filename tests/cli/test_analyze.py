@@ -521,7 +521,7 @@ def test_wrong_targets_are_one_clear_line(
         (
             ["nets.py:Net", "--input", "2x8x8"],
             4,
-            "takes 3 channels, and gets 2 of them in N×2×H",
+            'costmodel: nets.py:Net: conv2d at "body.0" takes 3 channels, and gets 2',
         ),
         (["nets.py:Net", "--input", "3x2x2"], 4, "H = 2 is too small"),
         (["lenet5", "--input", "3x32x32"], 4, "its input is 1×height×width, not 3×32"),
