@@ -215,7 +215,7 @@ def _traced(
 
     def run(shape: Sequence[Any]) -> Network:
         on_unknown = "mark" if marks else "raise"
-        with _in_flags("trace: ", f"{name} "):
+        with _in_flags("trace: ", f"{name} ", f"{name}: "):
             return traced(module, shape, name=name, train=train, on_unknown=on_unknown)
 
     channels, *sides = (3, H, W) if sample is None else sample
@@ -225,8 +225,8 @@ def _traced(
     except CostModelError as error:
         if sample is None:
             hint = "; --input 1x28x28 gives the shape of its input"
-            is_size = "runs at no size tried" in str(error)
-            raise CostModelError(f"{error}{hint * is_size}") from error
+            by_input = getattr(error.__cause__, "by_input", False)
+            raise CostModelError(f"{error}{hint * by_input}") from error
         if not sample.is_known or shape == tuple(sample):
             raise
         network = run(sample)

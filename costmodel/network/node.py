@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError, at
 from costmodel.network.operator import Operator
 from costmodel.network.shape import Shape
@@ -101,7 +102,11 @@ def check_names(nodes: Mapping[str, Node]) -> None:
 def check_shared(
     shared: Mapping[str, str], nodes: Mapping[str, Node], network: str
 ) -> dict[str, str]:
-    """Refuse weights that are shared with no earlier node of the same kind."""
+    """Refuse weights that are shared with no earlier node that has such weights.
+
+    That is one of the same kind, a stored or computed tensor, or a node of another kind
+    with a tensor as large, as where a transposed convolution undoes a convolution.
+    """
     if not isinstance(shared, Mapping):
         raise CostModelError(f'network "{network}": shared {shared!r} is no mapping')
     order = {name: place for place, name in enumerate(nodes)}
@@ -113,9 +118,19 @@ def check_shared(
                 f'"{owner}": no earlier node that stores weights'
             )
         one, other = nodes[name].operator, nodes[owner].operator
-        if other.kind not in {one.kind, "parameter", "derived"}:
-            raise at(one.kind, name, f'shares the weights of {other.kind} "{owner}"')
+        if other.kind in {one.kind, "parameter", "derived"}:
+            continue
+        if not _counts(nodes, name) & _counts(nodes, owner):
+            why = "which stores no tensor as large as one of its own"
+            problem = f'shares the weights of {other.kind} "{owner}", {why}'
+            raise at(one.kind, name, problem)
     return dict(shared)
+
+
+def _counts(nodes: Mapping[str, Node], name: str) -> set[Dim]:
+    """Return the numbers of elements of the tensors that a node may store."""
+    shapes = [nodes[source].output for source in nodes[name].inputs]
+    return {w.numel for w in nodes[name].operator.weights(*shapes).values()}
 
 
 _NAME = re.compile(r"\w+(\.\w+)*")

@@ -35,8 +35,7 @@ from costmodel.testing import ROOMY
 
 
 Draw = st.DrawFn
-TRUTHS = {"comparison", "equal", "not_equal", "less", "less_equal", "greater",
-          "greater_equal"}  # fmt: skip
+TRUTHS = {name for name, row in op.ARITHMETIC.items() if row.is_truth}
 """Operations with Boolean results, which few operators accept."""
 PAIRS = sorted(
     name

@@ -54,14 +54,21 @@ def saved_by(call: Call) -> Saved:
 def needs_gradient(network: Network) -> dict[str, bool]:
     """Return by node whether its result depends on any weight, and so gets a gradient.
 
-    Zeros depend on nothing, and the network's input on no weight.
+    Zeros depend on nothing, the network's input on no weight, and comparisons have no
+    derivative.
     """
     needs: dict[str, bool] = {}
     for node in network.nodes:
         depends = any(needs[source] for source in node.inputs)
         depends = depends or bool(learned(network, node, needs))
-        needs[node.name] = depends and not isinstance(node.operator, op.Zeros)
+        needs[node.name] = depends and not _is_constant(node.operator)
     return needs
+
+
+def _is_constant(operator: Operator) -> bool:
+    """Say whether a result has no derivative: zeros, and what is true or false."""
+    is_truth = isinstance(operator, op.Arithmetic) and operator.row.is_truth
+    return is_truth or isinstance(operator, op.Zeros)
 
 
 def learned(network: Network, node: Node, needs: Mapping[str, bool]) -> tuple[str, ...]:
@@ -314,13 +321,15 @@ def _arithmetic(call: Call) -> Saved:
     operation = call.operator.attributes["operation"]
     if operation in ("add", "subtract", "reverse_subtract"):
         return Saved()
+    if _is_constant(call.operator):
+        return Saved()
     is_alone = len(call.inputs) == 1
     return (_beside_number if is_alone else _of_tensors)(call, operation)
 
 
 def _beside_number(call: Call, operation: str) -> Saved:
     """Keep what the derivative needs: nothing if the result is linear."""
-    if operation in ("multiply", "divide"):
+    if operation in ("multiply", "divide", "gated"):
         return Saved()
     if operation == "reverse_power":
         return Saved(operands=(0,), result=True)
@@ -376,9 +385,13 @@ def _reduce(call: Call) -> Saved:
     operation = call.operator.attributes["operation"]
     if operation in ("sum", "mean"):
         return Saved()
-    if operation == "prod":  # one axis at a time, the last one first
-        axes = sorted(call.operator.attributes["axes"], reverse=True)
-        steps = [others(call.inputs[0], axes[:n]) for n in range(1, len(axes))]
+    # One axis at a time, the last one first.
+    axes = sorted(call.operator.attributes["axes"], reverse=True)
+    steps = [others(call.inputs[0], axes[:n]) for n in range(1, len(axes))]
+    if operation.endswith("_indexed"):
+        places = (*steps, call.output.numel)
+        return Saved(extras=tuple(Extra("indices", place) for place in places))
+    if operation == "prod":
         between = tuple(Extra("intermediate", step) for step in steps)
         return Saved(operands=(0,), result=True, extras=between)
     return Saved(operands=(0,), result=operation != "var")

@@ -108,7 +108,8 @@ def _called(
         images = [known[source.name] for source in network.inputs if sizes.places]
         return graph.call_module(node.name, (*arguments, *images))
     owner = network.shared.get(node.name)
-    if owner is not None and isinstance(leaves.get(owner), nn.Module):
+    is_alike = owner is not None and network[owner].operator.kind == layer.kind
+    if owner is not None and is_alike and isinstance(leaves.get(owner), nn.Module):
         return graph.call_module(owner, arguments)
     leaves[node.name] = _leaf(network, node, device)
     return graph.call_module(node.name, arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache, partial
 from pkgutil import resolve_name
@@ -16,11 +17,26 @@ from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 
 
+def _indexed(
+    function: Callable[..., Any],
+    x: torch.Tensor,
+    dim: tuple[int, ...],
+    *,
+    keepdim: bool,
+) -> torch.Tensor:
+    """Return extremes, found with their places one axis after the other."""
+    for axis in sorted(dim, reverse=True):
+        x = function(x, dim=axis, keepdim=keepdim).values
+    return x
+
+
 REDUCTIONS: dict[str, Callable[..., torch.Tensor]] = {
     "sum": torch.sum,
     "mean": torch.mean,
     "max": torch.amax,
     "min": torch.amin,
+    "max_indexed": partial(_indexed, torch.max),
+    "min_indexed": partial(_indexed, torch.min),
     "prod": product,
     "norm": torch.linalg.vector_norm,
     "var": partial(torch.var, correction=0),
@@ -87,6 +103,32 @@ def arithmetic(layer: op.Arithmetic) -> nn.Module:
     is_reversed = layer.operation.startswith("reverse_")
     beside = _reversed if is_reversed else _beside
     return Function(partial(beside, function, numbers[0]))
+
+
+class _Gated(torch.autograd.Function):
+    """The product with a sigmoid, which keeps its operands as ``F.glu`` does."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, gate: torch.Tensor) -> torch.Tensor:
+        """Return x·σ(gate)."""
+        ctx.save_for_backward(x, gate)
+        return x * torch.sigmoid(gate)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        """Return the gradients of both."""
+        x, gate = ctx.saved_tensors
+        share = torch.sigmoid(gate)
+        needs = zip(ctx.needs_input_grad, (1, x * (1 - share)), strict=True)
+        return tuple(gradients[0] * share * by if need else None for need, by in needs)
+
+
+def gated(x: torch.Tensor, gate: torch.Tensor | float) -> torch.Tensor:
+    """Return the product with the sigmoid of a gate, which may be a number."""
+    if not isinstance(gate, torch.Tensor):
+        return x / (1 + math.exp(-gate))
+    made: torch.Tensor = _Gated.apply(*torch.broadcast_tensors(x, gate))
+    return made
 
 
 def reduce(layer: op.Reduce) -> nn.Module:

@@ -155,7 +155,7 @@ class TorchCall(Call):
         """
         graph, paths, mine = self.graph, self.sources(value), self._owned(value)
         if not paths:
-            return graph.operand(value).node
+            return graph.computed(value)
         known = graph.owner(mine)
         if mine and known is None:
             (graph.store(mine) if is_tied else graph.own(mine, name))

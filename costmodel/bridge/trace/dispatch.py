@@ -18,7 +18,8 @@ from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt
 from costmodel.bridge.trace.call import Reader, TorchCall
 from costmodel.bridge.trace.constant_sizes import sizes_of
-from costmodel.bridge.trace.function_names import canonical
+from costmodel.bridge.trace.failures import misfit
+from costmodel.bridge.trace.function_names import PRODUCTS, canonical
 from costmodel.bridge.trace.signatures import bound
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
@@ -40,11 +41,24 @@ class Readers:
         reader, given = self.find(name), bound(func, args, options)
         if reader is None or given is None:
             return self.by_kernels(tracer, func, args, options)
-        result = tracer.run(func, args, options)
+        before = dict(tracer.nodes)
         try:
-            reader(TorchCall(tracer, name, args, options, result, given))
+            result = tracer.run(func, args, options)
+        except (RuntimeError, ValueError) as error:
+            if note := misfit(tracer, name, given):
+                error.add_note(note)
+            raise
+        call = TorchCall(tracer, name, args, options, result, given)
+        try:
+            reader(call)
         except NoRule:
             return self.by_kernels(tracer, func, args, options)
+        except CostModelError:
+            # What is computed once is no work of a sample, unless it is a product.
+            if name in PRODUCTS or not _is_stored(tracer, args, options):
+                raise
+            tracer.nodes = before
+            unknown(call)
         return result
 
     def sizes(
@@ -108,22 +122,30 @@ class Kernels(TorchDispatchMode):
 
     def _is_reached(self, args: Any, options: Any) -> bool:
         """Say whether a kernel depends on the input, or on a stored tensor."""
-        values = tree_flatten((args, options))[0]
-        return any(
-            isinstance(v, torch.Tensor) and isinstance(self.tracer.tensor(v), Traced)
-            for v in values
-        )
+        known = map(self.tracer.tensor, _tensors(args, options))
+        return any(isinstance(one, Traced) for one in known)
 
 
 class _MissingError(Exception):
     """A kernel has neither a reader nor a decomposition."""
 
 
+def _is_stored(tracer: Tracer, args: Any, options: Any) -> bool:
+    """Say whether a call reads no tensor that depends on the sample."""
+    known = map(tracer.tensor, _tensors(args, options))
+    return not any(isinstance(x, Traced) and x.layout.has_batch for x in known)
+
+
+def _tensors(args: Any, options: Any) -> Iterator[torch.Tensor]:
+    values = tree_flatten((args, options))[0]
+    return (value for value in values if isinstance(value, torch.Tensor))
+
+
 def unknown(call: TorchCall) -> None:
     """Record an operator without a rule; its outputs have PyTorch's sizes."""
     tracer = call.graph
     values = tree_flatten((call.args, call.options))[0]
-    known = [tracer.tensor(v) for v in values if isinstance(v, torch.Tensor)]
+    known = [tracer.tensor(value) for value in _tensors(call.args, call.options)]
     call.made = [v for v in tree_flatten(call.made)[0] if isinstance(v, torch.Tensor)]
     inputs = [found for found in known if isinstance(found, Traced)]
     given = [v.formula for v in values if isinstance(v, SizeInt)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -49,7 +50,8 @@ def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
     nn.Module.__call__ = call
     state = _random_states()
     try:
-        yield
+        with _uncompiled():
+            yield
     finally:
         if not tracer.draws and state != _random_states():
             tracer.draws.append("forward")
@@ -57,6 +59,14 @@ def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
         for place, before in kept:
             _put_back(place, before)
         _set_random_states(state)
+
+
+def _uncompiled() -> AbstractContextManager[Any]:
+    """Run what ``torch.compile`` made, of modules or functions, as it was written."""
+    if "torch._dynamo" not in sys.modules:
+        return nullcontext()
+    stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+    return stance
 
 
 @contextmanager

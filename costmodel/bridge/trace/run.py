@@ -22,6 +22,7 @@ from costmodel.bridge.importing.constraints import admits
 from costmodel.bridge.importing.graph import DEPTH, SIDES, Traced
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.trace.extremes import symbolic_builtins
+from costmodel.bridge.trace.failures import check_runnable, did_not_run
 from costmodel.bridge.trace.module_stack import following
 from costmodel.bridge.trace.readers import READERS
 from costmodel.bridge.trace.second_run import check_again, check_draws
@@ -69,13 +70,16 @@ def trace(
         raise CostModelError(
             f'trace: on_unknown {on_unknown!r} is not "raise" or "mark"'
         )
+    # What ``torch.compile`` returns holds the module.
+    module = getattr(module, "_orig_mod", module)
+    check_runnable(module, _title(module))
     shape, batch = _sample_shape(module, input), as_dim(batch, "trace: batch")
     # Sizes are told apart by their formulas, so a numeric batch is substituted last.
     count = N if isinstance(batch, int) else batch
     run = partial(_run, module, shape, count, marks=on_unknown == "mark")
     title = name or _title(module)
     samples = _samples(shape, batch)
-    network, tracer = _found(run, samples, title, count, check=check)
+    network, tracer = _found(run, samples, title, (count, *shape), check=check)
     _warn_unused(module, tracer)
     return network.bind({N: batch}) if isinstance(batch, int) else network
 
@@ -116,12 +120,13 @@ def _found(
     run: Callable[..., tuple[Tracer, list[str]]],
     samples: Iterable[Mapping[sympy.Symbol, int]],
     title: str,
-    batch: Dim,
+    sizes: Sequence[Dim],
     *,
     check: bool,
 ) -> tuple[Network, Tracer]:
     """Return the network of the first sample whose conditions admit the usual size."""
-    tried: list[str] = []
+    batch, *shape = sizes
+    tried: list[tuple[str, Exception]] = []
     refused: CostModelError | None = None
     fallback: tuple[Network, Tracer] | None = None
     for values in samples:
@@ -132,7 +137,7 @@ def _found(
             refused = refused or error
             continue
         except Exception as error:  # noqa: BLE001 - whatever the module raises
-            tried.append(f"{_at(values)}: {_first_line(error)}")
+            tried.append((_at(values), error))
             continue
         network = _network(tracer, outputs, title, batch)
         if check:
@@ -143,22 +148,12 @@ def _found(
         # Code may branch on sizes: the branch of the usual size is wanted.
         fallback = fallback or (network, tracer)
     if fallback is None:
-        reasons = "; ".join(tried[:3])
-        nowhere = (
-            f"trace: {title} runs at no size tried: {reasons}; input is the shape of "
-            "one sample, without its batch"
-        )
-        raise refused or CostModelError(nowhere)
+        raise refused or did_not_run(title, shape, tried)
     return fallback
 
 
 def _title(module: nn.Module) -> str:
     return type(module).__name__
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else ''}"
 
 
 def _at(values: Mapping[sympy.Symbol, int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import torch
@@ -130,6 +130,20 @@ class TraceGraph(Graph):
             found = Constant(tuple(formula_of(s) for s in value.shape))
         return self._parameter(value, found)
 
+    def computed(self, value: torch.Tensor) -> str:
+        """Return the node of a weight that is computed from stored tensors.
+
+        A node that computes, such as a product, may have weights of its own: its result
+        gets a node that has none.
+        """
+        found = self.operand(value)
+        if not self.nodes[found.node].operator.is_unbatched:
+            made_of, name = (found.node,), self.name("derived", is_step=True)
+            name = self.emit_derived(found.shape, made_of, name, found.layout)
+            self.know(value, replace(found, node=name))
+            return name
+        return found.node
+
     def _parameter(self, value: torch.Tensor, constant: Constant) -> Traced:
         name = self._parameters.get(id(value))
         sizes = constant.sizes
@@ -189,7 +203,8 @@ def is_leaf(module: nn.Module | None) -> bool:
     home = type(module).__module__
     if module is None or home == "costmodel.bridge.compile.modules":
         return module is not None
-    return home.startswith("torch.nn.modules") and not any(module.children())
+    is_alone = next(module.children(), None) is None
+    return home.startswith("torch.nn.modules") and is_alone
 
 
 def leaves(value: Any) -> Iterator[Any]:

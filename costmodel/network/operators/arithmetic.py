@@ -32,6 +32,8 @@ class Operation:
     """The most tensors that it takes; n tensors need n − 1 operations per result."""
     numbers: int = 1
     """The number of scalars that it takes beside one tensor."""
+    is_truth: bool = False
+    """Whether its result is true or false, and so has no derivative."""
 
     @property
     def needs_number(self) -> bool:
@@ -46,17 +48,19 @@ ARITHMETIC: dict[str, Operation] = {
     "subtract": Operation(tally=Tally(add=1), torch="operator.sub", runtime="add"),
     "multiply": Operation(
         tally=Tally(mul=1), torch="operator.mul", runtime="multiply"),
+    "gated": Operation(tally=Tally(exp=1, add=1, div=1, mul=1), runtime="sigmoid",
+                       torch="costmodel.bridge.compile.functions.gated"),
     "divide": Operation(tally=Tally(div=1), torch="operator.truediv"),
     "power": Operation(tally=Tally(exp=1), torch="operator.pow", in_float32=True),
     "maximum": Operation(tally=Tally(compare=1), torch="torch.maximum"),
     "minimum": Operation(tally=Tally(compare=1), torch="torch.minimum"),
-    "comparison": Operation(tally=Tally(compare=1)),
-    "equal": Operation(tally=Tally(compare=1), torch="torch.eq"),
-    "not_equal": Operation(tally=Tally(compare=1), torch="torch.ne"),
-    "less": Operation(tally=Tally(compare=1), torch="torch.lt"),
-    "less_equal": Operation(tally=Tally(compare=1), torch="torch.le"),
-    "greater": Operation(tally=Tally(compare=1), torch="torch.gt"),
-    "greater_equal": Operation(tally=Tally(compare=1), torch="torch.ge"),
+    "comparison": Operation(tally=Tally(compare=1), is_truth=True),
+    "equal": Operation(tally=Tally(compare=1), torch="torch.eq", is_truth=True),
+    "not_equal": Operation(tally=Tally(compare=1), torch="torch.ne", is_truth=True),
+    "less": Operation(tally=Tally(compare=1), torch="torch.lt", is_truth=True),
+    "less_equal": Operation(tally=Tally(compare=1), torch="torch.le", is_truth=True),
+    "greater": Operation(tally=Tally(compare=1), torch="torch.gt", is_truth=True),
+    "greater_equal": Operation(tally=Tally(compare=1), torch="torch.ge", is_truth=True),
     "reverse_subtract": Operation(tally=Tally(add=1), torch="operator.sub", most=1),
     "reverse_divide": Operation(
         tally=Tally(div=1), torch="operator.truediv", in_float32=True, most=1),
@@ -66,8 +70,8 @@ ARITHMETIC: dict[str, Operation] = {
         tally=Tally(compare=2), torch="torch.clamp", most=1, numbers=2),
 }
 # fmt: on
-"""Operations by name. ``comparison`` stands for any comparison; ``reverse`` has the
-number in front; ``clamp`` keeps a tensor between two numbers."""
+"""Operations by name. ``comparison`` stands for any; ``reverse`` has the number in
+front; ``clamp`` keeps a tensor between two; ``gated`` is x·σ(y) (arXiv:1612.08083)."""
 
 
 @final

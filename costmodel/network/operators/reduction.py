@@ -20,17 +20,17 @@ from costmodel.network.shape import Shape
 REDUCTIONS: dict[str, Callable[[Dim, Dim], Tally]] = {
     "sum": lambda n, m: Tally(add=n - m),
     "mean": lambda n, m: Tally(add=n - m, div=m),
-    "max": lambda n, m: Tally(compare=n - m),
-    "min": lambda n, m: Tally(compare=n - m),
+    **dict.fromkeys(("max", "min", "max_indexed", "min_indexed"),
+                    lambda n, m: Tally(compare=n - m)),
     "prod": lambda n, m: Tally(mul=n - m),
     "norm": lambda n, m: Tally(mul=n, add=n - m, exp=m),
     "var": lambda n, m: Tally(add=3 * n - 2 * m, mul=n, div=2 * m),
     "std": lambda n, m: Tally(add=3 * n - 2 * m, mul=n, div=2 * m, exp=m),
-}
+}  # fmt: skip
 """The operations of reducing n elements to m, by definition.
 
 A sum of n/m elements has one addition less. The variance takes the mean, centres,
-squares, and takes the mean again; the norm is Euclidean.
+squares, and takes the mean again; ``indexed`` extremes come with their places.
 """
 
 

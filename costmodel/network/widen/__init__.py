@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
+import networkx as nx
 import sympy
 
 from costmodel.algebra.extent import Extent
@@ -110,6 +111,15 @@ def _share(
 ) -> None:
     """Join the widths of two nodes that use the same weights."""
     one, other = (network[name] for name in pair)
+    if one.operator.kind != other.operator.kind:
+        why = f'has the weights of {other.operator.kind} "{other.name}"'
+        for name in (one.name, *one.inputs, other.name, *other.inputs):
+            for axis in found[name].axes:
+                sets.refuse(axis, one, why)
+        if other.name in network.unbatched:
+            for name in nx.ancestors(network.graph, other.name):
+                sets.keep(found[name].axes)
+        return
     ends = [(one.name, other.name), *zip(one.inputs, other.inputs, strict=True)]
     for mine, its in ends:
         sides = zip(

@@ -23,8 +23,9 @@ def conv(call: Call) -> None:
         raise NoRule
     stride, dilation = call.ints("stride", axes, 1), call.ints("dilation", axes, 1)
     groups = int(call.get("groups", 1))
+    _require_samples(call, x, axes)
     x = call.fitting(x, 1, fan_in * groups)
-    x, padding = padded(call, x, kernel, stride, dilation)
+    x, padding = padded(call, x, kernel, stride, dilation, keeps_common=True)
     layer = op.Conv(
         filters, tuple(kernel), stride, padding, dilation, groups, bias is not None
     )
@@ -41,6 +42,7 @@ def conv_transpose(call: Call) -> None:
     if pads[0] != pads[1]:
         raise NoRule
     groups = int(call.get("groups", 1))
+    _require_samples(call, x, axes)
     x = call.fitting(x, 1, fan_in)
     layer = op.ConvTranspose(
         each * groups,
@@ -53,6 +55,15 @@ def conv_transpose(call: Call) -> None:
         bias is not None,
     )
     call.layer(layer, x, weight, bias)
+
+
+def _require_samples(call: Call, x: Traced, axes: int) -> None:
+    """Refuse a batch of stored maps, such as a weight that is convolved itself."""
+    if x.layout.batch_axis is None and len(x.sizes) == axes + 2:
+        raise call.refuse(
+            "its operand is made of stored tensors alone, and its first axis is no "
+            "batch of samples; no rule counts that"
+        )
 
 
 def linear(call: Call) -> None:
@@ -83,10 +94,13 @@ def padded(
     kernel: Sequence[Dim],
     stride: Sequence[Dim],
     dilation: Sequence[Dim],
+    *,
+    keeps_common: bool = False,
 ) -> tuple[Traced, tuple[Dim, ...]]:
     """Return the operand and a padding that is equal at both ends.
 
-    Padding that differs, or depends on the size, becomes a node before.
+    Padding that differs, or depends on the size, becomes a node before: all of it, or
+    with ``keeps_common`` what one end has more than the other, as in PyTorch.
     """
     pads = call.pads(len(kernel))
     none = (0,) * len(kernel)
@@ -108,6 +122,13 @@ def padded(
         before, after = (less, more) if pads == "after" else (more, less)
     if before == after:
         return x, before
+    if keeps_common:
+        both = tuple(map(min, before, after))
+        before, after = (
+            tuple(n - m for n, m in zip(ends, both, strict=True))
+            for ends in (before, after)
+        )
+        return pad_map(call, x, (before, after)), both
     return pad_map(call, x, (before, after)), none
 
 

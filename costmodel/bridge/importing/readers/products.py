@@ -44,6 +44,8 @@ def einsum(call: Call, equation: object, operands: list[Traced]) -> None:
     if len(operands) != 2 or not isinstance(equation, str) or "..." in equation:
         raise NoRule
     a, b = operands
+    if not (a.layout.has_batch or b.layout.has_batch):
+        raise call.refuse("no rule counts an equation of stored tensors alone")
     layer = op.Einsum(equation.replace(" ", ""))
     call.result(layer, a, b, layout=_lead(a, b).layout)
 

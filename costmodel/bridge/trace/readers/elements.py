@@ -142,7 +142,8 @@ def extreme(operation: str) -> Reader:
             return
         if dim is None:
             raise NoRule
-        made = reduced(call, operation, dim, keep=bool(call.get("keepdim", False)))
+        keep = bool(call.get("keepdim", False))
+        made = reduced(call, f"{operation}_indexed", dim, keep=keep)
         # The places of the extremes come with them.
         call.graph.know(call.made[1], made)
 

@@ -11,7 +11,7 @@ from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import products, views
 from costmodel.bridge.importing.readers.layers import dense
 from costmodel.bridge.importing.readers.parts import part
-from costmodel.bridge.importing.readers.pointwise import applied, by_number, tensors
+from costmodel.bridge.importing.readers.pointwise import by_number, tensors
 from costmodel.bridge.trace.call import Reader, TorchCall
 
 
@@ -30,23 +30,41 @@ def _matmul(call: TorchCall, left: Any, right: Any) -> None:
     if is_stored and len(call.sources(right)) == 1:
         read, features = call.lengths(right)
         dense(call, call.operand(left), (read, features), right)
-    else:
-        products.matmul(call, call.operand(left), call.operand(right))
+        return
+    a, b = call.operand(left), call.operand(right)
+    if len(a.sizes) == len(b.sizes) == 1:
+        raise NoRule
+    if len(a.sizes) == 1:
+        last = len(b.sizes) - 1
+        order = [*range(last - 1), last, last - 1]
+        a, b = views.permuted(call, b, order, is_step=True), a
+    if len(b.sizes) > 1:
+        products.matmul(call, a, b)
+        return
+    column = call.view(b, (*b.sizes, size(1)))
+    made = products.matmul(call, a, column, is_step=True)
+    views.without(call, made, {len(made.sizes) - 1})
 
 
 def addmm(call: TorchCall) -> None:
-    """Read bias + x·w."""
+    """Read β·input + α·a·b: a linear layer if the input is a stored bias."""
     bias, weight = call.get("input"), call.get("mat2")
-    if any(call.is_traced(v) for v in (bias, weight)) or bias.dim() != 1:
-        raise NoRule
+    is_plain = call.get("beta", 1) == call.get("alpha", 1) == 1
+    if not is_plain or any(map(call.is_traced, (bias, weight))) or bias.dim() != 1:
+        _added(call, call.x("mat1"), call.x("mat2"))
+        return
     read, features = call.lengths(weight)
     dense(call, call.x("mat1"), (read, features), weight, bias)
 
 
 def baddbmm(call: TorchCall) -> None:
     """Read β·input + α·a·b."""
+    _added(call, call.x("batch1"), call.x("batch2"))
+
+
+def _added(call: TorchCall, a: Traced, b: Traced) -> None:
+    """Append β·input + α·a·b."""
     beta, alpha = call.get("beta", 1), call.get("alpha", 1)
-    a, b = call.x("batch1"), call.x("batch2")
     made = products.matmul(call, a, b, is_step=alpha != 1 or bool(beta))
     if alpha != 1:
         made = by_number(call, "multiply", made, repr(float(alpha)))
@@ -109,10 +127,9 @@ def glu(call: TorchCall) -> None:
     x = call.x()
     axis = call.get("dim", -1) % len(x.sizes)
     half = x.sizes[axis] // 2
-    if x.sizes[axis].constant is None:
-        raise NoRule
+    call.equal(x.sizes[axis], half * 2, "its halves have to be equal")
     first, second = (part(call, x, axis, half * i, half) for i in range(2))
-    tensors(call, "multiply", first, applied(call, "sigmoid", second, is_step=True))
+    tensors(call, "gated", first, second)
 
 
 PRODUCTS: dict[str, Reader] = {
