@@ -245,9 +245,7 @@ class Network:
         for node in self.nodes:
             if id(node.operator) not in known:
                 known[id(node.operator)] = bound(node, exact_values)
-        layers = (
-            (n.name, known[id(n.operator)], n.inputs, n.form) for n in self.nodes
-        )
+        layers = ((n.name, known[id(n.operator)], n.inputs, n.form) for n in self.nodes)
         return Network.assemble(
             layers, self.outputs, self.name, batch, needed, self.shared
         )

@@ -102,7 +102,9 @@ def test_torchvisions_own_modules_have_the_recorded_numbers(name: str) -> None:
     theirs = {tool: COUNTS[tool][name]["torchvision"] for tool in COUNTS}
     assert theirs == {tool: ours(net, tool) for tool in COUNTS}
     assert theirs == {tool: ours(read, tool) for tool in COUNTS}
-    assert theirs == {tool: ours(Network.from_json(read.to_json()), tool) for tool in COUNTS}
+    assert theirs == {
+        tool: ours(Network.from_json(read.to_json()), tool) for tool in COUNTS
+    }
 
 
 def test_the_recorded_networks_have_every_operator() -> None:

@@ -65,7 +65,12 @@ class CountedRow(Protocol):
 _NUMBERED = {kind: place for place, kind in enumerate([*FUNCTIONS, *OPERATORS])}
 """The order of kinds that share one rule."""
 
-NOT_SEEN = Rule("", "", "not seen", "It looks for other forms than the one in which code writes this.")
+NOT_SEEN = Rule(
+    "",
+    "",
+    "not seen",
+    "It looks for other forms than the one in which code writes this.",
+)
 
 
 def find(name: str) -> Convention:

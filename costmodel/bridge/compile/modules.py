@@ -14,19 +14,19 @@ def subclass(module: nn.Module) -> nn.Module:
     Counters that hook PyTorch's own classes do not see it; the function that it calls
     is called by name.
     """
-    module.__class__ = _subclass(type(module))
+    module.__class__ = _subclass(type(module).__name__)
     return module
 
 
 @cache
-def _subclass(of: type[nn.Module]) -> type[nn.Module]:
-    return type(f"{of.__name__}Subclass", (of,), {"__module__": __name__})
+def _subclass(name: str) -> type[nn.Module]:
+    return type(f"{name}Subclass", (getattr(nn, name),), {"__module__": __name__})
 
 
 def __getattr__(name: str) -> type[nn.Module]:
     """Return a subclass by its name, as pickle asks for it."""
-    base = getattr(nn, name.removesuffix("Subclass"), None)
-    if base is None or not name.endswith("Subclass"):
+    base = name.removesuffix("Subclass")
+    if base == name or not hasattr(nn, base):
         raise AttributeError(name)
     return _subclass(base)
 

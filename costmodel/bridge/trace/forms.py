@@ -71,16 +71,16 @@ def _noted(function: Callable[..., Any]) -> Callable[..., Any]:
     return noted
 
 
-def state(
-    tracer: TraceGraph, added: int, name: str, values: Iterable[object]
-) -> None:
+def state(tracer: TraceGraph, added: int, name: str, values: Iterable[object]) -> None:
     """Give the nodes that a call added its form; ``values`` are its arguments."""
     form = _form(tracer, values)
     for place, node in enumerate(list(islice(reversed(tracer.nodes.values()), added))):
         if not node.inputs or isinstance(node.operator, op.Derived):
             continue
         # Of functions that multiply and add on the way, none is called for that.
-        is_part = isinstance(node.operator, op.Arithmetic) and (place or name not in SUMS)
+        is_part = isinstance(node.operator, op.Arithmetic) and (
+            place or name not in SUMS
+        )
         part = "method" if is_part and form == "function" else form
         tracer.nodes[node.name] = replace(node, form=part)
 

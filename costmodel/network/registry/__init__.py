@@ -225,7 +225,7 @@ def _build(name: str, options: tuple[tuple[str, Any], ...]) -> Network:
     except CostModelError as error:
         raise CostModelError(f"{name}: {error}") from error
     ends = [result] if isinstance(result, Value) else result
-    variant = given.get("variant", preset.get("variant"))
+    variant = str(given.get("variant", preset.get("variant")))
     return network(*ends, name=name, written=chosen.written.get(variant))
 
 
