@@ -95,7 +95,9 @@ def test_the_form_of_a_call_is_kept(call: str) -> None:
 @FEWER
 @given(networks().flatmap(in_forms))
 def test_every_way_of_making_a_network_again_keeps_its_forms(net: Network) -> None:
-    sides = {symbol: 2 * symbol for symbol in (cm.H, cm.W) if symbol in net.free_symbols}
+    sides = {
+        symbol: 2 * symbol for symbol in (cm.H, cm.W) if symbol in net.free_symbols
+    }
     for made in (
         Network.from_json(net.to_json()), Network.from_graph(net.graph),
         net.bind(sides), cm.widen(net, 1),
@@ -130,7 +132,8 @@ def test_old_files_are_of_modules_and_unknown_forms_are_refused() -> None:
     assert '"form": "method"' in text
     assert "form" not in plain.to_json()
     with pytest.raises(
-        CostModelError, match=r"^relu at \"relu1\": form 'macro' is none of module, func"
+        CostModelError,
+        match=r"^relu at \"relu1\": form 'macro' is none of module, func",
     ):
         Network.from_json(text.replace("method", "macro"))
     with pytest.raises(CostModelError, match=r"form \['module'\] is none of"):
