@@ -33,6 +33,7 @@ class Norm(nn.LayerNorm):
     """A normalization of torchvision's and timm's kind: channels come first."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalize the channels at each position."""
         x = x.permute(0, 2, 3, 1)
         x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
         return x.permute(0, 3, 1, 2)
@@ -47,34 +48,34 @@ CALLS: dict[str, tuple[Callable[[Any, torch.Tensor], Any], str, str]] = {
     "nn.Conv2d": (lambda m, x: m.conv(x), "conv", "module"),
     "a ReLU of one's own": (lambda m, x: m.own(x), "relu", "function"),
     "a LayerNorm of one's own": (lambda m, x: m.norm(x), "layer_norm", "subclass"),
-    "F.relu": (lambda m, x: F.relu(x), "relu", "function"),
-    "F.relu in place": (lambda m, x: F.relu(x, inplace=True), "relu", "function"),
-    "F.relu_": (lambda m, x: F.relu_(x), "relu", "method"),
-    "F.relu by its name": (lambda m, x: imported(x), "relu", "method"),
-    "torch.relu": (lambda m, x: torch.relu(x), "relu", "method"),
-    "x.relu": (lambda m, x: x.relu(), "relu", "method"),
+    "F.relu": (lambda _, x: F.relu(x), "relu", "function"),
+    "F.relu in place": (lambda _, x: F.relu(x, inplace=True), "relu", "function"),
+    "F.relu_": (lambda _, x: F.relu_(x), "relu", "method"),
+    "F.relu by its name": (lambda _, x: imported(x), "relu", "method"),
+    "torch.relu": (lambda _, x: torch.relu(x), "relu", "method"),
+    "x.relu": (lambda _, x: x.relu(), "relu", "method"),
     "F.conv2d": (lambda m, x: F.conv2d(x, m.conv.weight), "conv", "function"),
     "torch.conv2d": (lambda m, x: torch.conv2d(x, m.conv.weight), "conv", "method"),
-    "F.max_pool2d": (lambda m, x: F.max_pool2d(x, 2), "max_pool", "function"),
-    "torch.max_pool2d": (lambda m, x: torch.max_pool2d(x, 2), "max_pool", "method"),
-    "F.avg_pool2d": (lambda m, x: F.avg_pool2d(x, 2), "avg_pool", "function"),
+    "F.max_pool2d": (lambda _, x: F.max_pool2d(x, 2), "max_pool", "function"),
+    "torch.max_pool2d": (lambda _, x: torch.max_pool2d(x, 2), "max_pool", "method"),
+    "F.avg_pool2d": (lambda _, x: F.avg_pool2d(x, 2), "avg_pool", "function"),
     "F.adaptive_max_pool2d with places": (
-        lambda m, x: F.adaptive_max_pool2d(x, 3, return_indices=True)[0],
+        lambda _, x: F.adaptive_max_pool2d(x, 3, return_indices=True)[0],
         "adaptive_max_pool", "function"),
-    "F.dropout": (lambda m, x: F.dropout(x), "dropout", "function"),
-    "F.softmax": (lambda m, x: F.softmax(x, 1), "softmax", "function"),
-    "x.softmax": (lambda m, x: x.softmax(1), "softmax", "method"),
-    "x + y": (lambda m, x: x + x, "add", "method"),
-    "x += y": (lambda m, x: x.__iadd__(x), "add", "method"),
-    "torch.add": (lambda m, x: torch.add(x, x), "add", "function"),
-    "x.add": (lambda m, x: x.add(x), "add", "function"),
-    "x * 2": (lambda m, x: 2 * x, "multiply", "method"),
-    "x.mul": (lambda m, x: x.mul(2), "multiply", "function"),
-    "torch.addcmul": (lambda m, x: torch.addcmul(x, x, x), "add", "method"),
-    "F.glu": (lambda m, x: F.glu(x, 1), "multiply", "method"),
-    "x @ y": (lambda m, x: x @ x, "matmul", "method"),
-    "x.matmul": (lambda m, x: x.matmul(x), "matmul", "function"),
-    "torch.matmul": (lambda m, x: torch.matmul(x, x), "matmul", "function"),
+    "F.dropout": (lambda _, x: F.dropout(x), "dropout", "function"),
+    "F.softmax": (lambda _, x: F.softmax(x, 1), "softmax", "function"),
+    "x.softmax": (lambda _, x: x.softmax(1), "softmax", "method"),
+    "x + y": (lambda _, x: x + x, "add", "method"),
+    "x += y": (lambda _, x: x.__iadd__(x), "add", "method"),
+    "torch.add": (lambda _, x: torch.add(x, x), "add", "function"),
+    "x.add": (lambda _, x: x.add(x), "add", "function"),
+    "x * 2": (lambda _, x: 2 * x, "multiply", "method"),
+    "x.mul": (lambda _, x: x.mul(2), "multiply", "function"),
+    "torch.addcmul": (lambda _, x: torch.addcmul(x, x, x), "add", "method"),
+    "F.glu": (lambda _, x: F.glu(x, 1), "multiply", "method"),
+    "x @ y": (lambda _, x: x @ x, "matmul", "method"),
+    "x.matmul": (lambda _, x: x.matmul(x), "matmul", "function"),
+    "torch.matmul": (lambda _, x: torch.matmul(x, x), "matmul", "function"),
 }  # fmt: skip
 
 
