@@ -93,6 +93,12 @@ def released(x: Value, channels: Dim, expansion: Dim) -> Value:
         "layer_normalization": "one normalization per block, over channels",
         "gelu": "one activation per block",
     },
+    written={
+        "torchvision": {
+            f"{place}.layer_norm1": "subclass"
+            for place in ("stem", *(f"stage{n}.reduction" for n in (2, 3, 4)), "head")
+        }
+    },
 )
 def convnext(
     x: Value,

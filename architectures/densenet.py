@@ -58,6 +58,12 @@ HALF = Rational(1, 2)
         "preact_resnet": "normalization and activation before convolution",
         "googlenet": "concatenated feature maps",
     },
+    written={
+        "torchvision": {
+            "adaptive_avg_pool": "function",
+            "head.relu1": "function",
+        }
+    },
 )
 def densenet(
     x: Value,

@@ -87,6 +87,7 @@ def auxiliary(x: Value, classes: Dim, unit: Unit, variant: str) -> Value:
         "network_in_network": "1×1 convolutions, and global average pooling",
         "alexnet": "local response normalization, overlapping pools, dropout",
     },
+    written={"torchvision": {"relu": "function"}},
 )
 def googlenet(
     x: Value,

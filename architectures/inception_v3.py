@@ -97,6 +97,14 @@ def auxiliary(x: Value, classes: Dim, width: Dim) -> Value:
         "bn_inception": "normalization of every layer, here of early classifiers too",
         "inception_v2": "modules of factorized kernels, and its reductions of the grid",
     },
+    written={
+        "torchvision": {
+            "relu": "function",
+            "avg_pool": "function",
+            "mixed_6a.max_pool1": "function",
+            "mixed_7a.max_pool1": "function",
+        }
+    },
 )
 def inception_v3(
     x: Value,

@@ -92,6 +92,7 @@ def mbconv(
         "mobilenet_v2": "inverted residuals as the searched block",
         "se_resnet": "squeeze and excitation, one of the searched choices",
     },
+    written={"torchvision": {"adaptive_avg_pool": "arithmetic"}},
 )
 def mnasnet(
     x: Value,

@@ -72,6 +72,7 @@ def inverted_residual(x: Value, channels: Dim, stride: int, expansion: Dim) -> V
         "mobilenet_v1": "depthwise separable convolutions, thinned by a multiplier",
         "resnet": "bottlenecks with shortcuts, turned inside out",
     },
+    written={"torchvision": {"adaptive_avg_pool": "function"}},
 )
 def mobilenet_v2(
     x: Value,

@@ -74,6 +74,7 @@ def unit(x: Value, channels: Dim, stride: int) -> Value:
         "shufflenet_v1": "depthwise units, and the shuffle",
         "densenet": "feature maps passed on and concatenated, not added",
     },
+    written={"torchvision": {"adaptive_avg_pool": "arithmetic"}},
 )
 def shufflenet_v2(
     x: Value,

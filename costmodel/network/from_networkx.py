@@ -8,11 +8,14 @@ from typing import TypeAlias
 import networkx as nx
 
 from costmodel.errors import CostModelError
+from costmodel.network.node import FORMS
 from costmodel.network.operator import Operator
 
 
-Layer: TypeAlias = tuple[str, Operator, tuple[str, ...]]
-"""A node's name, its operator, and the names of what it reads."""
+Layer: TypeAlias = (
+    tuple[str, Operator, tuple[str, ...]] | tuple[str, Operator, tuple[str, ...], str]
+)
+"""A node's name, its operator, the names of what it reads, and its form if given."""
 
 
 def layers_in_order(graph: nx.DiGraph) -> list[Layer]:
@@ -38,7 +41,10 @@ def layers_in_order(graph: nx.DiGraph) -> list[Layer]:
         cycle = [edge[0] for edge in nx.find_cycle(order)]
         path = " → ".join(map(str, [*cycle, cycle[0]]))
         raise CostModelError(f'node "{cycle[0]}": is on the cycle {path}') from None
-    return [(node, graph.nodes[node]["operator"], operands[node]) for node in names]
+    return [
+        (node, about["operator"], operands[node], about.get("form", FORMS[0]))
+        for node, about in ((name, graph.nodes[name]) for name in names)
+    ]
 
 
 def _operands(graph: nx.DiGraph, node: object) -> tuple[str, ...]:

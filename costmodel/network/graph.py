@@ -15,7 +15,7 @@ from costmodel.algebra.extent import resolve, substitute
 from costmodel.algebra.symbols import Dim, N
 from costmodel.errors import CostModelError, near
 from costmodel.network.bind import bound, check_batch, check_symbols, chosen_values
-from costmodel.network.from_networkx import layers_in_order
+from costmodel.network.from_networkx import Layer, layers_in_order
 from costmodel.network.node import Inference, Node, check_names, check_shared, make_node
 from costmodel.network.operator import Operator, Weights
 from costmodel.network.requirement import Requirement, settled
@@ -45,7 +45,7 @@ class Network:
     @classmethod
     def assemble(
         cls,
-        layers: Iterable[tuple[str, Operator, tuple[str, ...]]],
+        layers: Iterable[Layer],
         outputs: Iterable[str] | None = None,
         name: str = "network",
         batch: Dim = N,
@@ -54,6 +54,7 @@ class Network:
     ) -> Network:
         """Infer and check every shape of (name, operator, inputs) in topological order.
 
+        A fourth part is the form in which code writes the node, if that is known.
         ``outputs`` are by default the nodes that no other node reads. Constraints that
         hold at every size are left out; one that holds at none is an error.
         """
@@ -61,12 +62,12 @@ class Network:
         inference = Inference()
         # Analyses recognise equal layers by identity: equal operators are one object.
         same: dict[Operator, Operator] = {}
-        for layer, operator, inputs in layers:
+        for layer, operator, inputs, *form in layers:
             if isinstance(layer, str) and layer in nodes:
                 raise CostModelError(f'node "{layer}": the name is used twice')
             is_known = isinstance(operator, Operator)
             one = same.setdefault(operator, operator) if is_known else operator
-            nodes[layer] = make_node(layer, one, inputs, nodes, inference)
+            nodes[layer] = make_node(layer, one, inputs, nodes, inference, *form)
         return cls.of_nodes(nodes, outputs, name, batch, constraints, shared)
 
     @classmethod
@@ -135,7 +136,7 @@ class Network:
 
     @cached_property
     def graph(self) -> nx.DiGraph:
-        """The networkx graph, with ``operator``, ``inputs``, ``shape`` and ``scope``.
+        """The networkx graph: ``operator``, ``inputs``, ``form``, ``shape``, ``scope``.
 
         It is a frozen copy; to change the network, change a copy of it and give that to
         :meth:`from_graph`.
@@ -149,6 +150,7 @@ class Network:
                 node.name,
                 operator=node.operator,
                 inputs=node.inputs,
+                form=node.form,
                 shape=node.output,
                 scope=node.scope,
             )
@@ -243,7 +245,7 @@ class Network:
         for node in self.nodes:
             if id(node.operator) not in known:
                 known[id(node.operator)] = bound(node, exact_values)
-        layers = ((n.name, known[id(n.operator)], n.inputs) for n in self.nodes)
+        layers = ((n.name, known[id(n.operator)], n.inputs, n.form) for n in self.nodes)
         return Network.assemble(
             layers, self.outputs, self.name, batch, needed, self.shared
         )

@@ -12,6 +12,18 @@ from costmodel.network.operator import Operator
 from costmodel.network.shape import Shape
 
 
+FORMS = ("module", "function", "method", "subclass", "arithmetic")
+"""How code may write an operator; some tools count by it.
+
+``module``: PyTorch's own module, such as ``nn.ReLU()``; also what is not known.
+``function``: by the name that PyTorch has for it in ``torch.nn.functional`` or else in
+``torch``: ``F.relu(x)``, ``torch.add(x, y)``, ``x.add(y)``.
+``method``: any other call of it: ``x.relu()``, ``torch.relu(x)``, ``x + y``.
+``subclass``: a module of another class, which holds weights and calls the function.
+``arithmetic``: other operators that compute the same, as ``x.mean([2, 3])`` does.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A node: its name, its operator, the names of its operands, its output shape."""
@@ -20,6 +32,8 @@ class Node:
     operator: Operator
     inputs: tuple[str, ...]
     output: Shape
+    form: str = FORMS[0]
+    """How code writes it, of :data:`FORMS`; that changes none of its costs."""
 
     @property
     def scope(self) -> tuple[str, ...]:
@@ -58,6 +72,7 @@ def make_node(
     inputs: tuple[str, ...],
     known: Mapping[str, Node],
     inference: Inference,
+    form: str = FORMS[0],
 ) -> Node:
     """Return a node with its shape inferred; every error names the node."""
     if not (isinstance(name, str) and _NAME.fullmatch(name)):
@@ -78,12 +93,14 @@ def make_node(
     for source in inputs:
         if source not in known:
             raise at(kind, name, f'input "{source}" is missing from the graph')
+    if form not in FORMS:
+        raise at(kind, name, f"form {form!r} is none of {', '.join(FORMS)}")
     shapes = tuple([known[source].output for source in inputs])
     try:
         output = inference.output(operator, shapes)
     except CostModelError as error:
         raise at(kind, name, str(error)) from None
-    return Node(name, operator, tuple(inputs), output)
+    return Node(name, operator, tuple(inputs), output, form)
 
 
 def check_names(nodes: Mapping[str, Node]) -> None:

@@ -24,7 +24,6 @@ from costmodel.algebra.rounding import counted_in_doubles
 from costmodel.algebra.symbols import Dim, H, N, W, is_equal
 from costmodel.analysis.conventions import (
     CONVENTIONS,
-    TORCHVISION_WRITES,
     Convention,
     Rule,
 )
@@ -40,11 +39,19 @@ from costmodel.network.build import (
     subsample,
 )
 from costmodel.network.graph import Network
-from costmodel.network.registry import find
 from costmodel.testing import input_sizes, networks
 from tests.drawn import bound_networks
 from tests.model_zoo.test_torchvision import NAMES
-from tests.peers.networks import COUNTED, KNOWN, PYCLS, UNCOUNTED, known
+from tests.peers.networks import (
+    COUNTED,
+    KNOWN,
+    ORIGINALS,
+    PYCLS,
+    UNCOUNTED,
+    in_modules,
+    known,
+    original,
+)
 from tests.peers.record import RECORD
 from tests.peers.tools import COUNTERS
 from tests.zoo import torchvision_models, torchvision_network
@@ -54,11 +61,9 @@ FEWER = settings(max_examples=settings().max_examples // 2)
 COUNTS = json.loads(RECORD.read_text(encoding="utf-8"))["counts"]
 
 
-def ours(net: Network, tool: str, *, of_torchvision: bool = False) -> Dim:
+def ours(net: Network, tool: str) -> Dim:
     """Return what we say that a tool counts; calflops and DeepSpeed count alike."""
-    written = TORCHVISION_WRITES.get(find(net.name).family) if of_torchvision else None
-    convention = {"calflops": "deepspeed"}.get(tool, tool)
-    return costs(net).flops(convention, written=written)
+    return costs(net).flops({"calflops": "deepspeed"}.get(tool, tool))
 
 
 @cache
@@ -87,9 +92,19 @@ def test_every_function_has_a_rule_or_a_written_zero(
 @pytest.mark.parametrize("tool", COUNTS)
 @pytest.mark.parametrize("name", KNOWN)
 def test_torchvisions_networks_have_the_recorded_numbers(tool: str, name: str) -> None:
-    theirs = COUNTS[tool][name]
-    assert theirs["compiled"] == ours(known(name), tool)
-    assert theirs["torchvision"] == ours(known(name), tool, of_torchvision=True)
+    assert COUNTS[tool][name]["compiled"] == ours(in_modules(known(name)), tool)
+
+
+@pytest.mark.parametrize("name", ORIGINALS)
+def test_torchvisions_own_modules_have_the_recorded_numbers(name: str) -> None:
+    net = original(name)
+    read = cm.trace(torchvision_network(name), net.inputs[0].output.sizes, batch=1)
+    theirs = {tool: COUNTS[tool][name]["torchvision"] for tool in COUNTS}
+    assert theirs == {tool: ours(net, tool) for tool in COUNTS}
+    assert theirs == {tool: ours(read, tool) for tool in COUNTS}
+    assert theirs == {
+        tool: ours(Network.from_json(read.to_json()), tool) for tool in COUNTS
+    }
 
 
 def test_the_recorded_networks_have_every_operator() -> None:
@@ -123,8 +138,8 @@ def test_means_in_arithmetic_are_not_seen(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fvcore and PyTorch warn of each other
         theirs = COUNTERS["fvcore"](module, (1, 3, 97, 129))
-    assert theirs == ours(net, "fvcore", of_torchvision=True)
-    assert theirs < ours(net, "fvcore")
+    assert theirs == ours(net, "fvcore")
+    assert theirs < ours(in_modules(net), "fvcore")
 
 
 # Totals that were measured, and the quantities that they are made of.

@@ -66,9 +66,9 @@ def test_what_is_no_module_is_not_seen_by_hooks(
 def test_a_form_or_a_word_that_is_not_there_is_refused() -> None:
     counts = cm.cost(pooled())
     with pytest.raises(
-        CostModelError, match=r"^written: relu = 'method' is none of module, function,"
+        CostModelError, match=r"^written: relu = 'macro' is none of module, function,"
     ):
-        counts.flops("thop", written={"relu": "method"})
+        counts.flops("thop", written={"relu": "macro"})
     with pytest.raises(
         CostModelError, match=r'^written: no layer, scope or operator "tail"$'
     ):

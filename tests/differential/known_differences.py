@@ -77,6 +77,8 @@ _ALL_OF_IT = "all of a tensor, as a part or expanded, had a gradient of its own"
 _ALONG = "operators that leave the image's positions alone were refused"
 _ONE_IMAGE = "a network of a row was said to take no image"
 
+_BY_NAME = "ptflops and DeepSpeed count torch.add and torch.mul, called by name"
+
 _ONE = r"^\([^,]*,\)$|^\[\[[^\[\]]*\]\]$|^\(\([^()]*\),\)$|^\[[^,]*\]$"
 """A tuple or list of one number, or of one window."""
 
@@ -135,6 +137,8 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
           then=r'sees the whole input, through \\?"einsum', now=ANSWERED),
     Known(_SUMLESS, f"{_FIELD}text of refusal$", r"/(stride|offset)$",
           'sees the whole input, through "einsum', "sees the whole input"),
+    # Forms.
+    Known(_BY_NAME, "^flops otherwise: value$", "/function/(ptflops|deepspeed)$"),
     # Widths.
     Known("a width was written with symbols that cancel", "^widened: symbols$"),
     Known(_PADS, "^widened: value$", "^tensors "),

@@ -23,6 +23,10 @@ FAMILIES = ("vgg11_bn", "resnet18", "resnext50_32x4d", "wide_resnet50_2", "mnasn
 """One of each other family of torchvision, counted at an odd size."""
 
 
+ORIGINALS = (*KNOWN, *FAMILIES, "convnext_tiny", "mobilenet_v3_large")
+"""All of torchvision's networks that are counted as it writes them."""
+
+
 ACTIVATIONS = ("relu", "relu6", "sigmoid", "silu", "tanh", "scaled_tanh",
                "hardsigmoid", "hardswish", "hardtanh")  # fmt: skip
 """Functions that stand in the network of maps; the others in that of tensors."""
@@ -37,6 +41,18 @@ def known(name: str, size: tuple[int, int] | None = None) -> Network:
     theirs = "variant" in cm.architectures()[name].options
     variant = {"variant": "torchvision"} if theirs else {}
     return cm.load(name, resolution=size or side, batch=1, **variant)
+
+
+def original(name: str) -> Network:
+    """Return torchvision's variant at the size at which its own module is counted."""
+    return known(name, None if name in KNOWN else (97, 129))
+
+
+def in_modules(net: Network) -> Network:
+    """Return a network that is all modules, however its code writes it."""
+    layers = ((node.name, node.operator, node.inputs) for node in net.nodes)
+    rest = net.batch, net.constraints, net.shared
+    return Network.assemble(layers, net.outputs, net.name, *rest)
 
 
 def maps(batch: int) -> Network:

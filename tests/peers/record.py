@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from costmodel.network.graph import Network
-from tests.peers.networks import COUNTED, KNOWN, known
+from tests.peers.networks import COUNTED, KNOWN, ORIGINALS, in_modules, known, original
 from tests.peers.process import PACKAGES, Peer
 from tests.peers.tools import COUNTERS
 
@@ -25,15 +25,16 @@ def input_size(network: Network) -> tuple[int, ...]:
 
 def counts(tool: str) -> dict[str, dict[str, int]]:
     """Return what a tool counts of networks, compiled and as torchvision has them."""
-    networks = {name: known(name) for name in KNOWN} | COUNTED
+    networks = {name: in_modules(known(name)) for name in KNOWN} | COUNTED
     found: dict[str, dict[str, int]] = {}
     with Peer(tool) as peer:
         for name, network in networks.items():
             size = input_size(network)
             compiled = peer.count(network=network.to_json(), size=size)
             found[name] = {"compiled": compiled}
-            if name in KNOWN:
-                found[name]["torchvision"] = peer.count(torchvision=name, size=size)
+        for name in ORIGINALS:
+            counted = peer.count(torchvision=name, size=input_size(original(name)))
+            found.setdefault(name, {})["torchvision"] = counted
     return found
 
 

@@ -17,13 +17,15 @@ import costmodel as cm
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.testing.forms import in_forms
 from tests.analysis.test_conventions import ours
 from tests.bridge.test_laws import bound_networks
 from tests.peers.layers import LAYER_COUNTERS
-from tests.peers.networks import COUNTED, FAMILIES, KNOWN, PYCLS, known
+from tests.peers.networks import COUNTED, KNOWN, ORIGINALS, PYCLS, known, original
 from tests.peers.process import Peer, missing
 from tests.peers.record import input_size
 from tests.peers.tools import COUNTERS
+from tests.zoo import torchvision_network
 
 
 HERE = ("fvcore", "torch")
@@ -83,16 +85,28 @@ def test_torchvisions_network_has_the_tools_own_number(
 ) -> None:
     net = known(name)
     counted = counter.count(torchvision=name, size=input_size(net))
-    assert counted == ours(net, counter.tool, of_torchvision=True)
+    assert counted == ours(net, counter.tool)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_of_torchvision_is_written_as_we_say(
-    hooking: Peer, name: str
+@pytest.mark.parametrize("name", ORIGINALS)
+def test_every_family_of_torchvision_is_written_as_we_say_and_read(
+    counter: Peer, name: str
 ) -> None:
-    net = known(name, (97, 129))
-    counted = hooking.count(torchvision=name, size=input_size(net))
-    assert counted == ours(net, hooking.tool, of_torchvision=True)
+    net = original(name)
+    module, size = torchvision_network(name), net.inputs[0].output.sizes
+    counted = counter.count(torchvision=name, size=input_size(net))
+    assert counted == ours(net, counter.tool)
+    assert counted == ours(cm.trace(module, size, batch=1), counter.tool)
+
+
+@FIFTY
+@given(bound_networks().flatmap(in_forms))
+def test_a_network_in_any_forms_has_the_tools_own_number(
+    counter: Peer, net: Network
+) -> None:
+    assume(counter.tool != "calflops" or cm.cost(net).parameters)
+    counted = counter.count(network=net.to_json(), size=input_size(net))
+    assert counted == ours(net, counter.tool)
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from costmodel.analysis.conventions.counting import Item, count, find, itemize
-from costmodel.analysis.conventions.rule import FORMS, Convention, Rule
-from costmodel.analysis.conventions.tables import CONVENTIONS, TORCHVISION_WRITES
+from costmodel.analysis.conventions.rule import Convention, Rule
+from costmodel.analysis.conventions.tables import CONVENTIONS
 
 
 __all__ = [
     "CONVENTIONS",
-    "FORMS",
-    "TORCHVISION_WRITES",
     "Convention",
     "Item",
     "Rule",

@@ -10,11 +10,12 @@ from costmodel.algebra.count import Count, added
 from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally, total
 from costmodel.analysis.conventions.quantities import RuleInput, evaluate
-from costmodel.analysis.conventions.rule import FORMS, Convention, Rule
+from costmodel.analysis.conventions.rule import Convention, Rule
 from costmodel.analysis.conventions.tables import CONVENTIONS
 from costmodel.errors import CostModelError, known_are
+from costmodel.network.building.builder import forms_of
 from costmodel.network.node import Node
-from costmodel.network.operators import FUNCTIONS, OPERATORS, functions, operators
+from costmodel.network.operators import FUNCTIONS, OPERATORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,12 @@ class CountedRow(Protocol):
 _NUMBERED = {kind: place for place, kind in enumerate([*FUNCTIONS, *OPERATORS])}
 """The order of kinds that share one rule."""
 
-NOT_SEEN = Rule("", "", "not seen", "It hooks modules, and sees nothing else.")
+NOT_SEEN = Rule(
+    "",
+    "",
+    "not seen",
+    "It looks for other forms than the one in which code writes this.",
+)
 
 
 def find(name: str) -> Convention:
@@ -149,7 +155,7 @@ def _layers(
 ) -> Iterator[tuple[RuleInput, str, int]]:
     """Return distinct layers, the form they are written in, and their number."""
     outputs = {row.node.name: row.node.output for row in rows}
-    forms = _forms([row.node for row in rows], written)
+    forms = forms_of([row.node for row in rows], written)
     found: dict[tuple[object, ...], tuple[RuleInput, str, int]] = {}
     for row in rows:
         if row.sample.is_unknown:
@@ -165,23 +171,3 @@ def _layers(
         times = found[key][2] if key in found else 0
         found[key] = layer, form, times + 1
     yield from found.values()
-
-
-def _forms(nodes: list[Node], written: Mapping[str, str]) -> dict[str, str]:
-    """Return the form of every node; later entries of ``written`` override earlier."""
-    forms = dict.fromkeys((node.name for node in nodes), FORMS[0])
-    for word, form in written.items():
-        if form not in FORMS:
-            raise CostModelError(
-                f"written: {word} = {form!r} is none of {', '.join(FORMS)}"
-            )
-        chosen = [
-            node.name
-            for node in nodes
-            if word in (node.operator.kind, type(node.operator).kind)
-            or f"{node.name}.".startswith(f"{word}.")
-        ]
-        if not (chosen or word in operators() or word in functions()):
-            raise CostModelError(f'written: no layer, scope or operator "{word}"')
-        forms |= dict.fromkeys(chosen, form)
-    return forms

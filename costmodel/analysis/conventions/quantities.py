@@ -102,6 +102,13 @@ class RuleInput:
         return as_dim(sympy.floor(sympy.sympify(printed_digits(self.path)) / 2))
 
     @property
+    def sums(self) -> Count:
+        """Elements of the results of additions and multiplications, one by one."""
+        if self.operator.attributes["operation"] not in ("add", "multiply"):
+            return 0
+        return max(1, len(self.inputs) - 1) * _numel(self.output)
+
+    @property
     def doubles(self) -> Count:
         """The count of a batch of means in double precision, less the exact one."""
         sides, out = [extent.atom for extent in self.inputs[0].spatial], self.output
@@ -160,6 +167,7 @@ QUANTITIES: dict[str, Callable[[RuleInput], Count]] = {
     "bilinear": _mode("bilinear", "bilinear_corners"),
     "bicubic": _mode("bicubic", "bicubic_corners"),
     "area": _mode("area"),
+    "sums": lambda x: x.sums,
     "plain": lambda x: int(not x.operator.attributes["log"]),
 }
 """The quantities in the amounts of rules, per sample, by name."""

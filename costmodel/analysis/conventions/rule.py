@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from costmodel.errors import CostModelError
+from costmodel.network.node import FORMS
 from costmodel.network.operators import (
     FUNCTIONS,
     OPERATORS,
@@ -21,12 +22,12 @@ from costmodel.network.operators import (
 )
 
 
-FORMS = ("module", "function", "arithmetic")
-"""How code may write an operator: as a module such as ``nn.ReLU()``, as a function such
-as ``F.relu(x)``, or in bare tensor arithmetic such as ``x.mean([2, 3])``."""
-
-MODULE, FUNCTION, CALLED, ANYHOW = FORMS[:1], FORMS[1:2], FORMS[:2], FORMS
-"""The forms that a tool notices. Modules call functions, so most notice both."""
+MODULE, FUNCTION, HOLDER = ("module",), ("function",), ("module", "subclass")
+NAMED = ("module", "function", "subclass")
+CALLED = (*NAMED, "method")
+ANYHOW = FORMS
+"""The forms that a tool notices. Modules call functions by name, so that a tool which
+replaces functions notices both; one that watches kernels notices every call."""
 
 MAC, FLOP = "MAC", "FLOP"
 

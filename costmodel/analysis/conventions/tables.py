@@ -13,8 +13,10 @@ from costmodel.analysis.conventions.rule import (
     CALLED,
     FLOP,
     FUNCTION,
+    HOLDER,
     MAC,
     MODULE,
+    NAMED,
     Convention,
     Rule,
 )
@@ -53,6 +55,7 @@ PARTS = "a square, two scalings, a mean over padded channels"
 PARTS_AMOUNT = "4*inputs + size*positions - positions"
 """Of a local response normalization, which PyTorch composes of functions."""
 LEFT = "elements of the left operand times columns of the right one"
+SUMS = "one operation per element of a sum or product by name"
 OF_TENSORS = "MACs of products of tensors"
 TEXT = "It reads the count from a text with four digits."
 ON_OUTPUTS = "It counts every tap at every output, as for a convolution."
@@ -104,20 +107,23 @@ PTFLOPS = Convention(
         Rule("batch_norm", "inputs + affine*inputs", SCALED, seen=MODULE),
         Rule("relu6", "inputs", ELEMENTS, seen=MODULE),
         Rule("relu6", "inputs", ELEMENTS, seen=FUNCTION),
+        Rule("arithmetic", "sums", SUMS, seen=FUNCTION),
         Rule("group_norm instance_norm", "inputs + affine*inputs", SCALED,
              seen=MODULE),
         Rule("layer_norm", "inputs", ELEMENTS, seen=MODULE),
-        Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS),
-        Rule("softmax", "plain*inputs", ELEMENTS),
-        Rule("elu", "inputs", ELEMENTS),
+        Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS,
+             seen=NAMED),
+        Rule("softmax", "plain*inputs", ELEMENTS, seen=NAMED),
+        Rule("elu", "inputs", ELEMENTS, seen=NAMED),
         Rule("leaky_relu", "inputs", ELEMENTS, seen=MODULE),
         Rule("elu", "inputs", "once more",
              "It hooks the module, and replaces the function that the module calls.",
              seen=MODULE),
-        Rule("local_response_norm", PARTS_AMOUNT, PARTS),
-        Rule("matmul", "left_columns", LEFT),
-        Rule("resize", "outputs", "one operation per output"),
-        Rule("resize", "area*inputs", "one operation per element of areas"),
+        Rule("local_response_norm", PARTS_AMOUNT, PARTS, seen=NAMED),
+        Rule("matmul", "left_columns", LEFT, seen=NAMED),
+        Rule("resize", "outputs", "one operation per output", seen=NAMED),
+        Rule("resize", "area*inputs", "one operation per element of areas",
+             seen=NAMED),
         Rule(f"relu prelu {POOLS}", "inputs", "once more",
              "It hooks the module, and replaces the function that the module calls.",
              seen=MODULE),
@@ -170,17 +176,17 @@ THOP = Convention(
 TORCHINFO = Convention(
     "torchinfo", "torchinfo 1.8.0, total mult-adds", MAC,
     rules=(
-        replace(PRODUCTS, seen=MODULE),
-        Rule(LAYERS, "adds", BIASES, seen=MODULE),
+        replace(PRODUCTS, seen=HOLDER),
+        Rule(LAYERS, "adds", BIASES, seen=HOLDER),
         Rule(f"batch_norm subsample prelu rms_norm {NORMS}", "weights",
              "one operation per weight",
              "It takes a weight to be used once per sample, not at every position.",
-             seen=MODULE),
+             seen=HOLDER),
         Rule("linear", "rows*weights - rows*macs - rows*adds", "one MAC per weight",
              "It takes a weight to be used once per sample, not at every position.",
-             seen=MODULE),
+             seen=HOLDER),
         Rule("conv_transpose", "kernels*positions - macs", "taps at outputs",
-             ON_OUTPUTS, seen=MODULE),
+             ON_OUTPUTS, seen=HOLDER),
     ),
     zero=f"""
         local_response_norm softmax radial_basis
@@ -191,23 +197,28 @@ TORCHINFO = Convention(
 DEEPSPEED = Convention(
     "deepspeed", "deepspeed 0.19.8, get_model_profile; also calflops 0.3.2", FLOP,
     rules=(
-        PRODUCTS,
-        ADDITIONS,
-        Rule("conv table_conv conv_transpose", "adds", BIASES),
+        replace(PRODUCTS, seen=NAMED),
+        replace(ADDITIONS, seen=NAMED),
+        Rule("arithmetic", "sums", SUMS, seen=FUNCTION),
+        Rule("conv table_conv conv_transpose", "adds", BIASES, seen=NAMED),
         Rule("matmul", "2*left_columns", f"{LEFT}, and sums"),
-        Rule("attention", "2*macs", "products and sums of both products"),
-        Rule("einsum", "einsum_whole", "products and sums", TEXT, is_whole=True),
-        Rule("resize", "by_scale*outputs", "one operation per output"),
+        Rule("attention", "2*macs", "products and sums of both products", seen=NAMED),
+        Rule("einsum", "einsum_whole", "products and sums", TEXT, seen=NAMED,
+             is_whole=True),
+        Rule("resize", "by_scale*outputs", "one operation per output", seen=NAMED),
         Rule("resize", "to_shape*plane", "one operation per output of a channel",
-             "If the size is given, it forgets channels and batch.", is_whole=True),
-        Rule("resize", "area*inputs", "one operation per element of areas"),
-        Rule("batch_norm", "inputs + affine*inputs", SCALED),
-        Rule(NORMS, ESTIMATE, ESTIMATED),
-        Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS),
-        Rule("softmax", "plain*inputs", ELEMENTS),
-        Rule("elu leaky_relu", "inputs", ELEMENTS),
+             "If the size is given, it forgets channels and batch.", seen=NAMED,
+             is_whole=True),
+        Rule("resize", "area*inputs", "one operation per element of areas",
+             seen=NAMED),
+        Rule("batch_norm", "inputs + affine*inputs", SCALED, seen=NAMED),
+        Rule(NORMS, ESTIMATE, ESTIMATED, seen=NAMED),
+        Rule(f"relu prelu silu subsample {POOLS}", "inputs", ELEMENTS,
+             seen=NAMED),
+        Rule("softmax", "plain*inputs", ELEMENTS, seen=NAMED),
+        Rule("elu leaky_relu", "inputs", ELEMENTS, seen=NAMED),
         Rule("relu6", "inputs", ELEMENTS, seen=FUNCTION),
-        Rule("local_response_norm", PARTS_AMOUNT, PARTS),
+        Rule("local_response_norm", PARTS_AMOUNT, PARTS, seen=NAMED),
     ),
     zero=f"radial_basis rms_norm {CHEAP} {MOVES}",
 )  # fmt: skip
@@ -274,15 +285,3 @@ CONVENTIONS = {
     )
 }  # fmt: skip
 """Every convention by its name."""
-
-TORCHVISION_WRITES: dict[str, dict[str, str]] = {
-    "densenet": {"adaptive_avg_pool": "function", "head.relu1": "function"},
-    "googlenet": {"relu": "function"},
-    "inception_v3": {"relu": "function", "avg_pool": "function",
-                     "mixed_6a.max_pool1": "function",
-                     "mixed_7a.max_pool1": "function"},
-    "mnasnet": {"adaptive_avg_pool": "arithmetic"},
-    "mobilenet_v2": {"adaptive_avg_pool": "function"},
-    "shufflenet_v2": {"adaptive_avg_pool": "arithmetic"},
-}  # fmt: skip
-"""What torchvision's own code does not write as modules, by family."""

@@ -79,7 +79,8 @@ def _emit(
     if (called := leaf_table.joined(layer, arguments)) is not None:
         return graph.create_node("call_function", *called, name=name)
     if layer in leaf_table.FUNCTIONS:
-        function, result = leaf_table.FUNCTIONS[layer], arguments[0]
+        tables = leaf_table.NAMED if node.form == "function" else leaf_table.FUNCTIONS
+        function, result = tables[layer], arguments[0]
         for other in arguments[1:]:
             pair = (result, other)
             result = graph.create_node("call_function", function, pair, name=name)
@@ -127,7 +128,8 @@ def _leaf(network: Network, node: Node, device: str) -> nn.Module:
     _require_numbers(network, node)
     try:
         with torch.device(device):
-            return leaf_table.LEAVES[type(layer)](layer, *network.shapes_into(node))
+            leaf = leaf_table.LEAVES[type(layer)](layer, *network.shapes_into(node))
+        return leaf_table.written(layer, node.form, leaf)
     except (RuntimeError, ValueError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise at(layer.kind, node.name, f"PyTorch refuses it: {reason}") from None

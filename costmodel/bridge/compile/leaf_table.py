@@ -163,6 +163,47 @@ FUNCTIONS: dict[op.Operator, Callable[..., Any]] = {
 }
 """Operators that are functions of two operands, folded over more."""
 
+NAMED: dict[op.Operator, Callable[..., Any]] = {
+    op.Arithmetic("add"): torch.add,
+    op.Arithmetic("multiply"): torch.mul,
+}
+"""The same by name, as code may write them."""
+
+
+def _relu6(x: torch.Tensor) -> torch.Tensor:
+    """Call the function, which PyTorch's module does not: it calls ``F.hardtanh``."""
+    return nn.functional.relu6(x)
+
+
+def _method(layer: Any) -> nn.Module | None:
+    is_one = layer.row.is_module and hasattr(torch.Tensor, layer.function)
+    return Function(getattr(torch, layer.function)) if is_one else None
+
+
+METHODS: dict[type[op.Operator], Callable[[Any], nn.Module | None]] = {
+    op.Pointwise: _method,
+    op.Softmax: lambda o: Function(
+        torch.log_softmax if o.log else torch.softmax, dim=as_int(o.axis)
+    ),
+    op.MatMul: lambda o: Function(operator.matmul),
+}
+"""Operators that tensors have as methods, or as signs, beside the functions."""
+
+
+def written(layer: op.Operator, form: str, leaf: nn.Module) -> nn.Module:
+    """Return a leaf in the form in which code writes it, as far as there is one.
+
+    Where a tensor has no method, and for arithmetic, it stays a call of the function.
+    """
+    if form == "function" and layer == op.Pointwise("relu6"):
+        return Function(_relu6)
+    if form == "method" and type(layer) in METHODS:
+        called = METHODS[type(layer)](layer)
+        if called is not None:
+            return called
+    is_theirs = type(leaf).__module__.startswith("torch.nn.modules")
+    return modules.subclass(leaf) if form != "module" and is_theirs else leaf
+
 
 def joined(layer: op.Operator, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Return the function of all operands that an operator is, with their values."""

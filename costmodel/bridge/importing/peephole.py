@@ -32,7 +32,9 @@ def tidied(nodes: Mapping[str, Node], outputs: Iterable[str]) -> dict[str, Node]
     for name, node in nodes.items():
         if name in shuffles:
             operator, source = shuffles[name]
-            made[name] = make_node(name, operator, (source,), made, inference)
+            made[name] = make_node(
+                name, operator, (source,), made, inference, node.form
+            )
         elif name not in gone:
             made[name] = node
     return made

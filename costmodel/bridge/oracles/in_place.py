@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 
+import torch
 from torch import fx, nn
 
 from costmodel.bridge.compile import spatial_ranks
@@ -41,7 +42,7 @@ def _is_free(source: object, leaves: dict[str, nn.Module]) -> bool:
     if not isinstance(source, fx.Node) or len(source.users) != 1:
         return False
     if source.op == "call_function":
-        return source.target is operator.add
+        return source.target in (operator.add, torch.add)
     return isinstance(leaves.get(str(source.target)), MAKERS)
 
 

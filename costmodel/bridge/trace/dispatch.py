@@ -16,6 +16,7 @@ from costmodel.bridge.importing.batch_axis import Sizes
 from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt
+from costmodel.bridge.trace import forms
 from costmodel.bridge.trace.call import Reader, TorchCall
 from costmodel.bridge.trace.constant_sizes import sizes_of
 from costmodel.bridge.trace.failures import misfit
@@ -37,6 +38,13 @@ class Readers:
 
     def read(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
         """Read one call by the reader of its name, or by its kernels."""
+        before = len(tracer.nodes)
+        result = self._read(tracer, func, args, options)
+        values, added = tree_flatten((args, options))[0], len(tracer.nodes) - before
+        forms.state(tracer, added, canonical(func), values)
+        return result
+
+    def _read(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
         name = canonical(func)
         reader, given = self.find(name), bound(func, args, options)
         if reader is None or given is None:

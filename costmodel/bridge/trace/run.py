@@ -23,6 +23,7 @@ from costmodel.bridge.importing.graph import DEPTH, SIDES, Traced
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.trace.extremes import symbolic_builtins
 from costmodel.bridge.trace.failures import check_runnable, did_not_run
+from costmodel.bridge.trace.forms import by_name
 from costmodel.bridge.trace.module_stack import following
 from costmodel.bridge.trace.readers import READERS
 from costmodel.bridge.trace.second_run import check_again, check_draws
@@ -207,7 +208,8 @@ def _run(
     tracer.nest(module.named_modules(remove_duplicate=False))
     image = _image(tracer, shape, batch)
     try:
-        with following(tracer, module), symbolic_builtins(tracer.record), tracer:
+        followed = following(tracer, module)
+        with followed, symbolic_builtins(tracer.record), by_name(), tracer:
             result = module(image)
     except DependsOnDataError:
         raise

@@ -27,16 +27,10 @@ def print_conventions(
     chosen: Architecture | Unregistered, network: Network, options: Mapping[str, Any],
     *, as_json: bool,
 ) -> None:  # fmt: skip
-    """Print the accounts of all conventions.
-
-    torchvision's variants are counted as torchvision's own code writes them.
-    """
-    from costmodel.analysis.conventions import TORCHVISION_WRITES
+    """Print the accounts of all conventions, and what the code writes as no module."""
     from costmodel.analysis.reconcile import reconcile
 
-    is_theirs = options.get("variant") == "torchvision"
-    written = TORCHVISION_WRITES.get(chosen.family, {}) if is_theirs else {}
-    accounts = reconcile(network, written=written)
+    written, accounts = _forms(network), reconcile(network)
     if as_json:
         print_json("costmodel.conventions/1", UNITS, name=chosen.name,
                    options=dict(options), batch=plain(network.batch), written=written,
@@ -49,7 +43,27 @@ def print_conventions(
         shown = name
     print_table(("tool", "unit", "counted", "operations", "note"), cells, right=(3,))
     for words, form in written.items():
-        click.echo(f"torchvision's code writes {words} as {form}")
+        click.echo(f"the code writes {words} as {form}")
+
+
+def _forms(network: Network) -> dict[str, str]:
+    """Return the forms other than modules of what tools count, by kind or by layer."""
+    from costmodel.analysis.conventions import CONVENTIONS
+
+    tools = [tool for name, tool in CONVENTIONS.items() if name != "all"]
+    by_kind: dict[str, dict[str, str]] = {}
+    for node in network.nodes:
+        if node.operator.is_unknown:
+            continue
+        rules = (rule for tool in tools for rule in tool.of(node.operator))
+        if any(node.form in rule.seen or "module" in rule.seen for rule in rules):
+            by_kind.setdefault(node.operator.kind, {})[node.name] = node.form
+    found: dict[str, str] = {}
+    for kind, forms in by_kind.items():
+        one = set(forms.values())
+        named = {kind: one.pop()} if len(one) == 1 else forms
+        found |= {word: form for word, form in named.items() if form != "module"}
+    return found
 
 
 def _written_out(account: Any) -> dict[str, Any]:

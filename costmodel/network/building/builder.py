@@ -6,10 +6,10 @@ The builder keeps what every verb needs: the nodes in order, their names and sco
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from costmodel.algebra.extent import Extent, resolve
@@ -17,7 +17,7 @@ from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim, symbol
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
-from costmodel.network.node import Inference, Node, make_node
+from costmodel.network.node import FORMS, Inference, Node, make_node
 from costmodel.network.shape import Shape
 
 
@@ -142,8 +142,16 @@ def sample(shape: Shape) -> Value:
     return Builder().add(op.Input, (shape,), [], "input")
 
 
-def network(*outputs: Value, name: str = "network", batch: Dim = N) -> Network:
+def network(
+    *outputs: Value,
+    name: str = "network",
+    batch: Dim = N,
+    written: Mapping[str, str] | None = None,
+) -> Network:
     """Finish a network: all nodes that were built from the same sample as the outputs.
+
+    ``written`` says by operator, layer or scope what code does not write as modules:
+    a form of :data:`costmodel.network.node.FORMS`.
 
     >>> from costmodel.network.build import conv, relu
     >>> net = network(relu(conv(image(), 8, kernel=3)))
@@ -151,7 +159,33 @@ def network(*outputs: Value, name: str = "network", batch: Dim = N) -> Network:
     ['input', 'conv1', 'relu1']
     """
     nodes, ends = common(outputs, "network").nodes, [v.node.name for v in outputs]
+    if written:
+        forms = forms_of(list(nodes.values()), written)
+        nodes = {at: replace(node, form=forms[at]) for at, node in nodes.items()}
     return Network.of_nodes(nodes, ends, name, batch)
+
+
+def forms_of(nodes: Sequence[Node], written: Mapping[str, str]) -> dict[str, str]:
+    """Return the form of every node: its own, or that of the last word that names it.
+
+    A word of ``written`` is a kind of operator, a layer or a scope.
+    """
+    forms = {node.name: node.form for node in nodes}
+    for word, form in written.items():
+        if form not in FORMS:
+            raise CostModelError(
+                f"written: {word} = {form!r} is none of {', '.join(FORMS)}"
+            )
+        chosen = [
+            node.name
+            for node in nodes
+            if word in (node.operator.kind, type(node.operator).kind)
+            or f"{node.name}.".startswith(f"{word}.")
+        ]
+        if not (chosen or word in op.operators() or word in op.functions()):
+            raise CostModelError(f'written: no layer, scope or operator "{word}"')
+        forms |= dict.fromkeys(chosen, form)
+    return forms
 
 
 @contextmanager

@@ -47,6 +47,7 @@ class Architecture:
     options: Mapping[str, Option] = field(default_factory=dict)
     idea: str = ""
     ancestors: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -70,6 +71,7 @@ def architecture(
     input_channels: int = 3,
     idea: str = "",
     ancestors: Mapping[str, str] | None = None,
+    written: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as an architecture, or as a family of several.
 
@@ -84,6 +86,8 @@ def architecture(
     layers there are, and cannot be a symbol.
     ``idea`` is what the paper adds, and ``ancestors`` maps families or ideas to what it
     takes from each: see :func:`costmodel.network.registry.lineage.lineage`.
+    ``written`` says by variant what its source's code does not write as modules, as
+    :func:`costmodel.network.build.network` takes it.
     ``published`` is a table of strings: a column is an option, ``name``, ``variant``,
     ``resolution``, ``layer`` or a quantity; the last is ``source``. A figure with a
     mark such as ``34M[1]`` departs, for the reason ``departures`` gives under 1.
@@ -102,6 +106,7 @@ def architecture(
                 name, build, preset, family, paper, year,
                 resolution if isinstance(resolution, int) else resolution[name],
                 input_channels, rows, tuple(departures), options, idea, ancestors or {},
+                written or {},
             )  # fmt: skip
         return build
 
@@ -219,7 +224,9 @@ def _build(name: str, options: tuple[tuple[str, Any], ...]) -> Network:
         result = chosen.build(x, **{**preset, **given})
     except CostModelError as error:
         raise CostModelError(f"{name}: {error}") from error
-    return network(*([result] if isinstance(result, Value) else result), name=name)
+    ends = [result] if isinstance(result, Value) else result
+    variant = str(given.get("variant", preset.get("variant")))
+    return network(*ends, name=name, written=chosen.written.get(variant))
 
 
 _REGISTRY: dict[str, Architecture] = {}

@@ -14,7 +14,7 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.parse import parse
 from costmodel.errors import CostModelError, at
 from costmodel.network.constraint import Constraint, read_relation, write_relation
-from costmodel.network.node import Node
+from costmodel.network.node import FORMS, Node
 from costmodel.network.operator import OR_NONE
 from costmodel.network.operators import OPERATORS, Input, Operator, operators
 from costmodel.network.serialization.schema1 import (
@@ -62,6 +62,7 @@ def _text(network: Network, schema: str) -> str:
                 "name": node.name,
                 "operator": _document(network, node, schema),
                 "inputs": list(node.inputs),
+                **_form(node, schema),
             }
             for node in network.nodes
         ],
@@ -75,6 +76,12 @@ def _text(network: Network, schema: str) -> str:
             for c in network.constraints
         ]
     return json.dumps(document, indent=1, ensure_ascii=False)
+
+
+def _form(node: Node, schema: str) -> dict[str, str]:
+    """Return a node's form if there is one to state; the first schema has none."""
+    is_stated = schema != SCHEMA_1 and node.form != FORMS[0]
+    return {"form": node.form} if is_stated else {}
 
 
 def _document(network: Network, node: Node, schema: str) -> Document:
@@ -162,10 +169,11 @@ def _write(value: Any) -> Any:
 
 def _layer(
     place: int, node: Any, names: dict[str, sympy.Symbol], schema: str
-) -> tuple[str, Operator, tuple[Any, ...]]:
-    """Return a node's name, operator and inputs; an error names the node."""
+) -> tuple[str, Operator, tuple[Any, ...], Any]:
+    """Return a node's name, operator, inputs and form; an error names the node."""
     try:
-        return node["name"], _operator(node, names, schema), _inputs(node)
+        layer = node["name"], _operator(node, names, schema), _inputs(node)
+        return *layer, node.get("form", FORMS[0])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         name = node.get("name") if isinstance(node, dict) else None
         which = f"{name!r}" if isinstance(name, str) else f"number {place}"

@@ -50,7 +50,7 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
     sets.check()
     scale = Scale(sets, factor, step)
     layers = [
-        (node.name, _grown(node, found[node.name], scale), node.inputs)
+        (node.name, _grown(node, found[node.name], scale), node.inputs, node.form)
         for node in network.nodes
     ]
     rest = (network.batch, network.constraints, network.shared)
