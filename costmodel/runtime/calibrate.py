@@ -176,6 +176,3 @@ def _missing(profile: Profile) -> Iterable[str]:
     for kind in KINDS:
         if kind not in profile.coefficients and kind != "fused":
             yield f"{kind}: no kernel was timed"
-
-
-__all__ = ["QUICK", "Draw", "calibrate", "fitted", "measured", "refit", "timed_kernels"]

@@ -165,6 +165,3 @@ RULES: dict[type[Operator], Callable[[Site], tuple[Kernel, ...]]] = {
 
 What stands neither here nor in :data:`KIND_OF` is unmodelled.
 """
-
-
-__all__ = ["copied", "kernels_of"]

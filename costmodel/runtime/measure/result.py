@@ -261,9 +261,3 @@ def medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     if not rows:
         return {}
     return {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
-
-
-__all__ = [
-    "Measurement", "Sample", "combined", "key_of", "load", "medians", "rows_of",
-    "summarized",
-]  # fmt: skip

@@ -231,6 +231,3 @@ def _anywhere(kernel: Kernel) -> Kernel:
 def decimal(value: float) -> sympy.Rational:
     """Return a number of a profile as it is written, exactly."""
     return sympy.Rational(repr(value))
-
-
-__all__ = ["Prediction", "Row", "decimal", "predict"]

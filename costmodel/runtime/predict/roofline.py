@@ -189,6 +189,3 @@ def _peaks(profile: Profile) -> tuple[sympy.Rational, sympy.Rational]:
             "calibrate the device again"
         )
     return decimal(profile.peak_flop_per_s), decimal(profile.peak_byte_per_s)
-
-
-__all__ = ["BOUNDS", "Layer", "Roofline", "explain"]

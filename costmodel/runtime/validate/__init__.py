@@ -258,15 +258,3 @@ def numbered(cases: Iterable[Case]) -> list[Case]:
         name = case.name if count == 1 else f"{case.name}#{count}"
         found.append(replace(case, name=name))
     return found
-
-
-__all__ = [
-    "Estimate",
-    "Known",
-    "Score",
-    "Split",
-    "Validation",
-    "held_out",
-    "numbered",
-    "validate",
-]

@@ -200,6 +200,3 @@ def _weights(row: Row) -> int:
 def _moved(row: Row) -> int:
     """Return the bytes that an operator reads and writes; views move none."""
     return int(row.bytes_read + row.bytes_written)
-
-
-__all__ = ["Step", "Terms", "Totals", "totals"]

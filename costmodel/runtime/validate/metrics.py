@@ -208,16 +208,3 @@ def _exchanges(values: list[float]) -> tuple[list[float], int]:
         merged.append(value)
         count += len(left) - i
     return merged + left[i:], count
-
-
-__all__ = [
-    "Summary",
-    "bootstrap",
-    "errors",
-    "kendall",
-    "noise_floor",
-    "pairs",
-    "ranks",
-    "spearman",
-    "summary",
-]
