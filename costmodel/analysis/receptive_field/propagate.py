@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
+import networkx as nx
+
 from costmodel.algebra.symbols import as_int
 from costmodel.algebra.window import Window
 from costmodel.analysis.receptive_field.connectivity import along, of_operand
@@ -90,7 +92,9 @@ def spread(
     """
     spatial = SpatialAxes(network, same=same)
     context = _Context(network, spatial, ignore_gates=ignore_gates)
-    wanted = _leading_to(network, towards)
+    wanted = set(network.by_name)
+    if towards is not None:
+        wanted = {towards, *nx.ancestors(network.graph, towards)}
     table, fields = _Table(nothing), dict[str, Fields]()
     for node in network.nodes:
         if node.operator.is_input:
@@ -194,18 +198,6 @@ def require_apart(node: Node, flow: Flow, where: Places) -> None:
                 node.name,
                 "maps behind each other see different things at different positions",
             )
-
-
-def _leading_to(network: Network, name: str | None) -> set[str]:
-    """Return the names of a node and its ancestors; by default, of all nodes."""
-    if name is None:
-        return set(network.by_name)
-    found, waiting = {name}, [name]
-    while waiting:
-        new = set(network[waiting.pop()].inputs) - found
-        found |= new
-        waiting.extend(new)
-    return found
 
 
 def _beside(operands: Sequence[Fields]) -> Iterable[Fields]:

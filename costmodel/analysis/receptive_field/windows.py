@@ -34,10 +34,6 @@ class Seen(Protocol):
     """
 
     @property
-    def is_empty(self) -> bool:
-        """Say whether there is no path."""
-
-    @property
     def sees_everything(self) -> bool:
         """Say whether some path sees the whole input along some axis."""
 
@@ -148,11 +144,6 @@ class Paths:
     axes: tuple[Axis, ...]
 
     @property
-    def is_empty(self) -> bool:
-        """Say whether there is no path."""
-        return all(axis == Axis() for axis in self.axes)
-
-    @property
     def sees_everything(self) -> bool:
         """Say whether some path sees the whole input on some axis."""
         return any(axis.cause is not None for axis in self.axes)
@@ -191,11 +182,6 @@ class PathSet:
 
     windows: frozenset[Windows] = frozenset()
     limit: int = MOST_WINDOWS
-
-    @property
-    def is_empty(self) -> bool:
-        """Say whether there is no path."""
-        return not self.windows
 
     @property
     def sees_everything(self) -> bool:
