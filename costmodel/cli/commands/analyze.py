@@ -11,8 +11,9 @@ import click
 from costmodel.cli import target
 from costmodel.cli.commands.geometry import known_of, print_sides
 from costmodel.cli.commands.list_show import SHOWN
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.options import JSON, NETWORK, TARGET, Asked
 from costmodel.cli.program import (
+    FREE,
     UNITS,
     counted,
     heading,
@@ -47,35 +48,29 @@ SHOWN_CONSTRAINTS = 8
 
 @main.command()
 @TARGET
-@SET
-@RESOLUTION
-@BATCH
+@NETWORK
 @click.option("--depth", default=1, show_default=True, type=click.IntRange(1),
               help="Levels of scope to show; totals do not depend on it.")  # fmt: skip
 @click.option("--symbolic", is_flag=True, help="Print the formulas in N, H and W.")
 @JSON
-def analyze(
-    name: str, settings: tuple[str, ...], resolution: Any, batch: str | None,
-    depth: int, *, symbolic: bool, as_json: bool,
-) -> None:  # fmt: skip
+def analyze(asked: Asked, depth: int, *, symbolic: bool, as_json: bool) -> None:
     """Show a network's costs, the input sizes that fit, and unknown operators.
 
     TARGET is a registered name, package.module:attribute, path/to/file.py:attribute,
     model.onnx or net.json. Its module is imported, and a function is called.
     Without --input only formulas are printed.
     """
-    free = ("resolution", "batch")
-    kept = free if resolution is None else ()
-    chosen, net, used = open_network(name, settings, resolution, batch, kept)
-    _, law, _ = open_network(name, settings, None, None, free)
+    has_size = asked.resolution is not None
+    chosen, net, used = open_network(asked, () if has_size else FREE)
+    _, law, _ = open_network(Asked(asked.name, asked.settings), FREE)
     totals, sizes = counted(net), _sides(law)
     memory, formulas = _memory(net), {}
-    if symbolic or resolution is None:
-        formulas = _formulas(net if resolution is None else law, memory)
+    if symbolic or not has_size:
+        formulas = _formulas(law if has_size else net, memory)
     if as_json:
         print_json(
             "costmodel.analyze/1", UNITS | dict.fromkeys(MEMORY, "bytes of float32"),
-            name=name, title=chosen.summary, options=used,
+            name=asked.name, title=chosen.summary, options=used,
             input=plain(net.inputs[0].output.sizes), batch=plain(net.batch),
             totals={metric: plain(totals.metric(metric)) for metric in SHOWN},
             memory={key: plain(value) for key, value in memory.items()},
@@ -89,7 +84,7 @@ def analyze(
     click.echo(heading(chosen))
     click.echo(f"input {net.inputs[0].output}, batch {net.batch}\n")
     rows = _rows(net, totals, depth)
-    if resolution is None:
+    if not has_size:
         _print_rows(rows, ("parameters", "macs"))
     else:
         whole = {metric: totals.metric(metric) for metric in SHOWN}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel.cli.commands.conventions import print_conventions
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.options import JSON, NETWORK, TARGET, Asked
 from costmodel.cli.program import (
     UNITS,
     counted,
@@ -65,28 +66,24 @@ def list_(family: str | None, *, as_json: bool) -> None:
         return
     header = ("name", "year", "input", "layers", "parameters", "MACs", "paper")
     keys = ("name", "year", "resolution", "layers", "parameters", "macs", "paper")
-    cells = [[_cell(key, row[key]) for key in keys] for row in rows]
+    cells = [[human(row[key]) if key in SHOWN else str(row[key]) for key in keys]
+             for row in rows]  # fmt: skip
     print_table(header, cells, right=(1, 2, 3, 4, 5))
 
 
 @main.command()
 @TARGET
-@SET
-@RESOLUTION
-@BATCH
+@NETWORK
 @click.option("--depth", default=2, show_default=True, type=click.IntRange(1),
               help="Levels of scope to show; totals do not depend on it.")  # fmt: skip
 @click.option("--conventions", is_flag=True,
               help="Show instead what each tool counts, and why.")  # fmt: skip
 @JSON
-def show(
-    name: str, settings: tuple[str, ...], resolution: str | None, batch: str | None,
-    depth: int, *, conventions: bool, as_json: bool,
-) -> None:  # fmt: skip
+def show(asked: Asked, depth: int, *, conventions: bool, as_json: bool) -> None:
     """Show a network layer by layer, with its costs."""
     from costmodel.network.table import outline, summary
 
-    chosen, net, used = open_network(name, settings, resolution, batch)
+    chosen, net, used = open_network(asked)
     if conventions:
         print_conventions(chosen, net, used, as_json=as_json)
         return
@@ -101,7 +98,7 @@ def show(
         })  # fmt: skip
     whole = {metric: plain(totals.metric(metric)) for metric in SHOWN}
     if as_json:
-        print_json("costmodel.show/1", UNITS, name=name, options=used,
+        print_json("costmodel.show/1", UNITS, name=asked.name, options=used,
                    batch=plain(net.batch), rows=rows, totals=whole,
                    **partial(totals))  # fmt: skip
         return
@@ -149,9 +146,7 @@ def _print_show(
     show_default=True,
     help="Options that stay symbols, e.g. width,batch; others take their defaults.",
 )
-@SET
-@RESOLUTION
-@BATCH
+@NETWORK
 @click.option("--relax", is_flag=True, help="Drop floors and channel rounding.")
 @click.option("--by-stage", is_flag=True, help="One formula per stage, then the total.")
 @click.option(
@@ -163,8 +158,7 @@ def _print_show(
 )
 @JSON
 def formula(
-    name: str, metric: str, symbols: str, settings: tuple[str, ...],
-    resolution: str | None, batch: str | None, style: str,
+    asked: Asked, metric: str, symbols: str, style: str,
     *, relax: bool, by_stage: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Derive a cost formula of a network."""
@@ -175,17 +169,18 @@ def formula(
 
     def derive(*more: str, kept: Sequence[str] = kept) -> tuple[dict[str, Any], Any]:
         """Return the formulas with further settings, and their symbols."""
-        _, net, _ = open_network(name, [*settings, *more], resolution, batch, kept)
+        settings = [*asked.settings, *more]
+        _, net, _ = open_network(replace(asked, settings=settings), kept)
         found = _formulas(net, metric, by_stage=by_stage)
         if relax:
             found = {key: asymptotics.relax(value) for key, value in found.items()}
         return found, net.free_symbols
 
-    formulas, free = _by_repetitions(name, kept, derive)
+    formulas, free = _by_repetitions(asked.name, kept, derive)
     if as_json or style == "json":
         written = {key: plain(value) for key, value in formulas.items()}
         free = sorted(map(str, free))
-        print_json("costmodel.formula/1", {metric: METRICS[metric]}, name=name,
+        print_json("costmodel.formula/1", {metric: METRICS[metric]}, name=asked.name,
                    metric=metric, symbols=free, formulas=written)  # fmt: skip
         return
     for key, value in formulas.items():
@@ -244,7 +239,3 @@ def _written(value: Any, name: str, style: str) -> str:
 
         return mathml(value)
     return FORMATS[style](value, re.sub(r"\W", "_", name))
-
-
-def _cell(key: str, value: Any) -> str:
-    return human(value) if key in SHOWN else str(value)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, SYMBOLS, TARGET
+from costmodel.cli.options import JSON, NETWORK, SYMBOLS, TARGET, Asked
 from costmodel.cli.program import heading, main, open_network, plain
 from costmodel.terminal import note, print_json, print_table
 
@@ -60,13 +62,10 @@ SHOWN_LAYERS = 20
     help="Show what limits each layer under the device's roofline, by batch.",
 )  # fmt: skip
 @SYMBOLS
-@SET
-@RESOLUTION
-@BATCH
+@NETWORK
 @JSON
 def predict(
-    name: str, device: str, by: str, depth: int, symbols: str,
-    settings: tuple[str, ...], resolution: str | None, batch: str | None,
+    asked: Asked, device: str, by: str, depth: int, symbols: Sequence[str],
     *, is_explained: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Predict how long a network takes on a calibrated device.
@@ -75,17 +74,17 @@ def predict(
     """
     from costmodel.runtime.predict import predict as find
 
-    kept = list(dict.fromkeys(filter(None, map(str.strip, symbols.split(",")))))
-    chosen, net, used = open_network(name, settings, resolution, batch, kept)
+    chosen, net, used = open_network(asked, symbols)
     found = find(net, device)
-    groups = _groups(found, by, depth)
+    groups = found.by_scope(depth) if by == "scope" else getattr(found, f"by_{by}")()
     layers: list[dict[str, Any]] = []
     if is_explained:
-        _, free, _ = open_network(name, settings, resolution, None, ["batch", *kept])
+        open_batch = replace(asked, batch=None)
+        _, free, _ = open_network(open_batch, ["batch", *symbols])
         layers = _layers(found, free)
     if as_json:
         more = {"layers": layers} if is_explained else {}
-        print_json("costmodel.predict/1", UNITS, name=name, options=used,
+        print_json("costmodel.predict/1", UNITS, name=asked.name, options=used,
                    batch=plain(net.batch), profile=found.profile.name,
                    setting=found.profile.setting.to_json(), **_contents(found),
                    by=by, parts={k: _value(v) for k, v in groups.items()},
@@ -100,12 +99,6 @@ def predict(
     _print_layers(found, layers)
     for warning in found.warnings:
         note(f"warning: {warning}")
-
-
-def _groups(found: Prediction, by: str, depth: int) -> dict[str, sympy.Expr]:
-    if by == "scope":
-        return found.by_scope(depth)
-    return found.by_kind() if by == "kind" else found.by_node()
 
 
 def _contents(found: Prediction) -> dict[str, Any]:
