@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from sympy.utilities.iterables import sift
 
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
@@ -165,10 +166,7 @@ def kernel_seconds(one: Measurement, net: Network) -> float:
 
 def _by_node(net: Network, setting: Setting) -> dict[str, list[Kernel]]:
     """Return the kernels by the node that their time is measured as."""
-    groups: dict[str, list[Kernel]] = {}
-    for kernel in kernels(net, setting):
-        groups.setdefault(kernel.name, []).append(kernel)
-    return groups
+    return dict(sift(kernels(net, setting), lambda kernel: kernel.name))
 
 
 def _missing(profile: Profile) -> Iterable[str]:

@@ -13,7 +13,6 @@ from typing import Generic, TypeAlias, TypeVar
 import networkx as nx
 
 from costmodel.algebra.symbols import as_int
-from costmodel.algebra.window import Window
 from costmodel.analysis.receptive_field.connectivity import along, of_operand
 from costmodel.analysis.receptive_field.places import Places
 from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes
@@ -39,7 +38,6 @@ S = TypeVar("S", bound=Seen)
 Fields: TypeAlias = tuple[int, ...]
 """One receptive field per channel, or one for all, as numbers of a table's values."""
 
-_FIXED = Window(stride=0)
 _NOTHING = 0
 
 

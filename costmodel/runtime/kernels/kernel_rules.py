@@ -26,15 +26,10 @@ def kernels_of(site: Site) -> tuple[Kernel, ...]:
         found = site.one(KIND_OF[type(operator)])
     else:
         found = (unmodelled(site),)
-    if _is_volume(site):
+    if isinstance(operator, op.Windowed) and len(site.inputs[0].spatial) > 2:
+        # A window slides along three axes: no device was calibrated on one.
         found = tuple(replace(kernel, is_modelled=False) for kernel in found)
     return tuple(kernel for kernel in found if kernel.when != 0)
-
-
-def _is_volume(site: Site) -> bool:
-    """Say whether a window slides along three axes: no device was calibrated on one."""
-    slides = isinstance(site.operator, op.Windowed)
-    return slides and len(site.inputs[0].spatial) > 2
 
 
 def copied(site: Site) -> tuple[Kernel, ...]:

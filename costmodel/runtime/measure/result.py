@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sympy.utilities.iterables import sift
 
 from costmodel.errors import CostModelError
 from costmodel.runtime.measure import jsonl
@@ -139,9 +140,7 @@ def combined(measurements: Iterable[Measurement]) -> list[Measurement]:
     Seconds are medians over sittings, each at the same speed of the machine. What
     differs between odd and even sittings then is the noise.
     """
-    groups: dict[str, list[Measurement]] = {}
-    for one in measurements:
-        groups.setdefault(replace(one, sitting=0).key, []).append(one)
+    groups = sift(measurements, lambda one: replace(one, sitting=0).key)
     return [
         _combined(at_one_speed(group)) if group[1:] else group[0]
         for group in groups.values()
