@@ -222,7 +222,8 @@ _EXTENTS: dict[sympy.Expr, Extent] = {}
 def _formula(extent: Extent) -> Dim:
     """Return ⌊(base + offset)/stride⌋ in sympy's own normal form."""
     base, offset, stride = extent.base, extent.offset, extent.stride
-    if type(offset) is not int or type(stride) is not int or not _is_whole(base):
+    is_side = isinstance(base, sympy.Symbol) and base.is_integer
+    if type(offset) is not int or type(stride) is not int or not is_side:
         return as_dim(sympy.floor((sympy.sympify(base) + offset) / stride))
     # What sympy's evaluation would come to; asking it costs a hundred times as much.
     whole, rest = divmod(offset, stride)
@@ -242,10 +243,6 @@ def _floor(value: sympy.Expr) -> sympy.Expr:
 
 _NARGS = sympy.floor(sympy.Symbol("x")).nargs
 """The number of a floor's arguments, which sympy would compute for each floor anew."""
-
-
-def _is_whole(base: Dim) -> bool:
-    return isinstance(base, sympy.Symbol) and bool(base.is_integer)
 
 
 @lru_cache(maxsize=4096)

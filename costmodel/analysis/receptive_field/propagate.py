@@ -123,13 +123,10 @@ def _followed(node: Node, flow: Flow, stored: frozenset[str]) -> list[int]:
     In a concatenation, stored operands count too: they have channels of their own.
     """
     inputs = enumerate(node.inputs)
-    if _is_joined(flow) and node.name not in stored:
+    is_joined = any(isinstance(axis, Joined) for axis in flow.axes)
+    if is_joined and node.name not in stored:
         return [number for number, _ in inputs]
     return [number for number, source in inputs if source not in stored]
-
-
-def _is_joined(flow: Flow) -> bool:
-    return any(isinstance(axis, Joined) for axis in flow.axes)
 
 
 def _read(

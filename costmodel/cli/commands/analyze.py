@@ -10,7 +10,7 @@ import click
 
 from costmodel.cli import target
 from costmodel.cli.commands.geometry import known_of, print_sides
-from costmodel.cli.commands.list_show import SHOWN
+from costmodel.cli.commands.list_show import SHOWN, blocks, print_blocks, shown
 from costmodel.cli.options import JSON, NETWORK, TARGET, Asked
 from costmodel.cli.program import (
     FREE,
@@ -38,9 +38,6 @@ MEMORY = {
     "peak_activation_bytes": "activations, peak",
 }
 """The quantities of memory, in bytes of float32."""
-
-NAMES = {"macs": "MACs"}
-"""Names of quantities in tables, where they differ."""
 
 SHOWN_CONSTRAINTS = 8
 """Conditions on the size of the input that the terminal lists."""
@@ -72,23 +69,25 @@ def analyze(asked: Asked, depth: int, *, symbolic: bool, as_json: bool) -> None:
             "costmodel.analyze/1", UNITS | dict.fromkeys(MEMORY, "bytes of float32"),
             name=asked.name, title=chosen.summary, options=used,
             input=plain(net.inputs[0].output.sizes), batch=plain(net.batch),
-            totals={metric: plain(totals.metric(metric)) for metric in SHOWN},
+            totals=shown(totals),
             memory={key: plain(value) for key, value in memory.items()},
             formulas={key: plain(value) for key, value in formulas.items()},
             rows=_rows(net, totals, depth),
             sides={axis: known_of(side) for axis, side in sizes.items()},
-            constraints=list(map(_written, law.constraints)),
+            constraints=[{"node": c.node, "needs": c.needs, "why": c.why}
+                         for c in law.constraints],
             warnings=list(getattr(chosen, "warnings", ())), **partial(totals),
         )  # fmt: skip
         return
     click.echo(heading(chosen))
     click.echo(f"input {net.inputs[0].output}, batch {net.batch}\n")
     rows = _rows(net, totals, depth)
+    titles = [[row["layer"], _operators(row["kinds"]), row["output"]] for row in rows]
     if not has_size:
-        _print_rows(rows, ("parameters", "macs"))
+        print_blocks(titles, rows, metrics=("parameters", "macs"))
     else:
-        whole = {metric: totals.metric(metric) for metric in SHOWN}
-        _print_rows(rows, SHOWN, ["total", totals.partial, "", *whole.values()])
+        total = ["total", totals.partial, "", *shown(totals).values()]
+        print_blocks(titles, rows, total)
         _print_memory(memory)
     if totals.unknown:
         click.echo(f"\nunknown: {', '.join(totals.unknown)}")
@@ -98,17 +97,11 @@ def analyze(asked: Asked, depth: int, *, symbolic: bool, as_json: bool) -> None:
 
 def _rows(net: Network, totals: Cost, depth: int) -> list[dict[str, Any]]:
     """Return the blocks of a network with their costs."""
-    from costmodel.network.table import outline
-
-    rows = []
-    for block in outline(net, depth):
-        sums = totals.of_nodes(n.name for nodes in block.repeats for n in nodes)
-        rows.append({
-            "layer": block.title, "output": str(block.output),
-            "kinds": dict(Counter(n.operator.kind for n in block.nodes)),
-            **{metric: plain(sums.metric(metric)) for metric in SHOWN},
-        })  # fmt: skip
-    return rows
+    return [
+        {"layer": block.title, "output": str(block.output),
+         "kinds": dict(Counter(n.operator.kind for n in block.nodes)), **costs}
+        for block, costs in blocks(net, totals, depth)
+    ]  # fmt: skip
 
 
 def _formulas(law: Network, known: dict[str, Any]) -> dict[str, Any]:
@@ -147,26 +140,6 @@ def _sides(law: Network) -> dict[str, Side]:
     except CostModelError as error:
         note(str(error))
         return {}
-
-
-def _written(constraint: Requirement) -> dict[str, str]:
-    return {
-        "node": constraint.node, "needs": constraint.needs, "why": constraint.why
-    }  # fmt: skip
-
-
-def _print_rows(
-    rows: list[dict[str, Any]], shown: Sequence[str], total: Sequence[Any] = ()
-) -> None:
-    """Print the blocks, and the totals if they are numbers."""
-    header = ("layer", "operators", "output", *(NAMES.get(m, m) for m in shown))
-    cells = [
-        [row["layer"], _operators(row["kinds"]), row["output"],
-         *(exact_number(row[metric]) for metric in shown)]
-        for row in rows
-    ]  # fmt: skip
-    cells += [list(map(exact_number, total))] if total else []
-    print_table(header, cells, right=range(3, 3 + len(shown)))
 
 
 def _operators(kinds: dict[str, int]) -> str:

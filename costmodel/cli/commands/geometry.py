@@ -69,7 +69,10 @@ def field(
     if windows:
         print_table(tuple(WINDOW), [list(w.values()) for w in _windows(found, layer)])
         return
-    print_table(TABLE, [[*_cells(*row), _span(row[1])] for row in rows])
+    print_table(TABLE, [
+        [title, *(_text(_pair(row, of)) for of in QUANTITIES[:4]), _span(row)]
+        for title, row in rows
+    ])  # fmt: skip
     if layer is None:
         _print_last(found)
 
@@ -115,10 +118,6 @@ def _unlike(misalignment: Misalignment) -> dict[str, Any]:
         for name, stride, centre in misalignment.operands
     ]
     return {"layer": misalignment.name, "axis": misalignment.axis, "operands": operands}
-
-
-def _cells(title: str, row: Field) -> list[str]:
-    return [title, *(_text(_pair(row, quantity)) for quantity in QUANTITIES[:4])]
 
 
 def _span(row: Field) -> str:
@@ -177,7 +176,10 @@ def sizes(asked: Asked, *, as_json: bool) -> None:
                    name=asked.name, options=used,
                    sides={axis: known_of(side) for axis, side in sides.items()},
                    joint=joint,
-                   remainders=left and [_left(r) for r in left])  # fmt: skip
+                   remainders=left and [
+                       {"layer": r.name, "axis": r.axis, "rows": r.rows, "lost": r.lost}
+                       for r in left
+                   ])  # fmt: skip
         return
     print_sides(sides)
     for condition in joint:
@@ -209,11 +211,6 @@ def known_of(side: Side) -> dict[str, Any]:
         "modulus": side.exact.modulus, "remainders": list(side.exact.residues),
         "why_not": side.why, "symbol": str(side.symbol),
     }  # fmt: skip
-
-
-def _left(remainder: Remainder) -> dict[str, Any]:
-    return {"layer": remainder.name, "axis": remainder.axis,
-            "rows": remainder.rows, "lost": remainder.lost}  # fmt: skip
 
 
 def _print_remainders(left: tuple[Remainder, ...], resolution: str) -> None:

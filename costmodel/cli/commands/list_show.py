@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -28,10 +28,15 @@ from costmodel.terminal import exact_number, human, note, print_json, print_tabl
 
 
 if TYPE_CHECKING:
+    from costmodel.analysis.cost import Cost, Totals
     from costmodel.network.graph import Network
+    from costmodel.network.table import Block
 
 SHOWN = ("parameters", "macs", "activations")
 """The quantities in the columns of tables of layers and networks."""
+
+NAMES = {"macs": "MACs"}
+"""Names of quantities in tables, where they differ."""
 
 
 @main.command("list")
@@ -81,22 +86,19 @@ def list_(family: str | None, *, as_json: bool) -> None:
 @JSON
 def show(asked: Asked, depth: int, *, conventions: bool, as_json: bool) -> None:
     """Show a network layer by layer, with its costs."""
-    from costmodel.network.table import outline, summary
+    from costmodel.network.table import summary
 
     chosen, net, used = open_network(asked)
     if conventions:
         print_conventions(chosen, net, used, as_json=as_json)
         return
     totals = counted(net)
-    rows = []
-    for block in outline(net, depth):
-        sums = totals.of_nodes(n.name for nodes in block.repeats for n in nodes)
-        rows.append({
-            "layer": block.title, "operators": summary(block.nodes),
-            "output": plain(block.output.sizes),
-            **{metric: plain(sums.metric(metric)) for metric in SHOWN},
-        })  # fmt: skip
-    whole = {metric: plain(totals.metric(metric)) for metric in SHOWN}
+    rows = [
+        {"layer": block.title, "operators": summary(block.nodes),
+         "output": plain(block.output.sizes), **costs}
+        for block, costs in blocks(net, totals, depth)
+    ]  # fmt: skip
+    whole = shown(totals)
     if as_json:
         print_json("costmodel.show/1", UNITS, name=asked.name, options=used,
                    batch=plain(net.batch), rows=rows, totals=whole,
@@ -106,7 +108,9 @@ def show(asked: Asked, depth: int, *, conventions: bool, as_json: bool) -> None:
     click.echo(heading(chosen))
     told = f"; options: {options}" if options else ""
     click.echo(f"input {size}, batch {net.batch}{told}\n")
-    _print_show(rows, whole, totals.partial)
+    titles = [[row["layer"], "; ".join(row["operators"]),
+               "×".join(map(str, row["output"]))] for row in rows]  # fmt: skip
+    print_blocks(titles, rows, ["total", totals.partial, "", *whole.values()])
 
 
 def _setting(option: tuple[str, Any]) -> str:
@@ -115,17 +119,32 @@ def _setting(option: tuple[str, Any]) -> str:
     return f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
 
 
-def _print_show(
-    rows: list[dict[str, Any]], whole: dict[str, Any], partial: str
-) -> None:
-    header = ("layer", "operators", "output", "parameters", "MACs", "activations")
-    cells = [
-        [row["layer"], "; ".join(row["operators"]), "×".join(map(str, row["output"])),
-         *(exact_number(row[metric]) for metric in SHOWN)]
-        for row in rows
-    ]  # fmt: skip
-    cells.append(["total", partial, "", *map(exact_number, whole.values())])
-    print_table(header, cells, right=(3, 4, 5))
+def shown(totals: Totals) -> dict[str, Any]:
+    """Return the quantities in the columns of a table as plain values."""
+    return {metric: plain(totals.metric(metric)) for metric in SHOWN}
+
+
+def blocks(
+    net: Network, totals: Cost, depth: int
+) -> Iterator[tuple[Block, dict[str, Any]]]:
+    """Give the blocks of a network with their costs."""
+    from costmodel.network.table import outline
+
+    for block in outline(net, depth):
+        names = (node.name for nodes in block.repeats for node in nodes)
+        yield block, shown(totals.of_nodes(names))
+
+
+def print_blocks(
+    titles: Sequence[list[str]], rows: Sequence[dict[str, Any]],
+    total: Sequence[Any] = (), metrics: Sequence[str] = SHOWN,
+) -> None:  # fmt: skip
+    """Print the blocks, and the totals if they are numbers."""
+    header = ("layer", "operators", "output", *(NAMES.get(m, m) for m in metrics))
+    cells = [[*title, *(exact_number(row[metric]) for metric in metrics)]
+             for title, row in zip(titles, rows)]  # fmt: skip
+    cells += [list(map(exact_number, total))] if total else []
+    print_table(header, cells, right=range(3, 3 + len(metrics)))
 
 
 @main.command()
