@@ -149,22 +149,12 @@ def print_blocks(
 
 @main.command()
 @TARGET
-@click.option(
-    "--metric",
-    default="macs",
-    show_default=True,
-    help=(
-        "macs, parameters, activations, connections, buffers, bytes_read or "
-        "bytes_written."
-    ),
-)
-@click.option(
-    "--symbols",
-    metavar="NAMES",
-    default="batch,resolution",
-    show_default=True,
-    help="Options that stay symbols, e.g. width,batch; others take their defaults.",
-)
+@click.option("--metric", default="macs", show_default=True,
+              help="macs, parameters, activations, connections, buffers, bytes_read or "
+              "bytes_written.")  # fmt: skip
+@click.option("--symbols", metavar="NAMES", default="batch,resolution",
+              show_default=True, help="Options that stay symbols, e.g. width,batch; "
+              "others take their defaults.")  # fmt: skip
 @NETWORK
 @click.option("--relax", is_flag=True, help="Drop floors and channel rounding.")
 @click.option("--by-stage", is_flag=True, help="One formula per stage, then the total.")

@@ -37,30 +37,16 @@ SHOWN_LAYERS = 20
 
 @main.command()
 @TARGET
-@click.option(
-    "--device",
-    required=True,
-    metavar="PROFILE",
-    help="A calibrated device: a profile's name, or a file from calibrate.",
-)
-@click.option(
-    "--by",
-    type=click.Choice(["kind", "scope", "node"]),
-    default="kind",
-    show_default=True,
-    help="The rows of the table.",
-)
-@click.option(
-    "--depth",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Levels of scope, with --by scope.",
-)
-@click.option(
-    "--explain", "is_explained", is_flag=True,
-    help="Show what limits each layer under the device's roofline, by batch.",
-)  # fmt: skip
+@click.option("--device", required=True, metavar="PROFILE",
+              help="A calibrated device: a profile's name, or a file from "
+              "calibrate.")  # fmt: skip
+@click.option("--by", type=click.Choice(["kind", "scope", "node"]), default="kind",
+              show_default=True, help="The rows of the table.")  # fmt: skip
+@click.option("--depth", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Levels of scope, with --by scope.")  # fmt: skip
+@click.option("--explain", "is_explained", is_flag=True,
+              help="Show what limits each layer under the device's roofline, by "
+              "batch.")  # fmt: skip
 @SYMBOLS
 @NETWORK
 @JSON
