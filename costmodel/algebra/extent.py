@@ -15,7 +15,7 @@ from costmodel.algebra.step_function import (
     with_one_floor,
 )
 from costmodel.algebra.symbols import Dim, as_dim, as_int, expand, plain
-from costmodel.algebra.window import Window
+from costmodel.algebra.window import Window, simple
 from costmodel.errors import CostModelError
 
 
@@ -117,10 +117,7 @@ def normal(base: Dim, offset: Dim, stride: Dim) -> Extent:
     """Return ⌊(base + offset)/stride⌋ in its normal form."""
     if type(base) is int and type(offset) is int and type(stride) is int:
         return Extent((base + offset) // stride)
-    if type(offset) is not int:
-        offset = as_dim(expand(offset))
-    if type(stride) is not int:
-        stride = as_dim(expand(stride))
+    offset, stride = simple(offset), simple(stride)
     if stride == 1 and not isinstance(offset, int) and not offset.is_integer:
         # A width such as 2·α is whole wherever it is legal, and needs no floor.
         base, offset = as_dim(expand(base + offset)), 0

@@ -132,7 +132,7 @@ class _IntegerPrinter(NumPyPrinter):
 
     def _pairwise(self, name: str, values: Sequence[sympy.Expr]) -> str:
         printed = map(self._print, values)
-        return reduce(lambda one, other: f"{name}({one}, {other})", printed)
+        return str(reduce(lambda one, other: f"{name}({one}, {other})", printed))
 
 
 class _FractionPrinter(PythonCodePrinter):
