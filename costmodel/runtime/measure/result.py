@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +95,7 @@ class Measurement:
 
     def to_row(self) -> dict[str, Any]:
         """Return the measurement as plain values: one line of a file."""
-        row = {name: getattr(self, name) for name in self.__slots__}
-        return {
-            "schema": SCHEMA, **row, "setting": self.setting.to_json(),
-            "shape": list(self.shape), "operators": dict(self.operators),
-            "stamp": dict(self.stamp), "options": dict(self.options),
-        }  # fmt: skip
+        return {"schema": SCHEMA, **asdict(self), "shape": list(self.shape)}
 
     @staticmethod
     def from_row(row: Mapping[str, Any]) -> Measurement:
