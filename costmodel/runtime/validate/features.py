@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from costmodel.algebra.count import added
@@ -74,12 +74,7 @@ class Totals:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; :meth:`from_json` gives the totals back."""
-        names = ("parameters", "macs", "activations", "activation_bytes",
-                 "weight_bytes", "operators")  # fmt: skip
-        return {name: getattr(self, name) for name in names} | {
-            "classes": {kind: list(terms) for kind, terms in self.classes.items()},
-            "roofs": {name: list(roof) for name, roof in self.roofs.items()},
-        }
+        return {key: value for key, value in asdict(self).items() if key != "steps"}
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Totals:
