@@ -69,7 +69,7 @@ def positive(what: str, value: object) -> Fraction | None:
     number = sympy.sympify(exact(value, what))
     if not (number.is_Rational and number > 0):
         raise CostModelError(f"{what} {value} is not a positive number")
-    return Fraction(int(number.p), int(number.q))
+    return Fraction(number)
 
 
 def symbols_of(query: str, symbols: object) -> list[sympy.Symbol]:

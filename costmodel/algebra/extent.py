@@ -15,7 +15,7 @@ from costmodel.algebra.step_function import (
     with_one_floor,
 )
 from costmodel.algebra.symbols import Dim, as_dim, as_int, expand, plain
-from costmodel.algebra.window import Window
+from costmodel.algebra.window import Window, simple
 from costmodel.errors import CostModelError
 
 
@@ -117,10 +117,7 @@ def normal(base: Dim, offset: Dim, stride: Dim) -> Extent:
     """Return ⌊(base + offset)/stride⌋ in its normal form."""
     if type(base) is int and type(offset) is int and type(stride) is int:
         return Extent((base + offset) // stride)
-    if type(offset) is not int:
-        offset = as_dim(expand(offset))
-    if type(stride) is not int:
-        stride = as_dim(expand(stride))
+    offset, stride = simple(offset), simple(stride)
     if stride == 1 and not isinstance(offset, int) and not offset.is_integer:
         # A width such as 2·α is whole wherever it is legal, and needs no floor.
         base, offset = as_dim(expand(base + offset)), 0
@@ -222,7 +219,8 @@ _EXTENTS: dict[sympy.Expr, Extent] = {}
 def _formula(extent: Extent) -> Dim:
     """Return ⌊(base + offset)/stride⌋ in sympy's own normal form."""
     base, offset, stride = extent.base, extent.offset, extent.stride
-    if type(offset) is not int or type(stride) is not int or not _is_whole(base):
+    is_side = isinstance(base, sympy.Symbol) and base.is_integer
+    if type(offset) is not int or type(stride) is not int or not is_side:
         return as_dim(sympy.floor((sympy.sympify(base) + offset) / stride))
     # What sympy's evaluation would come to; asking it costs a hundred times as much.
     whole, rest = divmod(offset, stride)
@@ -242,10 +240,6 @@ def _floor(value: sympy.Expr) -> sympy.Expr:
 
 _NARGS = sympy.floor(sympy.Symbol("x")).nargs
 """The number of a floor's arguments, which sympy would compute for each floor anew."""
-
-
-def _is_whole(base: Dim) -> bool:
-    return isinstance(base, sympy.Symbol) and bool(base.is_integer)
 
 
 @lru_cache(maxsize=4096)

@@ -180,10 +180,9 @@ class Polynomial:
 
     def at(self, values: Mapping[sympy.Symbol, int]) -> int:
         """Return the value of a size for values of its symbols."""
-        total = 0
-        for monomial, coefficient in self.terms.items():
-            total += coefficient * monomial.at(values)
-        return total
+        return sum(
+            count * monomial.at(values) for monomial, count in self.terms.items()
+        )
 
 
 Size: TypeAlias = Polynomial

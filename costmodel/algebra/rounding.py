@@ -86,7 +86,7 @@ class Rounding(sympy.Function):
     def eval(cls, *arguments: sympy.Expr) -> sympy.Expr | None:
         """Return the value of whole numbers, or None to stay unevaluated."""
         if all(argument.is_Integer for argument in arguments):
-            return sympy.Integer(cls.value(*map(_fraction, arguments)))
+            return sympy.Integer(cls.value(*map(Fraction, arguments)))
         return None
 
     def _pythoncode(self, printer: Any) -> str:
@@ -158,7 +158,7 @@ const make_divisible = (channels, width, divisor) => {
             raise CostModelError(f"make_divisible: {divisor} is not a positive integer")
         if not (channels.is_Rational and width.is_Rational and divisor.is_number):
             return None
-        return sympy.Integer(cls.value(*map(_fraction, arguments)))
+        return sympy.Integer(cls.value(*map(Fraction, arguments)))
 
     @staticmethod
     def value(*numbers: Fraction) -> int:
@@ -309,7 +309,3 @@ const printed_digits = (count) => {
 
     def _pythoncode(self, printer: Any) -> str:
         return f"int(float('%.3e' % ({printer._print(self.args[0])})))"  # noqa: SLF001 - as sympy's own printers do
-
-
-def _fraction(number: sympy.Rational) -> Fraction:
-    return Fraction(int(number.p), int(number.q))

@@ -98,9 +98,9 @@ def step_function(expression: sympy.Expr, side: sympy.Symbol) -> StepFunction:
     for term, factor in expand(expression).as_coefficients_dict().items():
         if not factor.is_Rational:
             raise UndecidedError(f"{factor} is not an exact number")
-        times = Fraction(int(factor.p), int(factor.q))
+        times = Fraction(factor)
         if term.is_Rational:
-            constant += times * Fraction(int(term.p), int(term.q))
+            constant += times * Fraction(term)
         elif term == side:
             slope += times
         else:

@@ -37,10 +37,10 @@ class Window:
         """Return the composition of this window and a later one."""
         step = self.stride
         return Window(
-            size=_simple(self.size + (later.size - 1) * step),
-            stride=_simple(step * later.stride),
-            before=_simple(self.before + later.before * step),
-            after=_simple(self.after + later.after * step),
+            size=simple(self.size + (later.size - 1) * step),
+            stride=simple(step * later.stride),
+            before=simple(self.before + later.before * step),
+            after=simple(self.after + later.after * step),
         )
 
 
@@ -63,10 +63,10 @@ def sliding(
     >>> sliding(kernel=3, stride=2, ceil_mode=True)
     Window(size=3, stride=2, before=0, after=1)
     """
-    size = _simple(dilation * (kernel - 1) + 1)
+    size = simple(dilation * (kernel - 1) + 1)
     after = padding
     if ceil_mode:
-        after = _simple(padding + _minimum(stride - 1, size - 1 - padding))
+        after = simple(padding + _minimum(stride - 1, size - 1 - padding))
     return Window(size, stride, padding, after)
 
 
@@ -75,5 +75,6 @@ def _minimum(one: Dim, other: Dim) -> Dim:
     return min(one, other) if is_known else sympy.Min(one, other)
 
 
-def _simple(value: Dim) -> Dim:
+def simple(value: Dim) -> Dim:
+    """Return a count multiplied out, so that equal polynomials are equal."""
     return value if type(value) is int else as_dim(expand(value))

@@ -55,13 +55,10 @@ def _said(where: str, error: BaseException) -> str:
     text = str(error).strip().splitlines()
     said = f"{where}: {type(error).__name__}" + (f": {text[0].strip()}" if text else "")
     file = where.rpartition(":")[0] or where
+    path = Path(file).absolute() if file.endswith(".py") else None
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [f.lineno for f in frames if file.endswith(".py") and _is(f.filename, file)]
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
     return f"{said} (line {lines[-1]})" if lines else said
-
-
-def _is(filename: str, file: str) -> bool:
-    return Path(filename) == Path(file).absolute()
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -14,6 +15,30 @@ from costmodel.cli.sample import read_sample
 
 TRACEBACK = "costmodel.traceback"
 """The key of a command's context for --traceback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The network that a command is asked about, as users write it."""
+
+    name: str
+    """A registered name, or a target: see :mod:`costmodel.cli.target`."""
+    settings: Sequence[str] = ()
+    resolution: Any = None
+    """The text of a size, or the :class:`Sample` that --input gives."""
+    batch: str | None = None
+
+
+def together(*options: Callable[..., Any]) -> Callable[..., Any]:
+    """Return one decorator for several, in the order in which the help lists them."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for decorate in reversed(options):
+            command = decorate(command)
+        return command
+
+    return add
+
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 SET = click.option(
@@ -59,28 +84,46 @@ def _kept(key: str, flag: str, text: str) -> Callable[..., Any]:
     )
 
 
-def how_traced(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options for tracing a user's module, and --traceback."""
-    for decorate in (
-        _kept(TRACEBACK, "--traceback", "Show the full traceback of an error."),
-        _kept(target.MARK, "--mark-unknown",
-              "Keep operators without a rule, which makes totals partial."),
-        _kept(target.TRAIN, "--train",
-              "Trace a module in training mode, not in evaluation mode."),
-    ):  # fmt: skip
-        command = decorate(command)
-    return command
+how_traced = together(
+    _kept(target.TRAIN, "--train",
+          "Trace a module in training mode, not in evaluation mode."),
+    _kept(target.MARK, "--mark-unknown",
+          "Keep operators without a rule, which makes totals partial."),
+    _kept(TRACEBACK, "--traceback", "Show the full traceback of an error."),
+)  # fmt: skip
+"""The options for tracing a user's module, and --traceback."""
 
-
-def _named(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the argument TARGET: a registered network, a module, file or model."""
-    return click.argument("name", metavar="TARGET")(how_traced(command))
-
-
-TARGET = _named
+TARGET = together(click.argument("name", metavar="TARGET"), how_traced)
+"""The argument TARGET: a registered network, a module, file or model."""
 
 BATCH = click.option("--batch", metavar="N", help="Samples in a batch.")
+
+
+def _words(_context: click.Context, _option: click.Parameter, text: str) -> list[str]:
+    return list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+
+
 SYMBOLS = click.option(
-    "--symbols", metavar="NAMES", default="",
+    "--symbols", metavar="NAMES", default="", callback=_words,
     help="Options that stay symbols, e.g. batch,resolution; others have defaults.",
 )  # fmt: skip
+
+
+def _gathered(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command one value for the network that it is asked about."""
+
+    @wraps(command)
+    def run(
+        *, name: str, settings: Sequence[str], resolution: Any,
+        batch: str | None = None, **given: Any,
+    ) -> Any:  # fmt: skip
+        return command(Asked(name, settings, resolution, batch), **given)
+
+    return run
+
+
+SIZED = together(SET, RESOLUTION, _gathered)
+"""The options of a network whose batch does not matter."""
+
+NETWORK = together(SET, RESOLUTION, BATCH, _gathered)
+"""The options of a network, size and batch, which are handed over with its name."""

@@ -13,7 +13,7 @@ import click
 
 from costmodel import __version__
 from costmodel.cli import target
-from costmodel.cli.options import TRACEBACK
+from costmodel.cli.options import TRACEBACK, Asked
 from costmodel.cli.process import (
     OWN_PROCESS,
     open_streams,
@@ -118,39 +118,41 @@ def main() -> None:
     """Exact symbolic cost formulas of convolutional networks."""
 
 
+FREE = ("resolution", "batch")
+"""The sizes that stay symbols where a command is about formulas."""
+
+
 def open_network(
-    name: str, settings: Sequence[str], resolution: Any, batch: str | None,
-    kept: Sequence[str] = (),
-) -> tuple[Architecture | Unregistered, Network, dict[str, Any]]:  # fmt: skip
+    asked: Asked, kept: Sequence[str] = ()
+) -> tuple[Architecture | Unregistered, Network, dict[str, Any]]:
     """Load a network with the given options; ``kept`` names those that stay symbols.
 
-    Return it with its architecture, and the options in use as plain values. The name
-    is registered, or names a user's network: see :mod:`costmodel.cli.target`.
+    Return it with its architecture, and the options in use as plain values.
     """
-    opens = _open_target if target.is_target(name) else _open_registered
-    return opens(name, settings, resolution, batch, kept)
+    opens = _open_target if target.is_target(asked.name) else _open_registered
+    return opens(asked, kept)
 
 
 def _open_registered(
-    name: str, settings: Sequence[str], resolution: Any, batch: str | None,
-    kept: Sequence[str],
-) -> tuple[Architecture, Network, dict[str, Any]]:  # fmt: skip
+    asked: Asked, kept: Sequence[str]
+) -> tuple[Architecture, Network, dict[str, Any]]:
     """Load a registered network, by default at its paper's size."""
     from costmodel.network.registry import load
     from costmodel.network.registry.options import INPUT_CHANNELS
 
-    chosen = registered(name)
-    options = _read_settings(chosen, settings)
+    chosen = registered(asked.name)
+    options = _read_settings(chosen, asked.settings)
     for key in kept:
         if key in chosen.options and chosen.options[key].can_be_symbol:
             options.setdefault(key, chosen.options[key].symbol)
-        elif key not in ("batch", "resolution"):
-            raise _no_symbol(name, key, chosen.options)
+        elif key not in FREE:
+            raise _no_symbol(asked.name, key, chosen.options)
     channels = options.get(INPUT_CHANNELS, chosen.input_channels)
-    size = _size_of(chosen, channels, resolution)
+    size = _size_of(chosen, channels, asked.resolution)
     if size is None and "resolution" not in kept:
         size = chosen.resolution
-    net = load(name, resolution=size, batch=_count(batch, kept), **options)
+    batch = _count(asked.batch, kept)
+    net = load(asked.name, resolution=size, batch=batch, **options)
     used = {k: plain(options.get(k, o.default)) for k, o in chosen.options.items()}
     return chosen, net, used
 
@@ -172,17 +174,17 @@ def options_of(name: str) -> Mapping[str, Option]:
 
 
 def _open_target(
-    name: str, settings: Sequence[str], resolution: Any, batch: str | None,
-    kept: Sequence[str],
-) -> tuple[Unregistered, Network, dict[str, Any]]:  # fmt: skip
+    asked: Asked, kept: Sequence[str]
+) -> tuple[Unregistered, Network, dict[str, Any]]:
     """Open a user's network at a size, or in symbols if no size is given."""
     from costmodel.network.registry.own_network import Unregistered
 
+    name, resolution = asked.name, asked.resolution
     for key in kept:
-        if key not in ("batch", "resolution"):
+        if key not in FREE:
             raise _no_symbol(name, key, {})
     sample = resolution if isinstance(resolution, Sample) else None
-    opened = target.open_target(name, settings, sample)
+    opened = target.open_target(name, asked.settings, sample)
     net = opened.network
     if sample is None and resolution is not None:
         size = _size(resolution)
@@ -191,17 +193,17 @@ def _open_target(
         sample = Sample((net.inputs[0].output.channels, *sides))
     if sample is not None:
         net = at_sample(net, sample)
-    count = _count(batch, kept)
+    count = _count(asked.batch, kept)
     if count is not None and not isinstance(net.batch, int):
         net = net.bind({net.batch: read_size(count, f"{name}: batch")})
     used = {key.strip(): value.strip() for key, _, value in
-            (setting.partition("=") for setting in settings)}  # fmt: skip
+            (setting.partition("=") for setting in asked.settings)}  # fmt: skip
     return Unregistered(name, opened.title, opened.warnings), net, used
 
 
 def _no_symbol(name: str, key: str, options: Mapping[str, Option]) -> CostModelError:
     words = [o.name for o in options.values() if o.can_be_symbol or o.is_repetition]
-    words += ["resolution", "batch"]
+    words += FREE
     known = f"{', '.join(words)} can; {near(key, words)}".removesuffix("; ")
     return CostModelError(f'{name}: "{key}" cannot be a symbol; {known}')
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from costmodel.cli import target
 from costmodel.cli.importing import user_code
-from costmodel.cli.program import open_network
+from costmodel.cli.options import Asked
+from costmodel.cli.program import FREE, open_network
 from costmodel.cli.sample import Sample, at_sample
 from costmodel.errors import CostModelError, MissingDependencyError
 
@@ -122,14 +123,13 @@ def own_subject(
     """
     from costmodel.reports import Subject
 
-    free = ("resolution", "batch")
-    chosen, net, _ = open_network(name, settings, resolution, None, free)
+    chosen, net, _ = open_network(Asked(name, settings, resolution), FREE)
     bound = net.bind({net.batch: 1}) if net.free_symbols & {net.batch} else net
     if bound.free_symbols and resolution is None:
         bound = _at_usual(bound)
     if names := ", ".join(sorted(map(str, bound.free_symbols))):
         raise CostModelError(f"report: {name} needs a number for {names}; give --input")
-    _, law, _ = open_network(name, settings, None, None, free)
+    _, law, _ = open_network(Asked(name, settings), FREE)
     found, why = _checks(name, settings, bound) if checked else ((), "skipped")
     return Subject(chosen, law, bound, (), found, why, _file(name))
 

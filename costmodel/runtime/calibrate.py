@@ -7,11 +7,12 @@ in caches where a network's are not, and their times are up to twice too short.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from sympy.utilities.iterables import sift
 
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
@@ -140,7 +141,10 @@ def fitted(
         versions=dict(last.stamp["versions"]),
         date=str(last.stamp["date"])[:10],
     )
-    return replace(profile, notes=(*profile.notes, *_missing(profile)))
+    # A fused one occurs in no eager network.
+    missing = (f"{kind}: no kernel was timed" for kind in KINDS
+               if kind not in profile.coefficients and kind != "fused")  # fmt: skip
+    return replace(profile, notes=(*profile.notes, *missing))
 
 
 def timed_kernels(one: Measurement, net: Network) -> list[Timed]:
@@ -165,17 +169,4 @@ def kernel_seconds(one: Measurement, net: Network) -> float:
 
 def _by_node(net: Network, setting: Setting) -> dict[str, list[Kernel]]:
     """Return the kernels by the node that their time is measured as."""
-    groups: dict[str, list[Kernel]] = {}
-    for kernel in kernels(net, setting):
-        groups.setdefault(kernel.name, []).append(kernel)
-    return groups
-
-
-def _missing(profile: Profile) -> Iterable[str]:
-    """Say which classes no network had; a fused one occurs in no eager network."""
-    for kind in KINDS:
-        if kind not in profile.coefficients and kind != "fused":
-            yield f"{kind}: no kernel was timed"
-
-
-__all__ = ["QUICK", "Draw", "calibrate", "fitted", "measured", "refit", "timed_kernels"]
+    return dict(sift(kernels(net, setting), lambda kernel: kernel.name))

@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy
 
+from costmodel.algebra.checks import is_fractional
 from costmodel.algebra.symbols import expand
 
 
@@ -57,8 +58,7 @@ def _is_count(formula: sympy.Expr) -> bool:
     Symbols in denominators are 1 there, since divisibility is not known. Seconds, in
     decimals, are whole at neither point.
     """
-    terms = sympy.Add.make_args(formula)
-    if all(term.as_coeff_Mul()[0].is_Integer for term in terms):
+    if not is_fractional(formula):
         return True
     below = {s for p in formula.atoms(sympy.Pow) if p.exp.is_negative
              for s in p.free_symbols}  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import sympy
 from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.pycode import PythonCodePrinter
 
-from costmodel.algebra.checks import formula_of, symbols_of
+from costmodel.algebra.checks import formula_of, free_symbols, symbols_of
 from costmodel.algebra.code.integer_division import whole
 from costmodel.algebra.rounding import Rounding, named_functions
 from costmodel.algebra.symbols import Dim, as_dim
@@ -36,8 +37,7 @@ def lambdify(
     many = isinstance(expression, Sequence) and not isinstance(expression, str)
     formulas = expression if isinstance(expression, Sequence) and many else [expression]
     wanted = [whole(formula_of("lambdify", formula)) for formula in formulas]
-    missing = set().union(*(e.free_symbols for e in wanted)) - set(chosen)
-    if missing:
+    if missing := free_symbols(wanted) - set(chosen):
         names = ", ".join(sorted(map(str, missing)))
         raise CostModelError(f"lambdify: the formula also depends on {names}")
     functions = {f.__name__: f.over_arrays for f in named_functions(wanted)}
@@ -131,10 +131,8 @@ class _IntegerPrinter(NumPyPrinter):
         return self._pairwise("minimum", expr.args)
 
     def _pairwise(self, name: str, values: Sequence[sympy.Expr]) -> str:
-        first, *rest = map(self._print, values)
-        for value in rest:
-            first = f"{name}({first}, {value})"
-        return str(first)
+        printed = map(self._print, values)
+        return str(reduce(lambda one, other: f"{name}({one}, {other})", printed))
 
 
 class _FractionPrinter(PythonCodePrinter):

@@ -10,6 +10,8 @@ from math import gcd, lcm
 from operator import and_, ne, or_
 from typing import NamedTuple
 
+import sympy
+
 from costmodel.algebra.integer_sets.text import written
 from costmodel.algebra.step_function import LONGEST_PERIOD, UndecidedError
 from costmodel.errors import CostModelError
@@ -26,7 +28,7 @@ class Piece(NamedTuple):
     def of(cls, start: int, modulus: int, values: Iterable[int]) -> Piece:
         """Return the numbers with given remainders, with the least possible modulus."""
         kept = {value % modulus for value in values}
-        for prime in _primes(modulus):
+        for prime in sympy.primefactors(modulus):
             while modulus % prime == 0:
                 smaller = modulus // prime
                 if any((value + smaller) % modulus not in kept for value in kept):
@@ -200,18 +202,6 @@ def _start(piece: Piece) -> int:
 def _ending(pieces: Sequence[Piece]) -> Iterator[tuple[Piece, int | None]]:
     """Give pieces, each with the start of the next one; the last has no end."""
     return zip(pieces, [*map(_start, pieces[1:]), None])
-
-
-def _primes(number: int) -> list[int]:
-    """Return the primes that divide a number."""
-    found, prime = [], 2
-    while prime * prime <= number:
-        if number % prime == 0:
-            found.append(prime)
-            while number % prime == 0:
-                number //= prime
-        prime += 1
-    return [*found, number] if number > 1 else found
 
 
 def _kept(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
+from math import prod
 from operator import and_, or_
 from typing import Any, TypeAlias
 
@@ -120,9 +121,7 @@ def _compared(
         extremes = sorted(difference.atoms(sympy.Max, sympy.Min), key=sympy.count_ops)
         if not extremes:
             raise
-    cases = 1
-    for extreme in extremes:
-        cases *= len(extreme.args)
+    cases = prod(len(extreme.args) for extreme in extremes)
     if cases > _MOST_CASES:
         raise UndecidedError(f"it has {cases} cases of largest and smallest values")
     found = PeriodicSet.only((), side.name)

@@ -170,7 +170,7 @@ def solutions(
     return [
         {symbol: as_dim(value) for symbol, value in zip(symbols, point)}
         for point in points
-        if function(*(Fraction(int(v.p), int(v.q)) for v in point)) <= limit
+        if function(*map(Fraction, point)) <= limit
     ]
 
 

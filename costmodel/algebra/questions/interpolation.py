@@ -43,12 +43,15 @@ def interpolate(
     value = cache(
         lambda *steps: sympy.sympify(as_dim(function(*(start + s for s in steps))))
     )
+
+    def is_met(formula: sympy.Expr, steps: tuple[int, ...]) -> bool:
+        """Say whether a polynomial equals the function so far from the start."""
+        at = {symbol: start + step for symbol, step in zip(symbols, steps)}
+        return bool(expand(formula.subs(at) - value(*steps)) == 0)
+
     for degree in range(largest_degree + 1):
-        formula = _newton(value, symbols, start, degree)
-        if all(
-            _is_zero(formula, symbols, start, step, value(*step))
-            for step in _further(len(symbols), degree)
-        ):
+        formula = _newton(value, [symbol - start for symbol in symbols], degree)
+        if all(is_met(formula, steps) for steps in _further(len(symbols), degree)):
             return as_dim(formula)
     names = ", ".join(map(str, symbols))
     raise CostModelError(
@@ -58,22 +61,18 @@ def interpolate(
 
 
 def _newton(
-    value: Callable[..., sympy.Expr],
-    symbols: Sequence[sympy.Symbol],
-    start: int,
-    degree: int,
+    value: Callable[..., sympy.Expr], shifted: Sequence[sympy.Expr], degree: int
 ) -> sympy.Expr:
+    """Return the polynomial of a degree, in symbols less the start."""
     terms = []
-    for steps in _simplex(len(symbols), degree):
+    for steps in _simplex(len(shifted), degree):
         difference = sympy.Add(*(
             (-1) ** (sum(steps) - sum(below))
             * prod(comb(j, i) for j, i in zip(steps, below))
             * value(*below)
             for below in product(*(range(step + 1) for step in steps))
         ))  # fmt: skip
-        terms += [
-            difference * prod(_choose(s - start, j) for s, j in zip(symbols, steps))
-        ]
+        terms.append(difference * prod(map(_choose, shifted, steps)))
     return expand(sympy.Add(*terms))
 
 
@@ -95,14 +94,3 @@ def _further(axes: int, degree: int) -> list[tuple[int, ...]]:
         for axis in range(axes)
     ]
     return [*along, (degree + 1,) * axes, (degree + 2,) * axes]
-
-
-def _is_zero(
-    formula: sympy.Expr,
-    symbols: Sequence[sympy.Symbol],
-    start: int,
-    steps: tuple[int, ...],
-    expected: sympy.Expr,
-) -> bool:
-    at = {symbol: start + step for symbol, step in zip(symbols, steps)}
-    return bool(expand(formula.subs(at) - expected) == 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, zip_longest
 from typing import NamedTuple
 
 import sympy
@@ -125,10 +125,7 @@ def _polynomial(
         for line in lines:
             step = at(line, start + period) - at(line, start)
             found = _multiplied(found, at(line, start), step)
-        width = max(len(total), len(found))
-        total = [
-            sum(pair) for pair in zip(_filled(total, width), _filled(found, width))
-        ]
+        total = [a + b for a, b in zip_longest(total, found, fillvalue=0)]
     return total
 
 
@@ -137,10 +134,6 @@ def _multiplied(polynomial: list[int], constant: int, slope: int) -> list[int]:
     low = [constant * value for value in polynomial] + [0]
     high = [0] + [slope * value for value in polynomial]
     return [sum(pair) for pair in zip(low, high)]
-
-
-def _filled(polynomial: list[int], width: int) -> list[int]:
-    return polynomial + [0] * (width - len(polynomial))
 
 
 def _value(polynomial: Sequence[int], point: int) -> int:
@@ -155,8 +148,7 @@ def _leaders(polynomials: list[list[int]]) -> list[tuple[int, int]]:
     """Return (q, number) where another polynomial becomes the largest, from 0 on."""
     points = {0}
     for one, other in combinations(polynomials, 2):
-        width = max(len(one), len(other))
-        pairs = zip(_filled(one, width), _filled(other, width))
+        pairs = zip_longest(one, other, fillvalue=0)
         points.update(_sign_changes([a - b for a, b in pairs]))
     found: list[tuple[int, int]] = []
     for point in sorted(points):

@@ -151,20 +151,14 @@ class _Dependence:
 
     def back(self, asked: Flags) -> Flags:
         """Return the elements of the operand on which those of the output depend."""
-        return self._carried(asked, self.made, self.read, is_back=True)
+        return self._carried(asked, is_back=True)
 
     def forth(self, alive: Flags) -> Flags:
         """Return the elements of the output that depend on those of the operand."""
-        return self._carried(alive, self.read, self.made, is_back=False)
+        return self._carried(alive, is_back=False)
 
-    def _carried(
-        self,
-        flags: Flags,
-        ours: tuple[tuple[Key, int], ...],
-        theirs: tuple[tuple[Key, int], ...],
-        *,
-        is_back: bool,
-    ) -> Flags:
+    def _carried(self, flags: Flags, *, is_back: bool) -> Flags:
+        ours, theirs = (self.made, self.read) if is_back else (self.read, self.made)
         flags = flags.reshape([size for _, size in ours])
         keys = [key for key, _ in ours]
         there = {key for key, _ in theirs if key is not None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TypeAlias
 
 import sympy
@@ -127,11 +128,9 @@ class Field:
         return sympy.oo if axis.cause else quantity(self._only(axis))
 
     def _extreme(self, axis: Axis, name: str, choose: Callable[[Dim, Dim], Dim]) -> Dim:
-        found: Dim | None = None
-        for bundle in axis.bundles:
-            value: Dim = getattr(bundle, name)
-            found = value if found is None else choose(found, value)
-        return (sympy.oo if axis.cause else 0) if found is None else found
+        if not axis.bundles:
+            return sympy.oo if axis.cause else 0
+        return reduce(choose, (getattr(bundle, name) for bundle in axis.bundles))
 
     def _only(self, axis: Axis) -> Bundle:
         """Return the single bundle of an axis, or raise if there is none or several."""
@@ -152,14 +151,9 @@ class Field:
             return -sympy.oo, sympy.oo
         if not axis.bundles:
             raise CostModelError(f'"{self.name}" sees nothing of the input')
-        first, *others = (
-            (as_dim(at * b.stride - b.before), as_dim(at * b.stride + b.beyond))
-            for b in axis.bundles
-        )
-        start, end = first
-        for other_start, other_end in others:
-            start, end = smaller(start, other_start), larger(end, other_end)
-        return start, end
+        starts = (as_dim(at * b.stride - b.before) for b in axis.bundles)
+        ends = (as_dim(at * b.stride + b.beyond) for b in axis.bundles)
+        return reduce(smaller, starts), reduce(larger, ends)
 
 
 @dataclass(frozen=True)

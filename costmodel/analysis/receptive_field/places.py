@@ -43,6 +43,11 @@ class Place(NamedTuple):
     problem: str | None = None
     """Why the axis is not followed."""
 
+    @property
+    def axes(self) -> set[int]:
+        """The axes of the tensor that hold parts of it."""
+        return {digit.axis for way in self.ways for digit in way}
+
 
 Places: TypeAlias = tuple[Place, ...]
 """The axes of height and width, or of whatever spatial axes the input has."""

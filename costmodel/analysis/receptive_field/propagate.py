@@ -8,10 +8,12 @@ those of dropped ones are lost; elsewhere one for all channels is exact.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Generic, TypeAlias, TypeVar
 
+import networkx as nx
+
 from costmodel.algebra.symbols import as_int
-from costmodel.algebra.window import Window
 from costmodel.analysis.receptive_field.connectivity import along, of_operand
 from costmodel.analysis.receptive_field.places import Places
 from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes
@@ -37,7 +39,6 @@ S = TypeVar("S", bound=Seen)
 Fields: TypeAlias = tuple[int, ...]
 """One receptive field per channel, or one for all, as numbers of a table's values."""
 
-_FIXED = Window(stride=0)
 _NOTHING = 0
 
 
@@ -88,31 +89,109 @@ def spread(
     With it comes why it is no field of a position, if it is none. ``towards`` leaves
     out the nodes that do not lead to that one.
     """
-    spatial = SpatialAxes(network, same=same)
-    context = _Context(network, spatial, ignore_gates=ignore_gates)
-    wanted = _leading_to(network, towards)
-    table, fields = _Table(nothing), dict[str, Fields]()
+    fold = _Fold(network, nothing, ignore_gates=ignore_gates, same=same)
+    wanted = set(network.by_name)
+    if towards is not None:
+        wanted = {towards, *nx.ancestors(network.graph, towards)}
+    table, fields = fold.table, dict[str, Fields]()
     for node in network.nodes:
         if node.operator.is_input:
             fields[node.name] = (table.number(pixel),)
         elif node.name in wanted:
-            seen = _read(table, node, [fields[s] for s in node.inputs], context)
+            seen = fold.read(node, [fields[source] for source in node.inputs])
             fields[node.name] = seen if len(set(seen)) > 1 else seen[:1]
     result = dict[str, tuple[S, str | None]]()
     for name, each in fields.items():
         paths = table.values[table.union(each)]
-        windows, problem = spatial.seen(network[name])
+        windows, problem = fold.spatial.seen(network[name])
         result[name] = paths.through(windows, name) if windows else paths, problem
     return result
 
 
-class _Context:
-    """What the whole fold needs: the network, its spatial axes and the options."""
+class _Fold(Generic[S]):
+    """A network with its spatial axes, the options, and the fields found so far."""
 
-    def __init__(self, net: Network, axes: SpatialAxes, *, ignore_gates: bool) -> None:
+    def __init__(
+        self, network: Network, nothing: S, *, ignore_gates: bool, same: bool
+    ) -> None:
         """Find out whether each channel needs a receptive field of its own."""
-        self.network, self.spatial, self.ignore_gates = net, axes, ignore_gates
-        self.apart = _drops_channels(net, axes)
+        self.network, self.ignore_gates = network, ignore_gates
+        self.spatial = SpatialAxes(network, same=same)
+        self.apart = _drops_channels(network, self.spatial)
+        self.table = _Table(nothing)
+
+    def read(self, node: Node, operands: Sequence[Fields]) -> Fields:
+        """Return the receptive fields of a node's channels from its operands'."""
+        operator, flow = node.operator, self.spatial.flows[node.name]
+        followed = _followed(node, flow, self.spatial.stored)
+        if not followed or isinstance(operator, op.Source):
+            return (_NOTHING,)
+        seen = []
+        for number in followed:
+            windows = self.spatial.windows(node, number)
+            fields = self.table.through(operands[number], windows, node.name)
+            seen.append(self._mixed(node, fields, number))
+        if len(seen) == 1:
+            return seen[0]
+        _require_apart(node, flow, self.spatial.after(node))
+        shapes = self.network.shapes_into(node)
+        if isinstance(flow.axes[0], Joined):
+            return self._concat(seen, shapes)
+        if op.is_gated(operator, shapes):
+            return self._product(seen)
+        return tuple(map(self.table.union, _beside(seen)))
+
+    def _concat(self, operands: Sequence[Fields], shapes: Sequence[Shape]) -> Fields:
+        if not self.apart:
+            return (self.table.union(chain.from_iterable(operands)),)
+        return tuple(chain.from_iterable(map(_each, operands, shapes)))
+
+    def _product(self, operands: Sequence[Fields]) -> Fields:
+        """Unite both operands' fields; a product with zeros is zero, sees nothing."""
+        found = []
+        for pair in _beside(operands):
+            left, right = (self.table.values[field] for field in pair)
+            if _NOTHING in pair:
+                found.append(_NOTHING)
+            elif self.ignore_gates and left.sees_everything != right.sees_everything:
+                found.append(pair[left.sees_everything])
+            else:
+                found.append(self.table.union(pair))
+        return tuple(found)
+
+    def _mixed(self, node: Node, fields: Fields, operand: int) -> Fields:
+        """Return the receptive fields of output channels through one operand.
+
+        **Errors**: channels that see different things and become positions.
+        """
+        if not self.apart:
+            return fields
+        if any(one.is_blurred for one in self.spatial.steps(node, operand)):
+            raise at(node.operator.kind, node.name, "pixels have become channels, of "
+                     "which not all are read later")  # fmt: skip
+        flow = self.spatial.flows[node.name]
+        first = of_operand(flow.axes[0], operand)
+        is_alike = len(fields) == 1 and not isinstance(first, Padded)
+        if is_alike or isinstance(first, Joined) or first == Same(1, operand):
+            return fields
+        if isinstance(node.operator, op.Product):
+            return (self.table.union(fields),)
+        elsewhere = (
+            (source.operand, source.axis) == (operand, 1)
+            if isinstance(source, From) else 1 in source.axes
+            for axis in flow.axes[1:] for source in sources(axis)
+        )  # fmt: skip
+        if len(fields) > 1 and any(elsewhere):
+            raise at(node.operator.kind, node.name, "channels that see different "
+                     "things are not followed through it")  # fmt: skip
+        x = self.network.by_name[node.inputs[operand]].output
+        found = along(first, 1, x.sizes, as_int(node.output.channels))
+        if found is None:
+            return fields
+        every, after = _each(fields, x), list[int]()
+        for read, count in found:
+            after += [self.table.union({every[c] for c in read})] * count
+        return tuple(after)
 
 
 def _followed(node: Node, flow: Flow, stored: frozenset[str]) -> list[int]:
@@ -121,36 +200,10 @@ def _followed(node: Node, flow: Flow, stored: frozenset[str]) -> list[int]:
     In a concatenation, stored operands count too: they have channels of their own.
     """
     inputs = enumerate(node.inputs)
-    if _is_joined(flow) and node.name not in stored:
+    is_joined = any(isinstance(axis, Joined) for axis in flow.axes)
+    if is_joined and node.name not in stored:
         return [number for number, _ in inputs]
     return [number for number, source in inputs if source not in stored]
-
-
-def _is_joined(flow: Flow) -> bool:
-    return any(isinstance(axis, Joined) for axis in flow.axes)
-
-
-def _read(
-    table: _Table[S], node: Node, operands: Sequence[Fields], context: _Context
-) -> Fields:
-    """Return the receptive fields of a node's channels from those of its operands."""
-    operator, flow = node.operator, context.spatial.flows[node.name]
-    followed = _followed(node, flow, context.spatial.stored)
-    if not followed or isinstance(operator, op.Source):
-        return (_NOTHING,)
-    seen = []
-    for number in followed:
-        windows = context.spatial.windows(node, number)
-        fields = table.through(operands[number], windows, node.name)
-        seen.append(_mixed(table, node, fields, number, context))
-    if len(seen) == 1:
-        return seen[0]
-    require_apart(node, flow, context.spatial.after(node))
-    if isinstance(flow.axes[0], Joined):
-        return _concat(table, seen, context.network.shapes_into(node), context)
-    if op.is_gated(operator, context.network.shapes_into(node)):
-        return _product(table, seen, context)
-    return tuple(map(table.union, _beside(seen)))
 
 
 def _drops_channels(network: Network, spatial: SpatialAxes) -> bool:
@@ -164,12 +217,7 @@ def _drops_channels(network: Network, spatial: SpatialAxes) -> bool:
         for node in network.nodes
         for axis in spatial.flows[node.name].axes[1:]
         if isinstance(axis, Part)
-        and not any(
-            digit.axis == axis.axis
-            for place in spatial.before(node, axis.operand)
-            for digits in place.ways
-            for digit in digits
-        )
+        and not any(axis.axis in p.axes for p in spatial.before(node, axis.operand))
     ]  # channels that are elsewhere
     kinds = {type(node.operator) for node in network.nodes}
     has_zeros = op.Zeros in kinds or any(isinstance(axis, Padded) for axis in first)
@@ -180,32 +228,13 @@ def _drops_channels(network: Network, spatial: SpatialAxes) -> bool:
     return some and all(type(n.output.channels) is int for n in network.nodes)
 
 
-def require_apart(node: Node, flow: Flow, where: Places) -> None:
+def _require_apart(node: Node, flow: Flow, where: Places) -> None:
     """Refuse concatenation along height or width: positions would differ in fields."""
     joined = (n for n, axis in enumerate(flow.axes, 1) if isinstance(axis, Joined))
     for axis in joined:
-        if any(
-            (place.problem and axis > 1)
-            or any(digit.axis == axis for digits in place.ways for digit in digits)
-            for place in where
-        ):
-            raise at(
-                node.operator.kind,
-                node.name,
-                "maps behind each other see different things at different positions",
-            )
-
-
-def _leading_to(network: Network, name: str | None) -> set[str]:
-    """Return the names of a node and its ancestors; by default, of all nodes."""
-    if name is None:
-        return set(network.by_name)
-    found, waiting = {name}, [name]
-    while waiting:
-        new = set(network[waiting.pop()].inputs) - found
-        found |= new
-        waiting.extend(new)
-    return found
+        if any((p.problem and axis > 1) or axis in p.axes for p in where):
+            raise at(node.operator.kind, node.name, "maps behind each other see "
+                     "different things at different positions")  # fmt: skip
 
 
 def _beside(operands: Sequence[Fields]) -> Iterable[Fields]:
@@ -217,66 +246,3 @@ def _beside(operands: Sequence[Fields]) -> Iterable[Fields]:
 def _each(fields: Fields, shape: Shape) -> Fields:
     """Return one field per channel."""
     return fields * as_int(shape.channels) if len(fields) == 1 else fields
-
-
-def _concat(
-    table: _Table[S],
-    operands: Sequence[Fields],
-    shapes: Sequence[Shape],
-    context: _Context,
-) -> Fields:
-    if not context.apart:
-        return (table.union(field for fields in operands for field in fields),)
-    pairs = zip(operands, shapes, strict=True)
-    return tuple(field for fields, shape in pairs for field in _each(fields, shape))
-
-
-def _product(table: _Table[S], operands: Sequence[Fields], context: _Context) -> Fields:
-    """Unite both operands' fields; a product with zeros is zero, and sees nothing."""
-    found = []
-    for pair in _beside(operands):
-        left, right = (table.values[field] for field in pair)
-        if _NOTHING in pair:
-            found.append(_NOTHING)
-        elif context.ignore_gates and left.sees_everything != right.sees_everything:
-            found.append(pair[left.sees_everything])
-        else:
-            found.append(table.union(pair))
-    return tuple(found)
-
-
-def _mixed(
-    table: _Table[S], node: Node, fields: Fields, operand: int, context: _Context
-) -> Fields:
-    """Return the receptive fields of output channels through one operand.
-
-    **Errors**: channels that see different things and become positions.
-    """
-    if not context.apart:
-        return fields
-    if any(one.is_blurred for one in context.spatial.steps(node, operand)):
-        raise at(node.operator.kind, node.name, "pixels have become channels, of which "
-                 "not all are read later")  # fmt: skip
-    flow = context.spatial.flows[node.name]
-    first = of_operand(flow.axes[0], operand)
-    is_alike = len(fields) == 1 and not isinstance(first, Padded)
-    if is_alike or isinstance(first, Joined) or first == Same(1, operand):
-        return fields
-    if isinstance(node.operator, op.Product):
-        return (table.union(fields),)
-    elsewhere = (
-        (source.operand, source.axis) == (operand, 1)
-        if isinstance(source, From) else 1 in source.axes
-        for axis in flow.axes[1:] for source in sources(axis)
-    )  # fmt: skip
-    if len(fields) > 1 and any(elsewhere):
-        raise at(node.operator.kind, node.name, "channels that see different things "
-                 "are not followed through it")  # fmt: skip
-    x = context.network.by_name[node.inputs[operand]].output
-    found = along(first, 1, x.sizes, as_int(node.output.channels))
-    if found is None:
-        return fields
-    every, after = _each(fields, x), list[int]()
-    for read, count in found:
-        after += [table.union({every[c] for c in read})] * count
-    return tuple(after)

@@ -28,7 +28,6 @@ from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.axes import extents as extents_of
 from costmodel.network.flow import (
-    AxisFlow,
     Flow,
     From,
     Joined,
@@ -73,7 +72,8 @@ class Operand(Tensor):
         place, name = self.where[index], AXES[len(self.where)][index]
         operator = self.node.operator
         try:
-            if not all(map(_is_one_window, self.flow.axes)):
+            axes = self.flow.axes
+            if not all(isinstance(a, From) and a.is_one_window for a in axes):
                 operator.window  # noqa: B018 - refuses, and says why
                 self._require_known()
             return self._followed(place, name)
@@ -281,10 +281,6 @@ class _Fate(NamedTuple):
     is_blurred: bool = False
     is_kept: bool = False
     """Whether positions along it remain, which all see the same."""
-
-
-def _is_one_window(axis: AxisFlow) -> bool:
-    return isinstance(axis, From) and axis.is_one_window
 
 
 class _MovedError(CostModelError):

@@ -16,7 +16,7 @@ from typing import Protocol, Self, TypeAlias
 import sympy
 
 from costmodel.algebra.symbols import Dim, as_dim, expand
-from costmodel.algebra.window import Window
+from costmodel.algebra.window import Window, simple
 from costmodel.errors import CostModelError
 
 
@@ -32,10 +32,6 @@ class Seen(Protocol):
 
     A value is immutable, and equal ones have equal receptive fields.
     """
-
-    @property
-    def is_empty(self) -> bool:
-        """Say whether there is no path."""
 
     @property
     def sees_everything(self) -> bool:
@@ -80,7 +76,7 @@ class Bundle:
     @property
     def size(self) -> Dim:
         """The extent of the union of the windows, in pixels."""
-        return _simple(self.before + self.beyond + 1)
+        return simple(self.before + self.beyond + 1)
 
     @property
     def is_aligned(self) -> bool:
@@ -92,14 +88,14 @@ class Bundle:
         step, more = self.stride, window.size - 1
         tilt = more - 2 * window.before
         return Bundle(
-            _simple(step * window.stride),
-            _simple(self.before + step * window.before),
-            _simple(self.beyond + step * (more - window.before)),
-            _simple(self.after + step * window.after),
-            _simple(self.smallest + step * more),
-            _simple(self.largest + step * more),
-            _simple(self.first + step * tilt),
-            _simple(self.last + step * tilt),
+            simple(step * window.stride),
+            simple(self.before + step * window.before),
+            simple(self.beyond + step * (more - window.before)),
+            simple(self.after + step * window.after),
+            simple(self.smallest + step * more),
+            simple(self.largest + step * more),
+            simple(self.first + step * tilt),
+            simple(self.last + step * tilt),
         )
 
     def joined(self, other: Bundle) -> Bundle:
@@ -148,11 +144,6 @@ class Paths:
     axes: tuple[Axis, ...]
 
     @property
-    def is_empty(self) -> bool:
-        """Say whether there is no path."""
-        return all(axis == Axis() for axis in self.axes)
-
-    @property
     def sees_everything(self) -> bool:
         """Say whether some path sees the whole input on some axis."""
         return any(axis.cause is not None for axis in self.axes)
@@ -191,11 +182,6 @@ class PathSet:
 
     windows: frozenset[Windows] = frozenset()
     limit: int = MOST_WINDOWS
-
-    @property
-    def is_empty(self) -> bool:
-        """Say whether there is no path."""
-        return not self.windows
 
     @property
     def sees_everything(self) -> bool:
@@ -267,7 +253,3 @@ def _is_nonnegative(value: sympy.Expr) -> bool:
 @lru_cache(maxsize=1 << 16)
 def _then(window: Window | None, later: Window | None) -> Window | None:
     return None if window is None or later is None else window.then(later)
-
-
-def _simple(value: Dim) -> Dim:
-    return value if type(value) is int else as_dim(expand(value))

@@ -10,9 +10,10 @@ import click
 
 from costmodel.cli import target
 from costmodel.cli.commands.geometry import known_of, print_sides
-from costmodel.cli.commands.list_show import SHOWN
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.commands.list_show import SHOWN, blocks, print_blocks, shown
+from costmodel.cli.options import JSON, NETWORK, TARGET, Asked
 from costmodel.cli.program import (
+    FREE,
     UNITS,
     counted,
     heading,
@@ -38,62 +39,55 @@ MEMORY = {
 }
 """The quantities of memory, in bytes of float32."""
 
-NAMES = {"macs": "MACs"}
-"""Names of quantities in tables, where they differ."""
-
 SHOWN_CONSTRAINTS = 8
 """Conditions on the size of the input that the terminal lists."""
 
 
 @main.command()
 @TARGET
-@SET
-@RESOLUTION
-@BATCH
+@NETWORK
 @click.option("--depth", default=1, show_default=True, type=click.IntRange(1),
               help="Levels of scope to show; totals do not depend on it.")  # fmt: skip
 @click.option("--symbolic", is_flag=True, help="Print the formulas in N, H and W.")
 @JSON
-def analyze(
-    name: str, settings: tuple[str, ...], resolution: Any, batch: str | None,
-    depth: int, *, symbolic: bool, as_json: bool,
-) -> None:  # fmt: skip
+def analyze(asked: Asked, depth: int, *, symbolic: bool, as_json: bool) -> None:
     """Show a network's costs, the input sizes that fit, and unknown operators.
 
     TARGET is a registered name, package.module:attribute, path/to/file.py:attribute,
     model.onnx or net.json. Its module is imported, and a function is called.
     Without --input only formulas are printed.
     """
-    free = ("resolution", "batch")
-    kept = free if resolution is None else ()
-    chosen, net, used = open_network(name, settings, resolution, batch, kept)
-    _, law, _ = open_network(name, settings, None, None, free)
+    has_size = asked.resolution is not None
+    chosen, net, used = open_network(asked, () if has_size else FREE)
+    _, law, _ = open_network(Asked(asked.name, asked.settings), FREE)
     totals, sizes = counted(net), _sides(law)
     memory, formulas = _memory(net), {}
-    if symbolic or resolution is None:
-        formulas = _formulas(net if resolution is None else law, memory)
+    if symbolic or not has_size:
+        formulas = _formulas(law if has_size else net, memory)
     if as_json:
         print_json(
             "costmodel.analyze/1", UNITS | dict.fromkeys(MEMORY, "bytes of float32"),
-            name=name, title=chosen.summary, options=used,
+            name=asked.name, title=chosen.summary, options=used,
             input=plain(net.inputs[0].output.sizes), batch=plain(net.batch),
-            totals={metric: plain(totals.metric(metric)) for metric in SHOWN},
+            totals=shown(totals),
             memory={key: plain(value) for key, value in memory.items()},
             formulas={key: plain(value) for key, value in formulas.items()},
             rows=_rows(net, totals, depth),
             sides={axis: known_of(side) for axis, side in sizes.items()},
-            constraints=list(map(_written, law.constraints)),
+            constraints=[{"node": c.node, "needs": c.needs, "why": c.why}
+                         for c in law.constraints],
             warnings=list(getattr(chosen, "warnings", ())), **partial(totals),
         )  # fmt: skip
         return
     click.echo(heading(chosen))
     click.echo(f"input {net.inputs[0].output}, batch {net.batch}\n")
     rows = _rows(net, totals, depth)
-    if resolution is None:
-        _print_rows(rows, ("parameters", "macs"))
+    titles = [[row["layer"], _operators(row["kinds"]), row["output"]] for row in rows]
+    if not has_size:
+        print_blocks(titles, rows, metrics=("parameters", "macs"))
     else:
-        whole = {metric: totals.metric(metric) for metric in SHOWN}
-        _print_rows(rows, SHOWN, ["total", totals.partial, "", *whole.values()])
+        total = ["total", totals.partial, "", *shown(totals).values()]
+        print_blocks(titles, rows, total)
         _print_memory(memory)
     if totals.unknown:
         click.echo(f"\nunknown: {', '.join(totals.unknown)}")
@@ -103,17 +97,11 @@ def analyze(
 
 def _rows(net: Network, totals: Cost, depth: int) -> list[dict[str, Any]]:
     """Return the blocks of a network with their costs."""
-    from costmodel.network.table import outline
-
-    rows = []
-    for block in outline(net, depth):
-        sums = totals.of_nodes(n.name for nodes in block.repeats for n in nodes)
-        rows.append({
-            "layer": block.title, "output": str(block.output),
-            "kinds": dict(Counter(n.operator.kind for n in block.nodes)),
-            **{metric: plain(sums.metric(metric)) for metric in SHOWN},
-        })  # fmt: skip
-    return rows
+    return [
+        {"layer": block.title, "output": str(block.output),
+         "kinds": dict(Counter(n.operator.kind for n in block.nodes)), **costs}
+        for block, costs in blocks(net, totals, depth)
+    ]  # fmt: skip
 
 
 def _formulas(law: Network, known: dict[str, Any]) -> dict[str, Any]:
@@ -152,26 +140,6 @@ def _sides(law: Network) -> dict[str, Side]:
     except CostModelError as error:
         note(str(error))
         return {}
-
-
-def _written(constraint: Requirement) -> dict[str, str]:
-    return {
-        "node": constraint.node, "needs": constraint.needs, "why": constraint.why
-    }  # fmt: skip
-
-
-def _print_rows(
-    rows: list[dict[str, Any]], shown: Sequence[str], total: Sequence[Any] = ()
-) -> None:
-    """Print the blocks, and the totals if they are numbers."""
-    header = ("layer", "operators", "output", *(NAMES.get(m, m) for m in shown))
-    cells = [
-        [row["layer"], _operators(row["kinds"]), row["output"],
-         *(exact_number(row[metric]) for metric in shown)]
-        for row in rows
-    ]  # fmt: skip
-    cells += [list(map(exact_number, total))] if total else []
-    print_table(header, cells, right=range(3, 3 + len(shown)))
 
 
 def _operators(kinds: dict[str, int]) -> str:

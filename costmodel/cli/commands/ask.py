@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
-from costmodel.cli.program import counted, main, open_network, plain
+from costmodel.cli.options import JSON, NETWORK, TARGET, Asked, together
+from costmodel.cli.program import FREE, counted, main, open_network, plain
 from costmodel.errors import CostModelError
 from costmodel.terminal import exact_number, print_json, print_table
 
@@ -44,48 +44,43 @@ DEPTH = click.option(
 )  # fmt: skip
 
 
-def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of both commands: a network, a symbol, a quantity, settings."""
-    for decorate in (JSON, BATCH, RESOLUTION, SET, UPTO, STEP, METRIC, SYMBOL,
-                     TARGET):  # fmt: skip
-        command = decorate(command)
-    return command
+limit_options = together(TARGET, SYMBOL, METRIC, STEP, UPTO, NETWORK, JSON)
+"""The options of both commands: a network, a symbol, a quantity, settings."""
 
 
 @main.command()
 @click.option("--budget", required=True, help="The largest cost: 300M, 4200000.")
 @limit_options
-def largest(budget: str, **asked: Any) -> None:
+def largest(asked: Asked, budget: str, **given: Any) -> None:
     """Find the largest legal width, size or option within a budget, exactly."""
     from costmodel.algebra.questions.budget import largest as find
 
-    _limit(find, "largest", "budget", budget, **asked)
+    _limit(asked, find, "largest", "budget", budget, **given)
 
 
 @main.command()
 @click.option("--goal", required=True, help="The smallest cost: 300M, 4200000.")
 @limit_options
-def smallest(goal: str, **asked: Any) -> None:
+def smallest(asked: Asked, goal: str, **given: Any) -> None:
     """Find the smallest legal width, size or option that reaches a goal, exactly."""
     from costmodel.algebra.questions.budget import smallest as find
 
-    _limit(find, "smallest", "goal", goal, **asked)
+    _limit(asked, find, "smallest", "goal", goal, **given)
 
 
 def _limit(
-    find: Callable[..., Limit], word: str, bound: str, text: str, *,
-    name: str, varied: str, metric: str, step: str | None, upto: str | None,
-    settings: tuple[str, ...], resolution: str | None, batch: str | None, as_json: bool,
+    asked: Asked, find: Callable[..., Limit], word: str, bound: str, text: str, *,
+    varied: str, metric: str, step: str | None, upto: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Find the limit, at which every size of the network's tensors has to be whole."""
     from costmodel.analysis.input_sizes.tensor_sizes import tensor_sizes
 
-    net, symbol = open_for(name, settings, resolution, batch, varied)
-    asked = {bound: _read_count(bound, text)}
+    net, symbol = open_for(asked, varied)
+    most = {bound: _read_count(bound, text)}
     law, whole = counted(net).metric(metric), tensor_sizes(net)
-    found = find(law, symbol, asked[bound], whole=whole, step=step, upto=upto)
+    found = find(law, symbol, most[bound], whole=whole, step=step, upto=upto)
     _check_fits(net, symbol, found)
-    _print_limit(word, name, varied, metric, asked, found, as_json=as_json)
+    _print_limit(word, asked.name, varied, metric, most, found, as_json=as_json)
 
 
 def _check_fits(net: Network, symbol: sympy.Symbol | None, found: Limit) -> None:
@@ -99,7 +94,7 @@ def _check_fits(net: Network, symbol: sympy.Symbol | None, found: Limit) -> None
 
 
 def _print_limit(
-    word: str, name: str, varied: str, metric: str, asked: dict[str, int], found: Limit,
+    word: str, name: str, varied: str, metric: str, most: dict[str, int], found: Limit,
     *, as_json: bool,
 ) -> None:  # fmt: skip
     """Print a limit, and the next legal value on the other side of the budget."""
@@ -109,7 +104,7 @@ def _print_limit(
     if as_json:
         print_json(
             f"costmodel.{word}/1", {metric: METRICS[metric]}, name=name, metric=metric,
-            symbol=varied, **asked, value=plain(found.value), cost=plain(found.cost),
+            symbol=varied, **most, value=plain(found.value), cost=plain(found.cost),
             same_between=None if same is None else plain(same),
             beyond=None if beyond is None else plain(beyond),
             beyond_cost=None if beyond is None else plain(found.beyond_cost),
@@ -128,22 +123,17 @@ def _print_limit(
 @TARGET
 @SYMBOL
 @METRIC
-@SET
-@RESOLUTION
-@BATCH
+@NETWORK
 @JSON
-def elasticity(
-    name: str, varied: str, metric: str, settings: tuple[str, ...],
-    resolution: str | None, batch: str | None, *, as_json: bool,
-) -> None:  # fmt: skip
+def elasticity(asked: Asked, varied: str, metric: str, *, as_json: bool) -> None:
     """Show by how many percent a cost grows if an option grows by one percent."""
     from costmodel.algebra.questions.asymptotics import elasticity as slope
     from costmodel.analysis.cost import METRICS
 
-    net, symbol = open_for(name, settings, resolution, batch, varied)
+    net, symbol = open_for(asked, varied)
     found = slope(counted(net).metric(metric), symbol)
     if as_json:
-        print_json("costmodel.elasticity/1", {metric: METRICS[metric]}, name=name,
+        print_json("costmodel.elasticity/1", {metric: METRICS[metric]}, name=asked.name,
                    metric=metric, symbol=varied, elasticity=plain(found))  # fmt: skip
         return
     click.echo(f"elasticity of {metric} in {varied} = {found}")
@@ -158,13 +148,10 @@ def elasticity(
     "--symbol", "varied", metavar="NAME",
     help="Show instead which part is the largest, as this option grows.",
 )  # fmt: skip
-@SET
-@RESOLUTION
-@BATCH
+@NETWORK
 @JSON
 def share(
-    name: str, metric: str, by: Any, depth: int, varied: str | None,
-    settings: tuple[str, ...], resolution: str | None, batch: str | None,
+    asked: Asked, metric: str, by: Any, depth: int, varied: str | None,
     *, as_json: bool,
 ) -> None:  # fmt: skip
     """Show the share of each part in a network's cost."""
@@ -172,7 +159,7 @@ def share(
     from costmodel.analysis.cost import METRICS
     from costmodel.analysis.cost.difference import parts
 
-    net, symbol = open_for(name, settings, resolution, batch, varied)
+    net, symbol = open_for(asked, varied)
     counted(net)
     found = parts(net, metric, by=by, depth=depth)
     found = {part: value for part, value in found.items() if value != 0}
@@ -188,16 +175,13 @@ def share(
         cells = [[p, str(low), str(high)] for p, low, high in rows]
     if as_json:
         table = [(part, plain(one), plain(other)) for part, one, other in rows]
-        print_json("costmodel.share/1", {metric: METRICS[metric]}, name=name,
+        print_json("costmodel.share/1", {metric: METRICS[metric]}, name=asked.name,
                    metric=metric, columns=header, rows=table)  # fmt: skip
         return
     print_table(header, cells, right=(1, 2))
 
 
-def open_for(
-    name: str, settings: Sequence[str], resolution: str | None, batch: str | None,
-    varied: str | None,
-) -> tuple[Network, sympy.Symbol | None]:  # fmt: skip
+def open_for(asked: Asked, varied: str | None) -> tuple[Network, sympy.Symbol | None]:
     """Load a network with one option, size or batch as a symbol; return both.
 
     A resolution is one number for height and width.
@@ -205,16 +189,15 @@ def open_for(
     from costmodel.algebra.symbols import H, W
 
     if varied is None:
-        return open_network(name, settings, resolution, batch)[1], None
-    given = {"resolution": resolution, "batch": batch}
-    if given.get(varied) is not None:
+        return open_network(asked)[1], None
+    if varied in FREE and getattr(asked, varied) is not None:
         raise click.UsageError(f"--symbol {varied} and --{varied} do not go together")
-    for setting in settings:
+    for setting in asked.settings:
         if setting.partition("=")[0].strip() == varied:
             raise click.UsageError(
                 f"--symbol {varied} and --set {setting} do not go together"
             )
-    chosen, net, _ = open_network(name, settings, resolution, batch, [varied])
+    chosen, net, _ = open_network(asked, [varied])
     if varied == "resolution":
         return net.bind({W: H}), H
     if varied == "batch":
@@ -222,7 +205,7 @@ def open_for(
     symbols = chosen.options[varied].symbols
     if len(symbols) > 1:
         names = ", ".join(map(str, symbols))
-        raise CostModelError(f'{name}: "{varied}" is several numbers, {names}')
+        raise CostModelError(f'{asked.name}: "{varied}" is several numbers, {names}')
     return net, symbols[0]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel.cli.commands.measure import setting_options
-from costmodel.cli.options import JSON
+from costmodel.cli.options import JSON, together
 from costmodel.cli.process import restart_quietly
 from costmodel.cli.program import main
 from costmodel.errors import CostModelError
@@ -34,24 +33,21 @@ UNITS = {
 }
 
 
-def draw_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options for drawing networks, and for how often each is measured."""
-    for decorate in reversed((
-        click.option("--networks", type=click.IntRange(min=1), metavar="COUNT",
-                     help="Number of networks to draw, 88 by default."),
-        click.option("--seed", default=0, show_default=True,
-                     help="Seed of the networks, their weights and inputs."),
-        click.option("--batches", metavar="SIZES",
-                     help="Batch sizes to draw from, such as 1,8,64."),
-        click.option("--sittings", type=click.IntRange(min=1), metavar="COUNT",
-                     help="Times that all networks are measured, 3 by default."),
-        click.option("--rounds", type=click.IntRange(min=1), metavar="COUNT",
-                     help="Turns of each network per sitting, 4 by default."),
-        click.option("--quick", is_flag=True,
-                     help="Measure a few networks once, as a test."),
-    )):  # fmt: skip
-        command = decorate(command)
-    return command
+draw_options = together(
+    click.option("--networks", type=click.IntRange(min=1), metavar="COUNT",
+                 help="Number of networks to draw, 88 by default."),
+    click.option("--seed", default=0, show_default=True,
+                 help="Seed of the networks, their weights and inputs."),
+    click.option("--batches", metavar="SIZES",
+                 help="Batch sizes to draw from, such as 1,8,64."),
+    click.option("--sittings", type=click.IntRange(min=1), metavar="COUNT",
+                 help="Times that all networks are measured, 3 by default."),
+    click.option("--rounds", type=click.IntRange(min=1), metavar="COUNT",
+                 help="Turns of each network per sitting, 4 by default."),
+    click.option("--quick", is_flag=True,
+                 help="Measure a few networks once, as a test."),
+)  # fmt: skip
+"""The options for drawing networks, and for how often each is measured."""
 
 
 @main.command()
@@ -162,7 +158,7 @@ def _print(profile: Profile, output: Path) -> None:
     """Print the coefficients, and note those that could not be identified."""
     click.echo(f"{profile.name}: {profile.setting}\n")
     cells = [
-        [kind, str(found.samples), *(_scientific(value) for value in found.values),
+        [kind, str(found.samples), *(f"{value:.3g}" for value in found.values),
          f"{found.residual:.0%}"]
         for kind, found in profile.coefficients.items()
     ]  # fmt: skip
@@ -174,7 +170,3 @@ def _print(profile: Profile, output: Path) -> None:
     for said in profile.notes:
         note(said)
     note(f"written to {output}")
-
-
-def _scientific(value: float) -> str:
-    return f"{value:.3g}" if value else "0"

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from costmodel.cli.commands.ask import BY, DEPTH, METRIC, open_for
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, how_traced
+from costmodel.cli.options import (
+    BATCH,
+    JSON,
+    RESOLUTION,
+    SET,
+    Asked,
+    how_traced,
+    together,
+)
 from costmodel.cli.program import counted, main, options_of, partial, plain, registered
 from costmodel.cli.target import is_target
 from costmodel.terminal import exact_number, note, print_json, print_table
@@ -20,23 +28,20 @@ if TYPE_CHECKING:
     from costmodel.network.graph import Network
 
 
-def two_networks(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of both commands: two networks, and options of both or of one."""
-    for decorate in (
-        JSON,
-        BATCH,
-        RESOLUTION,
-        click.option("--second", "of_second", multiple=True, metavar="OPTION=VALUE",
-                     help="Set an option of the second network alone (repeatable)."),
-        click.option("--first", "of_first", multiple=True, metavar="OPTION=VALUE",
-                     help="Set an option of the first network alone (repeatable)."),
-        SET,
-        click.argument("second"),
-        click.argument("first"),
-        how_traced,
-    ):  # fmt: skip
-        command = decorate(command)
-    return command
+two_networks = together(
+    how_traced,
+    click.argument("first"),
+    click.argument("second"),
+    SET,
+    click.option("--first", "of_first", multiple=True, metavar="OPTION=VALUE",
+                 help="Set an option of the first network alone (repeatable)."),
+    click.option("--second", "of_second", multiple=True, metavar="OPTION=VALUE",
+                 help="Set an option of the second network alone (repeatable)."),
+    RESOLUTION,
+    BATCH,
+    JSON,
+)  # fmt: skip
+"""The options of both commands: two networks, and options of both or of one."""
 
 
 @main.command()
@@ -120,8 +125,8 @@ def _open_two(
         fitting = [s for s in settings if _key(s) in knows or _key(s) not in known]
         is_known = free in {*knows, "resolution", "batch"}
         wanted = free if is_known or free not in known else None
-        every = [*fitting, *own]
-        net, symbol = open_for(name, every, resolution, batch, wanted)
+        asked = Asked(name, [*fitting, *own], resolution, batch)
+        net, symbol = open_for(asked, wanted)
         nets.append(net)
         symbols.append(symbol)
     return nets, next((symbol for symbol in symbols if symbol is not None), None)

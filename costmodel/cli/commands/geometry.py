@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.options import JSON, RESOLUTION, SET, TARGET
-from costmodel.cli.program import main, open_network, plain
+from costmodel.cli.options import JSON, SIZED, TARGET, Asked
+from costmodel.cli.program import FREE, main, open_network, plain
 from costmodel.errors import CostModelError
 from costmodel.terminal import note, print_json, print_table
 
@@ -30,13 +30,14 @@ PIXELS = {
     "offset": "pixels from the input's first one to the centre of position 0's field",
 }  # fmt: skip
 TABLE = ("layer", "size", "stride", "padding", "first centre", "windows of paths")
-WINDOW = ("size", "stride", "padding", "padding after")
+WINDOW = {"size": "size", "stride": "stride", "padding": "before",
+          "padding after": "after"}  # fmt: skip
+"""The columns of a table of windows, and the fields that they show."""
 
 
 @main.command()
 @TARGET
-@SET
-@RESOLUTION
+@SIZED
 @click.option("--depth", default=1, show_default=True, type=click.IntRange(1),
               help="Levels of scope to show.")  # fmt: skip
 @click.option("--at", "layer", metavar="LAYER", help="Show this layer alone.")
@@ -48,29 +49,30 @@ WINDOW = ("size", "stride", "padding", "padding after")
               help="Pad as TensorFlow's SAME does; needs a resolution.")  # fmt: skip
 @JSON
 def field(
-    name: str, settings: tuple[str, ...], resolution: str | None, depth: int,
-    layer: str | None,
+    asked: Asked, depth: int, layer: str | None,
     *, windows: bool, ignore_gates: bool, same: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Show what each layer sees of the input: its receptive field."""
     from costmodel.analysis.receptive_field import receptive_field
 
-    free = ("resolution", "batch")
-    _, net, used = open_network(name, settings, resolution, None, free)
+    _, net, used = open_network(asked, FREE)
     found = receptive_field(net, ignore_gates=ignore_gates, same=same)
     rows = _rows(found, depth) if layer is None else [(layer, found.of(layer))]
     if as_json:
         listed = {"windows": _windows(found, layer)} if windows else {}
         print_json(
-            "costmodel.field/1", PIXELS, name=name, options=used, layer=found.name,
-            beyond=found.beyond, rows=[_facts(*row) for row in rows],
+            "costmodel.field/1", PIXELS, name=asked.name, options=used,
+            layer=found.name, beyond=found.beyond, rows=[_facts(*row) for row in rows],
             misalignments=list(map(_unlike, found.misalignments)), **listed,
         )  # fmt: skip
         return
     if windows:
-        print_table(WINDOW, [list(w.values()) for w in _windows(found, layer)])
+        print_table(tuple(WINDOW), [list(w.values()) for w in _windows(found, layer)])
         return
-    print_table(TABLE, [[*_cells(*row), _span(row[1])] for row in rows])
+    print_table(TABLE, [
+        [title, *(_text(_pair(row, of)) for of in QUANTITIES[:4]), _span(row)]
+        for title, row in rows
+    ])  # fmt: skip
     if layer is None:
         _print_last(found)
 
@@ -118,10 +120,6 @@ def _unlike(misalignment: Misalignment) -> dict[str, Any]:
     return {"layer": misalignment.name, "axis": misalignment.axis, "operands": operands}
 
 
-def _cells(title: str, row: Field) -> list[str]:
-    return [title, *(_text(_pair(row, quantity)) for quantity in QUANTITIES[:4])]
-
-
 def _span(row: Field) -> str:
     """Return the smallest and the largest window of a path."""
     least, most = _text(_pair(row, "smallest")), _text(_pair(row, "largest"))
@@ -144,25 +142,18 @@ def _text(pair: tuple[Any, ...] | None) -> str:
 
 def _windows(found: ReceptiveField, layer: str | None) -> list[dict[str, str]]:
     """Return every distinct window of a path, as text."""
-    parts: dict[str, Callable[[Any], Any]] = {
-        "size": lambda w: w.size, "stride": lambda w: w.stride,
-        "padding": lambda w: w.before, "padding after": lambda w: w.after,
-    }  # fmt: skip
     return [
-        {part: "×".join("∞" if w is None else str(of(w)) for w in pair)
-         for part, of in parts.items()}
+        {part: "×".join("∞" if w is None else str(getattr(w, of)) for w in pair)
+         for part, of in WINDOW.items()}
         for pair in found.windows(layer)
     ]  # fmt: skip
 
 
 @main.command()
 @TARGET
-@SET
-@RESOLUTION
+@SIZED
 @JSON
-def sizes(
-    name: str, settings: tuple[str, ...], resolution: str | None, *, as_json: bool
-) -> None:
+def sizes(asked: Asked, *, as_json: bool) -> None:
     """Show which input sizes fit: all admissible ones, and those without a remainder.
 
     With a --resolution, also the remainders of strides there.
@@ -173,26 +164,28 @@ def sizes(
         sides_by_name,
     )
 
-    free = ("resolution", "batch")
-    _, net, used = open_network(name, settings, resolution, None, free)
+    _, net, used = open_network(asked, FREE)
     left = None
-    if resolution is not None and not net.free_symbols - {net.batch}:
+    if asked.resolution is not None and not net.free_symbols - {net.batch}:
         left = remainders(net)
-        _, net, used = open_network(name, settings, None, None, free)
+        _, net, used = open_network(replace(asked, resolution=None), FREE)
     sides = sides_by_name(net)
     joint = [str(condition) for condition in joint_conditions(net)]
     if as_json:
         print_json("costmodel.sizes/1", {"smallest": "pixels", "rows": "pixels"},
-                   name=name, options=used,
+                   name=asked.name, options=used,
                    sides={axis: known_of(side) for axis, side in sides.items()},
                    joint=joint,
-                   remainders=left and [_left(r) for r in left])  # fmt: skip
+                   remainders=left and [
+                       {"layer": r.name, "axis": r.axis, "rows": r.rows, "lost": r.lost}
+                       for r in left
+                   ])  # fmt: skip
         return
     print_sides(sides)
     for condition in joint:
         click.echo(f"both: {condition}")
     if left is not None:
-        _print_remainders(left, str(resolution))
+        _print_remainders(left, str(asked.resolution))
 
 
 def print_sides(sides: dict[str, Side]) -> None:
@@ -218,11 +211,6 @@ def known_of(side: Side) -> dict[str, Any]:
         "modulus": side.exact.modulus, "remainders": list(side.exact.residues),
         "why_not": side.why, "symbol": str(side.symbol),
     }  # fmt: skip
-
-
-def _left(remainder: Remainder) -> dict[str, Any]:
-    return {"layer": remainder.name, "axis": remainder.axis,
-            "rows": remainder.rows, "lost": remainder.lost}  # fmt: skip
 
 
 def _print_remainders(left: tuple[Remainder, ...], resolution: str) -> None:

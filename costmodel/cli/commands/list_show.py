@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel.cli.commands.conventions import print_conventions
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, TARGET
+from costmodel.cli.options import JSON, NETWORK, TARGET, Asked
 from costmodel.cli.program import (
     UNITS,
     counted,
@@ -27,10 +28,15 @@ from costmodel.terminal import exact_number, human, note, print_json, print_tabl
 
 
 if TYPE_CHECKING:
+    from costmodel.analysis.cost import Cost, Totals
     from costmodel.network.graph import Network
+    from costmodel.network.table import Block
 
 SHOWN = ("parameters", "macs", "activations")
 """The quantities in the columns of tables of layers and networks."""
+
+NAMES = {"macs": "MACs"}
+"""Names of quantities in tables, where they differ."""
 
 
 @main.command("list")
@@ -65,43 +71,36 @@ def list_(family: str | None, *, as_json: bool) -> None:
         return
     header = ("name", "year", "input", "layers", "parameters", "MACs", "paper")
     keys = ("name", "year", "resolution", "layers", "parameters", "macs", "paper")
-    cells = [[_cell(key, row[key]) for key in keys] for row in rows]
+    cells = [[human(row[key]) if key in SHOWN else str(row[key]) for key in keys]
+             for row in rows]  # fmt: skip
     print_table(header, cells, right=(1, 2, 3, 4, 5))
 
 
 @main.command()
 @TARGET
-@SET
-@RESOLUTION
-@BATCH
+@NETWORK
 @click.option("--depth", default=2, show_default=True, type=click.IntRange(1),
               help="Levels of scope to show; totals do not depend on it.")  # fmt: skip
 @click.option("--conventions", is_flag=True,
               help="Show instead what each tool counts, and why.")  # fmt: skip
 @JSON
-def show(
-    name: str, settings: tuple[str, ...], resolution: str | None, batch: str | None,
-    depth: int, *, conventions: bool, as_json: bool,
-) -> None:  # fmt: skip
+def show(asked: Asked, depth: int, *, conventions: bool, as_json: bool) -> None:
     """Show a network layer by layer, with its costs."""
-    from costmodel.network.table import outline, summary
+    from costmodel.network.table import summary
 
-    chosen, net, used = open_network(name, settings, resolution, batch)
+    chosen, net, used = open_network(asked)
     if conventions:
         print_conventions(chosen, net, used, as_json=as_json)
         return
     totals = counted(net)
-    rows = []
-    for block in outline(net, depth):
-        sums = totals.of_nodes(n.name for nodes in block.repeats for n in nodes)
-        rows.append({
-            "layer": block.title, "operators": summary(block.nodes),
-            "output": plain(block.output.sizes),
-            **{metric: plain(sums.metric(metric)) for metric in SHOWN},
-        })  # fmt: skip
-    whole = {metric: plain(totals.metric(metric)) for metric in SHOWN}
+    rows = [
+        {"layer": block.title, "operators": summary(block.nodes),
+         "output": plain(block.output.sizes), **costs}
+        for block, costs in blocks(net, totals, depth)
+    ]  # fmt: skip
+    whole = shown(totals)
     if as_json:
-        print_json("costmodel.show/1", UNITS, name=name, options=used,
+        print_json("costmodel.show/1", UNITS, name=asked.name, options=used,
                    batch=plain(net.batch), rows=rows, totals=whole,
                    **partial(totals))  # fmt: skip
         return
@@ -109,7 +108,9 @@ def show(
     click.echo(heading(chosen))
     told = f"; options: {options}" if options else ""
     click.echo(f"input {size}, batch {net.batch}{told}\n")
-    _print_show(rows, whole, totals.partial)
+    titles = [[row["layer"], "; ".join(row["operators"]),
+               "×".join(map(str, row["output"]))] for row in rows]  # fmt: skip
+    print_blocks(titles, rows, ["total", totals.partial, "", *whole.values()])
 
 
 def _setting(option: tuple[str, Any]) -> str:
@@ -118,40 +119,43 @@ def _setting(option: tuple[str, Any]) -> str:
     return f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
 
 
-def _print_show(
-    rows: list[dict[str, Any]], whole: dict[str, Any], partial: str
-) -> None:
-    header = ("layer", "operators", "output", "parameters", "MACs", "activations")
-    cells = [
-        [row["layer"], "; ".join(row["operators"]), "×".join(map(str, row["output"])),
-         *(exact_number(row[metric]) for metric in SHOWN)]
-        for row in rows
-    ]  # fmt: skip
-    cells.append(["total", partial, "", *map(exact_number, whole.values())])
-    print_table(header, cells, right=(3, 4, 5))
+def shown(totals: Totals) -> dict[str, Any]:
+    """Return the quantities in the columns of a table as plain values."""
+    return {metric: plain(totals.metric(metric)) for metric in SHOWN}
+
+
+def blocks(
+    net: Network, totals: Cost, depth: int
+) -> Iterator[tuple[Block, dict[str, Any]]]:
+    """Give the blocks of a network with their costs."""
+    from costmodel.network.table import outline
+
+    for block in outline(net, depth):
+        names = (node.name for nodes in block.repeats for node in nodes)
+        yield block, shown(totals.of_nodes(names))
+
+
+def print_blocks(
+    titles: Sequence[list[str]], rows: Sequence[dict[str, Any]],
+    total: Sequence[Any] = (), metrics: Sequence[str] = SHOWN,
+) -> None:  # fmt: skip
+    """Print the blocks, and the totals if they are numbers."""
+    header = ("layer", "operators", "output", *(NAMES.get(m, m) for m in metrics))
+    cells = [[*title, *(exact_number(row[metric]) for metric in metrics)]
+             for title, row in zip(titles, rows)]  # fmt: skip
+    cells += [list(map(exact_number, total))] if total else []
+    print_table(header, cells, right=range(3, 3 + len(metrics)))
 
 
 @main.command()
 @TARGET
-@click.option(
-    "--metric",
-    default="macs",
-    show_default=True,
-    help=(
-        "macs, parameters, activations, connections, buffers, bytes_read or "
-        "bytes_written."
-    ),
-)
-@click.option(
-    "--symbols",
-    metavar="NAMES",
-    default="batch,resolution",
-    show_default=True,
-    help="Options that stay symbols, e.g. width,batch; others take their defaults.",
-)
-@SET
-@RESOLUTION
-@BATCH
+@click.option("--metric", default="macs", show_default=True,
+              help="macs, parameters, activations, connections, buffers, bytes_read or "
+              "bytes_written.")  # fmt: skip
+@click.option("--symbols", metavar="NAMES", default="batch,resolution",
+              show_default=True, help="Options that stay symbols, e.g. width,batch; "
+              "others take their defaults.")  # fmt: skip
+@NETWORK
 @click.option("--relax", is_flag=True, help="Drop floors and channel rounding.")
 @click.option("--by-stage", is_flag=True, help="One formula per stage, then the total.")
 @click.option(
@@ -163,8 +167,7 @@ def _print_show(
 )
 @JSON
 def formula(
-    name: str, metric: str, symbols: str, settings: tuple[str, ...],
-    resolution: str | None, batch: str | None, style: str,
+    asked: Asked, metric: str, symbols: str, style: str,
     *, relax: bool, by_stage: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Derive a cost formula of a network."""
@@ -175,17 +178,18 @@ def formula(
 
     def derive(*more: str, kept: Sequence[str] = kept) -> tuple[dict[str, Any], Any]:
         """Return the formulas with further settings, and their symbols."""
-        _, net, _ = open_network(name, [*settings, *more], resolution, batch, kept)
+        settings = [*asked.settings, *more]
+        _, net, _ = open_network(replace(asked, settings=settings), kept)
         found = _formulas(net, metric, by_stage=by_stage)
         if relax:
             found = {key: asymptotics.relax(value) for key, value in found.items()}
         return found, net.free_symbols
 
-    formulas, free = _by_repetitions(name, kept, derive)
+    formulas, free = _by_repetitions(asked.name, kept, derive)
     if as_json or style == "json":
         written = {key: plain(value) for key, value in formulas.items()}
         free = sorted(map(str, free))
-        print_json("costmodel.formula/1", {metric: METRICS[metric]}, name=name,
+        print_json("costmodel.formula/1", {metric: METRICS[metric]}, name=asked.name,
                    metric=metric, symbols=free, formulas=written)  # fmt: skip
         return
     for key, value in formulas.items():
@@ -244,7 +248,3 @@ def _written(value: Any, name: str, style: str) -> str:
 
         return mathml(value)
     return FORMATS[style](value, re.sub(r"\W", "_", name))
-
-
-def _cell(key: str, value: Any) -> str:
-    return human(value) if key in SHOWN else str(value)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from costmodel.cli import target
-from costmodel.cli.options import JSON, RESOLUTION, SET, how_traced
+from costmodel.cli.options import (
+    JSON,
+    RESOLUTION,
+    SET,
+    Asked,
+    how_traced,
+    together,
+)
 from costmodel.cli.process import restart_quietly
 from costmodel.cli.program import main, open_network
 from costmodel.cli.sample import Sample
@@ -38,22 +45,19 @@ SHOWN_OPERATORS = 12
 """Operators that the terminal lists, the slowest first."""
 
 
-def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a setting: device, number format, layout, mode and threads."""
-    for decorate in reversed((
-        click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
-        click.option("--dtype", default="float32", show_default=True,
-                     help="float64, float32, bfloat16 or float16."),
-        click.option("--layout", default="nchw", show_default=True,
-                     help="nchw or channels_last."),
-        click.option("--mode", default="eager", show_default=True,
-                     help="eager, folded (batch norm put into convolutions), compile, "
-                     "or graph (a CUDA graph)."),
-        click.option("--threads", default=1, show_default=True,
-                     type=click.IntRange(min=1), help="Threads on a CPU."),
-    )):  # fmt: skip
-        command = decorate(command)
-    return command
+setting_options = together(
+    click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
+    click.option("--dtype", default="float32", show_default=True,
+                 help="float64, float32, bfloat16 or float16."),
+    click.option("--layout", default="nchw", show_default=True,
+                 help="nchw or channels_last."),
+    click.option("--mode", default="eager", show_default=True,
+                 help="eager, folded (batch norm put into convolutions), compile, "
+                 "or graph (a CUDA graph)."),
+    click.option("--threads", default=1, show_default=True,
+                 type=click.IntRange(min=1), help="Threads on a CPU."),
+)  # fmt: skip
+"""The options of a setting: device, number format, layout, mode and threads."""
 
 
 @main.command()
@@ -140,7 +144,7 @@ def _job(name: str, settings: Sequence[str], resolution: Any, batch: int) -> Job
     from costmodel.runtime.measure.prepare import Job
 
     if not target.is_target(name):
-        _, net, used = open_network(name, settings, resolution, str(batch))
+        _, net, used = open_network(Asked(name, settings, resolution, str(batch)))
         return Job(name, net, batch, options=used)
     used = dict(setting.partition("=")[::2] for setting in settings)
     size, sample = None, None

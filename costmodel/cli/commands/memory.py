@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, SYMBOLS, TARGET
+from costmodel.cli.options import JSON, NETWORK, SYMBOLS, TARGET, Asked
 from costmodel.cli.program import heading, main, open_network, plain
 from costmodel.terminal import exact_number, human, print_json, print_table
 
@@ -28,13 +29,10 @@ SHOWN_TENSORS = 8
 @click.option("--in-place", is_flag=True, help="ReLUs overwrite their operand.")
 @click.option("--timeline", is_flag=True, help="Bytes alive while each node runs.")
 @SYMBOLS
-@SET
-@RESOLUTION
-@BATCH
+@NETWORK
 @JSON
 def memory(
-    name: str, dtype: str, symbols: str, settings: tuple[str, ...],
-    resolution: str | None, batch: str | None,
+    asked: Asked, dtype: str, symbols: Sequence[str],
     *, training: bool, in_place: bool, timeline: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Show the memory of weights and activations, and the peak.
@@ -43,12 +41,11 @@ def memory(
     """
     from costmodel.analysis.memory import memory as find
 
-    kept = list(dict.fromkeys(filter(None, map(str.strip, symbols.split(",")))))
-    chosen, net, used = open_network(name, settings, resolution, batch, kept)
+    chosen, net, used = open_network(asked, symbols)
     found = find(net, training=training, dtype=dtype, in_place=in_place)
     if as_json:
         steps = {"timeline": list(map(_moment, found.timeline))} if timeline else {}
-        print_json("costmodel.memory/1", UNITS, name=name, options=used,
+        print_json("costmodel.memory/1", UNITS, name=asked.name, options=used,
                    batch=plain(net.batch), dtype=dtype, training=training,
                    in_place=in_place, **_contents(found), **steps)  # fmt: skip
         return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, SYMBOLS, TARGET
+from costmodel.cli.options import JSON, NETWORK, SYMBOLS, TARGET, Asked
 from costmodel.cli.program import heading, main, open_network, plain
 from costmodel.terminal import note, print_json, print_table
 
@@ -35,38 +37,21 @@ SHOWN_LAYERS = 20
 
 @main.command()
 @TARGET
-@click.option(
-    "--device",
-    required=True,
-    metavar="PROFILE",
-    help="A calibrated device: a profile's name, or a file from calibrate.",
-)
-@click.option(
-    "--by",
-    type=click.Choice(["kind", "scope", "node"]),
-    default="kind",
-    show_default=True,
-    help="The rows of the table.",
-)
-@click.option(
-    "--depth",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Levels of scope, with --by scope.",
-)
-@click.option(
-    "--explain", "is_explained", is_flag=True,
-    help="Show what limits each layer under the device's roofline, by batch.",
-)  # fmt: skip
+@click.option("--device", required=True, metavar="PROFILE",
+              help="A calibrated device: a profile's name, or a file from "
+              "calibrate.")  # fmt: skip
+@click.option("--by", type=click.Choice(["kind", "scope", "node"]), default="kind",
+              show_default=True, help="The rows of the table.")  # fmt: skip
+@click.option("--depth", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Levels of scope, with --by scope.")  # fmt: skip
+@click.option("--explain", "is_explained", is_flag=True,
+              help="Show what limits each layer under the device's roofline, by "
+              "batch.")  # fmt: skip
 @SYMBOLS
-@SET
-@RESOLUTION
-@BATCH
+@NETWORK
 @JSON
 def predict(
-    name: str, device: str, by: str, depth: int, symbols: str,
-    settings: tuple[str, ...], resolution: str | None, batch: str | None,
+    asked: Asked, device: str, by: str, depth: int, symbols: Sequence[str],
     *, is_explained: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Predict how long a network takes on a calibrated device.
@@ -75,17 +60,17 @@ def predict(
     """
     from costmodel.runtime.predict import predict as find
 
-    kept = list(dict.fromkeys(filter(None, map(str.strip, symbols.split(",")))))
-    chosen, net, used = open_network(name, settings, resolution, batch, kept)
+    chosen, net, used = open_network(asked, symbols)
     found = find(net, device)
-    groups = _groups(found, by, depth)
+    groups = found.by_scope(depth) if by == "scope" else getattr(found, f"by_{by}")()
     layers: list[dict[str, Any]] = []
     if is_explained:
-        _, free, _ = open_network(name, settings, resolution, None, ["batch", *kept])
+        open_batch = replace(asked, batch=None)
+        _, free, _ = open_network(open_batch, ["batch", *symbols])
         layers = _layers(found, free)
     if as_json:
         more = {"layers": layers} if is_explained else {}
-        print_json("costmodel.predict/1", UNITS, name=name, options=used,
+        print_json("costmodel.predict/1", UNITS, name=asked.name, options=used,
                    batch=plain(net.batch), profile=found.profile.name,
                    setting=found.profile.setting.to_json(), **_contents(found),
                    by=by, parts={k: _value(v) for k, v in groups.items()},
@@ -100,12 +85,6 @@ def predict(
     _print_layers(found, layers)
     for warning in found.warnings:
         note(f"warning: {warning}")
-
-
-def _groups(found: Prediction, by: str, depth: int) -> dict[str, sympy.Expr]:
-    if by == "scope":
-        return found.by_scope(depth)
-    return found.by_kind() if by == "kind" else found.by_node()
 
 
 def _contents(found: Prediction) -> dict[str, Any]:

@@ -29,26 +29,15 @@ if TYPE_CHECKING:
 @SET
 @RESOLUTION
 @click.option("--all", "everything", is_flag=True, help="Every architecture.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FOLDER",
-    default="report",
-    show_default=True,
-    help="The folder to write; an earlier report in it is replaced.",
-)
-@click.option(
-    "--oracles/--no-oracles",
-    default=None,
-    help="Compile and count each network with fvcore and PyTorch now, or show no such "
-    "counts; by default those recorded before.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=os.cpu_count() or 1,
-    help="Networks to write at a time; by default the number of processors.",
-)
+@click.option("-o", "--output", metavar="FOLDER", default="report", show_default=True,
+              help="The folder to write; an earlier report in it is "
+              "replaced.")  # fmt: skip
+@click.option("--oracles/--no-oracles", default=None,
+              help="Compile and count each network with fvcore and PyTorch now, or "
+              "show no such counts; by default those recorded before.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1,
+              help="Networks to write at a time; by default the number of "
+              "processors.")  # fmt: skip
 @JSON
 def report(
     names: tuple[str, ...], output: str, jobs: int, settings: tuple[str, ...],

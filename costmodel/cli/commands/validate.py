@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel.cli import target
-from costmodel.cli.options import JSON, how_traced
+from costmodel.cli.options import JSON, Asked, how_traced
 from costmodel.cli.program import main, open_network
 from costmodel.cli.sample import at_sample, read_sample
 from costmodel.cli.validation_tables import MANY, print_validation
@@ -213,7 +213,7 @@ def _opened(one: Measurement) -> tuple[Network, str]:
         net = at_sample(net, sample)
         return net.bind({net.batch: one.batch}), family
     settings = tuple(f"{key}={value}" for key, value in one.options.items())
-    chosen, net, _ = open_network(one.name, settings, sample, str(one.batch))
+    chosen, net, _ = open_network(Asked(one.name, settings, sample, str(one.batch)))
     if chosen.family:
         return net, chosen.family
     module = target.open_target(one.name, settings, sample).module

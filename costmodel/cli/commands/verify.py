@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -72,13 +73,12 @@ def _print_figures(verdicts: list[Verdict]) -> None:
         if verdict.row.departure:
             where = f"{verdict.name}, {verdict.row.quantity} {verdict.row.printed}"
             click.echo(f"\n{verdict.outcome}: {where}: {verdict.row.departure}")
-    agreed = sum(verdict.outcome == "agrees" for verdict in verdicts)
-    departed = sum(verdict.outcome == "departure" for verdict in verdicts)
-    recorded = sum(verdict.outcome == "recorded" for verdict in verdicts)
+    count = Counter(verdict.outcome for verdict in verdicts)
     wrong = sum(verdict.is_wrong for verdict in verdicts)
     click.echo(
-        f"\n{agreed} agree to the last printed digit, {departed} depart for a "
-        f"stated cause, {wrong} are wrong; {recorded} measured accuracies recorded."
+        f"\n{count['agrees']} agree to the last printed digit, {count['departure']} "
+        f"depart for a stated cause, {wrong} are wrong; {count['recorded']} measured "
+        "accuracies recorded."
     )
 
 

@@ -96,6 +96,3 @@ def attention(
     """
     operands = [query, key, value] + ([] if mask is None else [mask])
     return apply(op.Attention, operands, name)
-
-
-__all__ = ["attention", "last_linear", "parameter", "reshape", "scale"]

@@ -35,6 +35,3 @@ class Unregistered:
     def summary(self) -> str:
         """One line: what the network is."""
         return self.title
-
-
-__all__ = ["Unregistered"]

@@ -13,12 +13,11 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.parse import exact
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError, at
-from costmodel.network.axes import extents as extents_of
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
-from costmodel.network.widen.channel_groups import Axes, DisjointSets, Scale
+from costmodel.network.widen.channel_groups import DisjointSets, Scale
 from costmodel.network.widen.widths import Widths
 
 
@@ -50,7 +49,7 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
     sets.check()
     scale = Scale(sets, factor, step)
     layers = [
-        (node.name, _grown(node, found[node.name], scale), node.inputs, node.form)
+        (node.name, _grown(found[node.name], scale), node.inputs, node.form)
         for node in network.nodes
     ]
     rest = (network.batch, network.constraints, network.shared)
@@ -99,33 +98,28 @@ def _followed(network: Network, sets: DisjointSets) -> dict[str, Widths]:
     for name in network.outputs:
         sets.keep(found[name].axes)
     for name, owner in network.shared.items():
-        _share(network, sets, found, (name, owner))
+        _share(sets, found, network[name], network[owner])
     return found
 
 
 def _share(
-    network: Network,
-    sets: DisjointSets,
-    found: dict[str, Widths],
-    pair: tuple[str, str],
+    sets: DisjointSets, found: dict[str, Widths], one: Node, other: Node
 ) -> None:
     """Join the widths of two nodes that use the same weights."""
-    one, other = (network[name] for name in pair)
     if one.operator.kind != other.operator.kind:
         why = f'has the weights of {other.operator.kind} "{other.name}"'
         for name in (one.name, *one.inputs, other.name, *other.inputs):
             for axis in found[name].axes:
                 sets.refuse(axis, one, why)
+        network = found[other.name].network
         if other.name in network.unbatched:
             for name in nx.ancestors(network.graph, other.name):
                 sets.keep(found[name].axes)
         return
-    ends = [(one.name, other.name), *zip(one.inputs, other.inputs, strict=True)]
-    for mine, its in ends:
-        sides = zip(
-            _sided(network, found, mine), _sided(network, found, its), strict=False
-        )
-        for (axis, size), (same, count) in sides:
+    names = zip((one.name, *one.inputs), (other.name, *other.inputs), strict=True)
+    for mine, its in ((found[name], found[same]) for name, same in names):
+        sides = zip(mine.axes, mine.extents, its.axes, its.extents)
+        for axis, size, same, count in sides:
             if size == count:
                 sets.join(axis, same)
             elif axis or same:
@@ -134,16 +128,9 @@ def _share(
                 sets.refuse(same, one, why)
 
 
-def _sided(
-    network: Network, found: dict[str, Widths], name: str
-) -> list[tuple[Any, Extent]]:
-    sizes = extents_of(network[name].output)
-    return list(zip(found[name].axes, sizes, strict=True))
-
-
-def _grown(node: Node, found: Widths, scale: Scale) -> Operator:
+def _grown(found: Widths, scale: Scale) -> Operator:
     """Return a node's operator with its widths multiplied; errors name the node."""
-    operator = node.operator
+    operator = found.node.operator
     changes: dict[str, Any] = {}
     for held, axis in found.held.items():
         if axis is None or not scale.changes(axis):
@@ -157,20 +144,20 @@ def _grown(node: Node, found: Widths, scale: Scale) -> Operator:
             changes[held] = scale.size(axis)
     holds_shape = isinstance(operator.attributes.get("shape"), Shape)
     if holds_shape and any(map(scale.changes, found.axes)):
-        changes["shape"] = _shape(node, found.axes, scale)
+        changes["shape"] = _shape(found, scale)
     if not changes:
         return operator
     try:
         return replace(operator, **changes)  # type: ignore[type-var]
     except CostModelError as error:
         problem = f"{error}; width {scale.factor} is not legal here"
-        raise at(operator.kind, node.name, problem) from None
+        raise at(operator.kind, found.node.name, problem) from None
 
 
-def _shape(node: Node, axes: Axes, scale: Scale) -> Shape:
+def _shape(found: Widths, scale: Scale) -> Shape:
     """Return the shape that an operator holds, with its widths multiplied."""
     sizes = [
         Extent(scale.size(axis)) if axis and scale.changes(axis) else extent
-        for axis, extent in zip(axes, extents_of(node.output), strict=True)
+        for axis, extent in zip(found.axes, found.extents, strict=True)
     ]
     return Shape(sizes[0].value, tuple(sizes[1:]))

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import networkx as nx
 import sympy
+from sympy.utilities.iterables import sift
 
 from costmodel.algebra.count import added
 from costmodel.algebra.symbols import Dim, as_dim, expand
@@ -78,9 +79,8 @@ def _is_uniform(node: Node, uniform: set[str]) -> bool:
     is_renamed = isinstance(operator, (op.ChannelShuffle, op.Identity, op.Dropout)) or (
         isinstance(operator, op.Slice) and operator.axis == 1
     )
-    return isinstance(node.operator, op.Zeros) or (
-        is_renamed and uniform.issuperset(node.inputs)
-    )
+    is_made_of = is_renamed and uniform.issuperset(node.inputs)
+    return is_made_of or isinstance(operator, op.Zeros)
 
 
 def folded(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGraph:
@@ -103,7 +103,9 @@ def folded(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGraph:
         merged = replace(site, sample=replace(site.sample, weight_bytes=weights))
         runs = _of((source, node.name), kernels_of(merged))
         result.nodes[source]["kernels"] = runs
-        _contract(result, source, node.name)
+        # Those that read the norm now read the convolution.
+        result.add_edges_from((source, to) for to in result.successors(node.name))
+        result.remove_node(node.name)
     return result
 
 
@@ -125,12 +127,6 @@ def _folds(network: Network, graph: nx.DiGraph, name: str) -> bool:
     )
 
 
-def _contract(graph: nx.DiGraph, kept: str, gone: str) -> None:
-    """Replace a node by the one before it, whose readers then read that one."""
-    graph.add_edges_from((kept, reader) for reader in graph.successors(gone))
-    graph.remove_node(gone)
-
-
 def compiled(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGraph:
     """Make one kernel of each chain of pointwise operators that can run as one loop.
 
@@ -146,9 +142,7 @@ def compiled(graph: nx.DiGraph, network: Network, setting: Setting) -> nx.DiGrap
     loops = _Loops(network)
     for node in network.nodes:
         loops.place(node, is_kernel=bool(graph.nodes[node.name]["kernels"]))
-    members: dict[str, list[str]] = {}
-    for name, first in loops.first.items():
-        members.setdefault(first, []).append(name)
+    members = sift(loops.first, loops.first.__getitem__)
     number = {name: count for count, name in enumerate(graph)}
     result = nx.DiGraph()
     for first in nx.lexicographical_topological_sort(loops.merged, key=number.get):

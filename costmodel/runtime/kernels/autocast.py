@@ -116,6 +116,3 @@ def _of_node(
 
 def _elements(shape: Shape) -> int:
     return as_int(added([(1, counted(shape).numel)]))
-
-
-__all__ = ["FLOAT", "HALF", "Moved", "moved"]

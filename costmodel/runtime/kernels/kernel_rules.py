@@ -26,15 +26,10 @@ def kernels_of(site: Site) -> tuple[Kernel, ...]:
         found = site.one(KIND_OF[type(operator)])
     else:
         found = (unmodelled(site),)
-    if _is_volume(site):
+    if isinstance(operator, op.Windowed) and len(site.inputs[0].spatial) > 2:
+        # A window slides along three axes: no device was calibrated on one.
         found = tuple(replace(kernel, is_modelled=False) for kernel in found)
     return tuple(kernel for kernel in found if kernel.when != 0)
-
-
-def _is_volume(site: Site) -> bool:
-    """Say whether a window slides along three axes: no device was calibrated on one."""
-    slides = isinstance(site.operator, op.Windowed)
-    return slides and len(site.inputs[0].spatial) > 2
 
 
 def copied(site: Site) -> tuple[Kernel, ...]:
@@ -78,8 +73,9 @@ KIND_OF: dict[type[Operator], str] = {
 """Operators that run one kernel, whose work is the elements of the result."""
 
 
-def _products(kind: str) -> Callable[[Site], tuple[Kernel, ...]]:
-    return lambda site: site.one(kind, site.sample.tally.mac)
+def _product(site: Site, kind: str) -> tuple[Kernel, ...]:
+    """Return a product of matrices: its work is multiply–accumulates."""
+    return site.one(kind, site.sample.tally.mac)
 
 
 def _window(site: Site, kind: str) -> tuple[Kernel, ...]:
@@ -96,17 +92,13 @@ def _shuffle(site: Site) -> tuple[Kernel, ...]:
     return site.one("copy")
 
 
-def _adaptive(kind: str) -> Callable[[Site], tuple[Kernel, ...]]:
-    """Return the rule of a pooling to a fixed size; a mean of all is a reduction."""
-
-    def rule(site: Site) -> tuple[Kernel, ...]:
-        layer = site.operator
-        assert isinstance(layer, (op.AdaptiveAvgPool, op.AdaptiveMaxPool))  # noqa: S101
-        if isinstance(layer, op.AdaptiveAvgPool) and layer.is_global:
-            return site.one("global_pool", site.read)
-        return site.one(kind, layer.elements_read(counted(site.inputs[0])))
-
-    return rule
+def _adaptive(site: Site, kind: str) -> tuple[Kernel, ...]:
+    """Return a pooling to a fixed size; a mean of all is a reduction."""
+    layer = site.operator
+    assert isinstance(layer, (op.AdaptiveAvgPool, op.AdaptiveMaxPool))  # noqa: S101
+    if isinstance(layer, op.AdaptiveAvgPool) and layer.is_global:
+        return site.one("global_pool", site.read)
+    return site.one(kind, layer.elements_read(counted(site.inputs[0])))
 
 
 def _subsample(site: Site) -> tuple[Kernel, ...]:
@@ -145,15 +137,15 @@ def _arithmetic(site: Site) -> tuple[Kernel, ...]:
 RULES: dict[type[Operator], Callable[[Site], tuple[Kernel, ...]]] = {
     op.Conv: convolution_kernels.conv,
     op.TableConv2d: convolution_kernels.table_conv,
-    op.ConvTranspose: _products("transposed_conv"),
+    op.ConvTranspose: lambda site: _product(site, "transposed_conv"),
     op.Linear: convolution_kernels.linear,
-    op.MatMul: _products("matmul"),
-    op.Einsum: _products("matmul"),
-    op.Attention: _products("attention"),
+    op.MatMul: lambda site: _product(site, "matmul"),
+    op.Einsum: lambda site: _product(site, "matmul"),
+    op.Attention: lambda site: _product(site, "attention"),
     op.MaxPool: lambda site: _window(site, "max_pool"),
     op.AvgPool: lambda site: _window(site, "avg_pool"),
-    op.AdaptiveAvgPool: _adaptive("avg_pool"),
-    op.AdaptiveMaxPool: _adaptive("max_pool"),
+    op.AdaptiveAvgPool: lambda site: _adaptive(site, "avg_pool"),
+    op.AdaptiveMaxPool: lambda site: _adaptive(site, "max_pool"),
     op.Reduce: lambda site: site.one("global_pool", site.read),
     op.Subsample2d: _subsample,
     op.ChannelShuffle: _shuffle,
@@ -165,6 +157,3 @@ RULES: dict[type[Operator], Callable[[Site], tuple[Kernel, ...]]] = {
 
 What stands neither here nor in :data:`KIND_OF` is unmodelled.
 """
-
-
-__all__ = ["copied", "kernels_of"]

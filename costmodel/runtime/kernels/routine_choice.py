@@ -39,6 +39,7 @@ def at_least(value: Dim, least: int) -> Dim:
     return either((value, least))
 
 
+@lru_cache(maxsize=4096)  # sympy takes milliseconds for it
 def either(*pairs: tuple[Dim, int]) -> Dim:
     """Return 1 where any of some whole numbers reaches its least, else 0.
 
@@ -46,12 +47,6 @@ def either(*pairs: tuple[Dim, int]) -> Dim:
     >>> either((1, 2), (3, 2)), either((N, 2), (9 * H, 21))
     (1, Min(1, Max(9*H - 20, N - 1)))
     """
-    return _either(pairs)
-
-
-@lru_cache(maxsize=4096)
-def _either(pairs: tuple[tuple[Dim, int], ...]) -> Dim:
-    """Compare once for many layers: sympy takes milliseconds for it."""
     beyond = [value - (least - 1) for value, least in pairs]
     if any(type(more) is int and more > 0 for more in beyond):
         return 1
@@ -80,8 +75,7 @@ def in_onednn(layer: Conv, x: Shape, batch: Dim, setting: Setting) -> Dim:
     is_plain = are_all((*layer.kernel, *layer.stride, *layer.dilation), 1)
     if is_plain and setting.threads == 1:
         # 16 samples or more are over one, so that the second condition holds as well.
-        large = at_least(batch, LARGE_BATCH)
-        return large if large != 1 else 1
+        return at_least(batch, LARGE_BATCH)
     is_large = all(type(k) is int and k > 3 for k in layer.kernel)
     if layer.groups != 1 or is_large:
         return 1

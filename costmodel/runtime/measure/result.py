@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sympy.utilities.iterables import sift
 
 from costmodel.errors import CostModelError
 from costmodel.runtime.measure import jsonl
@@ -94,12 +95,7 @@ class Measurement:
 
     def to_row(self) -> dict[str, Any]:
         """Return the measurement as plain values: one line of a file."""
-        row = {name: getattr(self, name) for name in self.__slots__}
-        return {
-            "schema": SCHEMA, **row, "setting": self.setting.to_json(),
-            "shape": list(self.shape), "operators": dict(self.operators),
-            "stamp": dict(self.stamp), "options": dict(self.options),
-        }  # fmt: skip
+        return {"schema": SCHEMA, **asdict(self), "shape": list(self.shape)}
 
     @staticmethod
     def from_row(row: Mapping[str, Any]) -> Measurement:
@@ -139,9 +135,7 @@ def combined(measurements: Iterable[Measurement]) -> list[Measurement]:
     Seconds are medians over sittings, each at the same speed of the machine. What
     differs between odd and even sittings then is the noise.
     """
-    groups: dict[str, list[Measurement]] = {}
-    for one in measurements:
-        groups.setdefault(replace(one, sitting=0).key, []).append(one)
+    groups = sift(measurements, lambda one: replace(one, sitting=0).key)
     return [
         _combined(at_one_speed(group)) if group[1:] else group[0]
         for group in groups.values()
@@ -261,9 +255,3 @@ def medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     if not rows:
         return {}
     return {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
-
-
-__all__ = [
-    "Measurement", "Sample", "combined", "key_of", "load", "medians", "rows_of",
-    "summarized",
-]  # fmt: skip

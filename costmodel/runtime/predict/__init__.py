@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sympy
+from sympy.utilities.iterables import sift
 
 from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.errors import CostModelError
@@ -140,17 +141,12 @@ class Prediction:
         return self._grouped(lambda kernel: kernel.name)
 
     def _grouped(self, key: Callable[[Kernel], str]) -> dict[str, sympy.Expr]:
-        groups: dict[str, list[Kernel]] = {}
-        for kernel in self._kernels:
-            groups.setdefault(key(kernel), []).append(kernel)
+        groups = sift(self._kernels, key)
         return {name: self._sum(some) for name, some in groups.items()}
 
     def _totals(self, some: Iterable[Kernel]) -> dict[str, tuple[sympy.Expr, ...]]:
         """Return each class's four totals: work, bytes, weights, calls."""
-        groups: dict[tuple[str, Dim], list[Kernel]] = {}
-        for kernel in some:
-            key = self._class(kernel)[0], kernel.when
-            groups.setdefault(key, []).append(kernel)
+        groups = sift(some, lambda kernel: (self._class(kernel)[0], kernel.when))
         parts: dict[str, list[tuple[sympy.Expr, ...]]] = {}
         for (kind, when), group in groups.items():
             terms = ([getattr(k, name) for k in group] for name in (*FEATURES, "calls"))
@@ -171,12 +167,10 @@ class Prediction:
 
     def _priced(self, kernel: Kernel) -> tuple[Dim, Dim, Dim, bool]:
         """Return the seconds of computing, of moving, of calls; if it has a class."""
+        known = self.profile.coefficients
         kind, is_modelled = self._class(kernel)
         (totals,) = self._totals([kernel]).values()
-        k, values = (
-            decimal(self.profile.overhead),
-            self.profile.coefficients[kind].values,
-        )
+        k, values = decimal(self.profile.overhead), known[kind].values
         a, b, c, d = (k * decimal(v) * total for v, total in zip(values, totals))
         return as_dim(a), as_dim(b + c), as_dim(d), is_modelled
 
@@ -231,6 +225,3 @@ def _anywhere(kernel: Kernel) -> Kernel:
 def decimal(value: float) -> sympy.Rational:
     """Return a number of a profile as it is written, exactly."""
     return sympy.Rational(repr(value))
-
-
-__all__ = ["Prediction", "Row", "decimal", "predict"]

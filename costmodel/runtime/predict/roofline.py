@@ -26,7 +26,6 @@ from costmodel.analysis.cost import Row as CostRow
 from costmodel.analysis.cost import cost
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.runtime.kernels.kernel import Kernel
 from costmodel.runtime.predict import Prediction, decimal, predict
 from costmodel.runtime.profile import Profile
 
@@ -153,7 +152,10 @@ def _layers(prediction: Prediction) -> Iterator[Layer]:
     for nodes, group in groupby(prediction.rows, key=lambda row: row.nodes):
         run = tuple(group)
         flops = as_dim(sympy.Add(*(_flops(rows[name], known) for name in nodes)))
-        moved = as_dim(expand(sympy.Add(*(_moved(row.kernel) for row in run))))
+        # Of kernels, where they run.
+        parts = (sympy.sympify(k.when) * (k.activation_bytes + k.weight_bytes)
+                 for k in (row.kernel for row in run))  # fmt: skip
+        moved = as_dim(expand(sympy.Add(*parts)))
         yield Layer(
             nodes,
             tuple(dict.fromkeys(row.kind for row in run)),
@@ -163,12 +165,6 @@ def _layers(prediction: Prediction) -> Iterator[Layer]:
             as_dim(moved / peak_bytes),
             as_dim(sympy.Add(*(row.call for row in run))),
         )
-
-
-def _moved(kernel: Kernel) -> sympy.Expr:
-    """Return the bytes of a kernel, where it runs."""
-    moved = kernel.activation_bytes + kernel.weight_bytes
-    return sympy.sympify(kernel.when) * moved
 
 
 def _flops(row: CostRow, known: dict[int, Dim]) -> Dim:
@@ -189,6 +185,3 @@ def _peaks(profile: Profile) -> tuple[sympy.Rational, sympy.Rational]:
             "calibrate the device again"
         )
     return decimal(profile.peak_flop_per_s), decimal(profile.peak_byte_per_s)
-
-
-__all__ = ["BOUNDS", "Layer", "Roofline", "explain"]

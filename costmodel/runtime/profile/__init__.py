@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -132,14 +132,7 @@ class Profile:
 
     def to_json(self) -> str:
         """Return the profile as text; :meth:`from_json` gives it back."""
-        document: dict[str, Any] = {"schema": SCHEMA, "units": "seconds"}
-        document |= {f.name: getattr(self, f.name) for f in fields(self)}
-        classes = {
-            kind: {f.name: getattr(c, f.name) for f in fields(c)}
-            for kind, c in self.coefficients.items()
-        }
-        setting = self.setting.to_json()
-        document |= {"setting": setting, "coefficients": classes}
+        document = {"schema": SCHEMA, "units": "seconds", **asdict(self)}
         return json.dumps(document, indent=1, ensure_ascii=False)
 
     @staticmethod

@@ -205,6 +205,3 @@ def _checked(
     if not (w >= 0).all():
         raise CostModelError("least squares: a weight is negative")
     return x, y, w
-
-
-__all__ = ["Prior", "nnls", "nonnegative"]

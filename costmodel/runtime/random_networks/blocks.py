@@ -12,7 +12,6 @@ from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value
 from costmodel.network.building.builder import apply
-from costmodel.network.shape import Shape
 from costmodel.runtime.random_networks.choices import Dice, act, norm
 
 
@@ -111,12 +110,12 @@ def mixing(dice: Dice, x: Value, width: int, stride: int) -> Value:
     if dice.often(0.3):  # as convolutions, the channels first
         y = build.conv(act(dice, norm(dice, y)), width * dice.between(1, 4), 1)
         return build.add(x, build.conv(act(dice, y), width, 1))
-    y = apply(op.Permute, [y], None, (2, 3, 1))
-    y = apply(op.LayerNorm, [y], None, 1)
+    y = build.permute(y, (2, 3, 1))
+    y = build.layer_norm(y, 1)
     y = _linear(y, width * dice.between(1, 4))
     y = tokenwise(dice, y)
     y = _linear(y, width)
-    y = apply(op.Permute, [y], None, (3, 1, 2))
+    y = build.permute(y, (3, 1, 2))
     return build.add(x, y)
 
 
@@ -168,16 +167,15 @@ def attending(dice: Dice, x: Value, width: int, stride: int) -> Value:
     size = dice.one((16, 24, 32, 64))
     x = build.conv(x, heads * size, 1)
     high, wide = (int(extent.base) for extent in x.shape.spatial)
-    shape = _map(heads * size, high * wide)
-    y = apply(op.Reshape, [x], None, shape)
-    y = apply(op.LayerNorm, [apply(op.Permute, [y], None, (2, 1))], None, 1)
+    y = build.reshape(x, (heads * size, high * wide))
+    y = build.layer_norm(build.permute(y, (2, 1)), 1)
     parts = [_heads(y, heads, size) for _ in range(3)]
     y = _attended(dice, parts, size)
-    y = apply(op.Permute, [y], None, (2, 1, 3))
-    y = apply(op.Reshape, [y], None, _map(high * wide, heads * size))
+    y = build.permute(y, (2, 1, 3))
+    y = build.reshape(y, (high * wide, heads * size))
     y = _linear(y, heads * size)
-    y = apply(op.Permute, [y], None, (2, 1))
-    y = apply(op.Reshape, [y], None, x.shape)
+    y = build.permute(y, (2, 1))
+    y = build.reshape(y, x.shape)
     return build.add(x, y)
 
 
@@ -245,30 +243,24 @@ def _heads(y: Value, heads: int, size: int) -> Value:
     """Return tokens × channels as heads × tokens × features."""
     length = int(y.channels)
     y = _linear(y, heads * size)
-    y = apply(op.Reshape, [y], None, _map(length, heads, size))
-    return apply(op.Permute, [y], None, (2, 1, 3))
+    y = build.reshape(y, (length, heads, size))
+    return build.permute(y, (2, 1, 3))
 
 
 def _attended(dice: Dice, parts: list[Value], size: int) -> Value:
     """Compute attention in one kernel, or as products and a softmax."""
     if dice.often(0.5):
-        return apply(op.Attention, parts, None)
+        return build.attention(*parts)
     query, key, value = parts
-    key = apply(op.Permute, [key], None, (1, 3, 2))
-    scores = apply(op.MatMul, [query, key], None)
+    key = build.permute(key, (1, 3, 2))
+    scores = build.matmul(query, key)
     scores = apply(op.Arithmetic, [scores], None, "divide", str(size), stem="scalar")
-    return apply(op.MatMul, [apply(op.Softmax, [scores], None, 3, False), value], None)
+    return build.matmul(build.softmax(scores, 3), value)
 
 
 def _linear(x: Value, features: int) -> Value:
     """Apply a linear layer to the last axis, under the name used in measurements."""
     return apply(op.Linear, [x], None, features, True, stem="last_linear")
-
-
-def _map(*sizes: int) -> Shape:
-    from costmodel.algebra.extent import Extent
-
-    return Shape(sizes[0], tuple(map(Extent, sizes[1:])))
 
 
 BLOCKS: dict[str, Block] = {

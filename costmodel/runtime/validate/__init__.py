@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from sympy.utilities.iterables import sift
+
 from costmodel.errors import CostModelError
 from costmodel.runtime.validate.baselines import Case, Model, Predictor
 from costmodel.runtime.validate.metrics import Summary, errors, noise_floor, summary
@@ -183,9 +185,7 @@ def held_out(
     >>> held_out(BASELINES[0], [], "family")
     []
     """
-    groups: dict[Hashable, list[int]] = {}
-    for i, case in enumerate(cases):
-        groups.setdefault(_GROUPS[split](case), []).append(i)
+    groups = sift(range(len(cases)), lambda i: _GROUPS[split](cases[i]))
     found: list[float | str] = [""] * len(cases)
     for key, members in groups.items():
         rest = [c for c in cases if split == "none" or _GROUPS[split](c) != key]
@@ -258,15 +258,3 @@ def numbered(cases: Iterable[Case]) -> list[Case]:
         name = case.name if count == 1 else f"{case.name}#{count}"
         found.append(replace(case, name=name))
     return found
-
-
-__all__ = [
-    "Estimate",
-    "Known",
-    "Score",
-    "Split",
-    "Validation",
-    "held_out",
-    "numbered",
-    "validate",
-]

@@ -168,16 +168,3 @@ ConvMeter-like: FLOPs, tensor I/O, parameters, operators and a constant.
 **Source**: "ConvMeter", ICPP 2024; activations: Radosavovic et al. 2020,
 arXiv:2003.13678, section 3.
 """
-
-
-__all__ = [
-    "BASELINES",
-    "DATASHEETS",
-    "ELSEWHERE",
-    "Case",
-    "Datasheet",
-    "Linear",
-    "Model",
-    "Predictor",
-    "Roofline",
-]

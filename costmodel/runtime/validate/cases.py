@@ -130,16 +130,3 @@ def at_speed(found: Estimate, factor: float) -> Estimate:
         None if end is None else factor * end for end in (found.low, found.high)
     )
     return replace(found, seconds=factor * found.seconds, low=low, high=high)
-
-
-__all__ = [
-    "at_speed",
-    "case_of",
-    "check_profile",
-    "drawn_network",
-    "estimate",
-    "label",
-    "measurements",
-    "place",
-    "setting_of",
-]

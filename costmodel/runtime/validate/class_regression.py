@@ -131,6 +131,3 @@ def _design(cases: Sequence[Case], features: Sequence[Feature]) -> Array:
             for term, kind in features
         ])  # fmt: skip
     return np.array(rows, float)
-
-
-__all__ = ["DEVIATION", "WORKING", "ByClass"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from costmodel.algebra.count import added
@@ -60,26 +61,20 @@ class Totals:
         for kind, (work, width, weights, calls) in self.classes.items():
             several = "gemm" if kind == "gemv" and count > 1 else kind
             more = (count * work, count * width, weights, calls)
-            classes[several] = _sum(classes.get(several), more)
-        return Totals(
-            parameters=self.parameters,
+            classes[several] = _sum(classes.get(several, _NONE), more)
+        return replace(
+            self,
             macs=count * self.macs,
             activations=count * self.activations,
             activation_bytes=count * self.activation_bytes,
-            weight_bytes=self.weight_bytes,
-            operators=self.operators,
             classes=classes,
+            steps=(),
             roofs={name: (count * a, count * b) for name, (a, b) in self.roofs.items()},
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; :meth:`from_json` gives the totals back."""
-        names = ("parameters", "macs", "activations", "activation_bytes",
-                 "weight_bytes", "operators")  # fmt: skip
-        return {name: getattr(self, name) for name in names} | {
-            "classes": {kind: list(terms) for kind, terms in self.classes.items()},
-            "roofs": {name: list(roof) for name, roof in self.roofs.items()},
-        }
+        return {key: value for key, value in asdict(self).items() if key != "steps"}
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Totals:
@@ -122,9 +117,7 @@ def totals(
         operators=len(running),
         classes=_classes(net, setting, mixed),
         steps=_steps(running),
-        roofs={
-            device: _roof(running, ridge) for device, ridge in (ridges or {}).items()
-        },
+        roofs={name: _roof(running, ridge) for name, ridge in (ridges or {}).items()},
     )
 
 
@@ -135,7 +128,7 @@ def _classes(
     found: dict[str, Terms] = {}
 
     def add(kind: str, *terms: int) -> None:
-        found[kind] = _sum(found.get(kind), (terms[0], terms[1], terms[2], terms[3]))
+        found[kind] = _sum(found.get(kind, _NONE), terms)
 
     extra, batch = {} if mixed is None else moved(net, mixed), int(net.batch)
     for kernel in kernels(net, setting):
@@ -149,10 +142,11 @@ def _classes(
     return dict(sorted(found.items()))
 
 
-def _sum(one: Terms | None, other: Terms) -> Terms:
-    if one is None:
-        return other
+def _sum(one: Terms, other: Sequence[int]) -> Terms:
     return (one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3])
+
+
+_NONE: Terms = (0, 0, 0, 0)
 
 
 def _kind(net: Network, kernel: Kernel, setting: Setting) -> str:
@@ -174,10 +168,7 @@ GENERIC_DEPTHWISE = "depthwise_conv_generic"
 
 
 def _steps(rows: Iterable[Row]) -> tuple[Step, ...]:
-    counts: dict[tuple[int, int], int] = {}
-    for row in rows:
-        key = int(row.macs), _moved(row)
-        counts[key] = counts.get(key, 0) + 1
+    counts = Counter((int(row.macs), _moved(row)) for row in rows)
     return tuple(Step(*key, count) for key, count in counts.items())
 
 
@@ -200,6 +191,3 @@ def _weights(row: Row) -> int:
 def _moved(row: Row) -> int:
     """Return the bytes that an operator reads and writes; views move none."""
     return int(row.bytes_read + row.bytes_written)
-
-
-__all__ = ["Step", "Terms", "Totals", "totals"]
