@@ -79,6 +79,13 @@ def _named(command: Callable[..., Any]) -> Callable[..., Any]:
 
 TARGET = _named
 
+TRAINED = click.option(
+    "--trained", multiple=True, metavar="SCOPE", expose_value=False,
+    callback=lambda ctx, _, value: ctx.meta.__setitem__(target.TRAINED, value),
+    help="Train the parameters of this block, layer or parameter alone, e.g. head; "
+    "all others are frozen (repeatable).",
+)  # fmt: skip
+
 BATCH = click.option("--batch", metavar="N", help="Samples in a batch.")
 SYMBOLS = click.option(
     "--symbols", metavar="NAMES", default="",

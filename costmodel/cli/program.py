@@ -128,7 +128,11 @@ def open_network(
     is registered, or names a user's network: see :mod:`costmodel.cli.target`.
     """
     opens = _open_target if target.is_target(name) else _open_registered
-    return opens(name, settings, resolution, batch, kept)
+    chosen, net, used = opens(name, settings, resolution, batch, kept)
+    context = click.get_current_context(silent=True)
+    if scopes := context and context.meta.get(target.TRAINED):
+        net, used = net.trained(*scopes), used | {"trained": ", ".join(scopes)}
+    return chosen, net, used
 
 
 def _open_registered(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from costmodel.algebra.polynomial import Size, size
@@ -13,6 +13,7 @@ from costmodel.bridge.importing.peephole import tidied
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
+from costmodel.network.checkpoint import Checkpoint
 from costmodel.network.graph import Network
 from costmodel.network.node import Inference, Node, make_node
 from costmodel.network.operators import Operator
@@ -53,6 +54,8 @@ class Constant:
     sources: tuple[str, ...] = ()
     is_itself: bool = False
     """Whether it is the stored tensor itself, or a view of it."""
+    is_detached: bool = False
+    """Whether no gradient gets from it to its sources."""
 
 
 @dataclass(kw_only=True)
@@ -69,6 +72,10 @@ class Graph:
     """Operators without a rule, and the places of each."""
     shared: dict[str, str] = field(default_factory=dict)
     """Nodes that use an earlier node's weights."""
+    no_gradient: set[str] = field(default_factory=set)
+    """Nodes whose result gets no gradient, and weights: "node", "node.weight"."""
+    checkpoints: list[tuple[list[str], bool]] = field(default_factory=list)
+    """Nodes that run again in backward; whether only as far as is wanted."""
     demands: dict[Size, tuple[str, str]] = field(default_factory=dict)
     """Sizes that have to be 0: the node that requires it, and why."""
 
@@ -148,4 +155,23 @@ class Graph:
         needed = constraints(self.record, self.demands)
         ends = list(dict.fromkeys(outputs))
         nodes = tidied(self.nodes, ends)
-        return Network.of_nodes(nodes, ends, name, batch, needed, self.shared)
+        stops = {
+            one for one in self.no_gradient if not nodes.keys().isdisjoint(_up(one))
+        }
+        again = [
+            Checkpoint(tuple(n for n in dict.fromkeys(names) if n in nodes), early)
+            for names, early in self.checkpoints
+        ]
+        rest = (needed, self.shared, stops, again)
+        return Network.of_nodes(nodes, ends, name, batch, *rest)
+
+
+def _up(name: str) -> Iterator[str]:
+    """Return a name and those of the scopes around it.
+
+    >>> list(_up("stem.conv.weight"))
+    ['stem.conv.weight', 'stem.conv', 'stem']
+    """
+    while name:
+        yield name
+        name = name.rpartition(".")[0]

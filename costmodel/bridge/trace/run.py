@@ -20,6 +20,7 @@ from costmodel.algebra.symbols import D, Dim, H, N, W, as_dim
 from costmodel.bridge.importing.batch_axis import split
 from costmodel.bridge.importing.graph import DEPTH, SIDES, Traced
 from costmodel.bridge.importing.symbolic_int import Record
+from costmodel.bridge.trace.checkpoints import recording_checkpoints
 from costmodel.bridge.trace.extremes import symbolic_builtins
 from costmodel.bridge.trace.module_stack import following
 from costmodel.bridge.trace.readers import READERS
@@ -203,15 +204,25 @@ def _run(
         )
         for path, value in group
     }
+    frozen = (p for p, (t, learns) in stored.items() if learns and not t.requires_grad)
     tracer = Tracer(
         batch=size(batch), record=Record(values), by_path=stored, readers=READERS,
+        frozen=frozenset(frozen),
         keeps_identities=isinstance(module, fx.GraphModule), marks_unknown=marks,
         follows_draws=follows_draws,
     )  # fmt: skip
     tracer.nest(module.named_modules(remove_duplicate=False))
     image = _image(tracer, shape, batch)
     try:
-        with following(tracer, module), symbolic_builtins(tracer.record), tracer:
+        # In a training step autograd records, whatever the caller's mode is.
+        with (
+            torch.inference_mode(mode=False),
+            torch.enable_grad(),
+            following(tracer, module),
+            recording_checkpoints(tracer),
+            symbolic_builtins(tracer.record),
+            tracer,
+        ):
             result = module(image)
     except DependsOnDataError:
         raise

@@ -67,6 +67,11 @@ class Tracer(TraceGraph, TorchFunctionMode):
         """Read one call."""
         options = dict(kwargs or {})
         name = canonical(func)
+        if name == "set_grad_enabled":
+            return func(*args, **options)
+        if func == torch.Tensor.requires_grad.__get__:  # type: ignore[attr-defined]
+            return self.requires_gradient(args[0])
+        self.records = torch.is_grad_enabled()
         tensors = list(_tensors(args, options))
         known = [self.tensor(value) for value in tensors]
         if is_question(name):
@@ -184,6 +189,15 @@ class Tracer(TraceGraph, TorchFunctionMode):
                 options = {**options, "device": "meta"}
             with torch.no_grad():
                 result = func(*args, **options)
+        stops = (
+            name == "detach"
+            or not self.records
+            or not any(
+                isinstance(one, Constant) and one.sources and not one.is_detached
+                for one in known
+            )
+        )
+        is_detached = stops and any(map(self.learns, sources))
         for value in tree_flatten(result)[0]:
             if isinstance(value, torch.Tensor) and id(value) not in self.stored:
                 sizes = sizes_of(self, args, options, value)
@@ -194,7 +208,7 @@ class Tracer(TraceGraph, TorchFunctionMode):
                     and numel[0].is_itself
                     and name in VIEWS
                 )
-                self.know(value, Constant(sizes, sources, is_itself=is_itself))
+                self.know(value, Constant(sizes, sources, is_itself, is_detached))
         return result
 
 

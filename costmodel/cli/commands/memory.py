@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, SYMBOLS, TARGET
+from costmodel.cli.options import BATCH, JSON, RESOLUTION, SET, SYMBOLS, TARGET, TRAINED
 from costmodel.cli.program import heading, main, open_network, plain
 from costmodel.terminal import exact_number, human, print_json, print_table
 
@@ -31,6 +31,7 @@ SHOWN_TENSORS = 8
 @SET
 @RESOLUTION
 @BATCH
+@TRAINED
 @JSON
 def memory(
     name: str, dtype: str, symbols: str, settings: tuple[str, ...],
