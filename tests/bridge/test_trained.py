@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from hypothesis import assume, given
 from torch import nn
 
 import costmodel as cm
@@ -20,6 +21,8 @@ from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import conv, image, network, relu, scope
 from costmodel.network.graph import Network
+from costmodel.testing import partly_trained
+from tests.drawn import bound_networks, input_size
 
 
 class Step(NamedTuple):
@@ -90,6 +93,28 @@ def test_a_step_is_what_autograd_does(net: Network, expected: Step) -> None:
     assert cm.memory(net).optimizer_bytes("momentum") == expected.gradients
     assert cm.cost(net).macs == cm.cost(base()).macs
     assert cm.cost(net).parameters == 3_376 // 4
+
+
+@given(bound_networks(least=2).flatmap(partly_trained))
+def test_drawn_networks_do_what_autograd_does(net: Network) -> None:
+    module, size = cm.compile(net, device="meta").train(), input_size(net)
+    prepared = memory_trackers.prepare(module, training=True)
+    memory = cm.memory(net, training=True)
+    lives = memory_snapshot.executed_lifetimes(prepared, size)
+    steps = [m.node for m in memory.timeline if m.step.stage == "backward"]
+    assert steps == lives.backward
+    assert [moment.bytes for moment in memory.timeline] == lives.timeline
+    saved = sorted(t.bytes for t in memory.tensors if t.is_saved)
+    assert saved == memory_trackers.saved_blocks(prepared, size)
+    grads = [p.grad.nbytes for p in module.parameters() if p.grad is not None]
+    assert memory.gradient_bytes == sum(grads)
+    rows = {
+        row.name: (row.forward, row.backward_input, row.backward_weight)
+        for row in cm.training_cost(net).rows
+        if row.row.kind in ("conv", "table_conv", "linear")
+    }
+    assume(any(True for _ in module.parameters()))
+    assert rows == training_products.executed_products(module, size)
 
 
 class Module(nn.Module):
