@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 from hypothesis import assume, given
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.checkpoint import checkpoint
+from torch.utils.flop_counter import FlopCounterMode
 
 import costmodel as cm
 from costmodel.algebra.symbols import alpha
@@ -228,3 +234,125 @@ def test_a_shared_tensor_is_trained_by_any_of_its_names() -> None:
     net = Network.assemble(nodes, ["again"], batch=2, shared={"again": "head"})
     assert computed(net.trained("again")) == computed(net.trained("head")) == HEAD
     assert computed(net.trained("base")).gradients == ALL.gradients - HEAD.gradients
+
+
+class Holds(TorchDispatchMode):
+    """Finds the bytes of blocks made while a module runs that are alive afterwards."""
+
+    def __init__(self, module: nn.Module) -> None:
+        """Leave what the module stores out."""
+        super().__init__()
+        self.stored = memory_trackers.stored_storages(module)
+        self.seen: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Run an operator, and see its operands and results."""
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves((args, result)):
+            if isinstance(tensor, torch.Tensor) and tensor.dim():
+                storage = tensor.untyped_storage()
+                self.seen[id(storage)] = weakref.ref(storage)
+        return result
+
+    def alive(self, result: torch.Tensor) -> int:
+        """Return the bytes alive, without those of the result."""
+        blocks = {
+            key: storage for key, ref in self.seen.items()
+            if (storage := ref()) is not None and key not in self.stored
+        }  # fmt: skip
+        blocks.pop(id(result.untyped_storage()), None)
+        return sum(storage.nbytes() for storage in blocks.values())
+
+
+def stepped(module: nn.Module, *size: int) -> Step:
+    """Run a training step; return what backward multiplies, and what it needs kept."""
+    holds = Holds(module)
+    with holds:
+        result = module(torch.ones(size))
+    saved = holds.alive(result)
+    with FlopCounterMode(display=False) as counter:
+        result.sum().backward()
+    grads = sum(p.grad.nbytes for p in module.parameters() if p.grad is not None)
+    return Step(counter.get_total_flops() // 2, saved, grads)
+
+
+def again(
+    parts: Any, x: torch.Tensor, *, reentrant: bool = False, end: int = 4
+) -> torch.Tensor:
+    """Run the base up to some layer under a checkpoint."""
+    made: Any = checkpoint(parts.base[:end], x, use_reentrant=reentrant)
+    return parts.head(parts.base[end:](made))
+
+
+def again_behind(parts: Any, x: torch.Tensor, *, reentrant: bool) -> torch.Tensor:
+    """Run all but the first layer under a checkpoint."""
+    made: Any = checkpoint(parts.base[1:], parts.base[0](x), use_reentrant=reentrant)
+    return parts.head(made)
+
+
+def residual(parts: Any, x: torch.Tensor) -> torch.Tensor:
+    def block(y: torch.Tensor) -> torch.Tensor:
+        z = parts.base[3](y)
+        return z + parts.base[2](nn.functional.pad(z, (1, 1, 1, 1)))
+
+    return parts.head(checkpoint(block, parts.base[0](x), use_reentrant=False))
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (again, CHECKPOINT),
+        (partial(again, end=3), None),  # the last convolution is not run again
+        (partial(again, end=1), None),
+        pytest.param(
+            partial(again, reentrant=True),
+            HEAD,  # no argument requires a gradient
+            marks=pytest.mark.filterwarnings("ignore:None of the inputs"),
+        ),
+        (partial(again_behind, reentrant=False), None),
+        (partial(again_behind, reentrant=True), None),
+        (residual, None),
+    ],
+)
+def test_a_checkpoint_runs_again_and_saves_what_it_reads(
+    run: Any, expected: Step | None
+) -> None:
+    module = Module(run).train()
+    size = (2, 3, 32, 32)
+    net = cm.trace(module, input=size[1:], batch=2)
+    found = computed(net)
+    assert found == stepped(module, *size)
+    assert expected in (None, found)
+    assert Network.from_json(net.to_json()) == net
+    assert Network.from_graph(net.graph) == net
+    assert computed(cm.trace(module).bind(H=32, W=32, N=2)) == found
+    assert cm.widen(net, alpha).checkpoints == net.checkpoints
+
+
+def test_what_is_frozen_or_detached_is_not_run_again() -> None:
+    module = Module(again).train()
+    module.base.requires_grad_(False)
+    net = cm.trace(module, input=(3, 32, 32), batch=2)
+    assert computed(net) == stepped(module, 2, 3, 32, 32) == HEAD
+    assert computed(net.trained("all")) == CHECKPOINT
+    module = Module(lambda parts, x: again(parts, x).detach() * parts.head.bias[0])
+    net = cm.trace(module.train(), input=(3, 32, 32), batch=2)
+    assert computed(net).backward == 0
+
+
+def test_what_a_checkpoint_takes_in_each_step_is_refused() -> None:
+    net = cm.trace(Module(again).train(), input=(3, 32, 32), batch=2)
+    with pytest.raises(CostModelError, match=r"what checkpoints take at each step"):
+        cm.memory(net, training=True).peak()
+    assert cm.memory(net).peak().bytes > 0
+
+    def nested(parts: Any, x: torch.Tensor) -> torch.Tensor:
+        inner = partial(checkpoint, parts.base, use_reentrant=False)
+        return parts.head(checkpoint(inner, x, use_reentrant=False))
+
+    net = cm.trace(Module(nested).train(), input=(3, 32, 32), batch=2)
+    with pytest.raises(CostModelError, match=r"in a checkpoint within another one"):
+        cm.training_cost(net)
+    assert cm.cost(net).macs == cm.cost(base()).macs

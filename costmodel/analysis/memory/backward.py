@@ -83,7 +83,7 @@ class Backward:
         run = self.run
         _require_known(run, node)
         names = [run.root[source] for source in node.inputs]
-        wanted = [(place, n) for place, n in enumerate(names) if run.flow.needs[n]]
+        wanted = [(p, n) for p, n in enumerate(names) if run.flow.passes(node, n)]
         passed, stored = passed_operands(run.call(node)[0]), run.network.unbatched
         # The gradient of a stored operand is a sum over the samples.
         shared = stored if node.name not in stored else frozenset()

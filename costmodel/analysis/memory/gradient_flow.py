@@ -37,8 +37,16 @@ class GradientFlow:
                 owner = network[network.shared.get(node.name, node.name)]
                 # A stored tensor in place of weights is a result, a layer's own is not.
                 stored = (owner.name,) * owner.operator.is_unbatched
-                found.update(s for s in (*node.inputs, *stored) if self.needs[s])
+                found.update(s for s in stored if self.needs[s])
+                found.update(s for s in node.inputs if self.passes(node, s))
         return frozenset(found)
+
+    def passes(self, node: Node, source: str) -> bool:
+        """Say whether a gradient of a node's result gets to an operand's.
+
+        A tensor derived from the weights of a layer does not depend on its result.
+        """
+        return self.needs[source] and not _is_of_weights(self.network, node, source)
 
     @cached_property
     def trained(self) -> tuple[Weight, ...]:
@@ -53,6 +61,13 @@ class GradientFlow:
             if node.name in self.reached or node.name not in read
             for owner in (node.name, network.shared.get(node.name, node.name))
             for key in self.learned[node.name]
+        }
+        names |= {
+            f"{source}.{key}"
+            for node in network.nodes
+            for source in node.inputs
+            if node.name in self.reached and _is_of_weights(network, node, source)
+            for key in self.learned[source]
         }
         return tuple(
             weight
@@ -73,9 +88,17 @@ def gradient_flow(network: Network) -> GradientFlow:
     for node in network.nodes:
         stops = node.name in network.no_gradient or isinstance(node.operator, op.Zeros)
         learned[node.name] = () if stops else _learned(network, node, needs)
-        depends = any(needs[source] for source in node.inputs)
+        depends = any(
+            learned[source] if _is_of_weights(network, node, source) else needs[source]
+            for source in node.inputs
+        )
         needs[node.name] = not stops and (depends or bool(learned[node.name]))
     return GradientFlow(network, needs, learned)
+
+
+def _is_of_weights(network: Network, node: Node, source: str) -> bool:
+    is_derived = isinstance(node.operator, op.Derived)
+    return is_derived and not network[source].operator.is_unbatched
 
 
 def _learned(
