@@ -15,7 +15,6 @@ from costmodel.algebra.extent import resolve, substitute
 from costmodel.algebra.symbols import Dim, N
 from costmodel.errors import CostModelError, near
 from costmodel.network.bind import bound, check_batch, check_symbols, chosen_values
-from costmodel.network.checkpoint import Checkpoint, check_checkpoints
 from costmodel.network.from_networkx import layers_in_order
 from costmodel.network.node import (
     Inference,
@@ -28,6 +27,7 @@ from costmodel.network.node import (
 from costmodel.network.operator import Operator, Weights
 from costmodel.network.requirement import Requirement, settled
 from costmodel.network.shape import Shape
+from costmodel.network.training.checkpoint import Checkpoint, check_checkpoints
 
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ class Network:
 
         **Errors**: a scope in which no parameter is.
         """
-        from costmodel.network.trained import trained
+        from costmodel.network.training.scopes import trained
 
         return trained(self, scopes)
 

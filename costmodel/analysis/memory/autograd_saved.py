@@ -182,9 +182,9 @@ def _adaptive_avg_pool(call: Call) -> Saved:
 
 def _subsample(call: Call) -> Saved:
     """Keep the sums that the coefficients multiply, and the operand as pooling does."""
-    sums = (Extra("intermediate", call.output.numel),)
-    sums = () if "weight" in call.fixed else sums
-    return Saved(operands=(0,) if call.needs[0] else (), extras=sums)
+    sums = Extra("intermediate", call.output.numel)
+    extras = () if "weight" in call.fixed else (sums,)
+    return Saved(operands=(0,) if call.needs[0] else (), extras=extras)
 
 
 def _table_conv(call: Call) -> Saved:

@@ -13,11 +13,11 @@ from costmodel.bridge.importing.peephole import tidied
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.checkpoint import Checkpoint
 from costmodel.network.graph import Network
 from costmodel.network.node import Inference, Node, make_node
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
+from costmodel.network.training.checkpoint import Checkpoint
 
 
 SIDES = (
@@ -54,7 +54,7 @@ class Constant:
     sources: tuple[str, ...] = ()
     is_itself: bool = False
     """Whether it is the stored tensor itself, or a view of it."""
-    is_detached: bool = False
+    is_detached: bool = field(default=False, kw_only=True)
     """Whether no gradient gets from it to its sources."""
 
 

@@ -69,7 +69,7 @@ class Tracer(TraceGraph, TorchFunctionMode):
         name = canonical(func)
         if name == "set_grad_enabled":
             return func(*args, **options)
-        if func == torch.Tensor.requires_grad.__get__:  # type: ignore[attr-defined]
+        if func == torch.Tensor.requires_grad.__get__:
             return self.requires_gradient(args[0])
         self.records = torch.is_grad_enabled()
         tensors = list(_tensors(args, options))
@@ -208,7 +208,9 @@ class Tracer(TraceGraph, TorchFunctionMode):
                     and numel[0].is_itself
                     and name in VIEWS
                 )
-                self.know(value, Constant(sizes, sources, is_itself, is_detached))
+                self.know(
+                    value, Constant(sizes, sources, is_itself, is_detached=is_detached)
+                )
         return result
 
 

@@ -24,7 +24,7 @@ from costmodel.network.registry.options import (
     options_of,
 )
 from costmodel.network.registry.printed_figures import Published, read_table
-from costmodel.network.trained import ALL
+from costmodel.network.training.scopes import ALL
 
 
 GROUP = "costmodel.architectures"

@@ -13,7 +13,6 @@ import sympy
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.parse import parse
 from costmodel.errors import CostModelError, at
-from costmodel.network.checkpoint import Checkpoint
 from costmodel.network.constraint import Constraint, read_relation, write_relation
 from costmodel.network.node import Node
 from costmodel.network.operator import OR_NONE
@@ -25,6 +24,7 @@ from costmodel.network.serialization.schema1 import (
     upgraded,
 )
 from costmodel.network.shape import Shape
+from costmodel.network.training.checkpoint import Checkpoint
 
 
 if TYPE_CHECKING:
