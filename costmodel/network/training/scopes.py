@@ -22,14 +22,16 @@ def trained(network: Network, scopes: Iterable[str]) -> Network:
     """Return a network with only the parameters of some scopes trained."""
     scopes = tuple(scopes)
     used = _used(network)
-    known = sorted({name for names in used.values() for name in names})
+    known = list(dict.fromkeys(name for names in used.values() for name in names))
     for scope in scopes:
         if not isinstance(scope, str) or not any(_is_in(n, scope) for n in known):
             hint = near(str(scope), {*_scopes(known), ALL})
-            problem = (
+            if not hint:
+                blocks = dict.fromkeys(name.partition(".")[0] for name in known)
+                hint = f"those with any are {', '.join(blocks)}"
+            raise CostModelError(
                 f'{network.name}: trained "{scope}": no parameter is there; {hint}'
             )
-            raise CostModelError(problem.removesuffix("; "))
     fixed = {
         name
         for names in used.values()
@@ -40,20 +42,20 @@ def trained(network: Network, scopes: Iterable[str]) -> Network:
     return replace(network, no_gradient=stops | fixed)
 
 
-def _used(network: Network) -> dict[str, set[str]]:
+def _used(network: Network) -> dict[str, dict[str, None]]:
     """Return by stored tensor its names: as its node has it, and as others that use it.
 
     A layer with a stored tensor in place of its weights names that tensor.
     """
-    found: dict[str, set[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for node in network.nodes:
         owner = network[network.shared.get(node.name, node.name)]
         owned = weights_at(owner, network.by_name)
         for key, weight in weights_at(node, network.by_name).items():
             if weight.learnable:
                 stored = key if key in owned else next(iter(owned), key)
-                names = found.setdefault(f"{owner.name}.{stored}", set())
-                names.add(f"{node.name}.{key}")
+                names = found.setdefault(f"{owner.name}.{stored}", {})
+                names[f"{node.name}.{key}"] = None
     return found
 
 

@@ -205,7 +205,6 @@ ELEMENTS: dict[str, Reader] = {
     "softmax": softmax,
     "log_softmax": softmax,
     "detach": detach,
-    "alias": pointwise.same,
     "requires_grad": pointwise.same,
     "contiguous": copy,
     "clone": copy,
