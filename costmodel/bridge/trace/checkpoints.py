@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch.utils import checkpoint
+from torch.utils.hooks import BackwardHook
 
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
@@ -16,17 +17,25 @@ from costmodel.errors import CostModelError
 
 @contextmanager
 def recording_checkpoints(tracer: Tracer) -> Iterator[None]:
-    """Put recorders in place of what ``checkpoint`` calls, however code imported it."""
+    """Put recorders in place of what ``checkpoint`` calls, however code imported it.
+
+    Tensors without memory say that they require a gradient, and have no graph: modules'
+    hooks for backward are not set up.
+    """
     recorder = _Recorder(tracer)
-    names = ("CheckpointFunction", "_checkpoint_without_reentrant_generator")
-    before = [getattr(checkpoint, name) for name in names]
+    replaced: list[tuple[Any, str, Any]] = [
+        (checkpoint, "CheckpointFunction", recorder),
+        (checkpoint, "_checkpoint_without_reentrant_generator", recorder.generator),
+        (BackwardHook, "_apply_on_tensors", lambda _hook, _set, args: (args, None)),
+    ]
+    before = [getattr(place, name) for place, name, _ in replaced]
     try:
-        for name, recording in zip(names, (recorder, recorder.generator), strict=True):
-            setattr(checkpoint, name, recording)
+        for place, name, value in replaced:
+            setattr(place, name, value)
         yield
     finally:
-        for name, value in zip(names, before, strict=True):
-            setattr(checkpoint, name, value)
+        for (place, name, _), value in zip(replaced, before, strict=True):
+            setattr(place, name, value)
 
 
 @dataclass(frozen=True, slots=True)

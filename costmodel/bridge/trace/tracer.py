@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils.hooks import RemovableHandle
 
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt, whole
@@ -71,6 +72,8 @@ class Tracer(TraceGraph, TorchFunctionMode):
             return func(*args, **options)
         if func == torch.Tensor.requires_grad.__get__:
             return self.requires_gradient(args[0])
+        if name in {"register_hook", "retain_grad"}:  # which concern backward alone
+            return RemovableHandle({})
         self.records = torch.is_grad_enabled()
         tensors = list(_tensors(args, options))
         known = [self.tensor(value) for value in tensors]
