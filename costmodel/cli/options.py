@@ -96,6 +96,13 @@ how_traced = together(
 TARGET = together(click.argument("name", metavar="TARGET"), how_traced)
 """The argument TARGET: a registered network, a module, file or model."""
 
+TRAINED = click.option(
+    "--trained", multiple=True, metavar="SCOPE", expose_value=False,
+    callback=lambda ctx, _, value: ctx.meta.__setitem__(target.TRAINED, value),
+    help="Train the parameters of this block, layer or parameter alone, e.g. head; "
+    "all others are frozen (repeatable).",
+)  # fmt: skip
+
 BATCH = click.option("--batch", metavar="N", help="Samples in a batch.")
 
 

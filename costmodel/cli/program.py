@@ -130,7 +130,11 @@ def open_network(
     Return it with its architecture, and the options in use as plain values.
     """
     opens = _open_target if target.is_target(asked.name) else _open_registered
-    return opens(asked, kept)
+    chosen, net, used = opens(asked, kept)
+    context = click.get_current_context(silent=True)
+    if scopes := context and context.meta.get(target.TRAINED):
+        net, used = net.trained(*scopes), used | {"trained": ", ".join(scopes)}
+    return chosen, net, used
 
 
 def _open_registered(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from costmodel.network.graph import Network
 
 TRAIN = "costmodel.train"
+TRAINED = "costmodel.trained"
 MARK = "costmodel.mark_unknown"
 _OPENED = "costmodel.opened"
 """The key of a command's context for targets that were opened already."""

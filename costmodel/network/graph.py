@@ -16,10 +16,18 @@ from costmodel.algebra.symbols import Dim, N
 from costmodel.errors import CostModelError, near
 from costmodel.network.bind import bound, check_batch, check_symbols, chosen_values
 from costmodel.network.from_networkx import Layer, layers_in_order
-from costmodel.network.node import Inference, Node, check_names, check_shared, make_node
+from costmodel.network.node import (
+    Inference,
+    Node,
+    check_names,
+    check_no_gradient,
+    check_shared,
+    make_node,
+)
 from costmodel.network.operator import Operator, Weights
 from costmodel.network.requirement import Requirement, settled
 from costmodel.network.shape import Shape
+from costmodel.network.training.checkpoint import Checkpoint, check_checkpoints
 
 
 if TYPE_CHECKING:
@@ -41,6 +49,14 @@ class Network:
     constraints: tuple[Requirement, ...] = ()
     shared: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Nodes that use the weights of an earlier one, and store none of their own."""
+    no_gradient: frozenset[str] = frozenset()
+    """What gets no gradient in training: results, by their nodes, and stored tensors.
+
+    ``"stem.conv"`` is the result of a node that is detached, or runs without autograd;
+    ``"stem.conv.weight"`` is a parameter that does not require a gradient.
+    """
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """Parts that run again in backward, of which nothing is saved."""
 
     @classmethod
     def assemble(
@@ -51,6 +67,8 @@ class Network:
         batch: Dim = N,
         constraints: Iterable[Requirement] = (),
         shared: Mapping[str, str] | None = None,
+        no_gradient: Iterable[str] = (),
+        checkpoints: Iterable[Checkpoint] = (),
     ) -> Network:
         """Infer and check every shape of (name, operator, inputs) in topological order.
 
@@ -68,7 +86,8 @@ class Network:
             is_known = isinstance(operator, Operator)
             one = same.setdefault(operator, operator) if is_known else operator
             nodes[layer] = make_node(layer, one, inputs, nodes, inference, *form)
-        return cls.of_nodes(nodes, outputs, name, batch, constraints, shared)
+        rest = (constraints, shared, no_gradient, checkpoints)
+        return cls.of_nodes(nodes, outputs, name, batch, *rest)
 
     @classmethod
     def of_nodes(
@@ -79,6 +98,8 @@ class Network:
         batch: Dim,
         constraints: Iterable[Requirement] = (),
         shared: Mapping[str, str] | None = None,
+        no_gradient: Iterable[str] = (),
+        checkpoints: Iterable[Checkpoint] = (),
     ) -> Network:
         """Return the network of finished nodes in topological order."""
         check_names(nodes)
@@ -101,7 +122,10 @@ class Network:
         needed = settled(constraints, {}, name, kinds)
         known = check_shared({} if shared is None else shared, nodes, name)
         count = check_batch(batch)
-        made = cls(tuple(nodes.values()), outputs, name, count, needed, known)
+        stops = check_no_gradient(no_gradient, nodes, name)
+        again = check_checkpoints(checkpoints, nodes, name)
+        rest = (needed, known, stops, again)
+        made = cls(tuple(nodes.values()), outputs, name, count, *rest)
         check_symbols(made.free_symbols)
         return made
 
@@ -132,6 +156,8 @@ class Network:
             about["batch"] if batch is None else batch,
             constraints,
             about.get("shared"),
+            about.get("no_gradient", ()),
+            about.get("checkpoints", ()),
         )
 
     @cached_property
@@ -144,6 +170,7 @@ class Network:
         graph = nx.DiGraph(
             name=self.name, outputs=self.outputs, batch=self.batch,
             constraints=self.constraints, shared=dict(self.shared),
+            no_gradient=self.no_gradient, checkpoints=self.checkpoints,
         )  # fmt: skip
         for node in self.nodes:
             graph.add_node(
@@ -246,9 +273,8 @@ class Network:
             if id(node.operator) not in known:
                 known[id(node.operator)] = bound(node, exact_values)
         layers = ((n.name, known[id(n.operator)], n.inputs, n.form) for n in self.nodes)
-        return Network.assemble(
-            layers, self.outputs, self.name, batch, needed, self.shared
-        )
+        rest = (needed, self.shared, self.no_gradient, self.checkpoints)
+        return Network.assemble(layers, self.outputs, self.name, batch, *rest)
 
     def _check_smallest(self, values: Mapping[sympy.Symbol, Dim]) -> None:
         for side, value in values.items():
@@ -273,6 +299,20 @@ class Network:
                 if extent.base == side and type(needed) is int and needed > least:
                     least, needed_by = needed, node.name
         return least, needed_by
+
+    def trained(self, *scopes: str) -> Network:
+        """Return the network with only the parameters of these scopes trained.
+
+        A scope is a block, a node or a parameter: ``"head"``, ``"stem.conv1"``,
+        ``"head.linear1.bias"``; ``"all"`` is every parameter. A stored tensor that
+        several nodes use is trained if it is named by any of them. Results without a
+        gradient stay so.
+
+        **Errors**: a scope in which no parameter is.
+        """
+        from costmodel.network.training.scopes import trained
+
+        return trained(self, scopes)
 
     def to_json(self) -> str:
         """Return the network as JSON text, which :meth:`from_json` reads."""

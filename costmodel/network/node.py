@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from costmodel.algebra.symbols import Dim
-from costmodel.errors import CostModelError, at
-from costmodel.network.operator import Operator
+from costmodel.errors import CostModelError, at, near
+from costmodel.network.operator import Operator, Weights
 from costmodel.network.shape import Shape
 
 
@@ -146,8 +146,36 @@ def check_shared(
 
 def _counts(nodes: Mapping[str, Node], name: str) -> set[Dim]:
     """Return the numbers of elements of the tensors that a node may store."""
-    shapes = [nodes[source].output for source in nodes[name].inputs]
-    return {w.numel for w in nodes[name].operator.weights(*shapes).values()}
+    return {weight.numel for weight in weights_at(nodes[name], nodes).values()}
+
+
+def check_no_gradient(
+    names: Iterable[str], nodes: Mapping[str, Node], network: str
+) -> frozenset[str]:
+    """Refuse names that are neither those of nodes nor of their learnable weights."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise CostModelError(
+            f'network "{network}": no_gradient {names!r} are not names'
+        )
+    found = frozenset(names)
+    if not found <= nodes.keys():
+        known = {
+            f"{node.name}.{key}"
+            for node in nodes.values()
+            for key, weight in weights_at(node, nodes).items()
+            if weight.learnable
+        }
+        for name in sorted(map(str, found - nodes.keys() - known)):
+            raise CostModelError(
+                f'network "{network}": no_gradient "{name}" is neither a node nor a '
+                f"parameter; {near(name, known)}".removesuffix("; ")
+            )
+    return found
+
+
+def weights_at(node: Node, nodes: Mapping[str, Node]) -> Weights:
+    """Return the weights that a node uses, also where another one stores them."""
+    return node.operator.weights(*(nodes[source].output for source in node.inputs))
 
 
 _NAME = re.compile(r"\w+(\.\w+)*")

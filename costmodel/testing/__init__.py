@@ -10,6 +10,7 @@ input side from its own :meth:`Network.smallest` upwards, which is at most ``ROO
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -352,3 +353,29 @@ def _classify(draw: Draw, x: Value) -> Value:
 _Step = Callable[[Draw, Value], Value]
 _STEPS: list[_Step] = [_one, _one, _one, _one, _residual, _projection, _branches,
                        _excite, _attend, _exchange, _siamese]  # fmt: skip
+
+
+@st.composite
+def partly_trained(draw: Draw, net: Network) -> Network:
+    """Draw which weights of a network are trained, and where gradients stop.
+
+    Of a node's weights all are frozen, none, only its biases or all but these; some
+    nodes run without autograd, and identities there are detached tensors. Not so views:
+    made without autograd, they keep the graph of what they view.
+    """
+    makers = [node.name for node in net.nodes if _makes_a_tensor(node.operator)]
+    stops = draw(st.sets(st.sampled_from(makers), max_size=3)) if makers else set()
+    frozen = draw(st.sets(st.sampled_from(list(net.by_name))))
+    for node in net.nodes:
+        weights = [key for key, w in net.weights_of(node).items() if w.learnable]
+        if node.name in frozen and weights:
+            wanted = draw(st.sampled_from([("",), ("bias",), ("weight",)]))
+            stops |= {f"{node.name}.{key}" for key in weights if key.endswith(wanted)}
+    return replace(net, no_gradient=frozenset(stops))
+
+
+def _makes_a_tensor(operator: op.Operator) -> bool:
+    """Say whether an operator's result is a tensor of its own, or a detached one."""
+    if isinstance(operator, (op.Source, op.Dropout, op.ChannelShuffle)):
+        return False
+    return isinstance(operator, op.Identity) or not operator.view

@@ -15,7 +15,7 @@ import costmodel as cm
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, N, W
 from costmodel.analysis.memory import Memory, autograd_saved
-from costmodel.analysis.memory.autograd_saved import needs_gradient
+from costmodel.analysis.memory.gradient_flow import gradient_flow
 from costmodel.bridge.oracles import (
     memory_snapshot,
     memory_trackers,
@@ -287,7 +287,7 @@ def test_a_layer_learns_at_each_of_its_calls(layer: op.Operator, calls: int) -> 
     layers += [(name, layer, (f"part{n}",)) for n, name in enumerate(names)]
     layers += [("sum", op.Arithmetic("add"), tuple(names))]
     net = Network.assemble(layers, batch=2, shared=dict.fromkeys(names[1:], names[0]))
-    assert all(map(needs_gradient(net).get, names))
+    assert all(map(gradient_flow(net).needs.get, names))
     check(net, training=True)
     check_saved(net)
 

@@ -595,3 +595,24 @@ def test_trace_is_a_public_name() -> None:
 
     assert trace is cm.trace
     assert cm.cost(trace(nn.Conv2d(3, 2, 1))).parameters == 8
+
+
+@pytest.mark.parametrize("name", ["nets.py:Net", "resnet20_cifar"])
+def test_scopes_are_trained_by_name(name: str) -> None:
+    size = ["--input", "3x9x9"]
+    asked = "memory", name, "--training", "--batch", "2", *size
+    whole, part = parsed(*asked), parsed(*asked, "--trained", "head")
+    assert part["options"]["trained"] == "head"
+    learned, saved = "gradients of weights", "saved for backward"
+    assert whole["bytes"][learned] > part["bytes"][learned] > 0
+    assert whole["bytes"][saved] > part["bytes"][saved]
+    assert whole["bytes"]["weights"] == part["bytes"]["weights"]
+    everything = "analyze", name, "--batch", "2", "--train", *size
+    peaks = [
+        parsed(*everything, *given)["memory"]["peak_activation_bytes"]
+        for given in ((), ("--trained", "all"), ("--trained", "head"))
+    ]
+    assert peaks[0] == peaks[1] > peaks[2]
+    refused = run(*asked, "--trained", "hed")
+    assert refused.exit_code != 0
+    assert 'trained "hed": no parameter is there; did you mean head?' in refused.stderr

@@ -56,6 +56,7 @@ def renamed(said: str) -> str:
     return re.sub(rf"\b({before})(?= at \")", lambda m: RENAMED[m[1]], said)
 
 
+_UNREACHED = "no gradient gets behind zeros: weights there were counted as trained"
 _NAMES = "kinds have other names (0023, 0025)"
 _OLD = rf"({'|'.join([*RENAMED, *OF_A_TABLE])})"
 _NEW = rf"({'|'.join(set(RENAMED.values()))})"
@@ -147,6 +148,9 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
     # Memory of a training step.
     Known(_ALL_OF_IT, "^memory in (training|place): (value|length)$", "^tensors "),
     Known(_ALL_OF_IT, "^bound.*: value$", "^tensors .*/peaks/1/"),
+    Known(_UNREACHED, "^training: value$", "^drawn_.*/rows/", now=r"^0 \["),
+    Known(_UNREACHED, "^training: value$", "^drawn_086/"),
+    Known(_UNREACHED, "^memory.*: value$", "^drawn_086/.*(gradient_bytes|optimizers)"),
     # What was refused.
     Known(_SUPPORT, "^bound.*: answered now$", r"/support$",
           "has no rule for|has no positions along|failed", ANSWERED),

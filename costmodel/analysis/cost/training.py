@@ -8,14 +8,15 @@ are. Padded taps count, forward and backward.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.analysis.cost import Cost, Row, cost
-from costmodel.analysis.memory.autograd_saved import learned, needs_gradient
+from costmodel.analysis.memory.gradient_flow import GradientFlow, gradient_flow
+from costmodel.analysis.memory.recomputing import recomputed
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
@@ -25,6 +26,7 @@ PARTS = {
     "forward": "multiply–accumulates of the forward pass, per batch",
     "backward_input": "multiply–accumulates of the gradients of activations",
     "backward_weight": "multiply–accumulates of the gradients of weights",
+    "recomputed": "multiply–accumulates of forward that checkpoints repeat in backward",
     "bias_additions": "additions into the gradients of biases",
 }
 """The quantities of a row and of the totals, with their units."""
@@ -44,13 +46,15 @@ class TrainingRow:
     """The cost of one node, and the numbers of its factors that get a gradient.
 
     ``inputs`` are operands that get a gradient and depend on the sample; ``weights``
-    are learned tensors, stored here or given as operands.
+    are learned tensors, stored here or given as operands. Both are 0 for a node that no
+    gradient of the network's results gets to.
     """
 
     row: Row
     inputs: int
     weights: int
     has_bias: bool
+    is_recomputed: bool = False
 
     @property
     def name(self) -> str:
@@ -73,6 +77,11 @@ class TrainingRow:
         return as_dim(self.weights * self.row.macs)
 
     @property
+    def recomputed(self) -> Dim:
+        """Those of the forward pass, if a checkpoint runs it again in backward."""
+        return self.row.macs if self.is_recomputed else 0
+
+    @property
     def bias_additions(self) -> Dim:
         """Additions into the bias's gradient: one for each output."""
         return self.row.tally.add if self.has_bias else 0
@@ -84,8 +93,11 @@ class TrainingCost:
     def __init__(self, costs: Cost, network: Network) -> None:
         """Keep the rows; each total is summed on first use."""
         self._costs = costs
-        needs = needs_gradient(network)
-        self.rows = tuple(_training_row(row, needs, network) for row in costs.rows)
+        flow, again = gradient_flow(network), recomputed(network)
+        self.rows = tuple(
+            replace(_training_row(row, flow), is_recomputed=row.name in again)
+            for row in costs.rows
+        )
 
     @property
     def forward(self) -> Dim:
@@ -103,6 +115,11 @@ class TrainingCost:
         return self._macs(lambda row: row.weights)
 
     @cached_property
+    def recomputed(self) -> Dim:
+        """Those of the forward pass that checkpoints repeat in backward."""
+        return self._macs(lambda row: int(row.is_recomputed))
+
+    @cached_property
     def bias_additions(self) -> Dim:
         """Additions into the gradients of biases."""
         names = [row.name for row in self.rows if row.has_bias]
@@ -110,8 +127,8 @@ class TrainingCost:
 
     @property
     def backward(self) -> Dim:
-        """Multiply–accumulates of the backward pass."""
-        return as_dim(self.backward_input + self.backward_weight)
+        """Multiply–accumulates of the backward pass, with what it computes again."""
+        return as_dim(self.backward_input + self.backward_weight + self.recomputed)
 
     @property
     def macs(self) -> Dim:
@@ -144,9 +161,11 @@ def training_cost(network: Network) -> TrainingCost:
     return TrainingCost(cost(network), network)
 
 
-def _training_row(row: Row, needs: Mapping[str, bool], network: Network) -> TrainingRow:
-    learns = _gradient_factors(row, learned(network, row.node, needs))
-    factors = _factors(row, learns, needs, network.unbatched)
+def _training_row(row: Row, flow: GradientFlow) -> TrainingRow:
+    learns = _gradient_factors(row, flow)
+    if row.name not in flow.reached:
+        return TrainingRow(row, 0, 0, has_bias=False)
+    factors = _factors(row, learns, flow.needs, flow.network.unbatched)
     return TrainingRow(row, *factors, has_bias=learns.bias)
 
 
@@ -156,7 +175,8 @@ def _factors(
     """Return the numbers of operands and weights whose gradients are products.
 
     Each gradient of a product of operands costs what the product does. Each of the two
-    products in softmax(q·kᵀ)·v has two gradients: all four cost attention twice.
+    products in softmax(q·kᵀ)·v has two gradients: all four cost attention twice, and
+    fused kernels compute all four, also where only some are wanted.
     """
     sources = row.node.inputs
     if not learns.factors:
@@ -165,14 +185,12 @@ def _factors(
     weights = sum(source in stored for source in wanted)
     if not isinstance(row.node.operator, op.Attention):
         return len(wanted) - weights, weights
-    if not all(needs[source] and source not in stored for source in sources[:3]):
-        if not wanted:
-            return 0, 0
-        raise at(row.kind, row.name, "only some of query, key and value get a gradient")
-    return 2, 0
+    if any(source in stored for source in wanted):
+        raise at(row.kind, row.name, "a query, key or value is a stored tensor")
+    return (2, 0) if wanted else (0, 0)
 
 
-def _gradient_factors(row: Row, weights: tuple[str, ...]) -> GradientFactors:
+def _gradient_factors(row: Row, flow: GradientFlow) -> GradientFactors:
     """Return which factors of an operator get a gradient, from its facts.
 
     The factors are a product's operands, or stored weights; fixed codes, such as
@@ -182,11 +200,23 @@ def _gradient_factors(row: Row, weights: tuple[str, ...]) -> GradientFactors:
     if isinstance(operator, op.Product):
         return GradientFactors(weights=False, bias=False, factors=True)
     if isinstance(operator, op.Weighted):
-        biases = [name for name in weights if name.endswith("bias")]
-        return GradientFactors(weights=bool(weights), bias=bool(biases))
+        biases, others = _sorted(flow.learned[row.name])
+        stored = operator.weights(*flow.network.shapes_into(row.node)).items()
+        _, known = _sorted([name for name, weight in stored if weight.learnable])
+        if 0 < len(others) < len(known):
+            problem = f"of its weights, only {', '.join(others)} get a gradient"
+            raise at(row.kind, row.name, problem)
+        return GradientFactors(weights=bool(others), bias=bool(biases))
     if row.sample.is_unknown or row.macs != 0:
         raise CostModelError(
             f"{row.kind}: what its backward multiplies is not known; an operator that "
             "multiplies and accumulates is a Weighted one or a Product"
         )
     return GradientFactors(weights=False, bias=False)
+
+
+def _sorted(weights: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the biases among a layer's weights, and the others."""
+    weights = list(weights)
+    biases = [name for name in weights if name.endswith("bias")]
+    return biases, [name for name in weights if name not in biases]

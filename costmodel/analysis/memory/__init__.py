@@ -92,6 +92,11 @@ class Memory(Stored):
     @cached_property
     def timeline(self) -> tuple[Moment, ...]:
         """The bytes alive while each node runs, forward and backward."""
+        if self.training and self.network.checkpoints:
+            raise CostModelError(
+                f"memory of {self.network.name}: what checkpoints take at each step, "
+                "as they run again in backward, is not known; what is saved is"
+            )
         made: list[list[tuple[Polynomial, int]]] = [[] for _ in self.schedule.steps]
         made.append([])
         sizes = {size: polynomial(size) for size in {t.size for t in self.tensors}}
@@ -141,8 +146,8 @@ class Memory(Stored):
 
     @property
     def gradient_bytes(self) -> Dim:
-        """Bytes of the gradients of weights; 0 in inference."""
-        return self.weight_bytes if self.training else 0
+        """Bytes of the gradients of weights that get one; 0 in inference."""
+        return self.trained_bytes if self.training else 0
 
     def peak(self, values: Mapping[Any, Any] | None = None, **named: object) -> Peak:
         """Return the peak for given sizes: ``peak(N=1, H=224, W=224)``."""

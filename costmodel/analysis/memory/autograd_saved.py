@@ -6,10 +6,11 @@ not listed, since they exist anyway; nor are scalars (a factor, an exponent).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.window import Window
+from costmodel.analysis.memory.gradient_flow import is_constant
 from costmodel.analysis.memory.operator_call import (
     Call,
     Extra,
@@ -17,11 +18,9 @@ from costmodel.analysis.memory.operator_call import (
     Saved,
     element_width,
 )
-from costmodel.errors import CostModelError, at
+from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.axes import along, elements, extents, others
-from costmodel.network.graph import Network
-from costmodel.network.node import Node
 from costmodel.network.operators import Operator, rule_for
 from costmodel.network.operators.base import are_all
 from costmodel.network.operators.pooling import Pool
@@ -49,43 +48,6 @@ def saved_by(call: Call) -> Saved:
     own = tuple(place for place in saved.operands if copied[place] == 0)
     copies = [Extra("intermediate", copied[n]) for n in saved.operands if n not in own]
     return Saved(own, saved.result, (*saved.extras, *copies))
-
-
-def needs_gradient(network: Network) -> dict[str, bool]:
-    """Return by node whether its result depends on any weight, and so gets a gradient.
-
-    Zeros depend on nothing, the network's input on no weight, and comparisons have no
-    derivative.
-    """
-    needs: dict[str, bool] = {}
-    for node in network.nodes:
-        depends = any(needs[source] for source in node.inputs)
-        depends = depends or bool(learned(network, node, needs))
-        needs[node.name] = depends and not _is_constant(node.operator)
-    return needs
-
-
-def _is_constant(operator: Operator) -> bool:
-    """Say whether a result has no derivative: zeros, and what is true or false."""
-    is_truth = isinstance(operator, op.Arithmetic) and operator.row.is_truth
-    return is_truth or isinstance(operator, op.Zeros)
-
-
-def learned(network: Network, node: Node, needs: Mapping[str, bool]) -> tuple[str, ...]:
-    """Return the names of the weights of a node that learn, its own or another's.
-
-    Those of a node that uses an earlier one's learn as well, at each call; a fixed
-    tensor in their place, such as a filter in a buffer, does not.
-    """
-    stored = node.operator.weights(*network.shapes_into(node))
-    names = tuple(name for name, weight in stored.items() if weight.learnable)
-    owner = network[network.shared.get(node.name, node.name)]
-    if owner is node or not owner.operator.is_unbatched or needs[owner.name]:
-        return names
-    if len(names) > 1:
-        problem = "of its weights, only some are fixed; which others learn is not known"
-        raise at(node.operator.kind, node.name, problem)
-    return ()
 
 
 def is_idle(operator: Operator, *, training: bool) -> bool:
@@ -190,6 +152,11 @@ def _local_response_norm(call: Call) -> Saved:
     return Saved(operands=(0,), extras=(squares, scale, scale))
 
 
+def _linear(call: Call) -> Saved:
+    """Keep the operand for the gradient of the weight; that of a bias needs nothing."""
+    return _nothing(call) if "weight" in call.fixed else _operand(call)
+
+
 def _radial_basis(call: Call) -> Saved:
     """Keep the difference of each element and each code's element."""
     (x,), y = call.inputs, call.output
@@ -216,8 +183,9 @@ def _adaptive_avg_pool(call: Call) -> Saved:
 
 def _subsample(call: Call) -> Saved:
     """Keep the sums that the coefficients multiply, and the operand as pooling does."""
-    sums = (Extra("intermediate", call.output.numel),)
-    return Saved(operands=(0,) if call.needs[0] else (), extras=sums)
+    sums = Extra("intermediate", call.output.numel)
+    extras = () if "weight" in call.fixed else (sums,)
+    return Saved(operands=(0,) if call.needs[0] else (), extras=extras)
 
 
 def _table_conv(call: Call) -> Saved:
@@ -321,7 +289,7 @@ def _arithmetic(call: Call) -> Saved:
     operation = call.operator.attributes["operation"]
     if operation in ("add", "subtract", "reverse_subtract"):
         return Saved()
-    if _is_constant(call.operator):
+    if is_constant(call.operator):
         return Saved()
     is_alone = len(call.inputs) == 1
     return (_beside_number if is_alone else _of_tensors)(call, operation)
@@ -360,7 +328,8 @@ def _rms_norm(call: Call) -> Saved:
     x, operator = call.output, call.operator.attributes
     last = range(len(x.spatial) + 2 - operator["axes"], len(x.spatial) + 2)
     roots = Extra("statistics", others(x, last))
-    scaled = (Extra("intermediate", x.numel),) if operator["affine"] else ()
+    scales = operator["affine"] and "weight" not in call.fixed
+    scaled = (Extra("intermediate", x.numel),) if scales else ()
     if not call.needs[0]:
         return Saved(extras=scaled)
     return Saved(operands=(0,), extras=(roots, *scaled))
@@ -405,8 +374,7 @@ def _pad(call: Call) -> Saved:
 
 __all__ = [
     "RULES", "VIEWS", "Call", "Extra", "Role", "Saved", "element_width", "is_idle",
-    "is_repeated", "is_view", "learned", "needs_gradient", "passed_operands",
-    "saved_by", "stored_elements",
+    "is_repeated", "is_view", "passed_operands", "saved_by", "stored_elements",
 ]  # fmt: skip
 
 RULES: dict[type[Operator], Callable[[Call], Saved]] = {
@@ -417,6 +385,7 @@ RULES: dict[type[Operator], Callable[[Call], Saved]] = {
     Pool: _operand,
     op.Resize: _resampling,
     op.Conv: _conv,
+    op.Linear: _linear,
     op.TableConv2d: _table_conv,
     op.RadialBasis: _radial_basis,
     op.BatchNorm: _batch_norm,

@@ -26,7 +26,7 @@ def _require_known(run: ForwardPass, node: Node) -> None:
     if isinstance(node.operator, op.MatMul):
         left, right = node.inputs
         stored = run.network.unbatched
-        if run.needs[left] and left in stored and right not in stored:
+        if run.flow.needs[left] and left in stored and right not in stored:
             problem = "what the gradient of a stored left operand takes is not known"
             raise at(node.operator.kind, node.name, problem)
 
@@ -45,7 +45,6 @@ class Backward:
 
     run: ForwardPass
     pending: dict[str, Gradient] = field(default_factory=dict)
-    reached: set[str] = field(default_factory=set)
     _holders: Counter[int] = field(default_factory=Counter)
     """By tensor: the number of its holders."""
 
@@ -57,12 +56,11 @@ class Backward:
         run = self.run
         time = len(run.network.nodes)
         for name in dict.fromkeys(run.root[output] for output in run.network.outputs):
-            if run.needs[name]:
+            if run.flow.needs[name]:
                 self._accumulate(name, self._make(name, time), time)
         for node in reversed(run.network.nodes):
             if node.name in self.pending:
                 self._step(node, time)
-                self.reached.add(node.name)
                 yield node.name
                 time += 1
 
@@ -85,7 +83,7 @@ class Backward:
         run = self.run
         _require_known(run, node)
         names = [run.root[source] for source in node.inputs]
-        wanted = [(place, n) for place, n in enumerate(names) if run.needs[n]]
+        wanted = [(p, n) for p, n in enumerate(names) if run.flow.passes(node, n)]
         passed, stored = passed_operands(run.call(node)[0]), run.network.unbatched
         # The gradient of a stored operand is a sum over the samples.
         shared = stored if node.name not in stored else frozenset()

@@ -32,7 +32,8 @@ def element_width(role: Role, element_bytes: int) -> int:
 class Call:
     """An operator and its operands, which of them need a gradient, and if it learns.
 
-    ``copied`` is the elements per sample of the copy that it makes of each, or 0.
+    ``copied`` is the elements per sample of the copy that it makes of each, or 0;
+    ``fixed`` are those of its learnable weights that get no gradient.
     """
 
     operator: Operator
@@ -41,6 +42,7 @@ class Call:
     needs: tuple[bool, ...]
     learns: bool
     copied: tuple[Dim, ...] = ()
+    fixed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,8 @@ def lifetimes(
     run.forward()
     steps = [Step(node.name, "forward") for node in network.nodes]
     if training:
-        backward = Backward(run)
-        steps += [Step(name, "backward") for name in backward.steps()]
-        run.release(backward.reached)
+        steps += [Step(name, "backward") for name in Backward(run).steps()]
+        run.release()
     for name in network.outputs:
         run.block_of[name].last = len(steps) - 1
     return Schedule(tuple(steps), tuple(run.tensors))

@@ -6,7 +6,6 @@ block of memory, which is freed when none of its names is read any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from costmodel.algebra.extent import resolve
@@ -18,17 +17,17 @@ from costmodel.analysis.memory.autograd_saved import (
     element_width,
     is_idle,
     is_view,
-    learned,
-    needs_gradient,
     saved_by,
     stored_elements,
 )
+from costmodel.analysis.memory.gradient_flow import GradientFlow, gradient_flow
 from costmodel.analysis.memory.memory_layout import Layouts
 from costmodel.errors import at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
+from costmodel.network.training.checkpoint import Checkpoint
 
 
 @dataclass(eq=False, slots=True)
@@ -64,8 +63,7 @@ class ForwardPass:
     """By node: the block that its result lies in."""
     root: dict[str, str] = field(default_factory=dict)
     """By node: the node that made its result, which idle nodes only pass on."""
-    needs: dict[str, bool] = field(default_factory=dict)
-    """By node: whether its result depends on any weight, and so gets a gradient."""
+    flow: GradientFlow = field(init=False)
     saved: dict[str, list[Tensor]] = field(default_factory=dict)
     last_reader: dict[str, int] = field(default_factory=dict)
     _readers: dict[int, int] = field(default_factory=dict)
@@ -73,14 +71,15 @@ class ForwardPass:
     _repeated: set[str] = field(default_factory=set)
     """Results of ``zeros``: one channel that stands for all."""
     _layouts: Layouts = field(init=False)
+    _checkpoint: dict[str, Checkpoint] = field(init=False)
     _calls: dict[tuple[object, ...], tuple[Call, Saved]] = field(default_factory=dict)
     _sizes: dict[tuple[Dim, int, bool], Dim] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Find the last reader of each result; the caller keeps the network's."""
         self._layouts = Layouts(self.network)
-        if self.training:
-            self.needs = needs_gradient(self.network)
+        self.flow = gradient_flow(self.network)
+        self._checkpoint = _checkpoint_of(self.network) if self.training else {}
         nodes = self.network.nodes
         for index, node in enumerate(nodes):
             self.last_reader |= dict.fromkeys((*node.inputs, node.name), index)
@@ -107,12 +106,19 @@ class ForwardPass:
     def call(self, node: Node) -> tuple[Call, Saved]:
         """Return a node as a call, and what it saves; equal layers are one call."""
         inputs = self.network.shapes_into(node)
-        needs = tuple(self.needs.get(source, False) for source in node.inputs)
-        learns = self.training and bool(learned(self.network, node, self.needs))
-        copied = self._layouts.copied(node, learns=learns or any(needs[1:]))
-        key = (node.operator, inputs, needs, learns, copied)
+        records = self.training and node.name not in self.network.no_gradient
+        learned = self.flow.learned[node.name] if records else ()
+        needs = tuple(records and self.flow.needs[source] for source in node.inputs)
+        second = "weight" in learned or any(needs[1:])
+        copied = self._layouts.copied(node, learns=second)
+        key = (node.operator, inputs, needs, learned, copied)
         if key not in self._calls:
-            call = Call(node.operator, inputs, node.output, needs, learns, copied)
+            stored = node.operator.weights(*inputs).items()
+            fixed = {n for n, w in stored if w.learnable and n not in learned}
+            call = Call(
+                node.operator, inputs, node.output, needs, bool(learned), copied,
+                frozenset(fixed),
+            )  # fmt: skip
             self._calls[key] = call, saved_by(call) if self.training else Saved()
         return self._calls[key]
 
@@ -122,7 +128,30 @@ class ForwardPass:
             for source in node.inputs:
                 self.block_of[source].last = index
             self._place(index, node)
-            self._save(index, node, self.call(node)[1])
+            if node.name in self._checkpoint:
+                self._keep_read(node, self._checkpoint[node.name])
+            else:
+                self._save(index, node, self.call(node)[1])
+
+    def saves(self, node: Node) -> bool:
+        """Say whether autograd saves any tensor for a node, a weight included."""
+        call, saved = self.call(node)
+        of_its_own = isinstance(node.operator, op.Weighted) and any(call.needs)
+        return bool(saved.operands or saved.result or saved.extras or of_its_own)
+
+    def _keep_read(self, node: Node, checkpoint: Checkpoint) -> None:
+        """Keep what a checkpoint reads, as long as a node of it has its backward left.
+
+        That is all tensors from outside of it, if it saves any.
+        """
+        self.saved[node.name] = []
+        if not self.saves(node):
+            return
+        for name in checkpoint.nodes:
+            for source in self.network[name].inputs:
+                if source not in checkpoint.nodes and source in self.block_of:
+                    self.saved[node.name].append(self.block_of[source])
+                    self.block_of[source].is_saved = True
 
     def _place(self, index: int, node: Node) -> None:
         """Give a result a block of its own, or another name to its operand's."""
@@ -131,6 +160,7 @@ class ForwardPass:
             raise at(layer.kind, name, "which memory it takes is not known")
         first = node.inputs[0] if node.inputs else name
         idle = first != name and is_idle(layer, training=self.training)
+        idle = idle and name not in self.network.no_gradient
         self.root[name] = self.root[first] if idle else name
         if layer.is_unbatched:
             self.block_of[name] = self.outside(name, index)
@@ -185,7 +215,7 @@ class ForwardPass:
             tensor.is_saved = True
         self.saved[node.name] = kept
 
-    def release(self, reached: Iterable[str]) -> None:
+    def release(self) -> None:
         """Free what was saved by nodes that no gradient reaches.
 
         Their part of autograd's graph is freed with the last tensor that leads to it.
@@ -193,13 +223,24 @@ class ForwardPass:
         gone: dict[str, int] = {}
         for node in reversed(self.network.nodes):
             name = node.name
-            if not self.needs[name] or name in reached:
+            if not self.flow.needs[name] or name in self.flow.reached:
                 continue
             gone[name] = max(gone.get(name, 0), self.last_reader[name])
             for tensor in self.saved[name]:
                 tensor.last = max(tensor.last, gone[name])
             for source in node.inputs:
                 gone[source] = max(gone.get(source, 0), gone[name])
+
+
+def _checkpoint_of(network: Network) -> dict[str, Checkpoint]:
+    """Return the checkpoint of each node that is in one."""
+    found: dict[str, Checkpoint] = {}
+    for checkpoint in network.checkpoints:
+        for name in checkpoint.nodes:
+            if found.setdefault(name, checkpoint) is not checkpoint:
+                problem = "is in a checkpoint within another one, which is not modelled"
+                raise at(network[name].operator.kind, name, problem)
+    return found
 
 
 def _may_overwrite(operator: Operator) -> bool:

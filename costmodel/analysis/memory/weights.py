@@ -9,6 +9,7 @@ from typing import NamedTuple
 from costmodel.algebra.extent import resolve
 from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.algebra.tally import total
+from costmodel.analysis.memory.gradient_flow import GradientFlow, gradient_flow
 from costmodel.errors import CostModelError, known_are
 from costmodel.network.graph import Network
 from costmodel.network.operators import Weight
@@ -55,6 +56,16 @@ class Stored:
         return bytes_of(w.numel * self.width for w in self._weights if w.learnable)
 
     @cached_property
+    def trained_bytes(self) -> Dim:
+        """Bytes of the parameters that a training step gives a gradient."""
+        return bytes_of(weight.numel * self.width for weight in self.flow.trained)
+
+    @cached_property
+    def flow(self) -> GradientFlow:
+        """Where gradients go in a training step."""
+        return gradient_flow(self.network)
+
+    @cached_property
     def buffer_bytes(self) -> Dim:
         """Bytes of buffers, which are not learned; counters of batches in 64 bits."""
         return bytes_of(
@@ -64,14 +75,16 @@ class Stored:
         )
 
     def optimizer_bytes(self, optimizer: str = "adam") -> Dim:
-        """Return the bytes that an optimizer keeps: sgd, momentum or adam."""
+        """Return the bytes that an optimizer keeps: sgd, momentum or adam.
+
+        It keeps nothing for weights without a gradient.
+        """
         if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
             known = known_are(optimizer, OPTIMIZERS)
             raise CostModelError(f"optimizer {optimizer!r}: {known}")
-        state = OPTIMIZERS[optimizer]
-        learned = sum(weight.learnable for weight in self._weights)
+        state, count = OPTIMIZERS[optimizer], len(self.flow.trained)
         return bytes_of(
-            [state.tensors * self.weight_bytes, state.counter_bytes * learned]
+            [state.tensors * self.trained_bytes, state.counter_bytes * count]
         )
 
     @cached_property

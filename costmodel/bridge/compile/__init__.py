@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from keyword import iskeyword
 from typing import Any
 
@@ -31,6 +33,7 @@ from costmodel.bridge.compile.arrangements import Sized
 def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa: A001
     """Return the network as a ``torch.fx.GraphModule`` with real ``torch.nn`` leaves.
 
+    Parameters among its ``no_gradient`` do not require one, results there get none.
     Submodules have the nodes' names, so ``state_dict`` follows the scopes; the module
     takes ``batch × channels × height × width`` at any legal size and batch.
     ``device="meta"`` makes tensors without memory. Every channel count has to be bound;
@@ -47,14 +50,34 @@ def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa
     for node in network.nodes:
         _check_name(node)
         arguments = _operands(graph, network, node, values)
-        value = _emit(graph, network, node, arguments, leaves, device)
+        with _recording(graph, network, node):
+            value = _emit(graph, network, node, arguments, leaves, device)
         value.meta["node"] = node.name
         values[node.name] = value
     outputs = [values[name] for name in network.outputs]
     graph.output(outputs[0] if len(outputs) == 1 else tuple(outputs))
     module = fx.GraphModule(leaves, graph, class_name=_class_name(network.name))
     module.graph.lint()
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name not in network.no_gradient)
     return module.eval()
+
+
+@contextmanager
+def _recording(graph: fx.Graph, network: Network, node: Node) -> Iterator[None]:
+    """Turn autograd off around a node whose result gets no gradient."""
+    stops = node.name in network.no_gradient and not _is_detached(network, node)
+    if stops:
+        before = graph.call_function(torch.is_grad_enabled)
+        graph.call_function(torch._C._set_grad_enabled, (False,))  # noqa: SLF001
+    yield
+    if stops:
+        graph.call_function(torch._C._set_grad_enabled, (before,))  # noqa: SLF001
+
+
+def _is_detached(network: Network, node: Node) -> bool:
+    """Say whether a node is another name of its operand, without a gradient."""
+    return isinstance(node.operator, op.Identity) and node.name in network.no_gradient
 
 
 def _emit(
@@ -76,6 +99,8 @@ def _emit(
             leaves[target] = products.stored(shape, learnable=layer.learnable)
         data = (graph.get_attr(target), 0)
         return graph.create_node("call_function", torch.unsqueeze, data, name=name)
+    if _is_detached(network, node):
+        return graph.call_function(torch.detach, arguments)
     if (called := leaf_table.joined(layer, arguments)) is not None:
         return graph.create_node("call_function", *called, name=name)
     if layer in leaf_table.FUNCTIONS:

@@ -22,6 +22,7 @@ from costmodel.network.graph import Network
 from costmodel.network.node import Inference, Node, make_node
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
+from costmodel.network.training.checkpoint import Checkpoint
 
 
 SIDES = (
@@ -60,6 +61,8 @@ class Constant:
     """Whether it is the stored tensor itself, or a view of it."""
     is_of_sizes: bool = False
     """Whether its values follow from sizes, or its own sizes do."""
+    is_detached: bool = field(default=False, kw_only=True)
+    """Whether no gradient gets from it to its sources."""
 
 
 @dataclass(kw_only=True)
@@ -76,6 +79,10 @@ class Graph:
     """Operators without a rule, and the places of each."""
     shared: dict[str, str] = field(default_factory=dict)
     """Nodes that use an earlier node's weights."""
+    no_gradient: set[str] = field(default_factory=set)
+    """Nodes whose result gets no gradient, and weights: "node", "node.weight"."""
+    checkpoints: list[tuple[list[str], bool]] = field(default_factory=list)
+    """Nodes that run again in backward; whether only as far as is wanted."""
     demands: dict[Size, tuple[str, str]] = field(default_factory=dict)
     """Sizes that have to be 0: the node that requires it, and why."""
 
@@ -194,7 +201,15 @@ class Graph:
         needed = constraints(self.record, self.demands)
         ends = list(dict.fromkeys(outputs))
         nodes = tidied(self.nodes, ends)
-        return Network.of_nodes(nodes, ends, name, batch, needed, self.shared)
+        stops = {
+            one for one in self.no_gradient if not nodes.keys().isdisjoint(_up(one))
+        }
+        again = [
+            Checkpoint(tuple(n for n in dict.fromkeys(names) if n in nodes), early)
+            for names, early in self.checkpoints
+        ]
+        rest = (needed, self.shared, stops, again)
+        return Network.of_nodes(nodes, ends, name, batch, *rest)
 
 
 def _settings(value: Any, values: Mapping[sympy.Symbol, int]) -> Any:
@@ -211,3 +226,14 @@ def _settings(value: Any, values: Mapping[sympy.Symbol, int]) -> Any:
 
 def _numbers(shape: Shape, values: Mapping[sympy.Symbol, int]) -> tuple[int, ...]:
     return tuple(size(part).at(values) for part in (shape.channels, *shape.spatial))
+
+
+def _up(name: str) -> Iterator[str]:
+    """Return a name and those of the scopes around it.
+
+    >>> list(_up("stem.conv.weight"))
+    ['stem.conv.weight', 'stem.conv', 'stem']
+    """
+    while name:
+        yield name
+        name = name.rpartition(".")[0]

@@ -41,13 +41,21 @@ def executed_products(
 ) -> Mapping[str, ExecutedProducts]:
     """Return the products of every layer of a compiled module, by its node's name.
 
-    The module runs once, to find the operands that need a gradient. Then each call of
-    a layer runs by itself, with its groups, stride and dilation, on ones in place of
-    padding too, since padded taps count.
+    The module runs once forward and backward, to find the operands that need a gradient
+    and the results that get one. Then each call of a layer runs by itself, with its
+    groups, stride and dilation, on ones in place of padding too, as padded taps count.
     """
     seen = _Layers(module, garbage_collect_values=True)
-    seen.run(torch.zeros(size, device=next(module.parameters()).device))
-    return {name: _on_ones(*called) for name, called in seen.calls.items()}
+    made = seen.run(torch.zeros(size, device=next(module.parameters()).device))
+    ends = [made] if isinstance(made, torch.Tensor) else made
+    ends = [end.sum() for end in ends if end.requires_grad]
+    torch.autograd.backward(ends)
+    for parameter in module.parameters():
+        parameter.grad = None
+    return {
+        name: _on_ones(layer, operand, is_reached=name in seen.reached)
+        for name, (layer, operand) in seen.calls.items()
+    }
 
 
 class _Layers(fx.Interpreter):
@@ -56,6 +64,7 @@ class _Layers(fx.Interpreter):
     def __init__(self, module: fx.GraphModule, **options: bool) -> None:
         super().__init__(module, **options)
         self.calls: dict[str, tuple[nn.Module, _Operand]] = {}
+        self.reached: set[str] = set()
 
     def run_node(self, n: fx.Node) -> Any:
         """Run a node; note its layer and operand."""
@@ -63,10 +72,15 @@ class _Layers(fx.Interpreter):
         if isinstance(layer, LAYERS):
             (x,), _ = self.fetch_args_kwargs_from_env(n)
             self.calls[n.meta["node"]] = layer, _Operand(x.shape, x.requires_grad)
-        return super().run_node(n)
+        result = super().run_node(n)
+        if isinstance(layer, LAYERS) and result.requires_grad:
+            result.register_hook(lambda _: self.reached.add(n.meta["node"]))
+        return result
 
 
-def _on_ones(layer: nn.Module, operand: _Operand) -> ExecutedProducts:
+def _on_ones(
+    layer: nn.Module, operand: _Operand, *, is_reached: bool
+) -> ExecutedProducts:
     """Run a layer forward and backward with nothing but ones."""
     twin: Any = copy.deepcopy(layer).to_empty(device="cpu").double()
     with torch.no_grad():
@@ -79,12 +93,14 @@ def _on_ones(layer: nn.Module, operand: _Operand) -> ExecutedProducts:
         twin.padding = (0,) * len(twin.padding)
     x.requires_grad_(operand.needs_gradient)
     result = twin(x).sum()
+    if not is_reached:
+        return ExecutedProducts(int(result), 0, 0)
     result.backward()
     weights = [p.grad for n, p in twin.named_parameters() if n.endswith("weight")]
     return ExecutedProducts(
         int(result),
         int(x.grad.sum()) if operand.needs_gradient else 0,
-        sum(int(gradient.sum()) for gradient in weights),
+        sum(int(gradient.sum()) for gradient in weights if gradient is not None),
     )
 
 

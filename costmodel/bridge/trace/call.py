@@ -13,6 +13,7 @@ from costmodel.bridge.importing.call import Call, NoRule, Pads
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt, plain
 from costmodel.bridge.trace.tracer import Tracer
+from costmodel.network.operators import Operator
 
 
 @dataclass
@@ -114,6 +115,16 @@ class TorchCall(Call):
                 "the reader of this function is wrong"
             )
         self.graph.know(result, made)
+
+    def layer(
+        self, operator: Operator, x: Traced, *weights: Any, **options: Any
+    ) -> Traced:
+        """Append a layer; of its weights, some may get no gradient."""
+        made = super().layer(operator, x, *weights, **options)
+        for key, value in zip(("weight", "bias"), weights, strict=False):
+            if value is not None and not self.graph.requires_gradient(value):
+                self.graph.no_gradient.add(f"{made.node}.{key}")
+        return made
 
     # The owners of its weights.
 

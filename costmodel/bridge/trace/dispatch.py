@@ -115,6 +115,11 @@ class Kernels(TorchDispatchMode):
         name = canonical(func)
         if not self._is_reached(args, options):
             return func(*args, **options)
+        known = self.tracer.tensor(args[0]) if name == "detach" else None
+        if known is not None:
+            # Functions call it of their own; only code that calls it stops gradients.
+            self.tracer.know(result := func(*args, **options), known)
+            return result
         # Kernels get plain numbers: a view's sizes have lost their formulas.
         is_known = name not in self.readers.of_sizes
         reader = self.readers.find(name) if is_known else None

@@ -19,7 +19,8 @@ def canonical(func: Callable[..., Any]) -> str:
     """
     name = getattr(func, "__name__", type(func).__name__)
     if name == "__get__":
-        return getattr(func.__self__, "__name__", "property")  # type: ignore[attr-defined]
+        name = getattr(func.__self__, "__name__", "property")  # type: ignore[attr-defined]
+        return ALIASES.get(name, name)
     if hasattr(func, "overloadpacket"):
         # A kernel, such as aten.add.Tensor.
         name = func.overloadpacket.__name__
@@ -59,7 +60,7 @@ KEPT = {"_assert"}
 ALIASES = {
     "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
     "concat": "cat", "concatenate": "cat", "swapaxes": "transpose",
-    "moveaxis": "movedim",
+    "moveaxis": "movedim", "data": "detach",
     "swapdims": "transpose", "clip": "clamp", "arctan": "atan",
     **{f"{kind}max_pool{axes}d_with_indices": f"{kind}max_pool{axes}d"
        for kind in ("", "adaptive_") for axes in (1, 2, 3)},

@@ -165,7 +165,13 @@ def _leaf(tracer: Tracer, part: nn.Module, args: tuple[Any, ...]) -> Any:
     tracer.used.update(
         f"{path}.{key}" for key, _ in (*part.named_parameters(), *part.named_buffers())
     )
+    tracer.records = torch.is_grad_enabled()
     node = tracer.emit(operator, (known.node,), tracer.name(operator.kind))
+    tracer.no_gradient.update(
+        f"{node.name}.{key}"
+        for key, p in part.named_parameters()
+        if not p.requires_grad
+    )
     sizes = known.layout.sizes(node.output, tracer.batch, len(node.output.spatial) + 2)
     numbers = [s.at(tracer.record.values) for s in sizes]
     value = torch.empty(numbers, device="meta")

@@ -21,6 +21,7 @@ from costmodel.bridge.importing.batch_axis import split
 from costmodel.bridge.importing.constraints import admits
 from costmodel.bridge.importing.graph import DEPTH, SIDES, Traced
 from costmodel.bridge.importing.symbolic_int import Record
+from costmodel.bridge.trace.checkpoints import recording_checkpoints
 from costmodel.bridge.trace.extremes import symbolic_builtins
 from costmodel.bridge.trace.failures import check_runnable, did_not_run
 from costmodel.bridge.trace.forms import by_name
@@ -200,16 +201,26 @@ def _run(
         )
         for path, value in group
     }
+    frozen = (p for p, (t, learns) in stored.items() if learns and not t.requires_grad)
     tracer = Tracer(
         batch=size(batch), record=Record(values), by_path=stored, readers=READERS,
+        frozen=frozenset(frozen),
         keeps_identities=isinstance(module, fx.GraphModule), marks_unknown=marks,
         follows_draws=follows_draws,
     )  # fmt: skip
     tracer.nest(module.named_modules(remove_duplicate=False))
     image = _image(tracer, shape, batch)
     try:
-        followed = following(tracer, module)
-        with followed, symbolic_builtins(tracer.record), by_name(), tracer:
+        # In a training step autograd records, whatever the caller's mode is.
+        with (
+            torch.inference_mode(mode=False),
+            torch.enable_grad(),
+            following(tracer, module),
+            recording_checkpoints(tracer),
+            symbolic_builtins(tracer.record),
+            by_name(),
+            tracer,
+        ):
             result = module(image)
     except DependsOnDataError:
         raise

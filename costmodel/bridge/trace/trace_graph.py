@@ -11,9 +11,14 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from costmodel.analysis.memory.gradient_flow import gradient_flow
 from costmodel.bridge.importing.batch_axis import Layout, shaped, split
 from costmodel.bridge.importing.graph import Constant, Graph, Traced
 from costmodel.bridge.importing.symbolic_int import formula_of
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
+from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
 
 
@@ -23,6 +28,8 @@ class TraceGraph(Graph):
 
     by_path: dict[str, tuple[torch.Tensor, bool]]
     """Every parameter (true) and buffer (false) by its path, shared ones once."""
+    frozen: frozenset[str] = frozenset()
+    """The paths of parameters that do not require a gradient."""
     keeps_identities: bool = False
     used: set[str] = field(default_factory=set)
     draws: list[str] = field(default_factory=list)
@@ -43,6 +50,46 @@ class TraceGraph(Graph):
         self.stored = {id(value): path for path, (value, _) in self.by_path.items()}
         self._taken: dict[str, int] = {}
         self.record.where = lambda: self.path
+        self.records = True
+        self._running: list[list[str]] = []
+
+    # Where gradients stop.
+
+    def emit(self, operator: Operator, inputs: tuple[str, ...], name: str) -> Node:
+        """Append a node, and return it; its result may get no gradient."""
+        # Stored tensors are nodes as soon as one reads them, whatever the mode then is.
+        is_stored = isinstance(operator, op.Source)
+        if not (self.records or is_stored or isinstance(operator, op.Identity)):
+            self.no_gradient.add(name)
+        for names in self._running:
+            names.extend([] if is_stored else [name])
+        return super().emit(operator, inputs, name)
+
+    @contextmanager
+    def recomputed(self, *, stops_early: bool) -> Iterator[None]:
+        """Record the nodes of a checkpoint."""
+        self._running.append([])
+        try:
+            yield
+        finally:
+            self.checkpoints.append((self._running.pop(), stops_early))
+
+    def learns(self, path: str) -> bool:
+        """Say whether a stored tensor is a parameter that requires a gradient."""
+        return self.by_path[path][1] and path not in self.frozen
+
+    def requires_gradient(self, value: torch.Tensor) -> bool:
+        """Say whether a tensor depends on a parameter that requires a gradient."""
+        known = self.tensor(value)
+        if isinstance(known, Constant):
+            return not known.is_detached and any(map(self.learns, known.sources))
+        if known is None:
+            return False
+        so_far = Network(
+            tuple(self.nodes.values()), (), shared=self.shared,
+            no_gradient=frozenset(self.no_gradient),
+        )  # fmt: skip
+        return gradient_flow(so_far).needs[known.node]
 
     # The modules, the running one, and the names of its nodes.
 
@@ -155,10 +202,13 @@ class TraceGraph(Graph):
         return Traced(name, shape, sizes, layout)
 
     def _emit_constant(self, shape: Shape, constant: Constant, layout: Layout) -> str:
-        if constant.is_itself and constant.sources[0] not in self._owners:
+        is_itself = constant.is_itself and not constant.is_detached
+        if is_itself and constant.sources[0] not in self._owners:
             return self._store(constant.sources[0], shape)
         made_of = tuple(map(self.store, constant.sources))
-        return self.emit_derived(shape, made_of, self.name("derived"), layout)
+        name = self.emit_derived(shape, made_of, self.name("derived"), layout)
+        self.no_gradient.update({name} if constant.is_detached else ())
+        return name
 
     def store(self, path: str) -> str:
         """Return the node of a stored tensor, or of the layer that it belongs to."""
@@ -173,6 +223,7 @@ class TraceGraph(Graph):
         # Under its node's name if a compiled network has it so, as a block's scale.
         name = self._free(path.removesuffix(".data"))
         self.emit_stored(shape, name, learnable=learnable)
+        self.no_gradient.update({f"{name}.data"} if path in self.frozen else ())
         self._owners[path] = name
         return name
 

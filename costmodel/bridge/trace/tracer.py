@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils.hooks import RemovableHandle
 
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, whole
@@ -66,6 +67,13 @@ class Tracer(TraceGraph, TorchFunctionMode):
         """Read one call."""
         options = dict(kwargs or {})
         name = canonical(func)
+        if name == "set_grad_enabled":
+            return func(*args, **options)
+        if func == torch.Tensor.requires_grad.__get__:
+            return self.requires_gradient(args[0])
+        if name in {"register_hook", "retain_grad"}:  # which concern backward alone
+            return RemovableHandle({})
+        self.records = torch.is_grad_enabled()
         tensors = list(_tensors(args, options))
         known = [self.tensor(value) for value in tensors]
         if is_question(name):
@@ -193,6 +201,15 @@ class Tracer(TraceGraph, TorchFunctionMode):
         is_of_sizes = any(
             isinstance(v, (SizeInt, SizeRatio)) for v in leaves((args, options))
         ) or any(isinstance(one, Constant) and one.is_of_sizes for one in known)
+        stops = (
+            name == "detach"
+            or not self.records
+            or not any(
+                isinstance(one, Constant) and one.sources and not one.is_detached
+                for one in known
+            )
+        )
+        is_detached = stops and any(map(self.learns, sources))
         for value, sizes in self.readers.sizes(self, func, args, options, result):
             if id(value) not in self.stored:
                 numel = [one for one in known if isinstance(one, Constant)]
@@ -202,7 +219,12 @@ class Tracer(TraceGraph, TorchFunctionMode):
                     and numel[0].is_itself
                     and name in VIEWS
                 )
-                self.know(value, Constant(sizes, sources, is_itself, is_of_sizes))
+                self.know(
+                    value,
+                    Constant(
+                        sizes, sources, is_itself, is_of_sizes, is_detached=is_detached
+                    ),
+                )
         return result
 
 

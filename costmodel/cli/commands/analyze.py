@@ -11,7 +11,7 @@ import click
 from costmodel.cli import target
 from costmodel.cli.commands.geometry import known_of, print_sides
 from costmodel.cli.commands.list_show import SHOWN, blocks, print_blocks, shown
-from costmodel.cli.options import JSON, NETWORK, TARGET, Asked
+from costmodel.cli.options import JSON, NETWORK, TARGET, TRAINED, Asked
 from costmodel.cli.program import (
     FREE,
     UNITS,
@@ -46,6 +46,7 @@ SHOWN_CONSTRAINTS = 8
 @main.command()
 @TARGET
 @NETWORK
+@TRAINED
 @click.option("--depth", default=1, show_default=True, type=click.IntRange(1),
               help="Levels of scope to show; totals do not depend on it.")  # fmt: skip
 @click.option("--symbolic", is_flag=True, help="Print the formulas in N, H and W.")

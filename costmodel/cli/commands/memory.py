@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.options import JSON, NETWORK, SYMBOLS, TARGET, Asked
+from costmodel.cli.options import JSON, NETWORK, SYMBOLS, TARGET, TRAINED, Asked
 from costmodel.cli.program import heading, main, open_network, plain
 from costmodel.terminal import exact_number, human, print_json, print_table
 
@@ -30,6 +30,7 @@ SHOWN_TENSORS = 8
 @click.option("--timeline", is_flag=True, help="Bytes alive while each node runs.")
 @SYMBOLS
 @NETWORK
+@TRAINED
 @JSON
 def memory(
     asked: Asked, dtype: str, symbols: Sequence[str],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -24,6 +24,7 @@ from costmodel.network.registry.options import (
     options_of,
 )
 from costmodel.network.registry.printed_figures import Published, read_table
+from costmodel.network.training.scopes import ALL
 
 
 GROUP = "costmodel.architectures"
@@ -136,12 +137,15 @@ def find(name: str) -> Architecture:
 
 
 def load(
-    name: str, *, resolution: Any = None, batch: Any = None, **options: Any
-) -> Network:
+    name: str, *, resolution: Any = None, batch: Any = None,
+    trained: str | Iterable[str] = ALL, **options: Any,
+) -> Network:  # fmt: skip
     """Return a network by name, symbolic in N, H, W and in options given as symbols.
 
     ``resolution`` binds H and W: a number, an expression, or a (height, width) pair.
     ``batch`` binds N. Counts may be numbers, strings such as "3/4", or symbols.
+    ``trained`` names the scopes whose parameters are trained, as
+    :meth:`Network.trained` takes them: ``"head"``, or a tuple of scopes.
     ``input_channels`` is an option of every network: 1 for grey images.
 
     >>> load("resnet50", resolution=224).batch
@@ -152,11 +156,14 @@ def load(
     chosen = find(name)
     for key in options:
         if key not in chosen.options:
-            known = [*chosen.options, "resolution", "batch"]
+            known = [*chosen.options, "resolution", "batch", "trained"]
             hint = f"{near(key, known)} options are {', '.join(known)}".lstrip()
             raise CostModelError(f'{name}: unknown option "{key}"; {hint}')
     given = {k: chosen.options[k].read(name, v) for k, v in options.items()}
     net = _built(chosen, given)
+    if trained != ALL:
+        scopes = [trained] if isinstance(trained, str) else trained
+        net = net.trained(*_scopes(name, scopes))
     values: dict[object, object] = {}
     if resolution is not None:
         pair = resolution if isinstance(resolution, tuple) else (resolution, resolution)
@@ -201,6 +208,13 @@ def _built(chosen: Architecture, given: Mapping[str, Any]) -> Network:
 def _text(value: object) -> str:
     """Return an option's value as a user writes it."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _scopes(name: str, given: object) -> tuple[Any, ...]:
+    """Return the scopes that are trained; anything but an iterable is an error."""
+    if not isinstance(given, Iterable):
+        raise CostModelError(f"{name}: trained {given!r} is not a scope, such as head")
+    return tuple(given)
 
 
 def _side(name: str, value: object, what: str = "resolution") -> Dim:

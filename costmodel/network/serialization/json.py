@@ -24,6 +24,7 @@ from costmodel.network.serialization.schema1 import (
     upgraded,
 )
 from costmodel.network.shape import Shape
+from costmodel.network.training.checkpoint import Checkpoint
 
 
 if TYPE_CHECKING:
@@ -70,6 +71,13 @@ def _text(network: Network, schema: str) -> str:
     }
     if network.shared:
         document["shared"] = dict(network.shared)
+    if network.no_gradient:
+        document["no_gradient"] = sorted(network.no_gradient)
+    if network.checkpoints:
+        document["checkpoints"] = [
+            {"nodes": list(c.nodes), "stops_early": c.stops_early}
+            for c in network.checkpoints
+        ]
     if network.constraints:
         document["constraints"] = [
             {"relation": write_relation(c.relation), "node": c.node, "why": c.why}
@@ -135,6 +143,10 @@ def read(text: str, assemble: Callable[..., Network]) -> Network:
             Constraint(read_relation(c["relation"], names), c["node"], c["why"])
             for c in document.get("constraints", [])
         ]
+        checkpoints = [
+            Checkpoint(tuple(map(str, c["nodes"])), bool(c["stops_early"]))
+            for c in document.get("checkpoints", [])
+        ]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"{type(error).__name__}: {error}"
         raise CostModelError(f"network JSON: malformed ({what})") from None
@@ -143,7 +155,11 @@ def read(text: str, assemble: Callable[..., Network]) -> Network:
     shared = document.get("shared", {})
     if not isinstance(shared, dict):
         raise CostModelError(f"network JSON: shared {shared!r} is not an object")
-    return assemble(layers, map(str, outputs), name, batch, constraints, shared)
+    stops = document.get("no_gradient", [])
+    if not isinstance(stops, list):
+        raise CostModelError(f"network JSON: no_gradient {stops!r} is not a list")
+    rest = (constraints, shared, stops, checkpoints)
+    return assemble(layers, map(str, outputs), name, batch, *rest)
 
 
 def _symbol(name: str, known: dict[str, bool]) -> sympy.Symbol:

@@ -53,8 +53,9 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
         for node in network.nodes
     ]
     rest = (network.batch, network.constraints, network.shared)
+    trained = (network.no_gradient, network.checkpoints)
     try:
-        return Network.assemble(layers, network.outputs, network.name, *rest)
+        return Network.assemble(layers, network.outputs, network.name, *rest, *trained)
     except CostModelError as error:
         how = "" if step is None else f", rounded to multiples of {step}"
         raise CostModelError(f"{error}; widths are times {factor}{how}") from None

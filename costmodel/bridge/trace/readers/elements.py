@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from costmodel.bridge.importing.graph import Traced
 from costmodel.bridge.importing.readers import pointwise, reductions
 from costmodel.bridge.importing.readers.pointwise import binary, by_number, tensors
 from costmodel.bridge.trace.call import Reader, TorchCall, is_number
+from costmodel.network import operators as op
 
 
 def hardtanh(call: TorchCall) -> None:
@@ -182,6 +184,14 @@ def cumsum(call: TorchCall) -> None:
     reductions.cumulated(call, call.get("dim"))
 
 
+def detach(call: TorchCall) -> None:
+    """Read another name of a tensor, to which no gradient goes back."""
+    graph, x = call.graph, call.x()
+    node = graph.emit(op.Identity(), (x.node,), graph.name("detach"))
+    graph.no_gradient.add(node.name)
+    call.give(replace(x, node=node.name))
+
+
 ELEMENTS: dict[str, Reader] = {
     "hardtanh": hardtanh,
     "gelu": pointwise.gelu,
@@ -195,7 +205,7 @@ ELEMENTS: dict[str, Reader] = {
     "dropout3d": dropout,
     "softmax": softmax,
     "log_softmax": softmax,
-    "detach": pointwise.same,
+    "detach": detach,
     "requires_grad": pointwise.same,
     "contiguous": copy,
     "clone": copy,

@@ -1,0 +1,134 @@
+"""Where gradients go in a training step: which results get one, and which weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from costmodel.errors import at
+from costmodel.network import operators as op
+from costmodel.network.graph import Network
+from costmodel.network.node import Node
+from costmodel.network.operators import Weight
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """The tensors of a network that a gradient of its results gets to.
+
+    What autograd saves depends on ``needs`` and ``learned``, whether or not a gradient
+    comes back: behind a ``detach`` none does.
+    """
+
+    network: Network
+    needs: Mapping[str, bool]
+    """By node: whether its result depends on what learns, and so requires one."""
+    learned: Mapping[str, tuple[str, ...]]
+    """By node: its weights that learn, its own or another's."""
+
+    @cached_property
+    def reached(self) -> frozenset[str]:
+        """Nodes whose result gets a gradient of the network's results."""
+        network = self.network
+        found = {name for name in network.outputs if self.needs[name]}
+        for node in reversed(network.nodes):
+            if node.name in found:
+                owner = network[network.shared.get(node.name, node.name)]
+                # A stored tensor in place of weights is a result, a layer's own is not.
+                stored = (owner.name,) * owner.operator.is_unbatched
+                found.update(s for s in stored if self.needs[s])
+                found.update(s for s in node.inputs if self.passes(node, s))
+        return frozenset(found)
+
+    def passes(self, node: Node, source: str) -> bool:
+        """Say whether a gradient of a node's result gets to an operand's.
+
+        A tensor derived from the weights of a layer does not depend on its result.
+        """
+        return self.needs[source] and not _is_of_weights(self.network, node, source)
+
+    @cached_property
+    def trained(self) -> tuple[Weight, ...]:
+        """The stored tensors that have a gradient after backward; shared ones once."""
+        network = self.network
+        read = {source for node in network.nodes for source in node.inputs}
+        read.update(network.outputs, network.shared.values())
+        names = {
+            f"{owner}.{key}"
+            for node in network.nodes
+            # What no node reads is a part of some layer's weight, such as its norm.
+            if node.name in self.reached or node.name not in read
+            for owner in (node.name, network.shared.get(node.name, node.name))
+            for key in self.learned[node.name]
+        }
+        names |= {
+            f"{source}.{key}"
+            for node in network.nodes
+            for source in node.inputs
+            if node.name in self.reached and _is_of_weights(network, node, source)
+            for key in self.learned[source]
+        }
+        return tuple(
+            weight
+            for node in network.nodes
+            for key, weight in network.weights_of(node).items()
+            if f"{node.name}.{key}" in names
+        )
+
+
+def gradient_flow(network: Network) -> GradientFlow:
+    """Return where gradients go in a training step of a network.
+
+    A result gets one if it depends on any weight that learns and is not among the
+    network's ``no_gradient``. The input depends on no weight, zeros depend on nothing,
+    and comparisons have no derivative.
+    """
+    needs: dict[str, bool] = {}
+    learned: dict[str, tuple[str, ...]] = {}
+    for node in network.nodes:
+        stops = node.name in network.no_gradient or is_constant(node.operator)
+        learned[node.name] = () if stops else _learned(network, node, needs)
+        depends = any(
+            learned[source] if _is_of_weights(network, node, source) else needs[source]
+            for source in node.inputs
+        )
+        needs[node.name] = not stops and (depends or bool(learned[node.name]))
+    return GradientFlow(network, needs, learned)
+
+
+def is_constant(operator: op.Operator) -> bool:
+    """Say whether a result has no derivative: zeros, and what is true or false."""
+    is_truth = isinstance(operator, op.Arithmetic) and operator.row.is_truth
+    return is_truth or isinstance(operator, op.Zeros)
+
+
+def _is_of_weights(network: Network, node: Node, source: str) -> bool:
+    is_derived = isinstance(node.operator, op.Derived)
+    return is_derived and not network[source].operator.is_unbatched
+
+
+def _learned(
+    network: Network, node: Node, needs: Mapping[str, bool]
+) -> tuple[str, ...]:
+    """Return the names of the weights of a node that learn, its own or another's.
+
+    Those of a node that uses an earlier one's learn as well, at each call; a fixed
+    tensor in their place, such as a filter in a buffer, does not.
+    """
+    stored = node.operator.weights(*network.shapes_into(node))
+    owner = network[network.shared.get(node.name, node.name)]
+    names = tuple(
+        name
+        for name, weight in stored.items()
+        if weight.learnable
+        and network.no_gradient.isdisjoint(
+            (f"{node.name}.{name}", f"{owner.name}.{name}")
+        )
+    )
+    if owner is node or not owner.operator.is_unbatched or needs[owner.name]:
+        return names
+    if len(names) > 1:
+        problem = "of its weights, only some are fixed; which others learn is not known"
+        raise at(node.operator.kind, node.name, problem)
+    return ()

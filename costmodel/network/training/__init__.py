@@ -1,0 +1,1 @@
+"""What of a network is trained, and what runs again in backward."""

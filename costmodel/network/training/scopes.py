@@ -1,0 +1,72 @@
+"""Which parameters of a network are trained, by scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from costmodel.errors import CostModelError, near
+from costmodel.network.node import weights_at
+
+
+if TYPE_CHECKING:
+    from costmodel.network.graph import Network
+
+
+ALL = "all"
+"""The scope of every parameter."""
+
+
+def trained(network: Network, scopes: Iterable[str]) -> Network:
+    """Return a network with only the parameters of some scopes trained."""
+    scopes = tuple(scopes)
+    used = _used(network)
+    known = list(dict.fromkeys(name for names in used.values() for name in names))
+    for scope in scopes:
+        if not isinstance(scope, str) or not any(_is_in(n, scope) for n in known):
+            hint = near(str(scope), {*_scopes(known), ALL})
+            if not hint:
+                blocks = dict.fromkeys(name.partition(".")[0] for name in known)
+                hint = f"those with any are {', '.join(blocks)}"
+            raise CostModelError(
+                f'{network.name}: trained "{scope}": no parameter is there; {hint}'
+            )
+    fixed = {
+        name
+        for names in used.values()
+        if not any(_is_in(name, scope) for name in names for scope in scopes)
+        for name in names
+    }
+    stops = network.no_gradient & network.by_name.keys()
+    return replace(network, no_gradient=stops | fixed)
+
+
+def _used(network: Network) -> dict[str, dict[str, None]]:
+    """Return by stored tensor its names: as its node has it, and as others that use it.
+
+    A layer with a stored tensor in place of its weights names that tensor.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for node in network.nodes:
+        owner = network[network.shared.get(node.name, node.name)]
+        owned = weights_at(owner, network.by_name)
+        for key, weight in weights_at(node, network.by_name).items():
+            if weight.learnable:
+                stored = key if key in owned else next(iter(owned), key)
+                names = found.setdefault(f"{owner.name}.{stored}", {})
+                names[f"{node.name}.{key}"] = None
+    return found
+
+
+def _is_in(name: str, scope: str) -> bool:
+    return scope in (ALL, name) or name.startswith(f"{scope}.")
+
+
+def _scopes(names: Iterable[str]) -> set[str]:
+    """Return every scope of some names, and the names."""
+    return {
+        ".".join(parts[:count])
+        for parts in (name.split(".") for name in names)
+        for count in range(1, len(parts) + 1)
+    }
