@@ -6,6 +6,7 @@ import builtins
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import sympy
@@ -22,6 +23,8 @@ def symbolic_builtins(record: Record) -> Iterator[None]:
 
     Logarithms of sizes are recorded: they read an integer without asking it.
     """
+    # PyTorch imports this on first use, and would keep the replacements for good.
+    import_module("torch._dynamo")
     kept = builtins.max, builtins.min, builtins.len
 
     def length(of: Any) -> int:
