@@ -23,6 +23,16 @@ def at(kind: str, name: str, problem: str) -> CostModelError:
     return CostModelError(f'{kind} at "{name}": {problem}')
 
 
+def short(value: object) -> str:
+    """Return a value's text for a message; of a long one, its beginning.
+
+    >>> short("H"), len(short("H" * 1000))
+    ('H', 78)
+    """
+    text = str(value)
+    return text if len(text) < 80 else f"{text[:77]}…"
+
+
 def near(word: object, known: Iterable[str]) -> str:
     """Return a question that names the known words nearest to one, or nothing.
 

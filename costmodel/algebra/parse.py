@@ -16,7 +16,7 @@ import sympy
 
 from costmodel.algebra.rounding import FUNCTIONS
 from costmodel.algebra.symbols import GREEK, Dim, as_dim, check_terms, symbol
-from costmodel.errors import CostModelError, known_are
+from costmodel.errors import CostModelError, known_are, short
 
 
 def exact(value: object, what: str = "value") -> Dim:
@@ -99,7 +99,7 @@ def parse(
         raise CostModelError(f"{what}: longer than {_LONGEST_TEXT} characters")
     if re.search(rf"\d{{{_MOST_DIGITS}}}", text):
         raise CostModelError(f"{what}: a number of {_MOST_DIGITS} digits or more")
-    shown = text if len(text) < 80 else f"{text[:77]}…"
+    shown = short(text)
     depths = accumulate({"(": 1, ")": -1}.get(letter, 0) for letter in text)
     if max(depths, default=0) > _DEEPEST:
         raise CostModelError(f'{what} "{shown}": over {_DEEPEST} nested parentheses')

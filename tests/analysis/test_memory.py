@@ -309,9 +309,16 @@ def test_the_peak_moves_with_the_batch_where_statistics_weigh() -> None:
     assert found == [(1, 7, "bn1", 68 * N + 32), (8, None, "relu1", 72 * N)]
 
 
-@pytest.mark.parametrize("wrong", ["float12", 4, None, []])
-def test_a_dtype_is_known_by_name(wrong: Any) -> None:
-    message = f"^memory: dtype {re.escape(repr(wrong))}; known are {', '.join(DTYPES)}$"
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("float12", "; did you mean float32, float16, bfloat16?"),
+        (4, ""), (None, ""), ([], ""),
+    ],
+)  # fmt: skip
+def test_a_dtype_is_known_by_name(wrong: Any, near: str) -> None:
+    known = f"memory: dtype {wrong!r}; known are {', '.join(DTYPES)}{near}"
+    message = f"^{re.escape(known)}$"
     with pytest.raises(CostModelError, match=message):
         cm.memory(tiny(), dtype=wrong)
 

@@ -114,7 +114,7 @@ def alter(data: st.DataObject, model: Any) -> None:
         values = st.one_of(NUMBERS, LISTS, st.sampled_from([1.5, "x", [0.5], ["a"]]))
         value = data.draw(values)
         attribute.CopyFrom(
-            onnx.helper.make_attribute(name, value, attr_type=attribute.type)
+            onnx.helper.make_attribute(name, value, attr_type=onnx.AttributeProto.INTS)
             if value == []
             else onnx.helper.make_attribute(name, value)
         )

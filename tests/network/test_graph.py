@@ -262,7 +262,8 @@ def test_networks_are_equal_by_what_they_hold() -> None:
 
 def test_a_node_is_found_by_its_name() -> None:
     assert small()["block.conv1"].operator.kind == "conv"
-    with pytest.raises(CostModelError, match=r'^network "small": no node "conv1"$'):
+    said = r'^network "small": no node "conv1"; did you mean block\.conv1\?$'
+    with pytest.raises(CostModelError, match=said):
         small()["conv1"]
 
 

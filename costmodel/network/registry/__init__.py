@@ -13,7 +13,7 @@ import sympy
 from costmodel.algebra.parse import exact
 from costmodel.algebra.symbols import Dim, H, W
 from costmodel.entry_points import discover, import_all
-from costmodel.errors import CostModelError, near, no_network
+from costmodel.errors import CostModelError, near, no_network, short
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
 from costmodel.network.registry.options import (
@@ -221,7 +221,7 @@ def _side(name: str, value: object, what: str = "resolution") -> Dim:
     side = exact(value, f"{name}: {what}")
     known = type(side) is int or getattr(side, "is_number", False)
     if known and not (type(side) is int and side >= 1):
-        raise CostModelError(f"{name}: {what} {value} is not a positive integer")
+        raise CostModelError(f"{name}: {what} {short(value)} is not a positive integer")
     return side
 
 
