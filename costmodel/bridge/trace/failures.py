@@ -107,7 +107,7 @@ def did_not_run(
     reasons = {_first_line(error): place for place, error in reversed(tried)}
     if len(notes) == 1 and all(hasattr(error, "__notes__") for _, error in tried):
         (note,) = notes
-        hint = _channels_last(shape, note)
+        hint = _hint(shape, note)
         return DidNotRunError(f"trace: {title}: {note}{hint} ({_first_line(first)})")
     if len(tried) == 1:
         return DidNotRunError(f"trace: {title} fails at {where}: {_first_line(first)}")
@@ -118,13 +118,17 @@ def did_not_run(
         return found
     said = "; ".join(f"{place}: {why}" for why, place in [*reasons.items()][::-1][:3])
     return DidNotRunError(
-        f"trace: {title} runs at no size tried: {said}; input is the shape of one "
-        "sample, without its batch"
+        f"trace: {title} runs at no size tried: {said}; {_ONE_SAMPLE}"
     )
 
 
-def _channels_last(shape: Sequence[Dim], note: str) -> str:
-    """Return a question if the sample's last size is what its channels have to be."""
+_ONE_SAMPLE = "input is the shape of one sample, without its batch"
+
+
+def _hint(shape: Sequence[Dim], note: str) -> str:
+    """Ask whether the channels are last, if they fit there; say what an input is."""
+    if " axes with the batch's" in note:
+        return f"; {_ONE_SAMPLE}"
     *sides, last = shape
     if len(shape) < 2 or f" takes {last} channels" not in note or shape[0] == last:
         return ""
