@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
+from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, H, W, alpha
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window, sliding
@@ -69,6 +70,39 @@ def test_residual_networks_have_one_law() -> None:
     assert 11 + 8 * n1 + 16 * n2 + 32 * n3 + 64 * n4 == law
     at = dict(zip(blocks, (3, 8, 36, 3)))
     assert law.subs(at) == 1507
+
+
+LAYERS = (
+    op.Dropout(10), op.Identity(), op.BatchNorm(), op.Conv(2, (3, 3), padding=(2, 2)),
+    op.Conv(2, (5, 3), padding=(4, 3), dilation=(2, 1)),
+    op.AvgPool((3, 2), (1, 1), (1, 1)), "squeezed", "turned",
+)  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(LAYERS), min_size=1, max_size=5),
+    st.tuples(*[st.integers(1, 3)] * 2).filter(lambda sides: 1 in sides),
+    st.data(),
+)
+def test_all_that_gradients_reach_is_seen_of_axes_of_one_position(
+    layers: list[op.Operator | str], sides: tuple[int, int], data: st.DataObject
+) -> None:
+    nodes = [("input", op.Input(Shape(2, (Extent(sides[0]), Extent(sides[1])))), ())]
+    for each in layers:
+        x = Network.assemble(nodes, batch=1).nodes[-1].output
+        flat = Shape(2, tuple(e for e in x.spatial if e.value != 1))
+        turned = op.Permute((1, 3, 2))
+        made = {"squeezed": [op.Reshape(flat), op.Reshape(x)], "turned": [turned] * 2}
+        for operator in made.get(str(each), [each]):
+            nodes.append((f"layer{len(nodes)}", operator, (nodes[-1][0],)))
+    net = Network.assemble(nodes, batch=1)
+    last = net.nodes[-1]
+    at = tuple(data.draw(st.integers(0, n - 1)) for n in last.output.sizes[1:])
+    region = receptive_field(net).of(last.name).region(*at)
+    reached = gradient_support(net, last.name, at).numpy().any(axis=0)
+    for axis, (first, end) in enumerate(region):
+        seen = np.flatnonzero(reached.any(axis=1 - axis))
+        assert not len(seen) or first <= seen[0] <= seen[-1] <= end
 
 
 @st.composite

@@ -93,11 +93,11 @@ class Operand(Tensor):
             return Step(place)
         is_moved = isinstance(self.node.operator, op.Rearrangement)
         if is_moved and self.x.spatial and not self.node.output.spatial:
-            return Step(FLAT, None)  # of a vector, whose elements have no positions
+            return self._flattened(place)
         if place.problem is not None:
             return self._lost(place, name)
         if len(place.ways) == 1:
-            return self._way(place.ways[0], name)
+            return self._alone(place.ways[0], name)
         try:
             steps = [self._way(digits, name) for digits in place.ways]
         except _BlocksError:
@@ -110,6 +110,22 @@ class Operand(Tensor):
         if not steps or any(one.window != Window() for one in steps):
             raise _MovedError(f"{name} {self.position(place)[1]}")
         return Step(Place(ways))
+
+    def _flattened(self, place: Place) -> Step:
+        """Lose an axis in a vector, whose elements have no positions."""
+        digits = [digit for way in place.ways for digit in way]
+        is_one = bool(digits) and all(self.size(digit) == 1 for digit in digits)
+        return Step(CONSUMED) if is_one else Step(FLAT, None)
+
+    def _alone(self, digits: Digits, name: str) -> Step:
+        """Return what becomes of an axis; one of one position may be there no more.
+
+        All positions see it if it becomes an axis again, and is padded.
+        """
+        found = self._way(digits, name)
+        if found.place != CONSUMED or found.window is None:
+            return found
+        return found._replace(window=found.window.then(Window(stride=0)))
 
     def _lost(self, place: Place, name: str) -> Step:
         """Keep an axis lost that stays as it is; only all elements together have it."""
