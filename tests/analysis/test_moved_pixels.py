@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name
 
 import costmodel as cm
+from costmodel.analysis.receptive_field.axis_parts import Tensor as Placed
 from costmodel.analysis.receptive_field.exact_support import support
-from costmodel.analysis.receptive_field.places import Tensor as Placed
 from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes
 from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.errors import CostModelError

@@ -10,14 +10,14 @@ import pytest
 import costmodel as cm
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, W
-from costmodel.analysis.receptive_field.exact_support import support
-from costmodel.analysis.receptive_field.places import (
+from costmodel.analysis.receptive_field.axis_parts import (
     CONSUMED,
     Digit,
     Place,
     Places,
     standard_axes,
 )
+from costmodel.analysis.receptive_field.exact_support import support
 from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes
 from costmodel.bridge.oracles.input_gradients import gradient_support
 from costmodel.errors import CostModelError

@@ -14,8 +14,8 @@ from typing import Generic, TypeAlias, TypeVar
 import networkx as nx
 
 from costmodel.algebra.symbols import as_int
+from costmodel.analysis.receptive_field.axis_parts import Places
 from costmodel.analysis.receptive_field.connectivity import along, of_operand
-from costmodel.analysis.receptive_field.places import Places
 from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes
 from costmodel.analysis.receptive_field.windows import Seen, Windows
 from costmodel.errors import at

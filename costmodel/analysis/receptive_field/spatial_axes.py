@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from costmodel.algebra.window import Window
-from costmodel.analysis.receptive_field.places import (
+from costmodel.analysis.receptive_field.axis_parts import (
     CONSUMED,
     Place,
     Places,
     Tensor,
     standard_axes,
 )
-from costmodel.analysis.receptive_field.steps import Operand, Step
+from costmodel.analysis.receptive_field.axis_steps import Operand, Step
 from costmodel.errors import at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network

@@ -16,11 +16,11 @@ from costmodel.bridge.importing.batch_axis import Sizes
 from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt
-from costmodel.bridge.trace import forms
 from costmodel.bridge.trace.call import Reader, TorchCall
 from costmodel.bridge.trace.constant_sizes import sizes_of
 from costmodel.bridge.trace.failures import misfit
 from costmodel.bridge.trace.function_names import PRODUCTS, canonical
+from costmodel.bridge.trace.patches import forms
 from costmodel.bridge.trace.signatures import bound
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError

@@ -21,11 +21,11 @@ from costmodel.bridge.importing.batch_axis import split
 from costmodel.bridge.importing.constraints import admits
 from costmodel.bridge.importing.graph import DEPTH, SIDES, Traced
 from costmodel.bridge.importing.symbolic_int import Record
-from costmodel.bridge.trace.checkpoints import recording_checkpoints
-from costmodel.bridge.trace.extremes import symbolic_builtins
 from costmodel.bridge.trace.failures import check_runnable, did_not_run
-from costmodel.bridge.trace.forms import by_name
-from costmodel.bridge.trace.module_stack import following
+from costmodel.bridge.trace.patches.builtins import symbolic_builtins
+from costmodel.bridge.trace.patches.checkpoints import recording_checkpoints
+from costmodel.bridge.trace.patches.forms import by_name
+from costmodel.bridge.trace.patches.module_stack import following
 from costmodel.bridge.trace.readers import READERS
 from costmodel.bridge.trace.second_run import check_again, check_draws
 from costmodel.bridge.trace.tracer import DependsOnDataError, Tracer

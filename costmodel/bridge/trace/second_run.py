@@ -11,7 +11,7 @@ from costmodel.algebra.symbols import D, H, N, W
 from costmodel.bridge.importing.constraints import admits
 from costmodel.bridge.importing.graph import SampleError
 from costmodel.bridge.importing.symbolic_int import Record
-from costmodel.bridge.trace.module_stack import drawing_otherwise
+from costmodel.bridge.trace.patches.module_stack import drawing_otherwise
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 from costmodel.network.node import Node

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.window import Window
-from costmodel.analysis.receptive_field.connectivity import size_of
-from costmodel.analysis.receptive_field.places import (
+from costmodel.analysis.receptive_field.axis_parts import (
     CONSUMED,
     FLAT,
     PART,
@@ -23,6 +22,7 @@ from costmodel.analysis.receptive_field.places import (
     over,
     standard_axes,
 )
+from costmodel.analysis.receptive_field.connectivity import size_of
 from costmodel.analysis.receptive_field.same_padding import as_tensorflow
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op

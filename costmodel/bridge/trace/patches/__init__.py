@@ -1,0 +1,1 @@
+"""What is replaced in Python and PyTorch while a module runs, and put back."""
