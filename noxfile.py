@@ -67,7 +67,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def zoo(session: nox.Session) -> None:
-    """Trace, count and compile many networks: ours, torchvision's and timm's."""
+    """Trace, count, compile and time many networks: ours, torchvision's and timm's."""
     python = everything(session)
     session.run(python, "-m", "pytest", "-n", "auto", ZOO, *session.posargs)
 
