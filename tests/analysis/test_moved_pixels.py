@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name
 
 import costmodel as cm
+from costmodel.analysis.input_sizes import remainders
 from costmodel.analysis.receptive_field.axis_parts import Tensor as Placed
 from costmodel.analysis.receptive_field.exact_support import support
 from costmodel.analysis.receptive_field.spatial_axes import SpatialAxes
@@ -361,6 +362,7 @@ def test_a_field_is_what_gradients_reach_from_where_its_position_is(
         return
     reached = gradient_support(net, node.name, chosen).numpy().any(axis=0)
     loses = any(isinstance(n.operator, op.Slice | op.Crop) for n in net.nodes)
+    loses = loses or bool(remainders(net))  # pixels that no stride reaches
     for axis, (first, last) in enumerate(said):
         others = tuple(n for n in range(reached.ndim) if n != axis)
         span, size = np.flatnonzero(reached.any(axis=others)), reached.shape[axis]

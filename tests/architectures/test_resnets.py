@@ -407,8 +407,8 @@ def test_the_released_strides_cost_more() -> None:
         ("preact_resnet50: option variant = 'torchvision'; allowed are paper, released",
          "preact_resnet50", {"variant": "torchvision"}),
         ('preact_resnet18: unknown option "variant"; options are repeats, channels, '
-         "width, classes, input_channels, resolution, batch", "preact_resnet18",
-         {"variant": "paper"}),
+         "width, classes, input_channels, resolution, batch, trained",
+         "preact_resnet18", {"variant": "paper"}),
     ],
 )  # fmt: skip
 def test_wrong_options_name_themselves(

@@ -105,7 +105,7 @@ def is_constant(operator: op.Operator) -> bool:
 
 def _is_of_weights(network: Network, node: Node, source: str) -> bool:
     is_derived = isinstance(node.operator, op.Derived)
-    return is_derived and not network[source].operator.is_unbatched
+    return is_derived and source not in network.unbatched
 
 
 def _learned(

@@ -89,9 +89,11 @@ class Operand(Tensor):
             raise CostModelError("no rule says where its axes come from")
 
     def _followed(self, place: Place, name: str) -> Step:
-        if place == CONSUMED:
-            return Step(place)
         is_moved = isinstance(self.node.operator, op.Rearrangement)
+        if place == CONSUMED:
+            is_again = is_moved and not self.x.spatial and self.node.output.spatial
+            # Once it is padded, all positions see what the vector saw.
+            return Step(place, Window(stride=0)) if is_again else Step(place)
         if is_moved and self.x.spatial and not self.node.output.spatial:
             return self._flattened(place)
         if place.problem is not None:
