@@ -244,15 +244,18 @@ def is_written_whole(net: Network) -> bool:
     """Say whether PyTorch's exporter writes each operator as it is, at any size.
 
     Modules that only we have come out as what they compute, in other operators than
-    linear layers; adaptive pooling and response norms may be fixed at a size.
+    linear layers; adaptive pooling and response norms may be fixed at a size. A layer
+    that is called twice on one tensor is written once.
     """
+    calls = [(net.shared.get(n.name, n.name), n.inputs) for n in net.nodes]
     ours = {"radial_basis", "subsample", "table_conv", "zeros", "local_response_norm"}
     operators = [n.operator for n in net.nodes]
     adapted = any(
         o.kind.startswith("adaptive") and o.attributes["size"] != (1, 1)
         for o in operators
     )
-    return not adapted and ours.isdisjoint(o.kind for o in operators)
+    is_whole = not adapted and ours.isdisjoint(o.kind for o in operators)
+    return is_whole and len(set(calls)) == len(calls)
 
 
 def test_local_response_norm_is_read_from_its_parts(folder: Path) -> None:

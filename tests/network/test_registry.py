@@ -97,7 +97,7 @@ def test_an_unknown_name_suggests_the_nearest(hint: str, name: str) -> None:
 
 OPTIONS = (
     "options are variant, towers, width, hidden, classes, input_channels, resolution, "
-    "batch"
+    "batch, trained"
 )
 
 
