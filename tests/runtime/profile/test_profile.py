@@ -127,7 +127,8 @@ def test_coefficients_that_are_no_times_are_refused(
         ("mine: schema None is not costmodel.profile/1", "{}"),
         ("mine: schema 'costmodel.profile/0' is not",
          '{"schema": "costmodel.profile/0"}'),
-        ("mine: not a device profile: KeyError", '{"schema": "costmodel.profile/1"}'),
+        ("mine: profile: field 'name' is missing",
+         '{"schema": "costmodel.profile/1"}'),
     ],
 )  # fmt: skip
 def test_a_text_that_is_no_profile_is_refused(problem: str, text: str) -> None:
