@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import wraps
 from importlib import import_module
-from inspect import isfunction, signature
 from typing import TYPE_CHECKING, Any
 
 from costmodel.checkout import find_folders
@@ -121,6 +120,8 @@ def __getattr__(name: str) -> Any:
 
 def _asked(public: Any) -> Any:
     """Return a function of a network that refuses to be asked about anything else."""
+    from inspect import isfunction, signature  # which takes as long as the rest here
+
     taken = signature(public).parameters if isfunction(public) else {}
     first = next(iter(taken.values()), None)
     if first is None or first.annotation != "Network":

@@ -21,12 +21,11 @@ OURS = (op.TableConv2d, op.RadialBasis, op.Subsample2d)
 @st.composite
 def in_forms(draw: st.DrawFn, net: Network) -> Network:
     """Draw a form for every operator that compiling writes in several."""
-    nodes = {
-        node.name: replace(node, form=draw(st.sampled_from(_forms(net, node))))
+    nodes = (
+        replace(node, form=draw(st.sampled_from(_forms(net, node))))
         for node in net.nodes
-    }
-    rest = net.batch, net.constraints, net.shared
-    return Network.of_nodes(nodes, net.outputs, net.name, *rest)
+    )
+    return replace(net, nodes=tuple(nodes))
 
 
 def _forms(net: Network, node: Node) -> tuple[str, ...]:

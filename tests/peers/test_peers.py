@@ -59,15 +59,19 @@ def layer_counter(request: pytest.FixtureRequest) -> Iterator[Peer]:
     yield from start(request.param)
 
 
+def counts_alike(counter: Peer, net: Network) -> None:
+    # calflops asks a module's parameters where they are: it cannot count without any.
+    assume(counter.tool != "calflops" or cm.cost(net).parameters)
+    counted = counter.count(network=net.to_json(), size=input_size(net))
+    assert counted == ours(net, counter.tool)
+
+
 @FIFTY
 @given(bound_networks())
 def test_a_generated_network_has_the_tools_own_number(
     counter: Peer, net: Network
 ) -> None:
-    # calflops asks a module's parameters where they are: it cannot count without any.
-    assume(counter.tool != "calflops" or cm.cost(net).parameters)
-    counted = counter.count(network=net.to_json(), size=input_size(net))
-    assert counted == ours(net, counter.tool)
+    counts_alike(counter, net)
 
 
 @pytest.mark.parametrize("name", COUNTED)
@@ -104,9 +108,7 @@ def test_every_family_of_torchvision_is_written_as_we_say_and_read(
 def test_a_network_in_any_forms_has_the_tools_own_number(
     counter: Peer, net: Network
 ) -> None:
-    assume(counter.tool != "calflops" or cm.cost(net).parameters)
-    counted = counter.count(network=net.to_json(), size=input_size(net))
-    assert counted == ours(net, counter.tool)
+    counts_alike(counter, net)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from costmodel.network.node import Inference, Node, make_node
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
 from costmodel.network.training.checkpoint import Checkpoint
+from costmodel.network.training.scopes import scopes_of
 
 
 SIDES = (
@@ -133,6 +134,11 @@ class Graph:
         made.emit_input(Shape(1), "input")
         return made
 
+    def forget_from(self, count: int) -> None:
+        """Forget all nodes but the first so many."""
+        for name in list(self.nodes)[count:]:
+            del self.nodes[name]
+
     @contextmanager
     def undone(self, *errors: type[Exception]) -> Iterator[None]:
         """Forget the conditions of what ends with one of these errors, and go on."""
@@ -202,7 +208,9 @@ class Graph:
         ends = list(dict.fromkeys(outputs))
         nodes = tidied(self.nodes, ends)
         stops = {
-            one for one in self.no_gradient if not nodes.keys().isdisjoint(_up(one))
+            one
+            for one in self.no_gradient
+            if not nodes.keys().isdisjoint(scopes_of(one))
         }
         again = [
             Checkpoint(tuple(n for n in dict.fromkeys(names) if n in nodes), early)
@@ -226,14 +234,3 @@ def _settings(value: Any, values: Mapping[sympy.Symbol, int]) -> Any:
 
 def _numbers(shape: Shape, values: Mapping[sympy.Symbol, int]) -> tuple[int, ...]:
     return tuple(size(part).at(values) for part in (shape.channels, *shape.spatial))
-
-
-def _up(name: str) -> Iterator[str]:
-    """Return a name and those of the scopes around it.
-
-    >>> list(_up("stem.conv.weight"))
-    ['stem.conv.weight', 'stem.conv', 'stem']
-    """
-    while name:
-        yield name
-        name = name.rpartition(".")[0]

@@ -364,10 +364,10 @@ def _divided(dividend: Any, divisor: Any, record: Record) -> Any:
     if under.constant:
         sign = 1 if under.constant > 0 else -1
         return whole((above * sign) // (under.constant * sign), record)
-    exact = above.divided(under) if under.constant is None else None
-    if exact is not None:
-        return whole(exact, record)
     if under.constant is None:
+        exact = above.divided(under)
+        if exact is not None:
+            return whole(exact, record)
         quotient = sympy.floor(sympy.sympify(above.value) / under.value)
         try:
             return whole(size(quotient), record)

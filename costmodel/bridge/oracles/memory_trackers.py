@@ -40,7 +40,12 @@ def prepare(
 def saved_blocks(
     module: fx.GraphModule, size: tuple[int, ...], dtype: str = "float32"
 ) -> list[int]:
-    """Run a prepared module; return the bytes of each block that autograd saved.
+    """Run a prepared module; return the bytes of each block that autograd saved."""
+    return blocks_saved_by(module, *samples(module, size, dtype))
+
+
+def blocks_saved_by(module: nn.Module, *given: torch.Tensor) -> list[int]:
+    """Run a module on some tensors; return the bytes of each block that is saved.
 
     PyTorch's own hooks see every saved tensor; parameters, buffers and scalars are left
     out, and a block that several tensors share counts once.
@@ -55,7 +60,7 @@ def saved_blocks(
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        module(*samples(module, size, dtype))
+        module(*given)
     return sorted(storage.nbytes() for storage in blocks.values())
 
 

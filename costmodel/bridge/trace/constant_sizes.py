@@ -17,7 +17,7 @@ from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, formula_
 from costmodel.bridge.trace.call import Reader, TorchCall
 from costmodel.bridge.trace.function_names import MADE_ANEW, OF_VALUES, canonical
 from costmodel.bridge.trace.signatures import bound
-from costmodel.bridge.trace.trace_graph import leaves
+from costmodel.bridge.trace.trace_graph import leaves, tensors
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 
@@ -36,10 +36,9 @@ def sizes_of(
     function finds, whose nodes are not kept. Where neither is known, sizes that equal
     an argument's are taken to be that, and recorded as lost.
     """
-    results = [v for v in leaves(made) if isinstance(v, torch.Tensor)]
+    results = list(tensors(made))
     values, name = list(leaves((args, options))), canonical(func)
-    tensors = [v for v in values if isinstance(v, torch.Tensor)]
-    operands = [_known(tracer, v) for v in tensors]
+    operands = [_known(tracer, v) for v in tensors((args, options))]
     given = [v.formula for v in values if isinstance(v, SizeInt)]
     asked = any(isinstance(v, SizeRatio) for v in values) or given
     is_fixed = all(s.constant is not None for sizes in operands for s in sizes)
@@ -49,7 +48,12 @@ def sizes_of(
         return
     by_name = bound(func, args, options)
     known = None if by_name is None else _made(name, by_name, args, operands)
-    read = None if known else _read(find, tracer, func, args, options, made)
+    read = None
+    if not known:
+        call = TorchCall(
+            tracer.scratch(), name, tuple(args), dict(options), made, by_name or {}
+        )
+        read = _read(None if by_name is None else find(name), tracer, call)
     for one in results:
         numbers = tuple(map(int, one.shape))
         found = (read(one) if read else known) or broadcast(operands)
@@ -154,25 +158,16 @@ _RULES: dict[str, Rule] = {
 
 
 def _read(
-    find: Callable[[str], Reader | None],
-    tracer: Tracer,
-    func: Callable[..., Any],
-    args: Sequence[Any],
-    options: Mapping[str, Any],
-    made: Any,
+    reader: Reader | None, tracer: Tracer, call: TorchCall
 ) -> Callable[[torch.Tensor], Sizes | None]:
     """Return what gives the sizes that the reader of a function finds for a result."""
-    name, scratch = canonical(func), tracer.scratch()
-    reader, given = find(name), bound(func, args, options)
-    for one in leaves((args, options)):
-        if isinstance(one, torch.Tensor):
-            scratch.know(one, Constant(_known(tracer, one)))
-    found: dict[int, Sizes] = {}
-    if reader is not None and given is not None:
+    scratch, found = call.graph, dict[int, Sizes]()
+    for one in tensors((call.args, call.options)):
+        scratch.know(one, Constant(_known(tracer, one)))
+    if reader is not None:
         with tracer.undone(CostModelError, NoRule, ValueError):
-            reader(TorchCall(scratch, name, tuple(args), dict(options), made, given))
-            for one in leaves(made):
-                known = scratch.tensor(one) if isinstance(one, torch.Tensor) else None
-                if known is not None:
+            reader(call)
+            for one in tensors(call.made):
+                if (known := scratch.tensor(one)) is not None:
                     found[id(one)] = known.sizes
     return lambda one: found.get(id(one))

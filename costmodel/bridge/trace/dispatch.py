@@ -22,6 +22,7 @@ from costmodel.bridge.trace.failures import misfit
 from costmodel.bridge.trace.function_names import PRODUCTS, canonical
 from costmodel.bridge.trace.patches import forms
 from costmodel.bridge.trace.signatures import bound
+from costmodel.bridge.trace.trace_graph import tensors
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 
@@ -40,8 +41,8 @@ class Readers:
         """Read one call by the reader of its name, or by its kernels."""
         before = len(tracer.nodes)
         result = self._read(tracer, func, args, options)
-        values, added = tree_flatten((args, options))[0], len(tracer.nodes) - before
-        forms.state(tracer, added, canonical(func), values)
+        if added := len(tracer.nodes) - before:
+            forms.state(tracer, added, canonical(func), tensors((args, options)))
         return result
 
     def _read(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
@@ -49,7 +50,7 @@ class Readers:
         reader, given = self.find(name), bound(func, args, options)
         if reader is None or given is None:
             return self.by_kernels(tracer, func, args, options)
-        before = dict(tracer.nodes)
+        before = len(tracer.nodes)
         try:
             result = tracer.run(func, args, options)
         except (RuntimeError, ValueError) as error:
@@ -65,7 +66,7 @@ class Readers:
             # What is computed once is no work of a sample, unless it is a product.
             if name in PRODUCTS or not _is_stored(tracer, args, options):
                 raise
-            tracer.nodes = before
+            tracer.forget_from(before)
             unknown(call)
         return result
 
@@ -77,7 +78,7 @@ class Readers:
 
     def by_kernels(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
         """Read a function by its kernels; if one is unknown, the function is."""
-        before = dict(tracer.nodes)
+        before = len(tracer.nodes)
         try:
             with Kernels(tracer, self):
                 result = tracer.run(func, args, options)
@@ -86,7 +87,7 @@ class Readers:
                 return result
         except (_MissingError, NoRule, CostModelError):
             pass
-        tracer.nodes = before
+        tracer.forget_from(before)
         result = tracer.run(func, args, options)
         unknown(TorchCall(tracer, canonical(func), args, options, result))
         return result
@@ -135,7 +136,7 @@ class Kernels(TorchDispatchMode):
 
     def _is_reached(self, args: Any, options: Any) -> bool:
         """Say whether a kernel depends on the input, or on a stored tensor."""
-        known = map(self.tracer.tensor, _tensors(args, options))
+        known = map(self.tracer.tensor, tensors((args, options)))
         return any(isinstance(one, Traced) for one in known)
 
 
@@ -145,21 +146,16 @@ class _MissingError(Exception):
 
 def _is_stored(tracer: Tracer, args: Any, options: Any) -> bool:
     """Say whether a call reads no tensor that depends on the sample."""
-    known = map(tracer.tensor, _tensors(args, options))
+    known = map(tracer.tensor, tensors((args, options)))
     return not any(isinstance(x, Traced) and x.layout.has_batch for x in known)
-
-
-def _tensors(args: Any, options: Any) -> Iterator[torch.Tensor]:
-    values = tree_flatten((args, options))[0]
-    return (value for value in values if isinstance(value, torch.Tensor))
 
 
 def unknown(call: TorchCall) -> None:
     """Record an operator without a rule; its outputs have PyTorch's sizes."""
     tracer = call.graph
     values = tree_flatten((call.args, call.options))[0]
-    known = [tracer.tensor(value) for value in _tensors(call.args, call.options)]
-    call.made = [v for v in tree_flatten(call.made)[0] if isinstance(v, torch.Tensor)]
+    known = [tracer.tensor(v) for v in tensors((call.args, call.options))]
+    call.made = list(tensors(call.made))
     inputs = [found for found in known if isinstance(found, Traced)]
     given = [v.formula for v in values if isinstance(v, SizeInt)]
     outputs = {

@@ -27,7 +27,7 @@ from costmodel.bridge.trace.patches.checkpoints import recording_checkpoints
 from costmodel.bridge.trace.patches.forms import by_name
 from costmodel.bridge.trace.patches.module_stack import following
 from costmodel.bridge.trace.readers import READERS
-from costmodel.bridge.trace.second_run import check_again, check_draws
+from costmodel.bridge.trace.second_run import at_sizes, check_again, check_draws
 from costmodel.bridge.trace.tracer import DependsOnDataError, Tracer
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
@@ -139,7 +139,7 @@ def _found(
             refused = refused or error
             continue
         except Exception as error:  # noqa: BLE001 - whatever the module raises
-            tried.append((_at(values), error))
+            tried.append((at_sizes(values), error))
             continue
         network = _network(tracer, outputs, title, batch)
         if check:
@@ -156,10 +156,6 @@ def _found(
 
 def _title(module: nn.Module) -> str:
     return type(module).__name__
-
-
-def _at(values: Mapping[sympy.Symbol, int]) -> str:
-    return ", ".join(f"{symbol} = {value}" for symbol, value in values.items())
 
 
 def _samples(shape: Sequence[Dim], batch: Dim) -> Iterator[dict[sympy.Symbol, int]]:

@@ -138,7 +138,7 @@ def _check_demands(
         where, why = demands[false]
         raise CostModelError(
             f'trace: {title}: "{where or "forward"}" seems to need {false.value} = 0 '
-            f"({why}), but it runs at {_at(values)}{record.losses()}{_HINT}"
+            f"({why}), but it runs at {at_sizes(values)}{record.losses()}{_HINT}"
         )
 
 
@@ -192,7 +192,8 @@ def _any(record: Record) -> Iterator[Values]:
                 yield changed
 
 
-def _at(values: Values) -> str:
+def at_sizes(values: Values) -> str:
+    """Return sizes as text, for messages."""
     return ", ".join(f"{s} = {v}" for s, v in values.items())
 
 
@@ -204,7 +205,7 @@ def _differs(
 ) -> CostModelError:
     lost = first.record.losses()
     return CostModelError(
-        f"trace: {title} runs otherwise at {_at(values)}: "
+        f"trace: {title} runs otherwise at {at_sizes(values)}: "
         f'{node.operator.kind} "{node.name}", '
         f"{reason}{lost}{_HINT if lost else ''}"
     )

@@ -258,6 +258,11 @@ def is_leaf(module: nn.Module | None) -> bool:
     return home.startswith("torch.nn.modules") and is_alone
 
 
+def tensors(value: Any) -> Iterator[torch.Tensor]:
+    """Return the tensors among arguments, in lists and other containers too."""
+    return (one for one in leaves(value) if isinstance(one, torch.Tensor))
+
+
 def leaves(value: Any) -> Iterator[Any]:
     """Return what lists, tuples, dictionaries and slices hold.
 

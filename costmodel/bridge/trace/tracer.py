@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from costmodel.bridge.trace.function_names import (
     is_question,
     keeps_sizes,
 )
-from costmodel.bridge.trace.trace_graph import TraceGraph, leaves
+from costmodel.bridge.trace.trace_graph import TraceGraph, leaves, tensors
 from costmodel.errors import CostModelError
 
 
@@ -74,8 +74,7 @@ class Tracer(TraceGraph, TorchFunctionMode):
         if name in {"register_hook", "retain_grad"}:  # which concern backward alone
             return RemovableHandle({})
         self.records = torch.is_grad_enabled()
-        tensors = list(_tensors(args, options))
-        known = [self.tensor(value) for value in tensors]
+        known = [self.tensor(value) for value in tensors((args, options))]
         if is_question(name):
             return self._answer(name, func, args, options)
         reached = any(isinstance(one, Traced) for one in known)
@@ -188,7 +187,7 @@ class Tracer(TraceGraph, TorchFunctionMode):
             )
         )
         if any(one is not None for one in known) and (
-            sources or not all(map(_is_small, _tensors(args, options)))
+            sources or not all(map(_is_small, tensors((args, options))))
         ):
             result = self.run(func, args, options)
         else:
@@ -250,14 +249,3 @@ def _fits(x: torch.Tensor, args: Any, options: Any) -> bool:
         return tuple(shape) == tuple(x.shape[-len(shape) :])
     weights = [w for w in (*args[1:], *options.values()) if isinstance(w, torch.Tensor)]
     return x.dim() > 1 and all(w.numel() == x.shape[1] for w in weights)
-
-
-def _tensors(args: Any, options: dict[str, Any]) -> Iterator[torch.Tensor]:
-    """Return the tensors among arguments, in lists and tuples too."""
-    for value in (*args, *options.values()):
-        if isinstance(value, torch.Tensor):
-            yield value
-        elif isinstance(value, (list, tuple, dict)):
-            for one in tree_flatten(value)[0]:
-                if isinstance(one, torch.Tensor):
-                    yield one

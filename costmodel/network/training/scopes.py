@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
 from costmodel.errors import CostModelError, near
@@ -25,10 +26,9 @@ def trained(network: Network, scopes: Iterable[str]) -> Network:
     known = list(dict.fromkeys(name for names in used.values() for name in names))
     for scope in scopes:
         if not isinstance(scope, str) or not any(_is_in(n, scope) for n in known):
-            hint = near(str(scope), {*_scopes(known), ALL})
-            if not hint:
-                blocks = dict.fromkeys(name.partition(".")[0] for name in known)
-                hint = f"those with any are {', '.join(blocks)}"
+            hint = near(str(scope), {ALL, *chain.from_iterable(map(scopes_of, known))})
+            blocks = dict.fromkeys(name.partition(".")[0] for name in known)
+            hint = hint or f"those with any are {', '.join(blocks)}"
             raise CostModelError(
                 f'{network.name}: trained "{scope}": no parameter is there; {hint}'
             )
@@ -63,10 +63,10 @@ def _is_in(name: str, scope: str) -> bool:
     return scope in (ALL, name) or name.startswith(f"{scope}.")
 
 
-def _scopes(names: Iterable[str]) -> set[str]:
-    """Return every scope of some names, and the names."""
-    return {
-        ".".join(parts[:count])
-        for parts in (name.split(".") for name in names)
-        for count in range(1, len(parts) + 1)
-    }
+def scopes_of(name: str) -> Iterator[str]:
+    """Return the names of the scopes around something, and its own.
+
+    >>> list(scopes_of("stem.conv.weight"))
+    ['stem', 'stem.conv', 'stem.conv.weight']
+    """
+    return accumulate(name.split("."), "{}.{}".format)

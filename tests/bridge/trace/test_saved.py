@@ -14,29 +14,13 @@ from torch import nn
 import costmodel as cm
 from costmodel.algebra.symbols import H, W
 from costmodel.analysis.memory.gradient_flow import gradient_flow
-from costmodel.bridge.oracles.memory_trackers import stored_storages
+from costmodel.bridge.oracles.memory_trackers import blocks_saved_by
 from costmodel.bridge.trace import trace
 from tests.bridge.trace.modules import Code
 from tests.bridge.trace.test_spellings import CALLS, functions, plain, spelled
 
 
 SIZE = (2, 8, 6, 10)
-
-
-def saved_by_hooks(module: nn.Module, size: tuple[int, ...]) -> list[int]:
-    """Run a module; return the bytes of each block that autograd saves."""
-    stored = stored_storages(module)
-    blocks: dict[int, torch.UntypedStorage] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if tensor.dim() and id(storage) not in stored:
-            blocks[id(storage)] = storage
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        module(torch.empty(size, device="meta"))
-    return sorted(storage.nbytes() for storage in blocks.values())
 
 
 def agrees(module: nn.Module, channels: int = 8) -> None:
@@ -46,7 +30,7 @@ def agrees(module: nn.Module, channels: int = 8) -> None:
     memory = cm.memory(net.bind(N=count, H=height, W=width), training=True)
     ours = sorted(tensor.bytes for tensor in memory.tensors if tensor.is_saved)
     size = (count, channels, height, width)
-    assert ours == saved_by_hooks(module.to("meta"), size)
+    assert ours == blocks_saved_by(module.to("meta"), torch.empty(size, device="meta"))
 
 
 OPERANDS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
