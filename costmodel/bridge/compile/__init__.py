@@ -25,7 +25,7 @@ except ImportError as error:  # pragma: no cover - depends on the installation
     ) from error
 
 from costmodel.bridge.compile import leaf_table, products
-from costmodel.bridge.compile.arrangements import Sized
+from costmodel.bridge.compile.arrangements import Made, Sized
 
 
 def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa: A001
@@ -100,13 +100,21 @@ def _called(
     A leaf that takes sizes computes symbolic ones from the network's input.
     """
     layer = node.operator
-    if type(layer) in leaf_table.SIZED:
+    is_made = isinstance(layer, op.Derived)
+    if is_made or (function := leaf_table.sized(layer)) is not None:
         given = graph.find_nodes(op="placeholder")
         known = {value.meta["node"]: value for value in given}
         sizes = leaf_table.sizes(network, node, known)
-        leaves[node.name] = Sized(leaf_table.SIZED[type(layer)], sizes)
-        images = [known[source.name] for source in network.inputs if sizes.places]
-        return graph.call_module(node.name, (*arguments, *images))
+        images = [known[source.name] for source in network.inputs]
+        if is_made:
+            has_batch = node.name not in network.unbatched
+            leaves[node.name] = Made(sizes, has_batch=has_batch)
+            return graph.call_module(node.name, tuple(images))
+        fixed = leaf_table.constants(layer)
+        leaves[node.name] = Sized(function, sizes, **fixed)
+        return graph.call_module(
+            node.name, (*arguments, *(images if sizes.places else ()))
+        )
     owner = network.shared.get(node.name)
     if owner is not None and isinstance(leaves.get(owner), nn.Module):
         return graph.call_module(owner, arguments)
@@ -126,7 +134,8 @@ def _leaf(network: Network, node: Node, device: str) -> nn.Module:
     _require_numbers(network, node)
     try:
         with torch.device(device):
-            return leaf_table.LEAVES[type(layer)](layer, *network.shapes_into(node))
+            module = leaf_table.LEAVES[type(layer)](layer, *network.shapes_into(node))
+        return leaf_table.with_constants(layer, module)
     except (RuntimeError, ValueError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise at(layer.kind, node.name, f"PyTorch refuses it: {reason}") from None

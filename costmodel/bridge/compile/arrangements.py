@@ -74,15 +74,29 @@ class Sized(nn.Module):
     """A function that takes sizes: fixed ones, or computed from the network's input."""
 
     def __init__(
-        self, arrange: Callable[[torch.Tensor, list[int]], torch.Tensor], sizes: Sizes
+        self, arrange: Callable[..., torch.Tensor], sizes: Sizes, **fixed: Any
     ) -> None:
-        """Keep the function, and the sizes of the axes after the batch."""
+        """Keep the function, its constants, and the sizes of the axes but the batch."""
         super().__init__()
-        self.arrange, self.sizes = arrange, sizes
+        self.arrange, self.sizes, self.fixed = arrange, sizes, fixed
 
     def forward(self, x: torch.Tensor, *images: torch.Tensor) -> torch.Tensor:
         """Call the function with the sizes computed from the images."""
-        return self.arrange(x, self.sizes.of(images))
+        return self.arrange(x, self.sizes.of(images), **self.fixed)
+
+
+class Made(nn.Module):
+    """A tensor made for each image: zeros here, since its numbers are not recorded."""
+
+    def __init__(self, sizes: Sizes, *, has_batch: bool) -> None:
+        """Keep the sizes of the axes but the batch, and whether each sample has one."""
+        super().__init__()
+        self.sizes, self.has_batch = sizes, has_batch
+
+    def forward(self, *images: torch.Tensor) -> torch.Tensor:
+        """Return zeros for a batch of images."""
+        batch = images[0].shape[0] if self.has_batch else 1
+        return images[0].new_zeros(batch, *self.sizes.of(images))
 
 
 def reshape(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
@@ -107,10 +121,41 @@ def crop(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
     return x[(slice(None), *(slice(size) for size in sizes))]
 
 
-def pad_to(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
-    """Return the tensor with zeros at the end of every axis."""
-    ends = zip(reversed(sizes), reversed(x.shape[1:]), strict=True)
-    return nn.functional.pad(x, [n for new, old in ends for n in (0, new - old)])
+def pad_to(
+    x: torch.Tensor, sizes: list[int], before: Any = 0, value: float = 0
+) -> torch.Tensor:
+    """Return the tensor padded at the end of every axis, or ``half`` in front."""
+    pads = []
+    for new, old in zip(reversed(sizes), reversed(x.shape[1:]), strict=True):
+        front = (new - old) // 2 if before == "half" else 0
+        pads += [front, new - old - front]
+    return nn.functional.pad(x, pads, value=value)
+
+
+def resize(
+    x: torch.Tensor,
+    sizes: list[int],
+    mode: str,
+    scale_factor: tuple[float, ...] | None = None,
+    **options: Any,
+) -> torch.Tensor:
+    """Return a feature map interpolated to a size, or by factors that give it."""
+    name, _, corners = mode.replace("nearest_", "nearest-").partition("_")
+    given = {"size": sizes[1:]} if scale_factor is None else {
+        "scale_factor": list(scale_factor)
+    }  # fmt: skip
+    corner = True if corners else None
+    made: torch.Tensor = nn.functional.interpolate(
+        x, mode=name, align_corners=corner, **given, **options
+    )
+    return made
+
+
+def adaptive(x: torch.Tensor, sizes: list[int], word: str) -> torch.Tensor:
+    """Return means or maxima over windows that adapt to a size."""
+    pool = getattr(nn.functional, f"adaptive_{word}_pool{len(sizes) - 1}d")
+    pooled: torch.Tensor = pool(x, sizes[1:])
+    return pooled
 
 
 def part(x: torch.Tensor, axis: int, chosen: slice) -> torch.Tensor:
@@ -126,12 +171,16 @@ def without_ends(
 
 
 def pad(
-    x: torch.Tensor, before: tuple[int, ...], after: tuple[int, ...]
+    x: torch.Tensor,
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    value: float = 0,
 ) -> torch.Tensor:
-    """Return the tensor with zeros around its first axes after the batch."""
+    """Return the tensor padded around its first axes after the batch."""
     behind = (0, 0) * (x.dim() - 1 - len(before))
     ends = zip(reversed(before), reversed(after), strict=True)
-    return nn.functional.pad(x, (*behind, *(n for both in ends for n in both)))
+    pads = (*behind, *(n for both in ends for n in both))
+    return nn.functional.pad(x, pads, value=value)
 
 
 def product(x: torch.Tensor, dim: tuple[int, ...], *, keepdim: bool) -> torch.Tensor:

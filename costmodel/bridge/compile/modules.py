@@ -119,18 +119,3 @@ class ChannelShuffle(nn.Module):
         """Return the channels with the first of every group before the second ones."""
         grouped = x.unflatten(1, (self.groups, -1))
         return grouped.transpose(1, 2).flatten(1, 2)
-
-
-class Derived(nn.Module):
-    """A tensor derived from stored ones, in a way that is not recorded: zeros here."""
-
-    value: torch.Tensor
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        """Register the zeros as a buffer that is not saved."""
-        super().__init__()
-        self.register_buffer("value", torch.zeros(shape), persistent=False)
-
-    def forward(self, *_: torch.Tensor) -> torch.Tensor:
-        """Return ``1 × shape``, which serves every sample."""
-        return self.value[None]

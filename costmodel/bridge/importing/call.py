@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -15,9 +16,10 @@ from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.batch_axis import Layout, Sizes, split
 from costmodel.bridge.importing.graph import Graph, SampleError, Traced
-from costmodel.bridge.importing.symbolic_int import formula_value
+from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, formula_value
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
+from costmodel.network.operator import write_constants
 from costmodel.network.operators import Operator
 
 
@@ -143,6 +145,21 @@ class Call(ABC):
             raise self.refuse(str(error)) from None
 
     # What it becomes.
+
+    def kept(self, operator: Operator, **given: Any) -> Operator:
+        """Return an operator with those of its constants that are not the defaults.
+
+        They are numbers of the call by PyTorch's names, unless they are given.
+        """
+        found = {}
+        for name, default in operator.defaults.items():
+            value = given[name] if name in given else self.get(name, default)
+            known = _constant(value)
+            if known is Ellipsis or known != default:
+                found[name] = known
+        if not found:
+            return operator
+        return replace(operator, constants=write_constants(found))  # type: ignore[type-var]
 
     def put(
         self,
@@ -284,6 +301,15 @@ class Call(ABC):
     def refuse(self, reason: str) -> CostModelError:
         """Return an error that names the call."""
         return at(self.kind, self.where, reason)
+
+
+def _constant(value: Any) -> Any:
+    """Return a number, a word or a tuple of them; ``...`` for what is not one."""
+    if isinstance(value, (tuple, list)):
+        parts = tuple(map(_constant, value))
+        return ... if Ellipsis in parts else parts
+    is_known = value is None or isinstance(value, (int, float, str))
+    return value if is_known and not isinstance(value, (SizeInt, SizeRatio)) else ...
 
 
 def each(value: Any, axes: int) -> tuple[Any, ...]:

@@ -146,6 +146,6 @@ class Graph:
     def network(self, outputs: Iterable[str], name: str, batch: Dim) -> Network:
         """Return the network that was read, with the conditions on its sizes."""
         needed = constraints(self.record, self.demands)
-        ends = list(dict.fromkeys(outputs))
+        ends = list(outputs)
         nodes = tidied(self.nodes, ends)
         return Network.of_nodes(nodes, ends, name, batch, needed, self.shared)

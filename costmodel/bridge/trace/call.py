@@ -11,7 +11,7 @@ import torch
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.call import Call, NoRule, Pads
 from costmodel.bridge.importing.graph import Constant, Traced
-from costmodel.bridge.importing.symbolic_int import SizeInt
+from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio
 from costmodel.bridge.trace.tracer import Tracer
 
 
@@ -57,17 +57,21 @@ class TorchCall(Call):
         return isinstance(known, Traced)
 
     def constant(self, value: Any) -> str | None:
-        """Return a number as text; one in a scalar tensor is unknown, and written as 0.
+        """Return a number as text; ``...`` for a size, which differs between samples.
 
-        A size is written as its number for the sample.
+        So it is for a scalar tensor without memory, whose number is not known.
         """
+        if isinstance(value, (SizeInt, SizeRatio)):
+            return "..."
         if is_number(value):
             is_float = isinstance(value, float)
             return repr(float(value)) if is_float else str(value)
         if not isinstance(value, torch.Tensor) or value.dim() or self.is_traced(value):
             return None
         known = self.graph.tensor(value)
-        return None if isinstance(known, Constant) and known.sources else "0"
+        if isinstance(known, Constant) and known.sources:
+            return None
+        return "..." if value.is_meta else str(value.item())
 
     def optional(self, name: str) -> torch.Tensor | None:
         """Return an optional weight, which may not depend on the sample."""

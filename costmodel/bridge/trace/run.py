@@ -228,7 +228,7 @@ def _run(
         )
     if not outputs:
         raise CostModelError("trace: no output depends on the input")
-    return tracer, list(dict.fromkeys(outputs))
+    return tracer, outputs
 
 
 def _tensors(result: Any) -> Iterator[torch.Tensor]:

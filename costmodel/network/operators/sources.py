@@ -94,6 +94,8 @@ class Opaque(Stateless):
     kind: ClassVar[str] = "opaque"
     is_unknown: ClassVar[bool] = True
     arity: ClassVar[tuple[int, int | None]] = (0, None)
+    is_determined = False
+    """Its values are not recorded."""
     name: str
     shape: Shape
 
@@ -137,6 +139,8 @@ class Derived(Source):
     kind: ClassVar[str] = "derived"
     is_unbatched: ClassVar[bool] = True
     arity: ClassVar[tuple[int, int | None]] = (0, None)
+    is_determined = False
+    """Its values are not recorded."""
     shape: Shape
 
     def output(self, *inputs: Shape) -> Shape:

@@ -27,7 +27,7 @@ def function(name: str) -> Reader:
 def applied(call: Call, name: str, x: Traced, *, is_step: bool = False) -> Traced:
     """Append an elementwise function, as the output or as a step."""
     append = call.put if is_step else call.result
-    return append(op.Pointwise(name), x)
+    return append(call.kept(op.Pointwise(name)), x)
 
 
 def gelu(call: Call) -> None:

@@ -119,7 +119,13 @@ def reduced(
     if len(axes) == len(x.sizes) and x.layout.has_batch:
         # One number of all samples: what code branches on.
         raise NoRule
-    return reductions.reduced(call, operation, x, axes, keep=keep, result=place)
+    correction = 0
+    if operation in {"var", "std"}:
+        correction = call.get("correction", int(call.get("unbiased", True)))
+        correction = 1 if correction is None else correction
+    return reductions.reduced(
+        call, operation, x, axes, keep=keep, result=place, correction=correction
+    )
 
 
 def reduction(operation: str) -> Reader:
