@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from costmodel.errors import CostModelError, at
@@ -98,23 +98,48 @@ def check_names(nodes: Mapping[str, Node]) -> None:
             raise CostModelError(f'node "{name}": a scope has the same name')
 
 
+def unbatched(nodes: Iterable[Node]) -> frozenset[str]:
+    """Return the nodes made of stored tensors alone: one result serves every sample."""
+    found: set[str] = set()
+    for node in nodes:
+        is_made = node.operator.is_unbatched or node.inputs
+        if is_made and found.issuperset(node.inputs):
+            found.add(node.name)
+    return frozenset(found)
+
+
+def node_of(name: str, nodes: Mapping[str, Node]) -> str:
+    """Return the node of a name that is a node's, or a tensor's of one.
+
+    A tensor's is ``conv.weight``; a node of that name would be in the scope ``conv``,
+    and no scope has the name of a node.
+    """
+    return name if name in nodes else name.rpartition(".")[0]
+
+
 def check_shared(
     shared: Mapping[str, str], nodes: Mapping[str, Node], network: str
 ) -> dict[str, str]:
-    """Refuse weights that are shared with no earlier node of the same kind."""
+    """Refuse weights that are shared with no earlier node that can have them."""
     if not isinstance(shared, Mapping):
         raise CostModelError(f'network "{network}": shared {shared!r} is no mapping')
     order = {name: place for place, name in enumerate(nodes)}
     for name, owner in shared.items():
-        known = name in nodes and owner in nodes and owner not in shared
-        if not known or order[owner] >= order[name]:
+        user, lender = node_of(name, nodes), node_of(owner, nodes)
+        known = user in nodes and lender in nodes and not {owner, lender} & {*shared}
+        if not known or order[lender] >= order[user]:
             raise CostModelError(
                 f'network "{network}": node "{name}" cannot share the weights of '
                 f'"{owner}": no earlier node that stores weights'
             )
-        one, other = nodes[name].operator, nodes[owner].operator
-        if other.kind not in {one.kind, "parameter", "derived"}:
-            raise at(one.kind, name, f'shares the weights of {other.kind} "{owner}"')
+        for tensor, node in ((name, nodes[user]), (owner, nodes[lender])):
+            weights = node.operator.weights(*[nodes[s].output for s in node.inputs])
+            if tensor != node.name and tensor.rpartition(".")[2] not in weights:
+                raise at(node.operator.kind, node.name, f'stores no "{tensor}"')
+        one, other = nodes[user].operator, nodes[lender].operator
+        is_operand = owner == lender and lender in unbatched(nodes.values())
+        if other.kind != one.kind and not is_operand and owner == lender:
+            raise at(one.kind, user, f'shares the weights of {other.kind} "{owner}"')
     return dict(shared)
 
 

@@ -64,6 +64,10 @@ Weights: TypeAlias = dict[str, Weight]
 OR_NONE = " | None"
 """The ending of the types of optional fields."""
 
+COMPUTED = ("weight", "bias")
+"""Stored tensors that may be no weight themselves, but what one is computed from in a
+way that is not recorded, a normalized one: the constant ``weight=...`` says so."""
+
 _SYMBOLIC = frozenset({"Dim", "Pair", "Sizes", "tuple[Dim, ...]", "Shape"})
 """The types of fields that may hold symbols."""
 
@@ -150,9 +154,9 @@ class Operator(ABC):
             case "str" if type(value) is not str:
                 raise CostModelError(f"{name} {value!r} is not text")
             case "str" if name == "constants":
-                known = self.defaults
-                if odd := sorted(read_constants(value).keys() - known.keys()):
-                    names = ", ".join(known) or "none"
+                known = (*self.defaults, *COMPUTED)
+                if odd := sorted(read_constants(value).keys() - {*known}):
+                    names = ", ".join(known)
                     raise CostModelError(f"constants {odd} are unknown; known: {names}")
         return value
 

@@ -71,7 +71,12 @@ def learned(network: Network, node: Node, needs: Mapping[str, bool]) -> tuple[st
     tensor in their place, such as a filter in a buffer, does not.
     """
     stored = node.operator.weights(*network.shapes_into(node))
-    names = tuple(name for name, weight in stored.items() if weight.learnable)
+    lenders = {n: network.shared.get(f"{node.name}.{n}", node.name) for n in stored}
+    names = tuple(
+        name
+        for name, weight in stored.items()
+        if weight.learnable and needs.get(lenders[name], True)
+    )
     owner = network[network.shared.get(node.name, node.name)]
     if owner is node or not owner.operator.is_unbatched or needs[owner.name]:
         return names

@@ -24,7 +24,7 @@ except ImportError as error:  # pragma: no cover - depends on the installation
         'this needs PyTorch; install it with: pip install "costmodel[torch]"'
     ) from error
 
-from costmodel.bridge.compile import leaf_table, products
+from costmodel.bridge.compile import leaf_table, modules, products
 from costmodel.bridge.compile.arrangements import Made, Sized
 
 
@@ -116,10 +116,29 @@ def _called(
             node.name, (*arguments, *(images if sizes.places else ()))
         )
     owner = network.shared.get(node.name)
-    if owner is not None and isinstance(leaves.get(owner), nn.Module):
+    if owner is not None and network[owner].operator == layer:
         return graph.call_module(owner, arguments)
-    leaves[node.name] = _leaf(network, node, device)
+    leaves[node.name] = module = _leaf(network, node, device)
+    if node.name in network.sharing:
+        lent = _lent(network, node)
+        leaves[node.name] = modules.Borrowing(module, tuple(lent))
+        made = {value.meta["node"]: value for value in graph.nodes if value.meta}
+        arguments += tuple(made.get(o) or graph.get_attr(o) for o in lent.values())
     return graph.call_module(node.name, arguments)
+
+
+def _lent(network: Network, node: Node) -> dict[str, str]:
+    """Return the tensors that a layer does not store, and whose they are."""
+    weights = node.operator.weights(*network.shapes_into(node))
+    lent = {n: network.shared.get(f"{node.name}.{n}", "") for n in weights}
+    if (owner := network.shared.get(node.name)) is None:
+        return {name: of for name, of in lent.items() if of}
+    other = network[owner]
+    if other.operator.kind == node.operator.kind:
+        names = other.operator.weights(*network.shapes_into(other))
+        return {name: f"{owner}.{name}" for name in weights if name in names}
+    fits = [n for n, w in weights.items() if w.numel == other.output.numel]
+    return dict.fromkeys(fits[:1], owner)
 
 
 def _leaf(network: Network, node: Node, device: str) -> nn.Module:

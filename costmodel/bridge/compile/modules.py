@@ -119,3 +119,28 @@ class ChannelShuffle(nn.Module):
         """Return the channels with the first of every group before the second ones."""
         grouped = x.unflatten(1, (self.groups, -1))
         return grouped.transpose(1, 2).flatten(1, 2)
+
+
+class Borrowing(nn.Module):
+    """A layer some of whose weights are given at each call; it stores the others."""
+
+    def __init__(self, layer: nn.Module, borrowed: tuple[str, ...]) -> None:
+        """Keep the layer, the names of what it is given, and the other tensors."""
+        super().__init__()
+        self.layer, self.borrowed = (layer,), borrowed  # a tuple is no submodule
+        for name, value in layer.named_parameters():
+            if name not in borrowed:
+                self.register_parameter(name, value)
+        for name, value in layer.named_buffers():
+            if name not in borrowed:
+                self.register_buffer(name, value)
+
+    def forward(self, x: torch.Tensor, *given: torch.Tensor) -> torch.Tensor:
+        """Run the layer with these weights, which may have other axes."""
+        layer, own = self.layer[0], dict(self.named_parameters())
+        for name, value in zip(self.borrowed, given, strict=True):
+            own[name] = value.reshape(getattr(layer, name).shape)
+        made: torch.Tensor = torch.func.functional_call(
+            layer, {**own, **dict(self.named_buffers())}, (x,)
+        )
+        return made

@@ -19,7 +19,8 @@ from costmodel.bridge.importing.graph import Graph, SampleError, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, formula_value
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
-from costmodel.network.operator import write_constants
+from costmodel.network.node import Node
+from costmodel.network.operator import read_constants, write_constants
 from costmodel.network.operators import Operator
 
 
@@ -78,11 +79,17 @@ class Call(ABC):
         """Set an output, after comparing its sizes with those of the front end."""
 
     @abstractmethod
-    def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
-        """Register a node as the owner of weights; return an earlier owner.
+    def store(
+        self, name: str, weights: Mapping[str, Any], others: Sequence[Any]
+    ) -> dict[str, str]:
+        """Register a node as the owner of weights; return what it shares, with whom.
 
-        The result is empty if the node itself is the first one.
+        That is the node, or single tensors of it, as in a network's ``shared``.
         """
+
+    def is_stored(self, weight: Any) -> bool:  # noqa: ARG002 - of all
+        """Say whether a weight is a stored tensor, and not computed from some."""
+        return True
 
     # Numbers whose meaning differs between front ends.
 
@@ -233,10 +240,15 @@ class Call(ABC):
         given, others = (
             [w for w in ws if w is not None] for ws in (weights, statistics)
         )
-        owner = self.store(name, given, others)
+        names = operator.weights(graph.nodes[x.node].output)
+        tensors = dict(zip(names, given, strict=False))
+        shared = self.store(name, tensors, others)
+        odd = [n for n, w in tensors.items() if not self.is_stored(w)]
+        if unknown := {n: ... for n in odd if f"{name}.{n}" not in shared}:
+            kept = {**read_constants(operator.attributes["constants"]), **unknown}
+            operator = replace(operator, constants=write_constants(kept))  # type: ignore[type-var]
         output = graph.emit(operator, (x.node,), name).output
-        if owner:
-            graph.shared[name] = owner
+        graph.shared.update(_whole(name, operator, shared, graph.nodes))
         sizes = x.layout.sizes(output, graph.batch, len(x.sizes))
         made = Traced(name, output, sizes, x.layout, x.dtype)
         if not is_step:
@@ -301,6 +313,20 @@ class Call(ABC):
     def refuse(self, reason: str) -> CostModelError:
         """Return an error that names the call."""
         return at(self.kind, self.where, reason)
+
+
+def _whole(
+    name: str, operator: Operator, shared: Mapping[str, str], nodes: Mapping[str, Node]
+) -> Mapping[str, str]:
+    """Return what a node shares, as the node where all is that of one like it."""
+    pairs = {tensor.removeprefix(f"{name}."): to for tensor, to in shared.items()}
+    owners = {owner.removesuffix(f".{n}") for n, owner in pairs.items()}
+    one = nodes.get(owners.pop()) if len(owners) == 1 else None
+    if one is None or one.operator.kind != operator.kind or one.name in pairs.values():
+        return shared
+    needed = operator.weights(nodes[nodes[name].inputs[0]].output)
+    learned = {n for n, weight in needed.items() if weight.learnable}
+    return {name: one.name} if learned == pairs.keys() else shared
 
 
 def _constant(value: Any) -> Any:

@@ -133,10 +133,11 @@ def _found(
         except Exception as error:  # noqa: BLE001 - whatever the module raises
             tried.append(f"{_at(values)}: {_first_line(error)}")
             continue
-        network = _network(tracer, outputs, title, batch)
+        _require_rules(tracer, title)
         if check:
             check_again(lambda other: run(other)[0], tracer, title)
             check_draws(partial(run, values, follows_draws=True), tracer, title)
+        network = tracer.network(outputs, title, batch)
         if admits(tracer.record, {**values, H: 224, W: 224}):
             return network, tracer
         # Code may branch on sizes: the branch of the usual size is wanted.
@@ -274,11 +275,6 @@ def _require_rules(tracer: Tracer, name: str) -> None:
             f"trace: {name} calls operators without a rule: {many}; "
             'on_unknown="mark" keeps them as opaque nodes'
         )
-
-
-def _network(tracer: Tracer, outputs: list[str], name: str, batch: Dim) -> Network:
-    _require_rules(tracer, name)
-    return tracer.network(outputs, name, batch)
 
 
 def _warn_unused(module: nn.Module, tracer: Tracer) -> None:

@@ -40,6 +40,7 @@ class TraceGraph(Graph):
         self._twins: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._parameters: dict[int, str] = {}
         self._owners: dict[str, str] = {}
+        self._tensors: dict[str, str] = {}
         self.stored = {id(value): path for path, (value, _) in self.by_path.items()}
         self._taken: dict[str, int] = {}
         self.record.where = lambda: self.path
@@ -154,14 +155,16 @@ class TraceGraph(Graph):
         self._owners[path] = name
         return name
 
-    def owner(self, path: str) -> str | None:
-        """Return the node that stores a tensor already."""
-        return self._owners.get(path)
+    def lender(self, path: str) -> str | None:
+        """Return the node that stores a tensor already, or the tensor's name of it."""
+        return self._tensors.get(path, self._owners.get(path))
 
-    def own(self, path: str, name: str) -> None:
-        """Register the layer that stores a tensor."""
+    def own(self, path: str, name: str, tensor: str = "") -> None:
+        """Register the layer that stores a tensor, under a name of its own."""
         self.used.add(path)
         self._owners[path] = name
+        if tensor:
+            self._tensors[path] = f"{name}.{tensor}"
 
     def _free(self, path: str) -> str:
         """Return an unused node's name for a stored tensor."""

@@ -14,7 +14,7 @@ from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError, at
 from costmodel.network.axes import extents as extents_of
 from costmodel.network.graph import Network
-from costmodel.network.node import Node
+from costmodel.network.node import Node, node_of
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
 from costmodel.network.widen.channel_groups import Axes, DisjointSets, Scale
@@ -109,8 +109,15 @@ def _share(
     pair: tuple[str, str],
 ) -> None:
     """Join the widths of two nodes that use the same weights."""
-    one, other = (network[name] for name in pair)
-    ends = [(one.name, other.name), *zip(one.inputs, other.inputs, strict=True)]
+    one, other = (network[node_of(name, network.by_name)] for name in pair)
+    ends = [(one.name, other.name)]
+    if one.operator.kind != other.operator.kind:
+        # The result of a node that holds a weight: how its axes lie is not recorded.
+        for name in (one.name, other.name, *one.inputs):
+            sets.keep(found[name].axes)
+        return
+    if not pair[0].endswith(".bias") or pair[0] == one.name:
+        ends += zip(one.inputs, other.inputs, strict=True)
     for mine, its in ends:
         sides = zip(
             _sided(network, found, mine), _sided(network, found, its), strict=False
