@@ -123,7 +123,11 @@ def _called(
         lent = _lent(network, node)
         leaves[node.name] = modules.Borrowing(module, tuple(lent))
         made = {value.meta["node"]: value for value in graph.nodes if value.meta}
-        arguments += tuple(made.get(o) or graph.get_attr(o) for o in lent.values())
+        for owner in lent.values():
+            if owner not in made:
+                holder, _, tensor = owner.rpartition(".")
+                leaves[owner] = getattr(leaves[holder], tensor)
+            arguments += (made.get(owner) or graph.get_attr(owner),)
     return graph.call_module(node.name, arguments)
 
 

@@ -127,8 +127,10 @@ def pad_to(
     """Return the tensor padded at the end of every axis, or ``half`` in front."""
     pads = []
     for new, old in zip(reversed(sizes), reversed(x.shape[1:]), strict=True):
-        front = (new - old) // 2 if before == "half" else 0
-        pads += [front, new - old - front]
+        more = new - old
+        parts = {"half": more // 2, "most": more - more // 2, "all": more}
+        front = parts.get(before, 0)
+        pads += [front, more - front]
     return nn.functional.pad(x, pads, value=value)
 
 
@@ -156,6 +158,11 @@ def adaptive(x: torch.Tensor, sizes: list[int], word: str) -> torch.Tensor:
     pool = getattr(nn.functional, f"adaptive_{word}_pool{len(sizes) - 1}d")
     pooled: torch.Tensor = pool(x, sizes[1:])
     return pooled
+
+
+def copy(x: torch.Tensor, dtype: str | None = None) -> torch.Tensor:
+    """Return the elements in new memory, perhaps of another type."""
+    return x.clone() if dtype is None else x.to(getattr(torch, dtype))
 
 
 def part(x: torch.Tensor, axis: int, chosen: slice) -> torch.Tensor:

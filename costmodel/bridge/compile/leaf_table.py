@@ -179,7 +179,7 @@ def _slice(layer: op.Slice) -> nn.Module:
 
 
 COPIES: dict[str, Callable[[], nn.Module]] = {
-    "same": partial(Function, torch.clone),
+    "same": partial(Function, arrange.copy),
     # Where the axes and the distance are not recorded.
     "rolled": partial(Function, partial(torch.roll, shifts=1, dims=-1)),
     "flipped": partial(Function, partial(torch.flip, dims=(-1,))),

@@ -33,6 +33,10 @@ class SampleError(CostModelError):
     """The network refuses this sample size; it may accept others."""
 
 
+PLACES = 7
+"""ONNX's number of int64: of a tensor of places that came with extremes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traced:
     """A tensor that depends on the input: its node, and the sizes of its axes."""

@@ -32,4 +32,6 @@ def sizes_of(
             known = graph.tensor(one) if isinstance(one, torch.Tensor) else None
             if known is not None:
                 operands.append(known.sizes)
+    # The length of a tensor, len(x), is a plain number.
+    given.append(graph.batch)
     return graph.guessed(tuple(result.shape), operands, given, from_end=True)

@@ -114,8 +114,8 @@ MADE_ANEW = {
 FILLED = {"zeros", "ones", "full", "empty", "rand", "randn"}
 """Functions that create a tensor of given sizes."""
 
+# Those that reorder elements are none: the stored tensor has another order.
 VIEWS = {
-    "view", "reshape", "unsqueeze", "squeeze", "flatten", "permute", "transpose", "to",
-    "contiguous", "t", "type", "float", "expand_as_itself", "detach", "clone",
+    "view", "reshape", "unsqueeze", "squeeze", "flatten", "to", "contiguous", "type", "float", "expand_as_itself", "detach", "clone",
     "unflatten",
 }  # fmt: skip

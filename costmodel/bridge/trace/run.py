@@ -221,7 +221,11 @@ def _run(
         raise
     tensors = list(_tensors(result))
     known = [tracer.tensor(tensor) for tensor in tensors]
-    outputs = [one.node for one in known if isinstance(one, Traced)]
+    outputs = [
+        tracer.operand(tensor).node
+        for tensor, one in zip(tensors, known, strict=True)
+        if isinstance(one, Traced)
+    ]
     if not tensors:
         kind = type(result).__name__
         raise CostModelError(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from costmodel.bridge.importing.batch_axis import Layout, shaped, split
-from costmodel.bridge.importing.graph import Constant, Graph, Traced
+from costmodel.bridge.importing.graph import PLACES, Constant, Graph, Traced
 from costmodel.bridge.importing.symbolic_int import formula_of
+from costmodel.network import operators as op
 from costmodel.network.shape import Shape
 
 
@@ -118,10 +119,18 @@ class TraceGraph(Graph):
         """Return a tensor as an operand; a stored one becomes a node of its own."""
         found = self.tensor(value)
         if isinstance(found, Traced):
+            self._tell_places(found)
             return found
         if found is None:
             found = Constant(tuple(formula_of(s) for s in value.shape))
         return self._parameter(value, found)
+
+    def _tell_places(self, found: Traced) -> None:
+        """Note that an extreme's places are read, which are not what the node gives."""
+        node = self.nodes[found.node]
+        if found.dtype == PLACES and isinstance(node.operator, op.Reduce):
+            operator = replace(node.operator, constants="places=...")
+            self.nodes[found.node] = replace(node, operator=operator)
 
     def _parameter(self, value: torch.Tensor, constant: Constant) -> Traced:
         name = self._parameters.get(id(value))

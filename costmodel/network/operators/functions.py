@@ -158,7 +158,7 @@ FUNCTIONS: dict[str, Function] = {
         tally=Tally(exp=1, add=1), torch="torch.log1p", in_float32=True),
     "logsigmoid": Function(  # −log(1 + e^−x)
         tally=Tally(exp=2, add=1), saved="operand intermediate",
-        torch="torch.nn.LogSigmoid"),
+        torch="torch.nn.LogSigmoid", traced="log_sigmoid"),
     "mish": Function(  # x·tanh(log(1 + e^x))
         tally=Tally(exp=3, add=3, mul=2, div=1), torch="torch.nn.Mish", onnx="Mish"),
     "neg": Function(

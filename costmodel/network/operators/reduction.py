@@ -48,7 +48,8 @@ class Reduce(Reduction):
     """
 
     kind: ClassVar[str] = "reduce"
-    defaults: ClassVar[Mapping[str, Any]] = {"correction": 0}
+    defaults: ClassVar[Mapping[str, Any]] = {"correction": 0, "places": None}
+    """``places=...``: the places of extremes are taken for these."""
     operation: str
     axes: tuple[int, ...]
     keep: bool = False

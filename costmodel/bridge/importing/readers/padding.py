@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -69,10 +69,19 @@ def pad(call: Call, ends: Ends, mode: str, value: Any = 0) -> None:
 
 
 def _in_front(ends: Sequence[tuple[Size, Size]]) -> Any:
-    """Return how much of the padding is in front: none, ``half``, or not known."""
-    if all(start.constant == 0 for start, _ in ends):
-        return 0
-    return "half" if all(a == (a + b) // 2 for a, b in ends) else ...
+    """Return how much of the padding is in front, in words; ``...`` if none fits."""
+    for word, is_so in IN_FRONT.items():
+        if all(is_so(start, end) for start, end in ends):
+            return word
+    return ...
+
+
+IN_FRONT: dict[Any, Callable[[Size, Size], bool]] = {
+    0: lambda a, _: a.constant == 0,
+    "all": lambda _, b: b.constant == 0,
+    "half": lambda a, b: a == (a + b) // 2,
+    "most": lambda a, b: b == (a + b) // 2,
+}
 
 
 def _along(call: Call, x: Traced, axis: int, ends: tuple[Size, Size]) -> op.Pad:

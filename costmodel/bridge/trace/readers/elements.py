@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from costmodel.bridge.importing.call import NoRule
-from costmodel.bridge.importing.graph import Traced
-from costmodel.bridge.importing.readers import pointwise, reductions
+from costmodel.bridge.importing.graph import PLACES, Traced
+from costmodel.bridge.importing.readers import pointwise, reductions, views
 from costmodel.bridge.importing.readers.pointwise import binary, by_number, tensors
 from costmodel.bridge.trace.call import Reader, TorchCall, is_number
 
@@ -22,9 +23,10 @@ def hardtanh(call: TorchCall) -> None:
 
 def clamp(call: TorchCall) -> None:
     """Read a clamp between numbers."""
-    if any(isinstance(call.get(name), torch.Tensor) for name in ("min", "max")):
+    limits = {name: call.get(name) for name in ("min", "max")}
+    if any(isinstance(limit, torch.Tensor) for limit in limits.values()):
         raise NoRule
-    pointwise.function("clamp")(call)
+    pointwise.function("clamp", **limits)(call)
 
 
 def dropout(call: TorchCall) -> None:
@@ -37,9 +39,21 @@ def dropout(call: TorchCall) -> None:
 
 
 def copy(call: TorchCall) -> None:
-    """Read a copy, unless the result is the tensor itself."""
-    if call.made is not call.graph.twin(call.get("input")):
+    """Read a copy, unless the result is the tensor itself.
+
+    One from numbers to truth values, to integers or back changes its values.
+    """
+    x = call.get("input")
+    if call.made is call.graph.twin(x):
+        return
+    before, after = x.dtype, call.made.dtype
+    if (before.is_floating_point, before == torch.bool) == (
+        after.is_floating_point, after == torch.bool
+    ):  # fmt: skip
         pointwise.same(call)
+    else:
+        to = str(after).removeprefix("torch.")
+        call.give(views.copied(call, call.x(), "same", dtype=to))
 
 
 def softmax(call: TorchCall) -> None:
@@ -150,7 +164,7 @@ def extreme(operation: str) -> Reader:
             raise NoRule
         made = reduced(call, operation, dim, keep=bool(call.get("keepdim", False)))
         # The places of the extremes come with them.
-        call.graph.know(call.made[1], made)
+        call.graph.know(call.made[1], replace(made, dtype=PLACES))
 
     return reader
 

@@ -150,7 +150,8 @@ class PadTo(Rearrangement):
 
     kind: ClassVar[str] = "pad_to"
     defaults: ClassVar[Mapping[str, Any]] = {"value": 0, "before": 0}
-    """``before`` is ``"half"`` where half of the padding, rounded down, is in front."""
+    """``before`` says how much of it is in front: 0, ``"half"`` of it rounded down,
+    ``"most"`` rounded up, or ``"all"``."""
     shape: Shape
     constants: str = ""
 

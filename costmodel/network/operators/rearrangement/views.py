@@ -188,7 +188,7 @@ class Copy(Rearrangement):
 
     They may be reordered along some axes: ``rolled`` has the last ones in front,
     ``flipped`` is in reverse. The constants are the axes, ``dims``, the batch being
-    axis 0, and how far they are rolled, ``shifts``.
+    axis 0, and how far they are rolled, ``shifts``; or another ``dtype``.
 
     **Source**: Liu et al. 2021, arXiv:2103.14030, section 3.2 (cyclic shift).
     """
@@ -207,7 +207,9 @@ class Copy(Rearrangement):
     @property
     def defaults(self) -> Mapping[str, Any]:  # type: ignore[override]
         """The axes, and how far they are rolled: unknown if they are not given."""
-        names = {"same": (), "rolled": ("shifts", "dims"), "flipped": ("dims",)}
+        names = {"rolled": ("shifts", "dims"), "flipped": ("dims",)}
+        if self.order == "same":
+            return {"dtype": None}
         return dict.fromkeys(names[self.order], ...)
 
     @property
