@@ -106,11 +106,12 @@ def _called(
         known = {value.meta["node"]: value for value in given}
         sizes = leaf_table.sizes(network, node, known)
         images = [known[source.name] for source in network.inputs]
+        fixed = leaf_table.constants(layer)
         if is_made:
             has_batch = node.name not in network.unbatched
-            leaves[node.name] = Made(sizes, has_batch=has_batch)
-            return graph.call_module(node.name, tuple(images))
-        fixed = leaf_table.constants(layer)
+            leaves[node.name] = Made(sizes, has_batch=has_batch, **fixed)
+            stored = arguments[-1:] if "dims" in fixed else ()
+            return graph.call_module(node.name, (*stored, *images))
         leaves[node.name] = Sized(function, sizes, **fixed)
         return graph.call_module(
             node.name, (*arguments, *(images if sizes.places else ()))

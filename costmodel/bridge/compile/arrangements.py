@@ -86,17 +86,40 @@ class Sized(nn.Module):
 
 
 class Made(nn.Module):
-    """A tensor made for each image: zeros here, since its numbers are not recorded."""
+    """A tensor of sizes computed from the network's input.
 
-    def __init__(self, sizes: Sizes, *, has_batch: bool) -> None:
-        """Keep the sizes of the axes but the batch, and whether each sample has one."""
+    One number fills it, or it is a stored tensor, perhaps with its axes in another
+    order, repeated. If nobody recorded which, zeros are in its place.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        *,
+        has_batch: bool,
+        fill: float = 0,
+        dims: tuple[int, ...] | None = None,
+    ) -> None:
+        """Keep the sizes of the axes but the batch, and how it is made."""
         super().__init__()
-        self.sizes, self.has_batch = sizes, has_batch
+        self.sizes, self.has_batch, self.fill, self.dims = sizes, has_batch, fill, dims
 
-    def forward(self, *images: torch.Tensor) -> torch.Tensor:
-        """Return zeros for a batch of images."""
+    def forward(self, *given: torch.Tensor) -> torch.Tensor:
+        """Return it for a batch of images, behind the stored tensor if there is one."""
+        images = given if self.dims is None else given[1:]
         batch = images[0].shape[0] if self.has_batch else 1
-        return images[0].new_zeros(batch, *self.sizes.of(images))
+        sizes = (batch, *self.sizes.of(images))
+        if self.dims is None:
+            return images[0].new_full(sizes, self.fill)
+        stored = given[0][0]
+        if self.dims:
+            stored = stored.reshape(
+                (*(1,) * (len(self.dims) - stored.dim()), *stored.shape)
+            )
+            stored = stored.permute(self.dims)
+        if stored.numel() == prod(sizes[1:]):
+            stored = stored.reshape(sizes[1:])
+        return stored.expand(sizes)
 
 
 def reshape(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:

@@ -124,7 +124,7 @@ def linear(layer: op.Linear, x: Shape) -> nn.Module:
 def batch_norm(layer: op.BatchNorm, x: Shape) -> nn.Module:
     """Return the normalization for as many axes as there are."""
     norm: nn.Module = spatial_ranks.BATCH_NORM[len(x.spatial)](
-        as_int(x.channels), affine=layer.affine
+        as_int(x.channels), affine=layer.affine, track_running_stats=layer.running
     )
     return norm
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
@@ -15,6 +16,7 @@ from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Inference, Node, make_node
+from costmodel.network.operator import write_constants
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
 
@@ -57,6 +59,8 @@ class Constant:
     sources: tuple[str, ...] = ()
     is_itself: bool = False
     """Whether it is the stored tensor itself, or a view of it."""
+    made: Mapping[str, Any] = field(default_factory=dict)
+    """How it is made, as the constants of :class:`Derived` say it, if that is known."""
 
 
 @dataclass(kw_only=True)
@@ -97,7 +101,12 @@ class Graph:
         return self.emit(op.Parameter(shape, learnable), (), name).name
 
     def emit_derived(
-        self, shape: Shape, made_of: tuple[str, ...], name: str, layout: Layout
+        self,
+        shape: Shape,
+        made_of: tuple[str, ...],
+        name: str,
+        layout: Layout,
+        made: Mapping[str, Any] | None = None,
     ) -> str:
         """Append a tensor computed from stored ones alone, and return its name.
 
@@ -105,7 +114,8 @@ class Graph:
         """
         if layout.has_batch:
             made_of = (next(iter(self.nodes)), *made_of)
-        return self.emit(op.Derived(shape), made_of, name).name
+        operator = op.Derived(shape, write_constants(made or {}))
+        return self.emit(operator, made_of, name).name
 
     def emit_unknown(
         self, kind: str, shape: Shape, inputs: tuple[str, ...], name: str

@@ -97,6 +97,16 @@ class TraceGraph(Graph):
             return self._known[id(value)][1]
         return None
 
+    def change(self, value: torch.Tensor) -> None:
+        """Forget how a tensor is made that code writes to, and what it is a view of."""
+        changed = {id(value), id(value._base)}  # noqa: SLF001 - PyTorch has no other
+        changed |= {id(x) for x, twin in self._twins.values() if id(twin) in changed}
+        for key in changed & self._known.keys():
+            known = self._known[key]
+            if isinstance(known[1], Constant):
+                one = replace(known[1], made={}, is_itself=False)
+                self._known[key] = known[0], one
+
     def know(self, value: torch.Tensor, what: Traced | Constant) -> None:
         """Record a tensor."""
         self._known[id(value)] = value, what
@@ -146,7 +156,13 @@ class TraceGraph(Graph):
         if constant.is_itself and constant.sources[0] not in self._owners:
             return self._store(constant.sources[0], shape)
         made_of = tuple(map(self.store, constant.sources))
-        return self.emit_derived(shape, made_of, self.name("derived"), layout)
+        name, made = self.name("derived"), dict(constant.made)
+        if constant.is_itself:
+            made = {"dims": ()}
+        stored = [self.nodes[one].operator for one in made_of]
+        if "dims" in made and [type(one) for one in stored] != [op.Parameter]:
+            made = {}  # the layer that it belongs to is no operand
+        return self.emit_derived(shape, made_of, name, layout, made)
 
     def store(self, path: str) -> str:
         """Return the node of a stored tensor, or of the layer that it belongs to."""

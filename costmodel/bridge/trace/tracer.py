@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt, whole
-from costmodel.bridge.trace.constant_sizes import sizes_of
+from costmodel.bridge.trace.constants import how_made, sizes_of
 from costmodel.bridge.trace.function_names import (
     FILLED,
     MADE_ANEW,
@@ -24,6 +24,7 @@ from costmodel.bridge.trace.function_names import (
     canonical,
     is_question,
     keeps_sizes,
+    writes_to_operand,
 )
 from costmodel.bridge.trace.trace_graph import TraceGraph
 from costmodel.errors import CostModelError
@@ -165,6 +166,8 @@ class Tracer(TraceGraph, TorchFunctionMode):
         known: list[Traced | Constant | None],
     ) -> Any:
         """Run a function that does not depend on the input, and record its sources."""
+        if writes_to_operand(func) and known and known[0] is not None:
+            self.change(args[0])
         sources = tuple(
             dict.fromkeys(
                 path
@@ -194,7 +197,8 @@ class Tracer(TraceGraph, TorchFunctionMode):
                     and numel[0].is_itself
                     and name in VIEWS
                 )
-                self.know(value, Constant(sizes, sources, is_itself=is_itself))
+                made = how_made(name, args, options, known)
+                self.know(value, Constant(sizes, sources, is_itself, made))
         return result
 
 
