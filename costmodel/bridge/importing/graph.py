@@ -59,7 +59,7 @@ class Constant:
     sources: tuple[str, ...] = ()
     is_itself: bool = False
     """Whether it is the stored tensor itself, or a view of it."""
-    made: Mapping[str, Any] = field(default_factory=dict)
+    made: Mapping[str, Any] = field(default_factory=dict, kw_only=True, hash=False)
     """How it is made, as the constants of :class:`Derived` say it, if that is known."""
 
 

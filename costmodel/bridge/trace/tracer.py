@@ -198,7 +198,7 @@ class Tracer(TraceGraph, TorchFunctionMode):
                     and name in VIEWS
                 )
                 made = how_made(name, args, options, known)
-                self.know(value, Constant(sizes, sources, is_itself, made))
+                self.know(value, Constant(sizes, sources, is_itself, made=made))
         return result
 
 
