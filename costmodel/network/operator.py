@@ -225,8 +225,9 @@ def read_constants(text: str) -> dict[str, Any]:
     {'eps': 0.001, 'dims': (2, 3), 'shifts': Ellipsis}
     """
     try:
-        call: Any = ast.parse(f"dict({text})", mode="eval").body
-        return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        # Behind two stars Python itself takes nothing but names with values.
+        call: Any = ast.parse(f"dict(**0, {text})", mode="eval").body
+        return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords[1:]}
     except (SyntaxError, ValueError, AttributeError):
         raise CostModelError(
             f"constants {text!r} are not written as name=value, name=value"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import nn
 
@@ -134,6 +136,11 @@ class Borrowing(nn.Module):
         for name, value in layer.named_buffers():
             if name not in borrowed:
                 self.register_buffer(name, value)
+
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - as PyTorch's
+        """Set the mode, of the layer too."""
+        self.layer[0].train(mode)
+        return super().train(mode)
 
     def forward(self, x: torch.Tensor, *given: torch.Tensor) -> torch.Tensor:
         """Run the layer with these weights, which may have other axes."""

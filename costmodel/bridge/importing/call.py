@@ -80,7 +80,7 @@ class Call(ABC):
 
     @abstractmethod
     def store(
-        self, name: str, weights: Mapping[str, Any], others: Sequence[Any]
+        self, name: str, weights: Mapping[str, Any], others: Mapping[str, Any]
     ) -> dict[str, str]:
         """Register a node as the owner of weights; return what it shares, with whom.
 
@@ -237,11 +237,14 @@ class Call(ABC):
     ) -> Traced:
         """Append a layer; it stores no weights that another node stores already."""
         graph, name = self.graph, self.name(operator.kind)
-        given, others = (
-            [w for w in ws if w is not None] for ws in (weights, statistics)
-        )
-        names = operator.weights(graph.nodes[x.node].output)
-        tensors = dict(zip(names, given, strict=False))
+        needed = operator.weights(graph.nodes[x.node].output)
+        tensors, others = (
+            dict(zip(
+                [n for n, weight in needed.items() if weight.learnable is learn],
+                [value for value in values if value is not None], strict=False,
+            ))
+            for learn, values in ((True, weights), (False, statistics))
+        )  # fmt: skip
         shared = self.store(name, tensors, others)
         odd = [n for n, w in tensors.items() if not self.is_stored(w)]
         if unknown := {n: ... for n in odd if f"{name}.{n}" not in shared}:
@@ -325,8 +328,7 @@ def _whole(
     if one is None or one.operator.kind != operator.kind or one.name in pairs.values():
         return shared
     needed = operator.weights(nodes[nodes[name].inputs[0]].output)
-    learned = {n for n, weight in needed.items() if weight.learnable}
-    return {name: one.name} if learned == pairs.keys() else shared
+    return {name: one.name} if needed.keys() == pairs.keys() else shared
 
 
 def _constant(value: Any) -> Any:

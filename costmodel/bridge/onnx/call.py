@@ -169,13 +169,17 @@ class NodeCall(Call):
         self.graph.tensors[self.node.output[place]] = made
 
     def store(
-        self, name: str, weights: Mapping[str, Any], others: Sequence[Any]
+        self, name: str, weights: Mapping[str, Any], others: Mapping[str, Any]
     ) -> dict[str, str]:
         """Register a node as the owner of weights; return an earlier owner."""
-        tensors = (*weights.values(), *others)
+        tensors = (*weights.values(), *others.values())
         found = (one for weight in tensors for one in weight.sources)
         owner = self.graph.owner(tuple(dict.fromkeys(found)), name)
         return {} if owner == name else {name: owner}
+
+    def is_stored(self, weight: Constant) -> bool:
+        """Say whether a weight is a stored tensor, and not computed from some."""
+        return weight.is_itself or not weight.sources
 
     # Numbers of windows and normalizations.
 

@@ -122,7 +122,7 @@ class TorchCall(Call):
     # The owners of its weights.
 
     def store(
-        self, name: str, weights: Mapping[str, Any], others: Sequence[Any]
+        self, name: str, weights: Mapping[str, Any], others: Mapping[str, Any]
     ) -> dict[str, str]:
         """Register a node as the owner of weights; return what it shares, with whom.
 
@@ -132,11 +132,18 @@ class TorchCall(Call):
         """
         graph = self.graph
         lent = {n: self._lender(value, name, n) for n, value in weights.items()}
-        for path in self.sources(*others):
-            graph.own(path, name)
-            counter = path.rpartition(".")[0] + ".num_batches_tracked"
-            if counter.lstrip(".") in graph.by_path:
-                graph.used.add(counter.lstrip("."))
+        for tensor, value in others.items():
+            for path in self.sources(value):
+                lent[tensor] = graph.lender(path) or ""
+                if not lent[tensor]:
+                    graph.own(path, name, tensor)
+                counter = path.rpartition(".")[0] + ".num_batches_tracked"
+                if (counter := counter.lstrip(".")) in graph.by_path:
+                    graph.used.add(counter)
+        if mean := lent.get("running_mean"):
+            # Batches are counted beside the statistics.
+            counter = f"{mean.removesuffix('.running_mean')}.num_batches_tracked"
+            lent["num_batches_tracked"] = counter
         return {f"{name}.{n}": owner for n, owner in lent.items() if owner}
 
     def sources(self, *values: torch.Tensor) -> tuple[str, ...]:

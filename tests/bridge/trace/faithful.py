@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -36,7 +37,9 @@ def is_faithful(
     """
     torch.manual_seed(0)
     module = copy.deepcopy(module).float().eval()
-    net = trace(module, sample)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of parameters that are never used
+        net = trace(module, sample)
     compiled, is_loaded = None, False
     compares = all(node.operator.is_determined for node in net.nodes)
     for height, width in sizes:

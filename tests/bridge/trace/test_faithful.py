@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.operator import read_constants
+from costmodel.network.serialization.json import digest
 from costmodel.network.shape import Shape
 from tests.bridge.trace import modules
 from tests.bridge.trace.executed import executed
@@ -121,7 +123,6 @@ FUNCTIONS: dict[str, Run] = {
     "a number in a tensor": lambda _, x: x * torch.tensor(0.5),
     "a mask": lambda _, x: (x > 0).to(x.dtype).mean((2, 3)),
     "whole numbers": lambda _, x: (x * 3).to(torch.int32).to(x.dtype),
-    "written to": changed,
 }  # fmt: skip
 """What is determined, and a sibling of something that once was not."""
 
@@ -148,7 +149,9 @@ WEIGHTS: dict[str, nn.Module] = {
     "tied norms": tied(
         nn.BatchNorm2d(3, eps=0.1), nn.BatchNorm2d(3), "weight", "bias"
     ),
-    "used again": Code(lambda m, x: m.c(x) + m.c.bias[:, None, None], c=conv(3, 3)),
+    "norms called again": Code(
+        lambda m, x: m.n(torch.tanh(m.n(x))), n=nn.BatchNorm2d(3, eps=0.1)
+    ),
     "turned": Code(lambda m, x: x * m.p.permute(2, 0, 1), p=parameter(1, 1, 3)),
     "transposed": Code(lambda m, x: x.mean((2, 3))[..., None] * m.p.t(),
                        p=parameter(3, 3)),
@@ -206,6 +209,7 @@ UNDETERMINED: dict[str, tuple[Run, str]] = {
     "a size": (lambda _, x: x * x.shape[2], "multiply"),
     "of a size": (lambda _, x: x * (x.shape[2] ** -0.5), "multiply"),
     "halfway": (lambda _, x: torch.roll(x, x.shape[2] // 2, 2), "copy"),
+    "written to": (changed, "derived"),
     "places": (lambda _, x: x.max(1), "reduce"),
 }
 
@@ -214,7 +218,7 @@ UNDETERMINED: dict[str, tuple[Run, str]] = {
 def test_what_is_not_recorded_is_named_and_has_the_shapes(name: str) -> None:
     code, said = UNDETERMINED[name]
     assert not is_faithful(Code(code))
-    assert undetermined(trace(Code(code))) == [said]
+    assert {*undetermined(trace(Code(code)))} == {said}
 
 
 def test_a_weight_that_is_computed_is_not_determined() -> None:
@@ -240,8 +244,9 @@ def test_constants_and_outputs_are_written_and_read(name: str) -> None:
 
 def test_a_file_without_constants_is_read_and_says_that_they_are_not_known() -> None:
     net = trace(Code(FUNCTIONS["rolled"]))
-    text = net.to_json().replace(', "constants": "shifts=(2,), dims=(3,)"', "")
-    old = cm.Network.from_json(text)
+    document = json.loads(net.to_json())
+    del document["nodes"][1]["operator"]["constants"]
+    old = cm.Network.from_json(json.dumps(document))
     assert (old["copy"].operator, undetermined(old)) == (op.Copy("rolled"), ["copy"])
     assert cm.compile(old)(torch.zeros(2, 3, 8, 8)).shape == (2, 3, 8, 8)
 
@@ -249,9 +254,8 @@ def test_a_file_without_constants_is_read_and_says_that_they_are_not_known() -> 
 def test_constants_change_no_cost_and_no_digest() -> None:
     plain, other = (trace(nn.Sequential(nn.BatchNorm2d(3, eps=e))) for e in (1e-5, 0.1))
     assert plain != other
-    assert cm.cost(plain).totals == cm.cost(other).totals
-    from costmodel.network.serialization.json import digest
-
+    assert cm.cost(plain).macs == cm.cost(other).macs
+    assert cm.cost(plain).tally == cm.cost(other).tally
     assert digest(plain) == digest(other)
 
 
@@ -295,7 +299,7 @@ def test_tensors_are_shared_with_earlier_ones_that_exist(
 
 FUNCTIONAL: dict[str, nn.Module] = {
     "joined bias": Code(
-        lambda m, x: F.linear(tokens(x), m.w, torch.cat((m.q, torch.zeros(2), m.v))),
+        lambda m, x: F.linear(tokens(x), m.w, torch.cat((m.q, 0 * m.v, m.v))),
         w=parameter(6, 3), q=parameter(2), v=parameter(2),
     ),
     "joined bias of a convolution": Code(
@@ -401,7 +405,7 @@ def pieces(draw: st.DrawFn) -> nn.Module:
             [x[:, small:], x.new_full((len(x), small, *x.shape[2:]), number)], 1)),
         lambda: nn.AvgPool2d(3, 1, 1, count_include_pad=bias),
         lambda: nn.AvgPool2d(3, small, 1, ceil_mode=bias),
-        lambda: module_of(lambda m, x: m.two(torch.tanh(m.one(x))), one=first, two=first),
+        lambda: module_of(lambda m, x: m.one(torch.tanh(m.one(x))), one=first),
         lambda: module_of(lambda m, x: F.conv2d(m.one(x), m.one.weight, padding=1),
                           one=first),
         lambda: module_of(lambda m, x: F.conv2d(x, m.w, torch.cat([m.a, m.b])),
