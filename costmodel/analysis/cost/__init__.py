@@ -132,7 +132,8 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
         if counted is None:
             counted = known[key] = _counted(node, shapes, stored, bytes_per_element)
         if node.name in network.sharing:
-            counted = replace(counted, **_stored(network.weights_of(node)))
+            learned, fixed = _stored(network.weights_of(node))
+            counted = replace(counted, parameters=learned, buffers=fixed)
         rows.append(Row(node, counted, network.batch))
     return Cost(rows, network.batch)
 
@@ -152,9 +153,11 @@ def _counted(
     read_weights = sum(w.numel for w in weights.values() if w.shape) if inputs else 0
     tally = Tally() if operator.is_unknown else operator.tally(made, *read)
     moves = bool(inputs) and not operator.view
+    learned, fixed = _stored(weights)
     return OperatorCost(
         tally=tally,
-        **_stored(weights),
+        parameters=learned,
+        buffers=fixed,
         activations=made.numel if operator.is_layer else 0,
         connections=operator.connections(tally),
         weight_bytes=width * (read_weights + _elements(shared, moves=moves)),
@@ -165,12 +168,11 @@ def _counted(
     )
 
 
-def _stored(weights: Weights) -> dict[str, Dim]:
+def _stored(weights: Weights) -> tuple[Dim, Dim]:
     """Return how many numbers are learned, and how many are only stored."""
-    return {
-        "parameters": sum(w.numel for w in weights.values() if w.learnable),
-        "buffers": sum(w.numel for w in weights.values() if not w.learnable),
-    }
+    numbers = [(w.numel, w.learnable) for w in weights.values()]
+    learned = sum(n for n, is_learned in numbers if is_learned)
+    return learned, sum(n for n, is_learned in numbers if not is_learned)
 
 
 def _elements(shapes: Iterable[Shape], *, moves: bool) -> Count:

@@ -100,14 +100,14 @@ def _called(
     A leaf that takes sizes computes symbolic ones from the network's input.
     """
     layer = node.operator
-    is_made = isinstance(layer, op.Derived)
-    if is_made or (function := leaf_table.sized(layer)) is not None:
+    function = leaf_table.sized(layer)
+    if function is not None or isinstance(layer, op.Derived):
         given = graph.find_nodes(op="placeholder")
         known = {value.meta["node"]: value for value in given}
         sizes = leaf_table.sizes(network, node, known)
         images = [known[source.name] for source in network.inputs]
         fixed = leaf_table.constants(layer)
-        if is_made:
+        if function is None:
             has_batch = node.name not in network.unbatched
             leaves[node.name] = Made(sizes, has_batch=has_batch, **fixed)
             stored = arguments[-1:] if "dims" in fixed else ()

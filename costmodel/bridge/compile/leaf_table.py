@@ -202,7 +202,7 @@ def joined(layer: op.Operator, values: tuple[Any, ...]) -> tuple[Any, ...] | Non
 ALIGNING = {op.MatMul, op.Einsum}
 """Operators that align axes, so that a stored operand may have no batch axis."""
 
-REPEATING = {op.Concat: math.inf, op.Attention: 3}
+REPEATING: dict[type[op.Operator], float] = {op.Concat: math.inf, op.Attention: 3}
 """The number of operands that need the same batch; stored ones are expanded to it."""
 
 LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {

@@ -140,7 +140,8 @@ class Borrowing(nn.Module):
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - as PyTorch's
         """Set the mode, of the layer too."""
         self.layer[0].train(mode)
-        return super().train(mode)
+        super().train(mode)
+        return self
 
     def forward(self, x: torch.Tensor, *given: torch.Tensor) -> torch.Tensor:
         """Run the layer with these weights, which may have other axes."""
