@@ -32,7 +32,6 @@ from costmodel.analysis.cost import METRICS, Totals
 from costmodel.cli import main
 from costmodel.network import build
 from costmodel.network import operators as op
-from costmodel.network.registry import architectures
 from costmodel.network.shape import Shape
 from costmodel.testing import networks
 
@@ -50,17 +49,6 @@ def check(formula: sympy.Expr) -> None:
     text = str(formula)
     assert sympy.sympify(text, locals=names | FUNCTIONS) == formula
     assert parse(text) == formula
-
-
-@pytest.mark.parametrize("name", [*architectures()])
-def test_every_formula_of_every_architecture_is_read_back(name: str) -> None:
-    options = {
-        key: option.symbol
-        for key, option in architectures()[name].options.items()
-        if option.can_be_symbol and not isinstance(option.default, tuple)
-    }
-    for formula in every_formula(cm.cost(cm.load(name, **options))):
-        check(formula)
 
 
 @given(networks())

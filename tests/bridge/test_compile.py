@@ -7,7 +7,6 @@ import torch
 from torch import fx, nn
 
 import costmodel as cm
-from costmodel.bridge import oracles
 from costmodel.bridge.compile.leaf_table import FUNCTIONS, LEAVES, SIZED
 from costmodel.network import operators as op
 from costmodel.network.build import (
@@ -20,7 +19,6 @@ from costmodel.network.build import (
     relu,
     scope,
 )
-from costmodel.network.graph import parameters_by_name
 from costmodel.network.shape import Shape
 
 
@@ -54,33 +52,6 @@ def test_every_operator_has_a_module_or_a_function() -> None:
     compiled = in_graph | set(LEAVES) | set(map(type, FUNCTIONS)) | set(SIZED)
     not_known = {op.Opaque, op.Derived}
     assert set(op.OPERATORS.values()) == compiled | not_known
-
-
-def executed_at(net: cm.Network, batch: int) -> dict[str, tuple[object, ...]]:
-    """Return the shapes of a batch; what is made of stored tensors serves all of it."""
-    return {
-        node.name: (1 if node.name in net.unbatched else batch, *node.output.sizes)
-        for node in net.nodes
-    }
-
-
-@pytest.mark.parametrize("name", cm.architectures())
-def test_every_architecture_runs_at_its_resolution(name: str) -> None:
-    architecture = cm.architectures()[name]
-    side = architecture.resolution
-    net = cm.load(name, resolution=side, batch=2)
-    module = cm.compile(net, device="meta")
-    shapes = oracles.executed_shapes(
-        module, (2, architecture.input_channels, side, side)
-    )
-    assert shapes == executed_at(net, 2)
-
-
-@pytest.mark.parametrize("name", cm.architectures())
-def test_state_dict_is_the_networks_weights_by_name(name: str) -> None:
-    net = cm.load(name, resolution=cm.architectures()[name].resolution)
-    module = cm.compile(net, device="meta")
-    assert oracles.stored_shapes(module) == parameters_by_name(net)
 
 
 @pytest.mark.parametrize("name", ["lenet5", "alexnet", "resnet20_cifar"])

@@ -1,6 +1,8 @@
-"""The explorer's formulas of a network of each family, at the network's own setting."""
+"""The explorer of a network of each family, at the network's own setting."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -8,9 +10,26 @@ import costmodel as cm
 from costmodel.algebra.code.numpy_code import lambdify
 from costmodel.algebra.symbols import H, N, W
 from costmodel.cli.report_subjects import registered_subject
+from costmodel.network.registry import architectures
 from costmodel.reports.pages import explorer
 from costmodel.runtime.profile import profiles
-from tests.reports.test_explorer import FIRST
+
+
+FIRST = {a.family: name for name, a in reversed(architectures().items())}
+"""A network of each family."""
+
+
+@pytest.mark.parametrize("name", FIRST.values())
+def test_sliders_stand_where_the_network_does(name: str) -> None:
+    subject = registered_subject(name, "none")
+    for option in explorer.options(subject):
+        assert option.value in option.steps
+        assert list(option.steps) == sorted(set(option.steps))
+        assert 1 < len(option.steps) <= 2 * explorer.MOST_STEPS
+    text = explorer.script(subject)
+    head = text.partition("costmodel.add(Object.assign(")[2].partition(", {\n")[0]
+    assert json.loads(head)["name"] == name
+    assert "<" not in head
 
 
 @pytest.mark.parametrize("name", FIRST.values())

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
-import pytest
 import sympy
 
 from costmodel.algebra.symbols import N
 from costmodel.cli.report_subjects import registered_subject
-from costmodel.network.registry import architectures
 from costmodel.reports import Subject
 from costmodel.reports.pages import explorer
 from tests.network.test_constraints import EVEN, constrained
-
-
-FIRST = {a.family: name for name, a in reversed(architectures().items())}
-"""A network of each family."""
-
-
-@pytest.mark.parametrize("name", FIRST.values())
-def test_sliders_stand_where_the_network_does(name: str) -> None:
-    subject = registered_subject(name, "none")
-    for option in explorer.options(subject):
-        assert option.value in option.steps
-        assert list(option.steps) == sorted(set(option.steps))
-        assert 1 < len(option.steps) <= 2 * explorer.MOST_STEPS
-    text = explorer.script(subject)
-    head = text.partition("costmodel.add(Object.assign(")[2].partition(", {\n")[0]
-    assert json.loads(head)["name"] == name
-    assert "<" not in head
 
 
 def halved(*, high: int, wide: int) -> Subject:

@@ -144,6 +144,8 @@ def _sizes(
     for axis, (length, there) in enumerate(zip(lengths, like, strict=False)):
         if sizes[axis].constant is None or there.constant is not None:
             continue
+        if there == tracer.batch:
+            continue  # none has more or fewer samples
         number = tracer.number(there)
         found = [there // 2 + 1, (there - 1) * 2, there * (length // number)]
         if abs(length - number) <= ENDS:

@@ -74,7 +74,7 @@ def overloads(func: Callable[..., Any]) -> tuple[tuple[Parameter, ...], ...]:
     own = getattr(func, "__name__", name)
     for one in (name if own.startswith("__") else own, name):
         if packet := getattr(torch.ops.aten, one, None):
-            kernels = map(packet.__getattr__, packet.overloads())
+            kernels = (getattr(packet, overload) for overload in packet.overloads())
             schemas = (getattr(kernel, "_schema", None) for kernel in kernels)
             return tuple(_of_schema(s) for s in schemas if not _is_other(s))
     return ((Parameter("input"), Parameter("other", default=None)),)
