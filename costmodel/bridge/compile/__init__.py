@@ -186,8 +186,8 @@ def _leaf(network: Network, node: Node, device: str) -> nn.Module:
     try:
         with torch.device(device):
             leaf = leaf_table.LEAVES[type(layer)](layer, *network.shapes_into(node))
-        leaf = leaf_table.with_constants(layer, leaf)
-        return leaf_table.written(layer, node.form, leaf)
+        leaf = leaf_table.written(layer, node.form, leaf)
+        return leaf_table.with_constants(layer, leaf)
     except (RuntimeError, ValueError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise at(layer.kind, node.name, f"PyTorch refuses it: {reason}") from None

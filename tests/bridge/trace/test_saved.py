@@ -13,7 +13,7 @@ from torch import nn
 
 import costmodel as cm
 from costmodel.algebra.symbols import H, W
-from costmodel.analysis.memory.autograd_saved import needs_gradient
+from costmodel.analysis.memory.gradient_flow import gradient_flow
 from costmodel.bridge.oracles.memory_trackers import stored_storages
 from costmodel.bridge.trace import trace
 from tests.bridge.trace.modules import Code
@@ -167,4 +167,4 @@ def test_a_layer_saves_what_is_executed(name: str, operand: str, channels: int) 
 
 def test_comparisons_hand_no_gradient_on() -> None:
     net = trace(Code(lambda m, x: m.first(x) > 0, first=nn.Conv2d(3, 4, 1)))
-    assert needs_gradient(net) == {"input": False, "first": True, "greater": False}
+    assert gradient_flow(net).needs == {"input": False, "first": True, "greater": False}
