@@ -75,6 +75,10 @@ _OTHER = "what is seen was told of a vector, which has no positions, or of one a
 _JOINED = "height that lies in the channels was an axis still when they were joined"
 _PADS = "channels that the pad of an axis adds were not widened, unlike pad_channels"
 _ALL_OF_IT = "all of a tensor, as a part or expanded, had a gradient of its own"
+_COPIED = "what products and norms copy of strided or stored operands was not saved"
+_HIDDEN = "height that was merged with the channels was an axis of positions still"
+_VECTOR = "any part of a vector was said to see the whole image; now it is refused"
+_RUNNING = "each position of a running sum was said to see all positions"
 _ALONG = "operators that leave the image's positions alone were refused"
 _ONE_IMAGE = "a network of a row was said to take no image"
 
@@ -148,6 +152,13 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
     # Memory of a training step.
     Known(_ALL_OF_IT, "^memory in (training|place): (value|length)$", "^tensors "),
     Known(_ALL_OF_IT, "^bound.*: value$", "^tensors .*/peaks/1/"),
+    Known(_ALL_OF_IT, "^memory in (training|place): (value|length)$",
+          "^drawn_072/.*(timeline|tensors)"),
+    Known(_ALL_OF_IT, "^bound.*: value$", "^drawn_072/.*/peaks/1/0$",
+          "^repeat1 $", "^rms_norm1 $"),
+    Known(_COPIED, "^memory in (training|place): (value|length)$",
+          "^drawn_(024|077)/.*(activation_bytes|saved_bytes|timeline|tensors)"),
+    Known(_COPIED, "^bound.*: value$", "^drawn_(024|077)/.*/peaks/1/"),
     Known(_UNREACHED, "^training: value$", "^drawn_.*/rows/", now=r"^0 \["),
     Known(_UNREACHED, "^training: value$", "^drawn_086/"),
     Known(_UNREACHED, "^memory.*: value$", "^drawn_086/.*(gradient_bytes|optimizers)"),
@@ -159,6 +170,15 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
           "|channels that see different things", ANSWERED),
     Known(_JOINED, f"{_FIELD}(refused now|fault)$",
           now="concat at .* see different things at different positions"),
+    Known(_HIDDEN, "^fields.*: refused now$",
+          "^drawn_069/.*rows/(permute|scalar).*/(stride|offset)$",
+          r"^\[[01], [01]\]$", r'sees the whole input, through \\?"(permute|scalar)'),
+    Known(_HIDDEN, "^fields.*: value$", "^drawn_069/.*/unbounded$", "^None",
+          "^(permute|scalar)"),
+    Known(_VECTOR, "^fields.*: refused now$", "^drawn_040/.*rows/", "oo",
+          "flattened into a vector, of which parts are not followed"),
+    Known(_RUNNING, f"{_FIELD}refused now$", "^drawn_05[89]/", "^{'name'",
+          "cumulate at .* each position sees all those before it"),
     Known(_ALONG, f"{_FIELD}text of refusal$", "",
           "which positions (it looks at is not followed|repeat)"
           "|channels that see different things"),

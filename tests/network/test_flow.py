@@ -258,4 +258,4 @@ def test_operators_from_elsewhere_are_followed_by_their_bases() -> None:
     layouts = Layouts(net)
     copied = [layouts.place(node) for node in net.nodes]
     assert not any(copied)
-    assert layouts.strides["swished"] == (5, 1, 25)
+    assert layouts.strides["swished"] == (200, 5, 1, 25)

@@ -182,6 +182,8 @@ class Operand(Tensor):
             case Same():
                 is_joined = isinstance(self.flow.axes[number - 1], Joined)
                 is_lost = is_joined and digit.axis in self.hidden
+                if digit.size is None and len(parts_of(self.flow.axes[number - 1])) < 2:
+                    here = Digit(number)  # an axis still, though it be of one position
                 return _Fate(None if is_lost else (here,), is_blurred=is_lost)
             case _:
                 pass
