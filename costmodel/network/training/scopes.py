@@ -58,7 +58,7 @@ def _used(network: Network) -> dict[str, dict[str, None]]:
 
 
 def _stored(network: Network, node: Node, key: str) -> str:
-    """Return the name of the tensor that a weight is, as the node that stores it has it."""
+    """Return the name of a weight as the node has it that stores it."""
     name = f"{node.name}.{key}"
     lent = network.shared.get(node.name, network.shared.get(name, name))
     if lent not in network.by_name:

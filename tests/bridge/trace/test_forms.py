@@ -72,7 +72,7 @@ CALLS: dict[str, tuple[Callable[[Any, torch.Tensor], Any], str, str]] = {
     "x * 2": (lambda _, x: 2 * x, "multiply", "method"),
     "x.mul": (lambda _, x: x.mul(2), "multiply", "function"),
     "torch.addcmul": (lambda _, x: torch.addcmul(x, x, x), "add", "method"),
-    "F.glu": (lambda _, x: F.glu(x, 1), "multiply", "method"),
+    "F.glu": (lambda _, x: F.glu(x, 1), "gated", "method"),
     "x @ y": (lambda _, x: x @ x, "matmul", "method"),
     "x.matmul": (lambda _, x: x.matmul(x), "matmul", "function"),
     "torch.matmul": (lambda _, x: torch.matmul(x, x), "matmul", "function"),
