@@ -47,8 +47,8 @@ class Pointwise(Elementwise):
 
     def __post_init__(self) -> None:
         """Check that the function has a row."""
-        function_of(self.function)
         super(Pointwise, self).__post_init__()
+        function_of(self.function)
 
     @property
     def row(self) -> Function:
