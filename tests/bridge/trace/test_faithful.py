@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -328,13 +329,21 @@ FUNCTIONAL: dict[str, nn.Module] = {
 }  # fmt: skip
 
 
+def without_memory(module: nn.Module) -> nn.Module:
+    """Return a copy on the device meta; ``to`` would part what layers share."""
+    twins: dict[int, Any] = {
+        id(p): nn.Parameter(p.detach().to("meta")) for p in module.parameters()
+    }
+    return deepcopy(module, twins | {id(b): b.to("meta") for b in module.buffers()})
+
+
 def holds_its_weights(module: nn.Module, sample: Any = (3, H, W)) -> None:
     """Hold a trace's parameters against those of the module that kernels are given."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         net = trace(module, sample)
     size = (2, *(int(side) if isinstance(side, int) else 32 for side in sample))
-    counts = executed(module.to("meta"), size)
+    counts = executed(without_memory(module), size)
     assert cm.cost(net).parameters == counts.parameters
     text = " ".join(str(one.message) for one in said if one.category is UserWarning)
     assert bool(counts.unused) == bool(said)
