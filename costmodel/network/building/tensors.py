@@ -83,6 +83,7 @@ def attention(
     value: Value,
     mask: Value | None = None,
     *,
+    constants: str = "",
     name: str | None = None,
 ) -> Value:
     """Weight ``value`` by the softmax of scaled products of ``query`` and ``key``.
@@ -95,7 +96,7 @@ def attention(
     3×49×64
     """
     operands = [query, key, value] + ([] if mask is None else [mask])
-    return apply(op.Attention, operands, name)
+    return apply(op.Attention, operands, name, constants)
 
 
 __all__ = ["attention", "last_linear", "parameter", "reshape", "scale"]
