@@ -144,10 +144,7 @@ def layer(x: Value, operator: op.Operator) -> Value:
     """Append a drawn operator by its verb."""
     kind = type(operator).kind
     verb: Callable[..., Value] = getattr(build, build.RENAMED.get(kind, kind))
-    fields = operator.attributes
-    # Verbs written by hand take no constants, which nothing counted depends on.
-    constants = fields.pop("constants", "")
-    return verb(x, **fields, **({"constants": constants} if constants else {}))
+    return verb(x, **operator.attributes)
 
 
 def _positions(extent: Extent) -> int:
