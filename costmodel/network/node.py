@@ -125,6 +125,9 @@ def check_shared(
         raise CostModelError(f'network "{network}": shared {shared!r} is no mapping')
     order = {name: place for place, name in enumerate(nodes)}
     for name, owner in shared.items():
+        if not (isinstance(name, str) and isinstance(owner, str)):
+            wrong = f"{name!r}: {owner!r} are not names"
+            raise CostModelError(f'network "{network}": shared {wrong}')
         user, lender = node_of(name, nodes), node_of(owner, nodes)
         known = user in nodes and lender in nodes and not {owner, lender} & {*shared}
         if not known or order[lender] >= order[user]:
