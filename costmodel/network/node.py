@@ -125,7 +125,7 @@ def check_shared(
         raise CostModelError(f'network "{network}": shared {shared!r} is no mapping')
     order = {name: place for place, name in enumerate(nodes)}
     for name, owner in shared.items():
-        if not (isinstance(name, str) and isinstance(owner, str)):
+        if {type(name), type(owner)} != {str}:
             wrong = f"{name!r}: {owner!r} are not names"
             raise CostModelError(f'network "{network}": shared {wrong}')
         user, lender = node_of(name, nodes), node_of(owner, nodes)
