@@ -149,6 +149,9 @@ def check_shared(
     order = {name: place for place, name in enumerate(nodes)}
     results = unbatched(nodes.values()) if shared else frozenset()
     for name, owner in shared.items():
+        if {type(name), type(owner)} != {str}:
+            wrong = f"{name!r}: {owner!r} are not names"
+            raise CostModelError(f'network "{network}": shared {wrong}')
         user, lender = node_of(name, nodes), node_of(owner, nodes)
         known = user in nodes and lender in nodes and not {owner, lender} & {*shared}
         if not known or order[lender] >= order[user]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from collections.abc import Callable
@@ -344,6 +345,9 @@ def holds_its_weights(module: nn.Module, sample: Any = (3, H, W)) -> None:
         net = trace(module, sample)
     size = (2, *(int(side) if isinstance(side, int) else 32 for side in sample))
     counts = executed(without_memory(module), size)
+    assert cm.cost(net).parameters == counts.parameters
+||||||| 4bc00fc
+    counts = executed(module.to("meta"), size)
     assert cm.cost(net).parameters == counts.parameters
     text = " ".join(str(one.message) for one in said if one.category is UserWarning)
     assert bool(counts.unused) == bool(said)
