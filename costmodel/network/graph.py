@@ -23,6 +23,8 @@ from costmodel.network.node import (
     check_no_gradient,
     check_shared,
     make_node,
+    node_of,
+    unbatched,
 )
 from costmodel.network.operator import Operator, Weights
 from costmodel.network.requirement import Requirement, settled
@@ -48,7 +50,11 @@ class Network:
     batch: Dim = field(default=N)
     constraints: tuple[Requirement, ...] = ()
     shared: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Nodes that use the weights of an earlier one, and store none of their own."""
+    """Nodes that use the weights of an earlier one, and store none of their own.
+
+    A single tensor, ``conv.weight``, may be that of an earlier layer, or the result of
+    a node that is made of stored tensors alone.
+    """
     no_gradient: frozenset[str] = frozenset()
     """What gets no gradient in training: results, by their nodes, and stored tensors.
 
@@ -218,17 +224,21 @@ class Network:
         """Return the tensors that a node stores; none where it shares another's."""
         if node.name in self.shared:
             return {}
-        return node.operator.weights(*self.shapes_into(node))
+        weights = node.operator.weights(*self.shapes_into(node))
+        if node.name not in self.sharing:
+            return weights
+        names = {name: f"{node.name}.{name}" for name in weights}
+        return {n: w for n, w in weights.items() if names[n] not in self.shared}
+
+    @cached_property
+    def sharing(self) -> frozenset[str]:
+        """Nodes that use weights of an earlier one, all of them or some."""
+        return frozenset(node_of(name, self.by_name) for name in self.shared)
 
     @cached_property
     def unbatched(self) -> frozenset[str]:
         """Nodes made of stored tensors alone: one result serves every sample."""
-        found: set[str] = set()
-        for node in self.nodes:
-            is_made = node.operator.is_unbatched or node.inputs
-            if is_made and found.issuperset(node.inputs):
-                found.add(node.name)
-        return frozenset(found)
+        return unbatched(self.nodes)
 
     @property
     def inputs(self) -> tuple[Node, ...]:

@@ -116,37 +116,70 @@ def check_names(nodes: Mapping[str, Node]) -> None:
             raise CostModelError(f'node "{name}": a scope has the same name')
 
 
+def unbatched(nodes: Iterable[Node]) -> frozenset[str]:
+    """Return the nodes made of stored tensors alone: one result serves every sample."""
+    found: set[str] = set()
+    for node in nodes:
+        is_made = node.operator.is_unbatched or node.inputs
+        if is_made and found.issuperset(node.inputs):
+            found.add(node.name)
+    return frozenset(found)
+
+
+def node_of(name: str, nodes: Mapping[str, Node]) -> str:
+    """Return the node of a name that is a node's, or a tensor's of one.
+
+    A tensor's is ``conv.weight``; a node of that name would be in the scope ``conv``,
+    and no scope has the name of a node.
+    """
+    return name if name in nodes else name.rpartition(".")[0]
+
+
 def check_shared(
     shared: Mapping[str, str], nodes: Mapping[str, Node], network: str
 ) -> dict[str, str]:
-    """Refuse weights that are shared with no earlier node that has such weights.
+    """Refuse weights that are shared with no earlier node that can have them.
 
-    That is one of the same kind, a stored or computed tensor, or a node of another kind
-    with a tensor as large, as where a transposed convolution undoes a convolution.
+    A node's are those of one of the same kind, or of another kind with a tensor as
+    large, as where a transposed convolution undoes a convolution, or the result of a
+    node made of stored tensors. A single tensor's is one as large, or such a result.
     """
     if not isinstance(shared, Mapping):
         raise CostModelError(f'network "{network}": shared {shared!r} is no mapping')
     order = {name: place for place, name in enumerate(nodes)}
+    results = unbatched(nodes.values()) if shared else frozenset()
     for name, owner in shared.items():
-        known = name in nodes and owner in nodes and owner not in shared
-        if not known or order[owner] >= order[name]:
+        if {type(name), type(owner)} != {str}:
+            wrong = f"{name!r}: {owner!r} are not names"
+            raise CostModelError(f'network "{network}": shared {wrong}')
+        user, lender = node_of(name, nodes), node_of(owner, nodes)
+        known = user in nodes and lender in nodes and not {owner, lender} & {*shared}
+        if not known or order[lender] >= order[user]:
             raise CostModelError(
                 f'network "{network}": node "{name}" cannot share the weights of '
                 f'"{owner}": no earlier node that stores weights'
             )
-        one, other = nodes[name].operator, nodes[owner].operator
-        if other.kind in {one.kind, "parameter", "derived"}:
+        for tensor, node in ((name, nodes[user]), (owner, nodes[lender])):
+            weights = weights_at(node, nodes)
+            if tensor != node.name and tensor.rpartition(".")[2] not in weights:
+                raise at(node.operator.kind, node.name, f'stores no "{tensor}"')
+        one, other = nodes[user].operator, nodes[lender].operator
+        if owner == lender and (other.kind == one.kind or lender in results):
             continue
         if not _counts(nodes, name) & _counts(nodes, owner):
             why = "which stores no tensor as large as one of its own"
+            if name != user:
+                why = f"which is not as large as its {name.rpartition('.')[2]}"
             problem = f'shares the weights of {other.kind} "{owner}", {why}'
-            raise at(one.kind, name, problem)
+            raise at(one.kind, user, problem)
     return dict(shared)
 
 
 def _counts(nodes: Mapping[str, Node], name: str) -> set[Dim]:
-    """Return the numbers of elements of the tensors that a node may store."""
-    return {weight.numel for weight in weights_at(nodes[name], nodes).values()}
+    """Return the numbers of elements of a tensor, or of those that a node may store."""
+    weights = weights_at(nodes[node_of(name, nodes)], nodes)
+    names = weights if name in nodes else [name.rpartition(".")[2]]
+    return {weights[one].numel for one in names}
 
 
 def check_no_gradient(

@@ -9,8 +9,10 @@ Networks and costs use operators through this interface alone, whatever their cl
 
 from __future__ import annotations
 
+import ast
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
@@ -62,6 +64,10 @@ Weights: TypeAlias = dict[str, Weight]
 OR_NONE = " | None"
 """The ending of the types of optional fields."""
 
+COMPUTED = ("weight", "bias")
+"""Stored tensors that may be no weight themselves, but what one is computed from in a
+way that is not recorded, a normalized one: the constant ``weight=...`` says so."""
+
 _SYMBOLIC = frozenset({"Dim", "Pair", "Sizes", "tuple[Dim, ...]", "Shape"})
 """The types of fields that may hold symbols."""
 
@@ -99,6 +105,9 @@ class Operator(ABC):
     """Fields that may be below zero."""
     counted: ClassVar[str] = ""
     """The kind as which conventions count it, if not its own or that of a base."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Constants that change its values and nothing that is counted: PyTorch's names
+    for them, and what they are if its field ``constants`` does not name them."""
     saved: ClassVar[str | None] = None
     """What autograd saves, in the words of ``functions.SAVED``, if no table says it.
 
@@ -144,7 +153,21 @@ class Operator(ABC):
                 raise CostModelError(f"{name} {value!r} is not True or False")
             case "str" if type(value) is not str:
                 raise CostModelError(f"{name} {value!r} is not text")
+            case "str" if name == "constants":
+                known = (*self.defaults, *COMPUTED)
+                if odd := sorted(read_constants(value).keys() - {*known}):
+                    names = ", ".join(known)
+                    raise CostModelError(f"constants {odd} are unknown; known: {names}")
         return value
+
+    @property
+    def is_determined(self) -> bool:
+        """Whether operands and weights determine its values, as far as it records.
+
+        Its shape and its cost are determined in any case.
+        """
+        given = read_constants(self.attributes.get("constants", ""))
+        return Ellipsis not in {**self.defaults, **given}.values()
 
     @abstractmethod
     def output(self, *inputs: Shape) -> Shape:
@@ -191,6 +214,41 @@ class Operator(ABC):
     def attributes(self) -> dict[str, Any]:
         """The operator's fields by name."""
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+
+def read_constants(text: str) -> dict[str, Any]:
+    """Return constants by name from the text of a field ``constants``.
+
+    ``...`` stands for a value that the network does not record.
+
+    >>> read_constants("eps=0.001, dims=(2, 3), shifts=...")
+    {'eps': 0.001, 'dims': (2, 3), 'shifts': Ellipsis}
+    """
+    try:
+        # Behind two stars Python itself takes nothing but names with values.
+        call: Any = ast.parse(f"dict(**0, {text})", mode="eval").body
+        return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords[1:]}
+    except (SyntaxError, ValueError, AttributeError):
+        raise CostModelError(
+            f"constants {text!r} are not written as name=value, name=value"
+        ) from None
+
+
+def write_constants(values: Mapping[str, Any]) -> str:
+    """Return the text of constants, which :func:`read_constants` reads.
+
+    >>> write_constants({"eps": 0.001, "shifts": Ellipsis})
+    'eps=0.001, shifts=...'
+    """
+    return ", ".join(f"{name}={_literal(value)}" for name, value in values.items())
+
+
+def _literal(value: Any) -> str:
+    if value is Ellipsis or value != value:  # noqa: PLR0124 - a nan is not itself
+        return "..."
+    return repr(value).replace("inf", "1e999") if isinstance(value, float) else (
+        repr(value)
+    )  # fmt: skip
 
 
 def on_every_axis(value: Any, axes: int) -> Any:

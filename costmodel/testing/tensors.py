@@ -43,7 +43,11 @@ PAIRS = sorted(
     if not (row.needs_number or name in TRUTHS)
 )
 """Operations on two tensors whose results are numbers."""
-COMPILED = sorted(name for name, row in op.FUNCTIONS.items() if row.torch)
+COMPILED = sorted(
+    name
+    for name, row in op.FUNCTIONS.items()
+    if row.torch and Ellipsis not in row.constants.values()
+)
 """Functions that PyTorch has without further constants."""
 Step: TypeAlias = Callable[[Draw, Value], Value]
 

@@ -21,8 +21,8 @@ from tests.network.test_operators import CASES, FRACTIONAL, Case
 KNOWN = sorted(op.OPERATORS.keys() - {"opaque"})
 """Of an opaque operator nothing is known, and every pass says so."""
 
-IN_THE_GRAPH = {op.Input, op.Concat, op.Parameter}
-"""Operators that are no modules: the compiler writes them into its graph."""
+IN_THE_GRAPH = {op.Input, op.Concat, op.Parameter, op.Derived}
+"""Operators without a row of their own: the compiler itself writes them."""
 
 UNMODELLED = {op.Cumulate, op.Unfold}
 """Operators of which no device was measured; predictions say that they guess."""

@@ -16,6 +16,7 @@ from costmodel.analysis.cost.totals import METRICS, OperatorCost, Totals
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.network.operator import Weights
 from costmodel.network.shape import Shape, counted
 
 
@@ -130,8 +131,9 @@ def cost(network: Network, *, bytes_per_element: int = 4) -> Cost:
         counted = known.get(key)
         if counted is None:
             counted = known[key] = _counted(node, shapes, stored, bytes_per_element)
-        if node.name in network.shared:
-            counted = replace(counted, parameters=0, buffers=0)
+        if node.name in network.sharing:
+            learned, fixed = _stored(network.weights_of(node))
+            counted = replace(counted, parameters=learned, buffers=fixed)
         rows.append(Row(node, counted, network.batch))
     return Cost(rows, network.batch)
 
@@ -146,15 +148,16 @@ def _counted(
     is_stored = (operator.is_unbatched or bool(stored)) and all(stored)
     of_sample = [x for x, once in zip(read, stored) if is_stored or not once]
     shared = [x for x, once in zip(read, stored) if once and not is_stored]
-    weights = operator.weights(*read).values()
+    weights = operator.weights(*read)
     # A scalar buffer (how many batches were seen) is stored, but never read here.
-    read_weights = sum(w.numel for w in weights if w.shape) if inputs else 0
+    read_weights = sum(w.numel for w in weights.values() if w.shape) if inputs else 0
     tally = Tally() if operator.is_unknown else operator.tally(made, *read)
     moves = bool(inputs) and not operator.view
+    learned, fixed = _stored(weights)
     return OperatorCost(
         tally=tally,
-        parameters=sum(w.numel for w in weights if w.learnable),
-        buffers=sum(w.numel for w in weights if not w.learnable),
+        parameters=learned,
+        buffers=fixed,
         activations=made.numel if operator.is_layer else 0,
         connections=operator.connections(tally),
         weight_bytes=width * (read_weights + _elements(shared, moves=moves)),
@@ -163,6 +166,13 @@ def _counted(
         is_stored=is_stored,
         is_unknown=operator.is_unknown,
     )
+
+
+def _stored(weights: Weights) -> tuple[Dim, Dim]:
+    """Return how many numbers are learned, and how many are only stored."""
+    numbers = [(w.numel, w.learnable) for w in weights.values()]
+    learned = sum(n for n, is_learned in numbers if is_learned)
+    return learned, sum(n for n, is_learned in numbers if not is_learned)
 
 
 def _elements(shapes: Iterable[Shape], *, moves: bool) -> Count:

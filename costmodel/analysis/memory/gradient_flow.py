@@ -34,10 +34,7 @@ class GradientFlow:
         found = {name for name in network.outputs if self.needs[name]}
         for node in reversed(network.nodes):
             if node.name in found:
-                owner = network[network.shared.get(node.name, node.name)]
-                # A stored tensor in place of weights is a result, a layer's own is not.
-                stored = (owner.name,) * owner.operator.is_unbatched
-                found.update(s for s in stored if self.needs[s])
+                found.update(s for s in _lenders(network, node) if self.needs[s])
                 found.update(s for s in node.inputs if self.passes(node, s))
         return frozenset(found)
 
@@ -62,6 +59,7 @@ class GradientFlow:
             for owner in (node.name, network.shared.get(node.name, node.name))
             for key in self.learned[node.name]
         }
+        names |= {network.shared.get(name, name) for name in names}
         names |= {
             f"{source}.{key}"
             for node in network.nodes
@@ -116,19 +114,32 @@ def _learned(
     Those of a node that uses an earlier one's learn as well, at each call; a fixed
     tensor in their place, such as a filter in a buffer, does not.
     """
-    stored = node.operator.weights(*network.shapes_into(node))
-    owner = network[network.shared.get(node.name, node.name)]
-    names = tuple(
-        name
-        for name, weight in stored.items()
-        if weight.learnable
-        and network.no_gradient.isdisjoint(
-            (f"{node.name}.{name}", f"{owner.name}.{name}")
-        )
-    )
+    shared, stored = network.shared, node.operator.weights(*network.shapes_into(node))
+    owner = network[shared.get(node.name, node.name)]
+    names = []
+    for name, weight in stored.items():
+        own = f"{node.name}.{name}"
+        lent = shared.get(own, own)
+        stops = not network.no_gradient.isdisjoint((own, lent, f"{owner.name}.{name}"))
+        if weight.learnable and not stops and needs.get(lent, True):
+            names.append(name)
     if owner is node or not owner.operator.is_unbatched or needs[owner.name]:
-        return names
+        return tuple(names)
     if len(names) > 1:
         problem = "of its weights, only some are fixed; which others learn is not known"
         raise at(node.operator.kind, node.name, problem)
     return ()
+
+
+def _lenders(network: Network, node: Node) -> list[str]:
+    """Return the nodes whose results are weights of a node; layers' own are not."""
+    if node.name not in network.sharing:
+        return []
+    weights = node.operator.weights(*network.shapes_into(node))
+    names = (node.name, *(f"{node.name}.{one}" for one in weights))
+    lent = {network.shared[one] for one in names if one in network.shared}
+    return [one for one in network.by_name.keys() & lent if _is_result(network, one)]
+
+
+def _is_result(network: Network, owner: str) -> bool:
+    return network[owner].operator.is_unbatched

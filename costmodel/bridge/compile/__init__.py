@@ -26,8 +26,8 @@ except ImportError as error:  # pragma: no cover - depends on the installation
         'this needs PyTorch; install it with: pip install "costmodel[torch]"'
     ) from error
 
-from costmodel.bridge.compile import leaf_table, products
-from costmodel.bridge.compile.arrangements import Sized
+from costmodel.bridge.compile import leaf_table, modules, products
+from costmodel.bridge.compile.arrangements import Made, Sized
 
 
 def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa: A001
@@ -126,19 +126,51 @@ def _called(
     A leaf that takes sizes computes symbolic ones from the network's input.
     """
     layer = node.operator
-    if type(layer) in leaf_table.SIZED:
+    function = leaf_table.sized(layer)
+    if function is not None or isinstance(layer, op.Derived):
         given = graph.find_nodes(op="placeholder")
         known = {value.meta["node"]: value for value in given}
         sizes = leaf_table.sizes(network, node, known)
-        leaves[node.name] = Sized(leaf_table.SIZED[type(layer)], sizes)
-        images = [known[source.name] for source in network.inputs if sizes.places]
-        return graph.call_module(node.name, (*arguments, *images))
+        images = [known[source.name] for source in network.inputs]
+        fixed = leaf_table.constants(layer)
+        if function is None:
+            has_batch = node.name not in network.unbatched
+            leaves[node.name] = Made(sizes, has_batch=has_batch, **fixed)
+            stored = arguments[-1:] if "dims" in fixed else ()
+            return graph.call_module(node.name, (*stored, *images))
+        leaves[node.name] = Sized(function, sizes, **fixed)
+        return graph.call_module(
+            node.name, (*arguments, *(images if sizes.places else ()))
+        )
     owner = network.shared.get(node.name)
-    is_alike = owner is not None and network[owner].operator.kind == layer.kind
-    if owner is not None and is_alike and isinstance(leaves.get(owner), nn.Module):
+    alike = None if owner is None else network[owner]
+    if alike is not None and (alike.operator, alike.form) == (layer, node.form):
         return graph.call_module(owner, arguments)
-    leaves[node.name] = _leaf(network, node, device)
+    leaves[node.name] = module = _leaf(network, node, device)
+    if node.name in network.sharing:
+        lent = _lent(network, node)
+        leaves[node.name] = modules.Borrowing(module, tuple(lent))
+        made = {value.meta["node"]: value for value in graph.nodes if value.meta}
+        for owner in lent.values():
+            if owner not in made:
+                holder, _, tensor = owner.rpartition(".")
+                leaves[owner] = getattr(leaves[holder], tensor)
+            arguments += (made.get(owner) or graph.get_attr(owner),)
     return graph.call_module(node.name, arguments)
+
+
+def _lent(network: Network, node: Node) -> dict[str, str]:
+    """Return the tensors that a layer does not store, and whose they are."""
+    weights = node.operator.weights(*network.shapes_into(node))
+    lent = {n: network.shared.get(f"{node.name}.{n}", "") for n in weights}
+    if (owner := network.shared.get(node.name)) is None:
+        return {name: of for name, of in lent.items() if of}
+    other = network[owner]
+    if other.operator.kind == node.operator.kind:
+        names = other.operator.weights(*network.shapes_into(other))
+        return {name: f"{owner}.{name}" for name in weights if name in names}
+    fits = [n for n, w in weights.items() if w.numel == other.output.numel]
+    return dict.fromkeys(fits[:1], owner)
 
 
 def _leaf(network: Network, node: Node, device: str) -> nn.Module:
@@ -154,7 +186,8 @@ def _leaf(network: Network, node: Node, device: str) -> nn.Module:
     try:
         with torch.device(device):
             leaf = leaf_table.LEAVES[type(layer)](layer, *network.shapes_into(node))
-        return leaf_table.written(layer, node.form, leaf)
+        leaf = leaf_table.written(layer, node.form, leaf)
+        return leaf_table.with_constants(layer, leaf)
     except (RuntimeError, ValueError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise at(layer.kind, node.name, f"PyTorch refuses it: {reason}") from None

@@ -74,15 +74,52 @@ class Sized(nn.Module):
     """A function that takes sizes: fixed ones, or computed from the network's input."""
 
     def __init__(
-        self, arrange: Callable[[torch.Tensor, list[int]], torch.Tensor], sizes: Sizes
+        self, arrange: Callable[..., torch.Tensor], sizes: Sizes, **fixed: Any
     ) -> None:
-        """Keep the function, and the sizes of the axes after the batch."""
+        """Keep the function, its constants, and the sizes of the axes but the batch."""
         super().__init__()
-        self.arrange, self.sizes = arrange, sizes
+        self.arrange, self.sizes, self.fixed = arrange, sizes, fixed
 
     def forward(self, x: torch.Tensor, *images: torch.Tensor) -> torch.Tensor:
         """Call the function with the sizes computed from the images."""
-        return self.arrange(x, self.sizes.of(images))
+        return self.arrange(x, self.sizes.of(images), **self.fixed)
+
+
+class Made(nn.Module):
+    """A tensor of sizes computed from the network's input.
+
+    One number fills it, or it is a stored tensor, perhaps with its axes in another
+    order, repeated. If nobody recorded which, zeros are in its place.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        *,
+        has_batch: bool,
+        fill: float = 0,
+        dims: tuple[int, ...] | None = None,
+    ) -> None:
+        """Keep the sizes of the axes but the batch, and how it is made."""
+        super().__init__()
+        self.sizes, self.has_batch, self.fill, self.dims = sizes, has_batch, fill, dims
+
+    def forward(self, *given: torch.Tensor) -> torch.Tensor:
+        """Return it for a batch of images, behind the stored tensor if there is one."""
+        images = given if self.dims is None else given[1:]
+        batch = images[0].shape[0] if self.has_batch else 1
+        sizes = (batch, *self.sizes.of(images))
+        if self.dims is None:
+            return images[0].new_full(sizes, self.fill)
+        stored = given[0][0]
+        if self.dims:
+            stored = stored.reshape(
+                (*(1,) * (len(self.dims) - stored.dim()), *stored.shape)
+            )
+            stored = stored.permute(self.dims)
+        if stored.numel() == prod(sizes[1:]):
+            stored = stored.reshape(sizes[1:])
+        return stored.expand(sizes)
 
 
 def reshape(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
@@ -107,10 +144,48 @@ def crop(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
     return x[(slice(None), *(slice(size) for size in sizes))]
 
 
-def pad_to(x: torch.Tensor, sizes: list[int]) -> torch.Tensor:
-    """Return the tensor with zeros at the end of every axis."""
-    ends = zip(reversed(sizes), reversed(x.shape[1:]), strict=True)
-    return nn.functional.pad(x, [n for new, old in ends for n in (0, new - old)])
+def pad_to(
+    x: torch.Tensor, sizes: list[int], before: Any = 0, value: float = 0
+) -> torch.Tensor:
+    """Return the tensor padded at the end of every axis, or ``half`` in front."""
+    pads = []
+    for new, old in zip(reversed(sizes), reversed(x.shape[1:]), strict=True):
+        more = new - old
+        parts = {"half": more // 2, "most": more - more // 2, "all": more}
+        front = parts.get(before, 0)
+        pads += [front, more - front]
+    return nn.functional.pad(x, pads, value=value)
+
+
+def resize(
+    x: torch.Tensor,
+    sizes: list[int],
+    mode: str,
+    scale_factor: tuple[float, ...] | None = None,
+    **options: Any,
+) -> torch.Tensor:
+    """Return a feature map interpolated to a size, or by factors that give it."""
+    name, _, corners = mode.replace("nearest_", "nearest-").partition("_")
+    given = {"size": sizes[1:]} if scale_factor is None else {
+        "scale_factor": list(scale_factor)
+    }  # fmt: skip
+    corner = True if corners else None
+    made: torch.Tensor = nn.functional.interpolate(
+        x, mode=name, align_corners=corner, **given, **options
+    )
+    return made
+
+
+def adaptive(x: torch.Tensor, sizes: list[int], word: str) -> torch.Tensor:
+    """Return means or maxima over windows that adapt to a size."""
+    pool = getattr(nn.functional, f"adaptive_{word}_pool{len(sizes) - 1}d")
+    pooled: torch.Tensor = pool(x, sizes[1:])
+    return pooled
+
+
+def copy(x: torch.Tensor, dtype: str | None = None) -> torch.Tensor:
+    """Return the elements in new memory, perhaps of another type."""
+    return x.clone() if dtype is None else x.to(getattr(torch, dtype))
 
 
 def part(x: torch.Tensor, axis: int, chosen: slice) -> torch.Tensor:
@@ -126,12 +201,16 @@ def without_ends(
 
 
 def pad(
-    x: torch.Tensor, before: tuple[int, ...], after: tuple[int, ...]
+    x: torch.Tensor,
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    value: float = 0,
 ) -> torch.Tensor:
-    """Return the tensor with zeros around its first axes after the batch."""
+    """Return the tensor padded around its first axes after the batch."""
     behind = (0, 0) * (x.dim() - 1 - len(before))
     ends = zip(reversed(before), reversed(after), strict=True)
-    return nn.functional.pad(x, (*behind, *(n for both in ends for n in both)))
+    pads = (*behind, *(n for both in ends for n in both))
+    return nn.functional.pad(x, pads, value=value)
 
 
 def product(x: torch.Tensor, dim: tuple[int, ...], *, keepdim: bool) -> torch.Tensor:

@@ -15,6 +15,7 @@ from torch import nn
 from costmodel.bridge.compile.arrangements import Function, product
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
+from costmodel.network.operator import read_constants
 
 
 def _indexed(
@@ -47,8 +48,9 @@ REDUCTIONS: dict[str, Callable[..., torch.Tensor]] = {
 
 def pointwise(layer: op.Pointwise) -> nn.Module:
     """Return the module of a function, which its row names."""
-    row = layer.row
-    if not row.torch:
+    row, given = layer.row, read_constants(layer.constants)
+    missing = [n for n, d in row.constants.items() if given.get(n, d) is d is ...]
+    if not row.torch or missing:
         raise CostModelError(
             f'"{layer.function}" has constants that the network does not keep; '
             "write it as a scalar operator"
@@ -94,7 +96,8 @@ def arithmetic(layer: op.Arithmetic) -> nn.Module:
     function = named(layer.row.torch)
     if layer.value is None:
         return Function(function)
-    numbers = _numbers(layer, layer.row.numbers)
+    unknown = layer.value == "..."
+    numbers = [1] if unknown else _numbers(layer, layer.row.numbers)
     if layer.operation == "clamp":
         return Function(torch.clamp, min=numbers[0], max=numbers[1])
     if layer.operation in ("maximum", "minimum"):

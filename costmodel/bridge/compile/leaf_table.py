@@ -12,6 +12,7 @@ import sympy
 import torch
 from torch import nn
 
+from costmodel.algebra.extent import resolve
 from costmodel.algebra.symbols import as_int
 from costmodel.bridge.compile import arrangements as arrange
 from costmodel.bridge.compile import functions, modules, products, spatial_ranks
@@ -21,6 +22,7 @@ from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
+from costmodel.network.operator import read_constants
 from costmodel.network.operators.normalization import last_sizes
 from costmodel.network.shape import AXES, Shape
 
@@ -35,13 +37,39 @@ SIZED: dict[type[op.Operator], Callable[..., torch.Tensor]] = {
 """Functions of a tensor and of sizes that may depend on the image's."""
 
 
+def sized(layer: op.Operator) -> Callable[..., torch.Tensor] | None:
+    """Return the function of a tensor and of its result's sizes, if it is one."""
+    if isinstance(layer, op.Resize) and layer.shape is not None:
+        return partial(arrange.resize, mode=layer.mode)
+    if isinstance(layer, (op.AdaptiveAvgPool, op.AdaptiveMaxPool)):
+        is_open = any(isinstance(size, sympy.Expr) for size in layer.size)
+        return partial(arrange.adaptive, word=layer.word) if is_open else None
+    return SIZED.get(type(layer))
+
+
+def constants(layer: op.Operator) -> dict[str, Any]:
+    """Return the constants that an operator records, by PyTorch's names."""
+    given = read_constants(layer.attributes.get("constants", ""))
+    return {name: value for name, value in given.items() if value is not Ellipsis}
+
+
+def with_constants(layer: op.Operator, module: nn.Module) -> nn.Module:
+    """Return the operator's module with its constants."""
+    for name, value in constants(layer).items():
+        if isinstance(module, Function):
+            module.fixed[name] = value
+        else:
+            setattr(module, name, value)
+    return module
+
+
 def sizes(network: Network, node: Node, known: Collection[str]) -> Sizes:
     """Return the sizes in an operator's shape, and the inputs that they depend on.
 
     ``known`` are the nodes whose tensors exist already.
     """
-    shape: Shape = node.operator.attributes["shape"]
-    wanted = set().union(*(sympy.sympify(size).free_symbols for size in shape.sizes))
+    shape = tuple(map(resolve, node.output.sizes))
+    wanted = set().union(*(sympy.sympify(size).free_symbols for size in shape))
     places: dict[sympy.Symbol, tuple[int, int]] = {}
     for number, source in enumerate(network.inputs):
         for axis, size in enumerate(source.output.sizes, start=1):
@@ -52,10 +80,10 @@ def sizes(network: Network, node: Node, known: Collection[str]) -> Sizes:
         raise at(
             node.operator.kind,
             node.name,
-            f"no axis of the input is {names}, which {shape} depends on; "
+            f"no axis of the input is {names}, which {node.output} depends on; "
             f"bind {names} first",
         )
-    return Sizes(shape.sizes, places)
+    return Sizes(shape, places)
 
 
 def conv(layer: op.Conv, x: Shape) -> nn.Module:
@@ -96,7 +124,7 @@ def linear(layer: op.Linear, x: Shape) -> nn.Module:
 def batch_norm(layer: op.BatchNorm, x: Shape) -> nn.Module:
     """Return the normalization for as many axes as there are."""
     norm: nn.Module = spatial_ranks.BATCH_NORM[len(x.spatial)](
-        as_int(x.channels), affine=layer.affine
+        as_int(x.channels), affine=layer.affine, track_running_stats=layer.running
     )
     return norm
 
@@ -119,7 +147,7 @@ def pad(layer: op.Pad, x: Shape) -> nn.Module:
     """Return the padding of that mode; for feature maps it has a module."""
     before, after = ([*map(as_int, ends)] for ends in (layer.before, layer.after))
     axes = len(x.spatial)
-    if len(before) == 1 and layer.mode == "constant":
+    if len(before) == 1 and layer.mode == "constant" and not constants(layer):
         return modules.PadChannels(before[0], after[0])
     if axes not in AXES or before[0] or after[0]:
         if layer.mode != "constant":
@@ -151,8 +179,8 @@ def _slice(layer: op.Slice) -> nn.Module:
 
 
 COPIES: dict[str, Callable[[], nn.Module]] = {
-    "same": partial(Function, torch.clone),
-    # The distance is not recorded: all cost the same.
+    "same": partial(Function, arrange.copy),
+    # Where the axes and the distance are not recorded.
     "rolled": partial(Function, partial(torch.roll, shifts=1, dims=-1)),
     "flipped": partial(Function, partial(torch.flip, dims=(-1,))),
 }
@@ -215,18 +243,16 @@ def joined(layer: op.Operator, values: tuple[Any, ...]) -> tuple[Any, ...] | Non
 ALIGNING = {op.MatMul, op.Einsum}
 """Operators that align axes, so that a stored operand may have no batch axis."""
 
-REPEATING = {op.Concat: math.inf, op.Attention: 3}
+REPEATING: dict[type[op.Operator], float] = {op.Concat: math.inf, op.Attention: 3}
 """The number of operands that need the same batch; stored ones are expanded to it."""
 
 LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.Conv: conv,
     op.TableConv2d: lambda o, x: modules.TableConv2d(o.table, o.kernel),
-    op.Derived: lambda o, *_: modules.Derived(tuple(map(as_int, o.shape.sizes))),
     op.Linear: linear,
     op.RadialBasis: lambda o, x: modules.RadialBasis(as_int(x.channels), o.features),
     op.BatchNorm: batch_norm,
-    # The paper's constants (section 3.3): k = 2, n = 5, α = 10⁻⁴ (times n), β = 0.75.
-    op.LocalResponseNorm: lambda o, x: nn.LocalResponseNorm(o.size, 5e-4, 0.75, 2.0),
+    op.LocalResponseNorm: lambda o, x: nn.LocalResponseNorm(o.size, **o.defaults),
     op.Softmax: softmax,
     op.Identity: lambda o, x: nn.Identity(),
     op.Dropout: lambda o, x: nn.Dropout(o.percent / 100),
@@ -270,9 +296,7 @@ LEAVES: dict[type[op.Operator], Callable[..., nn.Module]] = {
     op.MatMul: lambda o, *x: products.MatMul(),
     op.Attention: lambda o, *x: products.Attention(),
     op.Einsum: lambda o, *x: products.Einsum(o.equation),
-    op.Resize: lambda o, x: products.upsample(
-        o.mode, scale=o.scale, size=o.shape and o.shape.sizes[1:]
-    ),
+    op.Resize: lambda o, x: products.upsample(o.mode, o.scale, constants(o)),
 }
 """Operators that are modules: from the operator and its input shapes."""
 

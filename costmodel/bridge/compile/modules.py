@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Self
 
 import torch
 from torch import nn
@@ -146,16 +147,32 @@ class ChannelShuffle(nn.Module):
         return grouped.transpose(1, 2).flatten(1, 2)
 
 
-class Derived(nn.Module):
-    """A tensor derived from stored ones, in a way that is not recorded: zeros here."""
+class Borrowing(nn.Module):
+    """A layer some of whose weights are given at each call; it stores the others."""
 
-    value: torch.Tensor
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        """Register the zeros as a buffer that is not saved."""
+    def __init__(self, layer: nn.Module, borrowed: tuple[str, ...]) -> None:
+        """Keep the layer, the names of what it is given, and the other tensors."""
         super().__init__()
-        self.register_buffer("value", torch.zeros(shape), persistent=False)
+        self.layer, self.borrowed = (layer,), borrowed  # a tuple is no submodule
+        for name, value in layer.named_parameters():
+            if name not in borrowed:
+                self.register_parameter(name, value)
+        for name, value in layer.named_buffers():
+            if name not in borrowed:
+                self.register_buffer(name, value)
 
-    def forward(self, *_: torch.Tensor) -> torch.Tensor:
-        """Return ``1 × shape``, which serves every sample."""
-        return self.value[None]
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - as PyTorch's
+        """Set the mode, of the layer too."""
+        self.layer[0].train(mode)
+        super().train(mode)
+        return self
+
+    def forward(self, x: torch.Tensor, *given: torch.Tensor) -> torch.Tensor:
+        """Run the layer with these weights, which may have other axes."""
+        layer, own = self.layer[0], dict(self.named_parameters())
+        for name, value in zip(self.borrowed, given, strict=True):
+            own[name] = value.reshape(getattr(layer, name).shape)
+        made: torch.Tensor = torch.func.functional_call(
+            layer, {**own, **dict(self.named_buffers())}, (x,)
+        )
+        return made

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
 import torch
 from torch import nn
+
+from costmodel.bridge.compile.arrangements import Function, resize
 
 
 def stored(shape: tuple[int, ...], *, learnable: bool) -> torch.Tensor:
@@ -23,6 +29,9 @@ class MatMul(nn.Module):
 class Attention(nn.Module):
     """Scaled dot-product attention in every head."""
 
+    scale: float | None = None
+    is_causal = False
+
     def forward(
         self,
         query: torch.Tensor,
@@ -31,7 +40,9 @@ class Attention(nn.Module):
         mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return …×L×V of …×L×E, …×S×E and …×S×V."""
-        return nn.functional.scaled_dot_product_attention(query, key, value, mask)
+        return nn.functional.scaled_dot_product_attention(
+            query, key, value, mask, scale=self.scale, is_causal=self.is_causal
+        )
 
 
 class Einsum(nn.Module):
@@ -47,15 +58,14 @@ class Einsum(nn.Module):
         return torch.einsum(self.equation, left, right)
 
 
-def upsample(
-    mode: str,
-    *,
-    size: tuple[int, ...] | None = None,
-    scale: tuple[int, ...] | None = None,
-) -> nn.Upsample:
+def upsample(mode: str, scale: tuple[int, ...], fixed: Mapping[str, Any]) -> nn.Module:
     """Return the interpolating module; modes include whether corners are aligned."""
+    if fixed:
+        return Function(
+            partial(resize, sizes=[], mode=mode), scale_factor=scale, **fixed
+        )
     name, _, corners = mode.replace("nearest_", "nearest-").partition("_")
-    return nn.Upsample(size, scale, name, align_corners=True if corners else None)
+    return nn.Upsample(None, scale, name, align_corners=True if corners else None)
 
 
 def without_batch(data: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -15,9 +16,11 @@ from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.batch_axis import Layout, Sizes, split
 from costmodel.bridge.importing.graph import Graph, SampleError, Traced
-from costmodel.bridge.importing.symbolic_int import formula_value
+from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, formula_value
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
+from costmodel.network.node import Node
+from costmodel.network.operator import read_constants, write_constants
 from costmodel.network.operators import Operator
 
 
@@ -76,11 +79,17 @@ class Call(ABC):
         """Set an output, after comparing its sizes with those of the front end."""
 
     @abstractmethod
-    def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
-        """Register a node as the owner of weights; return an earlier owner.
+    def store(
+        self, name: str, weights: Mapping[str, Any], others: Mapping[str, Any]
+    ) -> dict[str, str]:
+        """Register a node as the owner of weights; return what it shares, with whom.
 
-        The result is empty if the node itself is the first one.
+        That is the node, or single tensors of it, as in a network's ``shared``.
         """
+
+    def is_stored(self, weight: Any) -> bool:  # noqa: ARG002 - of all
+        """Say whether a weight is a stored tensor, and not computed from some."""
+        return True
 
     # Numbers whose meaning differs between front ends.
 
@@ -143,6 +152,21 @@ class Call(ABC):
             raise self.refuse(str(error)) from None
 
     # What it becomes.
+
+    def kept(self, operator: Operator, **given: Any) -> Operator:
+        """Return an operator with those of its constants that are not the defaults.
+
+        They are numbers of the call by PyTorch's names, unless they are given.
+        """
+        found = {}
+        for name, default in operator.defaults.items():
+            value = given[name] if name in given else self.get(name, default)
+            known = _constant(value)
+            if known is Ellipsis or known != default:
+                found[name] = known
+        if not found:
+            return operator
+        return replace(operator, constants=write_constants(found))  # type: ignore[type-var]
 
     def put(
         self,
@@ -213,13 +237,21 @@ class Call(ABC):
     ) -> Traced:
         """Append a layer; it stores no weights that another node stores already."""
         graph, name = self.graph, self.name(operator.kind)
-        given, others = (
-            [w for w in ws if w is not None] for ws in (weights, statistics)
-        )
-        owner = self.store(name, given, others)
+        needed = operator.weights(graph.nodes[x.node].output)
+        tensors, others = (
+            dict(zip(
+                [n for n, weight in needed.items() if weight.learnable is learn],
+                [value for value in values if value is not None], strict=False,
+            ))
+            for learn, values in ((True, weights), (False, statistics))
+        )  # fmt: skip
+        shared = self.store(name, tensors, others)
+        odd = [n for n, w in tensors.items() if not self.is_stored(w)]
+        if unknown := {n: ... for n in odd if f"{name}.{n}" not in shared}:
+            kept = {**read_constants(operator.attributes["constants"]), **unknown}
+            operator = replace(operator, constants=write_constants(kept))  # type: ignore[type-var]
         output = graph.emit(operator, (x.node,), name).output
-        if owner:
-            graph.shared[name] = owner
+        graph.shared.update(_whole(name, operator, shared, graph.nodes))
         sizes = x.layout.sizes(output, graph.batch, len(x.sizes))
         made = Traced(name, output, sizes, x.layout, x.dtype)
         if not is_step:
@@ -284,6 +316,28 @@ class Call(ABC):
     def refuse(self, reason: str) -> CostModelError:
         """Return an error that names the call."""
         return at(self.kind, self.where, reason)
+
+
+def _whole(
+    name: str, operator: Operator, shared: Mapping[str, str], nodes: Mapping[str, Node]
+) -> Mapping[str, str]:
+    """Return what a node shares, as the node where all is that of one like it."""
+    pairs = {tensor.removeprefix(f"{name}."): to for tensor, to in shared.items()}
+    owners = {owner.removesuffix(f".{n}") for n, owner in pairs.items()}
+    one = nodes.get(owners.pop()) if len(owners) == 1 else None
+    if one is None or one.operator.kind != operator.kind or one.name in pairs.values():
+        return shared
+    needed = operator.weights(nodes[nodes[name].inputs[0]].output)
+    return {name: one.name} if needed.keys() == pairs.keys() else shared
+
+
+def _constant(value: Any) -> Any:
+    """Return a number, a word or a tuple of them; ``...`` for what is not one."""
+    if isinstance(value, (tuple, list)):
+        parts = tuple(map(_constant, value))
+        return ... if Ellipsis in parts else parts
+    is_known = value is None or isinstance(value, (int, float, str))
+    return value if is_known and not isinstance(value, (SizeInt, SizeRatio)) else ...
 
 
 def each(value: Any, axes: int) -> tuple[Any, ...]:

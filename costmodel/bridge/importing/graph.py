@@ -20,6 +20,7 @@ from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Inference, Node, make_node
+from costmodel.network.operator import write_constants
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
 from costmodel.network.training.checkpoint import Checkpoint
@@ -38,6 +39,10 @@ DEPTH = 24
 
 class SampleError(CostModelError):
     """The network refuses this sample size; it may accept others."""
+
+
+PLACES = 7
+"""ONNX's number of int64: of a tensor of places that came with extremes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,8 @@ class Constant:
     """Whether its values follow from sizes, or its own sizes do."""
     is_detached: bool = field(default=False, kw_only=True)
     """Whether no gradient gets from it to its sources."""
+    made: Mapping[str, Any] = field(default_factory=dict, kw_only=True, hash=False)
+    """How it is made, as the constants of :class:`Derived` say it, if that is known."""
 
 
 @dataclass(kw_only=True)
@@ -108,7 +115,12 @@ class Graph:
         return self.emit(op.Parameter(shape, learnable), (), name).name
 
     def emit_derived(
-        self, shape: Shape, made_of: tuple[str, ...], name: str, layout: Layout
+        self,
+        shape: Shape,
+        made_of: tuple[str, ...],
+        name: str,
+        layout: Layout,
+        made: Mapping[str, Any] | None = None,
     ) -> str:
         """Append a tensor computed from stored ones alone, and return its name.
 
@@ -116,7 +128,8 @@ class Graph:
         """
         if layout.has_batch:
             made_of = (next(iter(self.nodes)), *made_of)
-        return self.emit(op.Derived(shape), made_of, name).name
+        operator = op.Derived(shape, write_constants(made or {}))
+        return self.emit(operator, made_of, name).name
 
     def emit_unknown(
         self, kind: str, shape: Shape, inputs: tuple[str, ...], name: str
@@ -205,7 +218,7 @@ class Graph:
     def network(self, outputs: Iterable[str], name: str, batch: Dim) -> Network:
         """Return the network that was read, with the conditions on its sizes."""
         needed = constraints(self.record, self.demands)
-        ends = list(dict.fromkeys(outputs))
+        ends = list(outputs)
         nodes = tidied(self.nodes, ends)
         stops = {
             one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,6 +59,8 @@ class NodeCall(Call):
         for attribute in self.node.attribute:
             if attribute.name == name:
                 value = self.graph.onnx.helper.get_attribute_value(attribute)
+                if isinstance(value, float):  # stored in 24 binary digits
+                    return float(f"{value:.7g}")
                 return value.decode() if isinstance(value, bytes) else value
         return default
 
@@ -166,11 +168,18 @@ class NodeCall(Call):
             made = replace(made, dtype=self.dtypes[place] or made.dtype)
         self.graph.tensors[self.node.output[place]] = made
 
-    def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
+    def store(
+        self, name: str, weights: Mapping[str, Any], others: Mapping[str, Any]
+    ) -> dict[str, str]:
         """Register a node as the owner of weights; return an earlier owner."""
-        found = (one for weight in (*weights, *others) for one in weight.sources)
+        tensors = (*weights.values(), *others.values())
+        found = (one for weight in tensors for one in weight.sources)
         owner = self.graph.owner(tuple(dict.fromkeys(found)), name)
-        return "" if owner == name else owner
+        return {} if owner == name else {name: owner}
+
+    def is_stored(self, weight: Constant) -> bool:
+        """Say whether a weight is a stored tensor, and not computed from some."""
+        return weight.is_itself or not weight.sources
 
     # Numbers of windows and normalizations.
 
@@ -226,7 +235,7 @@ def _is_neutral(scale: Constant, shift: Constant | None) -> bool:
 
 ATTRIBUTES = {
     "stride": "strides", "dilation": "dilations", "kernel_size": "kernel_shape",
-    "groups": "group",
+    "groups": "group", "eps": "epsilon", "negative_slope": "alpha",
 }  # fmt: skip
 """ONNX's names of attributes by PyTorch's, where they differ."""
 

@@ -11,7 +11,7 @@ import torch
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.call import Call, NoRule, Pads
 from costmodel.bridge.importing.graph import Constant, Traced
-from costmodel.bridge.importing.symbolic_int import SizeInt, plain
+from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, plain
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.network.operators import Operator
 
@@ -58,17 +58,21 @@ class TorchCall(Call):
         return isinstance(known, Traced)
 
     def constant(self, value: Any) -> str | None:
-        """Return a number as text; one in a scalar tensor is unknown, and written as 0.
+        """Return a number as text; ``...`` for a size, which differs between samples.
 
-        A size is written as its number for the sample.
+        So it is for a scalar tensor without memory, whose number is not known.
         """
+        if isinstance(value, (SizeInt, SizeRatio)):
+            return "..."
         if is_number(value):
             is_float = isinstance(value, float)
             return repr(float(plain(value))) if is_float else str(plain(value))
         if not isinstance(value, torch.Tensor) or value.dim() or self.is_traced(value):
             return None
         known = self.graph.tensor(value)
-        return None if isinstance(known, Constant) and known.sources else "0"
+        if isinstance(known, Constant) and known.sources:
+            return None
+        return "..." if value.is_meta else str(value.item())
 
     def optional(self, name: str) -> torch.Tensor | None:
         """Return an optional weight, which may not depend on the sample."""
@@ -128,22 +132,30 @@ class TorchCall(Call):
 
     # The owners of its weights.
 
-    def store(self, name: str, weights: Sequence[Any], others: Sequence[Any]) -> str:
-        """Register a node as the owner of weights; return an earlier owner.
+    def store(
+        self, name: str, weights: Mapping[str, Any], others: Mapping[str, Any]
+    ) -> dict[str, str]:
+        """Register a node as the owner of weights; return what it shares, with whom.
 
-        Weights computed from stored tensors (standardized, scaled by a gain, a fixed
-        filter) are the layer's if one of those has the weight's shape; the others
-        become nodes of their own.
+        Weights computed from stored tensors (standardized, scaled by a gain) are the
+        layer's if one of those has the weight's shape; the others become nodes of their
+        own. Other weights are results of nodes: a fixed filter, joined biases.
         """
-        graph, places = self.graph, map(self._owned, weights)
-        is_tied = any(not path or graph.owner(path) for path in places)
-        owners = [self._stored(value, name, is_tied=is_tied) for value in weights]
-        for path in self.sources(*others):
-            graph.own(path, name)
-            counter = path.rpartition(".")[0] + ".num_batches_tracked"
-            if counter.lstrip(".") in graph.by_path:
-                graph.used.add(counter.lstrip("."))
-        return next(filter(None, owners), "")
+        graph = self.graph
+        lent = {n: self._lender(value, name, n) for n, value in weights.items()}
+        for tensor, value in others.items():
+            for path in self.sources(value):
+                lent[tensor] = graph.lender(path) or ""
+                if not lent[tensor]:
+                    graph.own(path, name, tensor)
+                counter = path.rpartition(".")[0] + ".num_batches_tracked"
+                if (counter := counter.lstrip(".")) in graph.by_path:
+                    graph.used.add(counter)
+        if mean := lent.get("running_mean"):
+            # Batches are counted beside the statistics.
+            counter = f"{mean.removesuffix('.running_mean')}.num_batches_tracked"
+            lent["num_batches_tracked"] = counter
+        return {f"{name}.{n}": owner for n, owner in lent.items() if owner}
 
     def sources(self, *values: torch.Tensor) -> tuple[str, ...]:
         """Return the paths of the stored tensors that weights are computed from."""
@@ -154,24 +166,27 @@ class TorchCall(Call):
                 found += known.sources
         return tuple(dict.fromkeys(found))
 
-    def _owned(self, value: torch.Tensor) -> str:
-        """Return the stored tensor that is a layer's weight, of those it is made of."""
-        paths = self.sources(value)
-        return next((p for p in paths if _fits(self.graph.by_path[p], value)), "")
+    def is_stored(self, weight: torch.Tensor) -> bool:
+        """Say whether a weight is a stored tensor, and not computed from some."""
+        known = self.graph.tensor(weight)
+        return isinstance(known, Constant) and known.is_itself
 
-    def _stored(self, value: torch.Tensor, name: str, *, is_tied: bool) -> str:
-        """Return the node that stores a weight, if that is not the layer.
+    def _lender(self, value: torch.Tensor, name: str, tensor: str) -> str:
+        """Return the node, or the tensor of a layer, that is a weight.
 
-        A layer that shares a weight stores nothing: another of its own is a node too.
+        It is empty if the layer stores the weight itself.
         """
-        graph, paths, mine = self.graph, self.sources(value), self._owned(value)
-        if not paths:
+        graph, paths = self.graph, self.sources(value)
+        mine = next((p for p in paths if _fits(graph.by_path[p], value)), "")
+        if not mine:
             return graph.computed(value)
-        known = graph.owner(mine)
-        if mine and known is None:
-            (graph.store(mine) if is_tied else graph.own(mine, name))
-        others = [graph.store(path) for path in paths if path != mine]
-        return known or "" if mine else others[0]
+        known = graph.lender(mine)
+        if known is None:
+            graph.own(mine, name, tensor)
+        for path in paths:
+            if path != mine:
+                graph.store(path)
+        return known or ""
 
     # Numbers of windows and normalizations.
 

@@ -32,6 +32,19 @@ def canonical(func: Callable[..., Any]) -> str:
     return ALIASES.get(name, name)
 
 
+def writes_to_operand(func: Callable[..., Any]) -> bool:
+    """Say whether a function changes its first operand.
+
+    >>> import torch
+    >>> list(map(writes_to_operand, (torch.Tensor.add_, torch.Tensor.__setitem__)))
+    [True, True]
+    """
+    name = getattr(func, "__name__", "")
+    if name.startswith("__"):
+        return name == "__setitem__" or name.strip("_") in IN_PLACE
+    return name.endswith("_") and name != "requires_grad_"
+
+
 def keeps_sizes(name: str) -> bool:
     """Say whether a result has the sizes of the first operand, and its type."""
     if name in KEEPS_SIZES:
@@ -56,6 +69,8 @@ DUNDERS = {
 }  # fmt: skip
 
 KEPT = {"_assert"}
+
+IN_PLACE = {"iadd", "isub", "imul", "itruediv", "idiv", "ipow", "iand", "ior", "ixor"}
 
 ALIASES = {
     "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
@@ -119,7 +134,7 @@ FILLED = {"zeros", "ones", "full", "empty", "rand", "randn"}
 """Functions that create a tensor of given sizes."""
 
 VIEWS = {
-    "view", "reshape", "unsqueeze", "squeeze", "flatten", "permute", "transpose", "to",
-    "contiguous", "t", "type", "float", "expand_as_itself", "detach", "clone",
-    "unflatten",
+    "view", "reshape", "unsqueeze", "squeeze", "flatten", "to", "contiguous", "type",
+    "float", "expand_as_itself", "detach", "clone", "unflatten",
 }  # fmt: skip
+"""Functions whose result has the elements of the operand in the same order."""

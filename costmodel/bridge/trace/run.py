@@ -141,10 +141,11 @@ def _found(
         except Exception as error:  # noqa: BLE001 - whatever the module raises
             tried.append((at_sizes(values), error))
             continue
-        network = _network(tracer, outputs, title, batch)
+        _require_rules(tracer, title)
         if check:
             check_again(lambda other: run(other)[0], tracer, title)
             check_draws(partial(run, values, follows_draws=True), tracer, title)
+        network = tracer.network(outputs, title, batch)
         if admits(tracer.record, {**values, H: 224, W: 224}):
             return network, tracer
         # Code may branch on sizes: the branch of the usual size is wanted.
@@ -225,7 +226,11 @@ def _run(
         raise
     tensors = list(_tensors(result))
     known = [tracer.tensor(tensor) for tensor in tensors]
-    outputs = [one.node for one in known if isinstance(one, Traced)]
+    outputs = [
+        tracer.operand(tensor).node
+        for tensor, one in zip(tensors, known, strict=True)
+        if isinstance(one, Traced)
+    ]
     if not tensors:
         kind = type(result).__name__
         raise CostModelError(
@@ -233,7 +238,7 @@ def _run(
         )
     if not outputs:
         raise CostModelError("trace: no output depends on the input")
-    return tracer, list(dict.fromkeys(outputs))
+    return tracer, outputs
 
 
 def _tensors(result: Any) -> Iterator[torch.Tensor]:
@@ -279,11 +284,6 @@ def _require_rules(tracer: Tracer, name: str) -> None:
             f"trace: {name} calls operators without a rule: {many}; "
             'on_unknown="mark" keeps them as opaque nodes'
         )
-
-
-def _network(tracer: Tracer, outputs: list[str], name: str, batch: Dim) -> Network:
-    _require_rules(tracer, name)
-    return tracer.network(outputs, name, batch)
 
 
 def _warn_unused(module: nn.Module, tracer: Tracer) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 
 from costmodel.analysis.memory.gradient_flow import gradient_flow
 from costmodel.bridge.importing.batch_axis import Layout, shaped, split
-from costmodel.bridge.importing.graph import Constant, Graph, Traced
+from costmodel.bridge.importing.graph import PLACES, Constant, Graph, Traced
 from costmodel.bridge.importing.symbolic_int import formula_of
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
@@ -47,6 +47,7 @@ class TraceGraph(Graph):
         self._twins: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._parameters: dict[int, str] = {}
         self._owners: dict[str, str] = {}
+        self._tensors: dict[str, str] = {}
         self.stored = {id(value): path for path, (value, _) in self.by_path.items()}
         self._taken: dict[str, int] = {}
         self.record.where = lambda: self.path
@@ -142,6 +143,16 @@ class TraceGraph(Graph):
             return self._known[id(value)][1]
         return None
 
+    def change(self, value: torch.Tensor) -> None:
+        """Forget how a tensor is made that code writes to, and what it is a view of."""
+        changed = {id(value), id(value._base)}  # noqa: SLF001 - PyTorch has no other
+        changed |= {id(x) for x, twin in self._twins.values() if id(twin) in changed}
+        for key in changed & self._known.keys():
+            known = self._known[key]
+            if isinstance(known[1], Constant):
+                one = replace(known[1], made={}, is_itself=False)
+                self._known[key] = known[0], one
+
     def know(self, value: torch.Tensor, what: Traced | Constant) -> None:
         """Record a tensor."""
         self._known[id(value)] = value, what
@@ -164,7 +175,7 @@ class TraceGraph(Graph):
         """Return a graph for tensors of which the sizes alone are wanted."""
         made = super().scratch()
         made.stored, made.used = {}, set()
-        for own in ("_known", "_parameters", "_owners", "_taken"):
+        for own in ("_known", "_parameters", "_owners", "_tensors", "_taken"):
             setattr(made, own, {})
         return made
 
@@ -172,6 +183,7 @@ class TraceGraph(Graph):
         """Return a tensor as an operand; a stored one becomes a node of its own."""
         found = self.tensor(value)
         if isinstance(found, Traced):
+            self._tell_places(found)
             return found
         if found is None:
             found = Constant(tuple(formula_of(s) for s in value.shape))
@@ -191,6 +203,13 @@ class TraceGraph(Graph):
             return name
         return found.node
 
+    def _tell_places(self, found: Traced) -> None:
+        """Note that an extreme's places are read, which are not what the node gives."""
+        node = self.nodes[found.node]
+        if found.dtype == PLACES and isinstance(node.operator, op.Reduce):
+            operator = replace(node.operator, constants="places=...")
+            self.nodes[found.node] = replace(node, operator=operator)
+
     def _parameter(self, value: torch.Tensor, constant: Constant) -> Traced:
         name = self._parameters.get(id(value))
         sizes = constant.sizes
@@ -206,7 +225,13 @@ class TraceGraph(Graph):
         if is_itself and constant.sources[0] not in self._owners:
             return self._store(constant.sources[0], shape)
         made_of = tuple(map(self.store, constant.sources))
-        name = self.emit_derived(shape, made_of, self.name("derived"), layout)
+        name, made = self.name("derived"), dict(constant.made)
+        if constant.is_itself:
+            made = {"dims": ()}
+        stored = [self.nodes[one].operator for one in made_of]
+        if "dims" in made and [type(one) for one in stored] != [op.Parameter]:
+            made = {}  # the layer that it belongs to is no operand
+        name = self.emit_derived(shape, made_of, name, layout, made)
         self.no_gradient.update({name} if constant.is_detached else ())
         return name
 
@@ -227,14 +252,16 @@ class TraceGraph(Graph):
         self._owners[path] = name
         return name
 
-    def owner(self, path: str) -> str | None:
-        """Return the node that stores a tensor already."""
-        return self._owners.get(path)
+    def lender(self, path: str) -> str | None:
+        """Return the node that stores a tensor already, or the tensor's name of it."""
+        return self._tensors.get(path, self._owners.get(path))
 
-    def own(self, path: str, name: str) -> None:
-        """Register the layer that stores a tensor."""
+    def own(self, path: str, name: str, tensor: str = "") -> None:
+        """Register the layer that stores a tensor, under a name of its own."""
         self.used.add(path)
         self._owners[path] = name
+        if tensor:
+            self._tensors[path] = f"{name}.{tensor}"
 
     def _free(self, path: str) -> str:
         """Return an unused node's name for a stored tensor."""

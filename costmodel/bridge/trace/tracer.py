@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, whole
+from costmodel.bridge.trace.constants import how_made
 from costmodel.bridge.trace.function_names import (
     FILLED,
     MADE_ANEW,
@@ -24,6 +25,7 @@ from costmodel.bridge.trace.function_names import (
     canonical,
     is_question,
     keeps_sizes,
+    writes_to_operand,
 )
 from costmodel.bridge.trace.trace_graph import TraceGraph, leaves, tensors
 from costmodel.errors import CostModelError
@@ -178,6 +180,8 @@ class Tracer(TraceGraph, TorchFunctionMode):
         known: list[Traced | Constant | None],
     ) -> Any:
         """Run a function that does not depend on the input, and record its sources."""
+        if writes_to_operand(func) and known and known[0] is not None:
+            self.change(args[0])
         sources = tuple(
             dict.fromkeys(
                 path
@@ -218,12 +222,14 @@ class Tracer(TraceGraph, TorchFunctionMode):
                     and numel[0].is_itself
                     and name in VIEWS
                 )
+                made = how_made(name, args, options, known)
                 self.know(
                     value,
                     Constant(
-                        sizes, sources, is_itself, is_of_sizes, is_detached=is_detached
+                        sizes, sources, is_itself, is_of_sizes,
+                        is_detached=is_detached, made=made,
                     ),
-                )
+                )  # fmt: skip
         return result
 
 

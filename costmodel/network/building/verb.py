@@ -56,7 +56,7 @@ def verb(operator: type[op.Operator], called: str | None = None) -> Verb:
     Help on function group_norm in module costmodel.network.building.verb:
     <BLANKLINE>
     group_norm(x: 'Value', groups: 'Dim', *, affine: 'bool' = True, \
-name: 'str | None' = None) -> 'Value'
+constants: 'str' = '', name: 'str | None' = None) -> 'Value'
         Group normalization: μ and σ over the channels of a group, and all positions.
     <BLANKLINE>
         Fields, their checks and source: ``operators.GroupNorm``.

@@ -80,6 +80,7 @@ class Arithmetic(Elementwise):
     """Tensors, or a tensor and a number, element by element: x + y, x·y, 1 − x, x².
 
     ``value`` is the number as text, where there is one; ``clamp`` has two, ``"0, 6"``.
+    ``...`` is one that the network does not record, as the size of an image is.
     Sizes of 1 are repeated to fit the others'. Axes are aligned at the last one, as
     PyTorch does; a stored tensor, which has no batch, may have fewer.
 
@@ -111,6 +112,11 @@ class Arithmetic(Elementwise):
     def row(self) -> Operation:
         """The operation's row."""
         return ARITHMETIC[self.operation]
+
+    @property
+    def is_determined(self) -> bool:
+        """Whether the number is recorded, and which comparison it is."""
+        return self.value != "..." and bool(self.row.torch)
 
     @property
     def arity(self) -> tuple[int, int | None]:  # type: ignore[override]
@@ -180,6 +186,7 @@ class PReLU(Elementwise):
 
     kind: ClassVar[str] = "prelu"
     parameters: Dim = 1
+    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape, with one channel per slope unless there is one."""

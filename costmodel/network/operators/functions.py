@@ -38,6 +38,8 @@ class Function:
     constants that a network does not record."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of that module or function."""
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    """Its constants by the names of that module or function, with their defaults."""
     traced: str = ""
     """Names under which tracing meets it, besides its own."""
     onnx: str = ""
@@ -111,19 +113,23 @@ FUNCTIONS: dict[str, Function] = {
         tally=Tally(add=1, compare=2, mul=1, div=1), torch="torch.nn.Hardswish",
         onnx="HardSwish", runtime="hardswish", in_place=True),
     "hardtanh": Function(  # min(max(x, −1), 1)
-        tally=Tally(compare=2), torch="torch.nn.Hardtanh", runtime="clamp"),
+        tally=Tally(compare=2), torch="torch.nn.Hardtanh", runtime="clamp",
+        constants={"min_val": -1.0, "max_val": 1.0}),
     "abs": Function(
         tally=Tally(compare=1), torch="torch.abs", traced="absolute", onnx="Abs"),
     "celu": Function(  # x < 0: α(e^(x/α) − 1)
         tally=Tally(compare=1, exp=1, add=1, div=1, mul=1), torch="torch.nn.CELU",
-        onnx="Celu"),
+        onnx="Celu",
+        constants={"alpha": 1.0}),
     "ceil": Function(
         tally=Tally(compare=1), saved="", torch="torch.ceil", onnx="Ceil"),
-    "clamp": Function(tally=Tally(compare=2)),
+    "clamp": Function(tally=Tally(compare=2), torch="torch.clamp",
+        constants={"min": ..., "max": ...}),
     "cos": Function(tally=Tally(exp=1), torch="torch.cos", onnx="Cos"),
     "elu": Function(  # x < 0: α(e^x − 1)
         tally=Tally(compare=1, exp=1, add=1, mul=1), torch="torch.nn.ELU", onnx="Elu",
-        counted="elu"),
+        counted="elu",
+        constants={"alpha": 1.0}),
     "erf": Function(
         tally=Tally(exp=1), torch="torch.erf", traced="special_erf", onnx="Erf"),
     "exp": Function(
@@ -140,17 +146,19 @@ FUNCTIONS: dict[str, Function] = {
     "gelu_tanh": Function(  # ½x(1 + tanh(√(2/π)(x + cx³)))
         tally=Tally(exp=1, add=4, mul=7, div=1), torch="torch.nn.GELU",
         options={"approximate": "tanh"}, runtime="gelu", counted="elu"),
-    "hardshrink": Function(tally=Tally(compare=2), torch="torch.nn.Hardshrink"),
+    "hardshrink": Function(tally=Tally(compare=2), torch="torch.nn.Hardshrink",
+        constants={"lambd": 0.5}),
     "leaky_relu": Function(
         tally=Tally(compare=1, mul=1), torch="torch.nn.LeakyReLU", onnx="LeakyRelu",
-        counted="leaky_relu"),
+        counted="leaky_relu",
+        constants={"negative_slope": 0.01}),
     "log": Function(
         tally=Tally(exp=1), torch="torch.log", onnx="Log", in_float32=True),
     "log1p": Function(
         tally=Tally(exp=1, add=1), torch="torch.log1p", in_float32=True),
     "logsigmoid": Function(  # −log(1 + e^−x)
         tally=Tally(exp=2, add=1), saved="operand intermediate",
-        torch="torch.nn.LogSigmoid"),
+        torch="torch.nn.LogSigmoid", traced="log_sigmoid"),
     "mish": Function(  # x·tanh(log(1 + e^x))
         tally=Tally(exp=3, add=3, mul=2, div=1), torch="torch.nn.Mish", onnx="Mish"),
     "neg": Function(
@@ -159,7 +167,8 @@ FUNCTIONS: dict[str, Function] = {
         tally=Tally(div=1), saved="result", torch="torch.reciprocal",
         onnx="Reciprocal", in_float32=True),
     "round": Function(
-        tally=Tally(compare=1), saved="", torch="torch.round", onnx="Round"),
+        tally=Tally(compare=1), saved="", torch="torch.round", onnx="Round",
+        constants={"decimals": 0}),
     "rsqrt": Function(
         tally=Tally(exp=1, div=1), saved="result", torch="torch.rsqrt",
         in_float32=True),
@@ -171,9 +180,11 @@ FUNCTIONS: dict[str, Function] = {
     "sin": Function(tally=Tally(exp=1), torch="torch.sin", onnx="Sin"),
     "softplus": Function(  # log(1 + e^x)
         tally=Tally(exp=2, add=1), torch="torch.nn.Softplus", onnx="Softplus",
-        in_float32=True),
+        in_float32=True,
+        constants={"beta": 1.0, "threshold": 20.0}),
     "softshrink": Function(
-        tally=Tally(compare=2, add=1), torch="torch.nn.Softshrink"),
+        tally=Tally(compare=2, add=1), torch="torch.nn.Softshrink",
+        constants={"lambd": 0.5}),
     "softsign": Function(  # x/(1 + |x|)
         tally=Tally(compare=1, add=1, div=1), saved="operand intermediate",
         torch="torch.nn.Softsign", onnx="Softsign"),
@@ -185,7 +196,8 @@ FUNCTIONS: dict[str, Function] = {
         torch="torch.nn.Tanhshrink"),
     "threshold": Function(
         tally=Tally(compare=1), torch="torch.nn.Threshold",
-        options={"threshold": 0.0, "value": 0.0}, onnx="ThresholdedRelu"),
+        options={"threshold": 0.0, "value": 0.0}, onnx="ThresholdedRelu",
+        constants={"threshold": 0.0, "value": 0.0}),
     "trunc": Function(tally=Tally(compare=1), saved="", torch="torch.trunc"),
 }
 # fmt: on

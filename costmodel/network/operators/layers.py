@@ -56,6 +56,7 @@ class Conv(Weighted, Windowed):
     groups: Dim = 1
     bias: bool = True
     padding_mode: str = "zeros"
+    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check the numbers and the padding mode."""
@@ -218,6 +219,7 @@ class Linear(Weighted):
     kind: ClassVar[str] = "linear"
     features: Dim
     bias: bool = True
+    constants: str = ""
 
     @property
     def window(self) -> Windows | None:

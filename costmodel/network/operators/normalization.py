@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from costmodel.algebra.symbols import Dim, exact_div
 from costmodel.algebra.tally import Tally
@@ -68,9 +69,11 @@ class LayerNorm(Normalization):
     """
 
     kind: ClassVar[str] = "layer_norm"
+    defaults: ClassVar[Mapping[str, Any]] = {"eps": 1e-5}
     axes: Dim = 1
     affine: bool = True
     bias: bool = True
+    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; it has that many axes."""
@@ -112,8 +115,10 @@ class RMSNorm(Normalization):
     """
 
     kind: ClassVar[str] = "rms_norm"
+    defaults: ClassVar[Mapping[str, Any]] = {"eps": None}
     axes: Dim = 1
     affine: bool = True
+    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; it has that many axes."""
@@ -154,8 +159,10 @@ class GroupNorm(Normalization):
     """
 
     kind: ClassVar[str] = "group_norm"
+    defaults: ClassVar[Mapping[str, Any]] = {"eps": 1e-5}
     groups: Dim
     affine: bool = True
+    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; the groups divide its channels."""
@@ -203,7 +210,9 @@ class InstanceNorm(Normalization):
     """
 
     kind: ClassVar[str] = "instance_norm"
+    defaults: ClassVar[Mapping[str, Any]] = {"eps": 1e-5}
     affine: bool = False
+    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; it must be a feature map, of 1 to 3 axes."""

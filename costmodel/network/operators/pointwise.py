@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.algebra.tally import Tally
@@ -42,6 +43,7 @@ class Pointwise(Elementwise):
 
     kind: ClassVar[str] = KindOf("pointwise", "function")  # type: ignore[assignment]
     function: str
+    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check that the function has a row."""
@@ -52,6 +54,11 @@ class Pointwise(Elementwise):
     def row(self) -> Function:
         """The function's row."""
         return function_of(self.function)
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:  # type: ignore[override]
+        """The row's constants."""
+        return self.row.constants
 
     def tally(self, output: Shape, *inputs: Shape) -> Tally:
         """Return the operations per element, times the elements."""
@@ -71,9 +78,11 @@ class BatchNorm(Normalization):
     """
 
     kind: ClassVar[str] = "batch_norm"
+    defaults: ClassVar[Mapping[str, Any]] = {"eps": 1e-5}
     affine: bool = True
     running: bool = True
     """Whether it keeps running statistics; without them it uses those of each batch."""
+    constants: str = ""
 
     def weights(self, *inputs: Shape) -> Weights:
         """Return γ and β, and the running statistics, which are buffers."""
@@ -104,7 +113,10 @@ class LocalResponseNorm(Stateless, Normalization):
     """
 
     kind: ClassVar[str] = "local_response_norm"
+    defaults: ClassVar[Mapping[str, Any]] = {"alpha": 5e-4, "beta": 0.75, "k": 2.0}
+    """The paper's constants (section 3.3), α = 10⁻⁴ times n = 5."""
     size: Dim = 5
+    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; it must be a feature map."""

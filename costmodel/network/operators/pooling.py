@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from operator import attrgetter
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import sympy
 
@@ -94,11 +95,13 @@ class AvgPool(Pool):
     """The mean of the elements under a window."""
 
     kind: ClassVar[str] = "avg_pool"
+    defaults: ClassVar[Mapping[str, Any]] = {"divisor_override": None}
     kernel: Sizes
     stride: Sizes
     padding: Sizes = (0,)
     ceil_mode: bool = False
     count_include_pad: bool = True
+    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's channels at the windows' positions."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
@@ -80,6 +81,8 @@ class Attention(Product):
 
     kind: ClassVar[str] = "attention"
     arity: ClassVar[tuple[int, int | None]] = (3, 4)
+    defaults: ClassVar[Mapping[str, Any]] = {"scale": None, "is_causal": False}
+    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return …×L×V, or raise with the axes that do not fit."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
@@ -48,10 +48,13 @@ class Reduce(Reduction):
     """
 
     kind: ClassVar[str] = "reduce"
+    defaults: ClassVar[Mapping[str, Any]] = {"correction": 0, "places": None}
+    """``places=...``: the places of extremes are taken for these."""
     operation: str
     axes: tuple[int, ...]
     keep: bool = False
     everywhere: bool = True
+    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check that the operation has a rule."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import sympy
 
@@ -79,9 +80,11 @@ class Resize(Stateless, Windowed):
     """
 
     kind: ClassVar[str] = "resize"
+    defaults: ClassVar[Mapping[str, Any]] = {"scale_factor": None, "antialias": False}
     mode: str = "nearest"
     scale: Sizes | None = None
     shape: Shape | None = None
+    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check the mode as well as the numbers, and that one size is given."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NoReturn, final
+from typing import Any, ClassVar, NoReturn, final
 
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.tally import Tally
@@ -94,6 +95,8 @@ class Opaque(Stateless):
     kind: ClassVar[str] = "opaque"
     is_unknown: ClassVar[bool] = True
     arity: ClassVar[tuple[int, int | None]] = (0, None)
+    is_determined = False
+    """Its values are not recorded."""
     name: str
     shape: Shape
 
@@ -131,13 +134,22 @@ class Derived(Source):
     """A tensor computed from stored ones alone, such as a position bias looked up.
 
     It is the same for every sample and every batch, and is computed once. That is no
-    cost of a sample, and is not counted here nor by any tool.
+    cost of a sample, and is not counted here nor by any tool. How it is computed is
+    not recorded, unless one number fills it, or it is its last operand, whose axes are
+    in the order ``dims``, expanded to its sizes.
     """
 
     kind: ClassVar[str] = "derived"
     is_unbatched: ClassVar[bool] = True
     arity: ClassVar[tuple[int, int | None]] = (0, None)
+    defaults: ClassVar[Mapping[str, Any]] = {"fill": ..., "dims": ...}
     shape: Shape
+    constants: str = ""
+
+    @property
+    def is_determined(self) -> bool:
+        """Whether it is one number everywhere, ``fill``, or a view of its operand."""
+        return bool(self.constants)
 
     def output(self, *inputs: Shape) -> Shape:
         """Return its shape."""

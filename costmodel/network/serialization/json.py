@@ -173,7 +173,11 @@ def _fields(operator: Operator) -> dict[str, Any]:
     if isinstance(operator, Input):
         sides = [_write(extent.value) for extent in operator.shape.spatial]
         return {"channels": _write(operator.shape.channels), "spatial": sides}
-    return {name: _write(value) for name, value in operator.attributes.items()}
+    return {
+        name: _write(value)
+        for name, value in operator.attributes.items()
+        if name != "constants" or value
+    }
 
 
 def _write(value: Any) -> Any:

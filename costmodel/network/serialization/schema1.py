@@ -29,6 +29,8 @@ def downgraded(operator: Document, *, is_vector: bool) -> Document:
 
     ``is_vector`` says that the operand has no axis beside its channels.
     """
+    # It had no constants: networks that differ in them alone cost the same.
+    operator = _without(operator, "constants")
     if operator["kind"] == "linear" and not is_vector:
         return operator | {"kind": "last_linear"}
     downgrade = DOWNGRADES.get(operator["kind"])

@@ -13,6 +13,7 @@ from costmodel.network.node import weights_at
 
 if TYPE_CHECKING:
     from costmodel.network.graph import Network
+    from costmodel.network.node import Node
 
 
 ALL = "all"
@@ -49,14 +50,21 @@ def _used(network: Network) -> dict[str, dict[str, None]]:
     """
     found: dict[str, dict[str, None]] = {}
     for node in network.nodes:
-        owner = network[network.shared.get(node.name, node.name)]
-        owned = weights_at(owner, network.by_name)
         for key, weight in weights_at(node, network.by_name).items():
             if weight.learnable:
-                stored = key if key in owned else next(iter(owned), key)
-                names = found.setdefault(f"{owner.name}.{stored}", {})
-                names[f"{node.name}.{key}"] = None
+                name = f"{node.name}.{key}"
+                found.setdefault(_stored(network, node, key), {})[name] = None
     return found
+
+
+def _stored(network: Network, node: Node, key: str) -> str:
+    """Return the name of a weight as the node has it that stores it."""
+    name = f"{node.name}.{key}"
+    lent = network.shared.get(node.name, network.shared.get(name, name))
+    if lent not in network.by_name:
+        return lent
+    owned = weights_at(network[lent], network.by_name)
+    return f"{lent}.{key if key in owned else next(iter(owned), key)}"
 
 
 def _is_in(name: str, scope: str) -> bool:

@@ -14,7 +14,7 @@ from costmodel.algebra.parse import exact
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError, at
 from costmodel.network.graph import Network
-from costmodel.network.node import Node
+from costmodel.network.node import Node, node_of
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
 from costmodel.network.widen.channel_groups import DisjointSets, Scale
@@ -99,17 +99,20 @@ def _followed(network: Network, sets: DisjointSets) -> dict[str, Widths]:
     for name in network.outputs:
         sets.keep(found[name].axes)
     for name, owner in network.shared.items():
-        _share(sets, found, network[name], network[owner])
+        pair = (network[node_of(one, network.by_name)] for one in (name, owner))
+        _share(sets, found, name, *pair)
     return found
 
 
 def _share(
-    sets: DisjointSets, found: dict[str, Widths], one: Node, other: Node
+    sets: DisjointSets, found: dict[str, Widths], tensor: str, one: Node, other: Node
 ) -> None:
-    """Join the widths of two nodes that use the same weights."""
+    """Join the widths of two nodes that use the same weights, or the same tensor."""
+    is_bias = tensor.endswith(".bias") and tensor != one.name
+    inputs, others = (() if is_bias else node.inputs for node in (one, other))
     if one.operator.kind != other.operator.kind:
         why = f'has the weights of {other.operator.kind} "{other.name}"'
-        for name in (one.name, *one.inputs, other.name, *other.inputs):
+        for name in (one.name, *inputs, other.name, *others):
             for axis in found[name].axes:
                 sets.refuse(axis, one, why)
         network = found[other.name].network
@@ -117,7 +120,7 @@ def _share(
             for name in nx.ancestors(network.graph, other.name):
                 sets.keep(found[name].axes)
         return
-    names = zip((one.name, *one.inputs), (other.name, *other.inputs), strict=True)
+    names = zip((one.name, *inputs), (other.name, *others), strict=True)
     for mine, its in ((found[name], found[same]) for name, same in names):
         sides = zip(mine.axes, mine.extents, its.axes, its.extents)
         for axis, size, same, count in sides:

@@ -20,7 +20,7 @@ from costmodel.analysis.cost import cost
 from costmodel.analysis.memory.memory_layout import Layouts
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
-from costmodel.network.node import Node
+from costmodel.network.node import Node, node_of
 from costmodel.network.shape import Shape, counted
 from costmodel.runtime.kernels.kernel import Kernel, Site
 from costmodel.runtime.kernels.kernel_rules import copied, kernels_of
@@ -116,9 +116,8 @@ def _folds(network: Network, graph: nx.DiGraph, name: str) -> bool:
     if not (isinstance(norm, op.BatchNorm) and norm.running):
         return False
     source = network[node.inputs[0]]
-    is_stored_once = not {source.name, name} & (
-        network.shared.keys() | set(network.shared.values())
-    )
+    owners = {node_of(owner, network.by_name) for owner in network.shared.values()}
+    is_stored_once = not {source.name, name} & (network.sharing | owners)
     return (
         isinstance(source.operator, op.Conv)
         and graph.out_degree(source.name) == 1

@@ -176,7 +176,7 @@ TIED: dict[str, tuple[nn.Module, str]] = {
 def test_unlike_layers_may_share_their_weights(name: str) -> None:
     module, owner = TIED[name]
     net = agrees(module)
-    assert list(net.shared.values()) == [owner]
+    assert list(net.shared.values()) == [f"{owner}.weight"]
     assert Network.from_json(net.to_json()) == net
     x = torch.zeros(2, 3, 16, 20, device="meta")
     sizes = cm.compile(net, device="meta")(x).shape

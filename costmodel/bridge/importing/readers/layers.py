@@ -117,7 +117,7 @@ def padded(
         if len(known) < len(totals):
             ends = zip(x.sizes[2:], totals, strict=True)
             sizes = (*x.sizes[:2], *(n + t for n, t in ends))
-            return pad_to(call, x, sizes), none
+            return pad_to(call, x, sizes, "half" if pads == "after" else "most"), none
         less, more = tuple(t // 2 for t in known), tuple(t - t // 2 for t in known)
         before, after = (less, more) if pads == "after" else (more, less)
     if before == after:

@@ -40,7 +40,7 @@ def batch_norm(call: Call) -> None:
     counted = weight if mean is None else mean
     if counted is not None:
         x = call.fitting(x, 1, call.count(counted))
-    layer = op.BatchNorm(affine=call.is_affine(), running=mean is not None)
+    layer = call.kept(op.BatchNorm(affine=call.is_affine(), running=mean is not None))
     call.layer(layer, x, *_learned(call, weight, bias), statistics=(mean, var))
 
 
@@ -50,14 +50,14 @@ def layer_norm(call: Call, x: Traced, axes: int) -> None:
     if weight is None and bias is not None:
         raise NoRule
     affine = call.is_affine()
-    layer = op.LayerNorm(axes, affine, affine and bias is not None)
+    layer = call.kept(op.LayerNorm(axes, affine, affine and bias is not None))
     call.layer(layer, x, *_learned(call, weight, bias))
 
 
 def rms_norm(call: Call, x: Traced, axes: int) -> None:
     """Read normalization by the root mean square of the last axes."""
     weights = _learned(call, call.optional("weight"))
-    call.layer(op.RMSNorm(axes, call.is_affine()), x, *weights)
+    call.layer(call.kept(op.RMSNorm(axes, call.is_affine())), x, *weights)
 
 
 def group_norm(call: Call) -> None:
@@ -67,7 +67,7 @@ def group_norm(call: Call) -> None:
     affine = call.is_affine()
     if affine and call.lengths(weight) != (call.graph.number(x.sizes[1]),):
         raise NoRule
-    layer = op.GroupNorm(int(call.get("num_groups")), affine)
+    layer = call.kept(op.GroupNorm(int(call.get("num_groups")), affine))
     call.layer(layer, x, *_learned(call, weight, bias))
 
 
@@ -81,9 +81,9 @@ def instance_norm(call: Call) -> None:
         x = call.fitting(x, 1, call.count(weight))
     affine, channels = call.is_affine(), x.sizes[1].constant
     if len(x.shape.spatial) in AXES:
-        layer: op.Operator = op.InstanceNorm(affine)
+        layer = call.kept(op.InstanceNorm(affine))
     elif isinstance(channels, int):
-        layer = op.GroupNorm(channels, affine)
+        layer = call.kept(op.GroupNorm(channels, affine))
     else:
         raise NoRule
     call.layer(layer, x, *_learned(call, weight, bias))
@@ -91,7 +91,7 @@ def instance_norm(call: Call) -> None:
 
 def local_response_norm(call: Call) -> None:
     """Read normalization over neighbouring channels."""
-    call.result(op.LocalResponseNorm(int(call.get("size"))), call.x())
+    call.result(call.kept(op.LocalResponseNorm(int(call.get("size")))), call.x())
 
 
 def prelu(call: Call) -> None:

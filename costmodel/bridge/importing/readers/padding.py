@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.call import Call, Pads
 from costmodel.bridge.importing.graph import Traced
 from costmodel.network import operators as op
+from costmodel.network.operator import write_constants
 from costmodel.network.shape import AXES
 
 
@@ -24,9 +27,10 @@ def pad_map(call: Call, x: Traced, pads: Pads, mode: str = "constant") -> Traced
     return call.put(_pad(1, before, after, mode), x)
 
 
-def pad_to(call: Call, x: Traced, sizes: Sequence[Size]) -> Traced:
-    """Append padding up to given sizes."""
-    return call.put_sizes(op.PadTo, x, sizes)
+def pad_to(call: Call, x: Traced, sizes: Sequence[Size], before: Any) -> Traced:
+    """Append padding up to given sizes; ``half`` of it may be in front."""
+    constants = "" if before == 0 else write_constants({"before": before})
+    return call.put_sizes(lambda to: op.PadTo(to, constants), x, sizes)
 
 
 def is_of_map(x: Traced, mode: str) -> bool:
@@ -39,8 +43,9 @@ def is_of_map(x: Traced, mode: str) -> bool:
     return is_map and x.layout.batch_axis == 0 and not x.layout.is_folded
 
 
-def pad(call: Call, ends: Ends, mode: str) -> None:
+def pad(call: Call, ends: Ends, mode: str, value: Any = 0) -> None:
     """Read padding at the ends of some axes; negative padding crops."""
+    keep = partial(call.kept, value=0 if value is None else value)
     x = call.x()
     ends = {axis: both for axis, both in ends.items() if both != NONE}
     is_known = all(e.constant is not None for both in ends.values() for e in both)
@@ -49,17 +54,34 @@ def pad(call: Call, ends: Ends, mode: str) -> None:
     elif is_known and is_of_map(x, mode) and min(ends) >= 2:
         added = [ends.get(place, NONE) for place in range(2, len(x.sizes))]
         before, after = zip(*((b.value, a.value) for b, a in added), strict=True)
-        call.result(_pad(1, before, after, mode), x)
+        call.result(keep(_pad(1, before, after, mode)), x)
     elif is_known and mode == "constant":
         *first, last = ends
         for axis in first:
-            x = call.put(_along(call, x, axis, ends[axis]), x)
-        call.result(_along(call, x, last, ends[last]), x)
+            x = call.put(keep(_along(call, x, axis, ends[axis])), x)
+        call.result(keep(_along(call, x, last, ends[last])), x)
     else:
         sizes = list(x.sizes)
         for axis, (start, end) in ends.items():
             sizes[axis] = sizes[axis] + start + end
-        call.result_sizes(op.PadTo, x, sizes)
+        before = _in_front(list(ends.values()))
+        call.result_sizes(lambda to: keep(op.PadTo(to), before=before), x, sizes)
+
+
+def _in_front(ends: Sequence[tuple[Size, Size]]) -> Any:
+    """Return how much of the padding is in front, in words; ``...`` if none fits."""
+    for word, is_so in IN_FRONT.items():
+        if all(is_so(start, end) for start, end in ends):
+            return word
+    return ...
+
+
+IN_FRONT: dict[Any, Callable[[Size, Size], bool]] = {
+    0: lambda a, _: a.constant == 0,
+    "all": lambda _, b: b.constant == 0,
+    "half": lambda a, b: a == (a + b) // 2,
+    "most": lambda a, b: b == (a + b) // 2,
+}
 
 
 def _along(call: Call, x: Traced, axis: int, ends: tuple[Size, Size]) -> op.Pad:

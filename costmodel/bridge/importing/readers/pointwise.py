@@ -15,19 +15,21 @@ Reader = Callable[[Call], None]
 _ONE = Extent(1)
 
 
-def function(name: str) -> Reader:
-    """Return a reader of an elementwise function."""
+def function(name: str, **constants: Any) -> Reader:
+    """Return a reader of an elementwise function, perhaps with its constants."""
 
     def reader(call: Call) -> None:
-        applied(call, name, call.x())
+        applied(call, name, call.x(), **constants)
 
     return reader
 
 
-def applied(call: Call, name: str, x: Traced, *, is_step: bool = False) -> Traced:
+def applied(
+    call: Call, name: str, x: Traced, *, is_step: bool = False, **constants: Any
+) -> Traced:
     """Append an elementwise function, as the output or as a step."""
     append = call.put if is_step else call.result
-    return append(op.Pointwise(name), x)
+    return append(call.kept(op.Pointwise(name), **constants), x)
 
 
 def gelu(call: Call) -> None:

@@ -17,7 +17,7 @@ from costmodel.bridge.importing.symbolic_int import formula_of
 from costmodel.network import operators as op
 from costmodel.network.operators import Operator
 from costmodel.network.operators.resizing import MODES
-from costmodel.network.shape import AXES
+from costmodel.network.shape import AXES, Shape
 
 
 ADAPTIVE: dict[str, Callable[[tuple[Dim, ...]], Operator]] = {
@@ -68,25 +68,36 @@ def max_pool(call: Call) -> None:
 
 def avg_pool(call: Call) -> None:
     """Read average pooling."""
-    if call.get("divisor_override") is not None:
-        raise NoRule
     if set(call.ints("dilation", 1, 1)) != {1}:
         raise NoRule
     x, window = _windows(call)
     if _is_whole(x, window):
+        if call.get("divisor_override") is not None:
+            raise NoRule
         call.result(whole_map("mean", x), x)
     else:
         is_counted = call.counts_padding(window["padding"])
-        call.result(op.AvgPool(count_include_pad=is_counted, **window), x)
+        layer = op.AvgPool(count_include_pad=is_counted, **window)
+        call.result(call.kept(layer), x)
 
 
-def resized(call: Call, mode: str, sides: Sequence[Any]) -> None:
-    """Append resampling of a feature map to given sides."""
+def resized(
+    call: Call, mode: str, sides: Sequence[Any], factors: Sequence[float] | None = None
+) -> None:
+    """Append resampling of a feature map to given sides.
+
+    Where it is sampled follows from the factors, if they are given.
+    """
     x = call.x()
     if mode not in MODES:
         raise NoRule
     sizes = (*x.sizes[:2], *map(_size, sides))
-    call.result_sizes(lambda to: op.Resize(mode, shape=to), x, sizes)
+    given = None if factors is None else tuple(map(float, factors))
+
+    def made(to: Shape) -> Operator:
+        return call.kept(op.Resize(mode, shape=to), scale_factor=given)
+
+    call.result_sizes(made, x, sizes)
 
 
 def _size(side: Any) -> Size:
@@ -101,10 +112,11 @@ def scaled(call: Call, mode: str, factors: Sequence[float], nearness: float) -> 
     x = call.x()
     if mode in MODES and all(float(f).is_integer() and f >= 1 for f in factors):
         layer = op.Resize(mode, scale=tuple(int(f) for f in factors))
-        call.result(layer, x)
+        call.result(call.kept(layer, scale_factor=None), x)
     else:
         pairs = zip(x.sizes[2:], factors, strict=True)
-        resized(call, mode, [_scaled(n, f, nearness) for n, f in pairs])
+        given = None if call.get("recompute_scale_factor") else factors
+        resized(call, mode, [_scaled(n, f, nearness) for n, f in pairs], given)
 
 
 def _scaled(length: Size, factor: float, nearness: float) -> Size:

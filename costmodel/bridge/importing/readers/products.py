@@ -56,7 +56,7 @@ def attention(call: Call, *operands: Traced, is_step: bool = False) -> Traced:
     if len(rest) > 1:
         rest[1] = _masking(call, query, key, rest[1])
     append = call.put if is_step else call.result
-    return append(op.Attention(), query, key, *rest)
+    return append(call.kept(op.Attention()), query, key, *rest)
 
 
 def _masking(call: Call, query: Traced, key: Traced, mask: Traced) -> Traced:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from costmodel.bridge.importing.batch_axis import Layout
 from costmodel.bridge.importing.call import Call
@@ -20,6 +21,7 @@ def reduced(
     keep: bool,
     everywhere: bool | None = None,
     result: int | None = 0,
+    correction: Any = 0,
 ) -> Traced:
     """Append a reduction; the mean over all positions is global pooling.
 
@@ -35,6 +37,7 @@ def reduced(
         if everywhere is None:
             everywhere = any(x.sizes[place].constant is None for place in places)
         layer = op.Reduce(operation, axes, keep, everywhere)
+        layer = call.kept(layer, correction=correction)
         if not keep and lay.batch_axis:
             gone = sum(place < lay.batch_axis for place in places)
             lay = Layout(lay.batch_axis - gone, lay.is_folded)

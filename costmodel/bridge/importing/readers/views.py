@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 from costmodel.algebra.polynomial import Size, size
 from costmodel.bridge.importing.batch_axis import Sizes, split
@@ -166,9 +167,10 @@ def repeat(call: Call, times: Sequence[Size]) -> None:
         call.result_sizes(op.Repeat, x, sizes)
 
 
-def copied(call: Call, x: Traced, order: str) -> Traced:
+def copied(call: Call, x: Traced, order: str, **constants: Any) -> Traced:
     """Append a copy with its elements in another order."""
-    return call.put(op.Copy(order), x, rank=len(x.sizes), is_step=False)
+    layer = call.kept(op.Copy(order), **constants)
+    return call.put(layer, x, rank=len(x.sizes), is_step=False)
 
 
 def pixel_shuffle(call: Call, factor: int) -> None:

@@ -18,7 +18,11 @@ def clip(call: NodeCall) -> None:
         raise NoRule
     limits = _first(call.listed(1, "min")), _first(call.listed(2, "max"))
     known = {(0, 6): "relu6", (-1, 1): "hardtanh", (0, None): "relu"}
-    pointwise.function(known.get(limits, "clamp"))(call)
+    if (name := known.get(limits)) is not None:
+        pointwise.function(name)(call)
+    else:
+        least, most = (None if n is None else float(n) for n in limits)
+        pointwise.function("clamp", min=least, max=most)(call)
 
 
 def _first(value: Any) -> Any:

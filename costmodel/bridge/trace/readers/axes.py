@@ -129,13 +129,17 @@ def repeat(call: TorchCall) -> None:
 
 
 def roll(call: TorchCall) -> None:
-    """Read a cyclic shift, whose cost does not depend on the distance."""
-    call.give(views.copied(call, call.x(), "rolled"))
+    """Read a cyclic shift; without axes it is one of the flat tensor."""
+    x, shifts, dims = call.x(), _list(call.get("shifts")), _list(call.get("dims"))
+    places = tuple(call.axis(x, d) for d in dims) or ...
+    call.give(views.copied(call, x, "rolled", shifts=tuple(shifts), dims=places))
 
 
 def flip(call: TorchCall) -> None:
     """Read a tensor turned round."""
-    call.give(views.copied(call, call.x(), "flipped"))
+    x = call.x()
+    places = tuple(call.axis(x, d) for d in call.list_of("dims"))
+    call.give(views.copied(call, x, "flipped", dims=places))
 
 
 def narrow(call: TorchCall) -> None:

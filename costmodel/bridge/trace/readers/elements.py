@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from costmodel.bridge.importing.call import NoRule
-from costmodel.bridge.importing.graph import Traced
-from costmodel.bridge.importing.readers import pointwise, reductions
+from costmodel.bridge.importing.graph import PLACES, Traced
+from costmodel.bridge.importing.readers import pointwise, reductions, views
 from costmodel.bridge.importing.readers.pointwise import binary, by_number, tensors
 from costmodel.bridge.trace.call import Reader, TorchCall, is_number
 from costmodel.network import operators as op
@@ -24,9 +24,10 @@ def hardtanh(call: TorchCall) -> None:
 
 def clamp(call: TorchCall) -> None:
     """Read a clamp between numbers."""
-    if any(isinstance(call.get(name), torch.Tensor) for name in ("min", "max")):
+    limits = {name: call.get(name) for name in ("min", "max")}
+    if any(isinstance(limit, torch.Tensor) for limit in limits.values()):
         raise NoRule
-    pointwise.function("clamp")(call)
+    pointwise.function("clamp", **limits)(call)
 
 
 def dropout(call: TorchCall) -> None:
@@ -39,9 +40,21 @@ def dropout(call: TorchCall) -> None:
 
 
 def copy(call: TorchCall) -> None:
-    """Read a copy, unless the result is the tensor itself."""
-    if call.made is not call.graph.twin(call.get("input")):
+    """Read a copy, unless the result is the tensor itself.
+
+    One from numbers to truth values, to integers or back changes its values.
+    """
+    x = call.get("input")
+    if call.made is call.graph.twin(x):
+        return
+    before, after = x.dtype, call.made.dtype
+    if (before.is_floating_point, before == torch.bool) == (
+        after.is_floating_point, after == torch.bool
+    ):  # fmt: skip
         pointwise.same(call)
+    else:
+        to = str(after).removeprefix("torch.")
+        call.give(views.copied(call, call.x(), "same", dtype=to))
 
 
 def softmax(call: TorchCall) -> None:
@@ -121,7 +134,13 @@ def reduced(
     if len(axes) == len(x.sizes) and x.layout.has_batch:
         # One number of all samples: what code branches on.
         raise NoRule
-    return reductions.reduced(call, operation, x, axes, keep=keep, result=place)
+    correction = 0
+    if operation in {"var", "std"}:
+        correction = call.get("correction", int(call.get("unbiased", True)))
+        correction = 1 if correction is None else correction
+    return reductions.reduced(
+        call, operation, x, axes, keep=keep, result=place, correction=correction
+    )
 
 
 def reduction(operation: str) -> Reader:
@@ -147,7 +166,7 @@ def extreme(operation: str) -> Reader:
         keep = bool(call.get("keepdim", False))
         made = reduced(call, f"{operation}_indexed", dim, keep=keep)
         # The places of the extremes come with them.
-        call.graph.know(call.made[1], made)
+        call.graph.know(call.made[1], replace(made, dtype=PLACES))
 
     return reader
 

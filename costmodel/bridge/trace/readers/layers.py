@@ -67,7 +67,7 @@ def pad(call: TorchCall) -> None:
     last = len(call.x().sizes) - 1
     pairs = zip(amounts[::2], amounts[1::2], strict=True)
     ends = {last - i: both for i, both in enumerate(pairs)}
-    padding.pad(call, ends, call.get("mode", "constant"))
+    padding.pad(call, ends, call.get("mode", "constant"), call.get("value"))
 
 
 def by(name: str, append: Callable[[Any, int], None]) -> Reader:

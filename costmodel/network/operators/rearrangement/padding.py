@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim
@@ -39,9 +40,11 @@ class Pad(Rearrangement):
     """
 
     kind: ClassVar[str] = "pad"
+    defaults: ClassVar[Mapping[str, Any]] = {"value": 0}
     before: tuple[Dim, ...]
     after: tuple[Dim, ...]
     mode: str = "constant"
+    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check the mode; only padding with zeros may be negative, and no channels."""

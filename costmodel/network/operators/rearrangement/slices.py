@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import sympy
 
@@ -139,7 +140,7 @@ class Crop(Rearrangement):
 @final
 @dataclass(frozen=True, slots=True)
 class PadTo(Rearrangement):
-    """Zeros at the end of every axis, up to an explicit size: a copy.
+    """Padding of every axis to an explicit size, with zeros at its end: a copy.
 
     >>> from costmodel.algebra.extent import Extent
     >>> x = Shape(64, (Extent(7), Extent(7)))
@@ -148,7 +149,11 @@ class PadTo(Rearrangement):
     """
 
     kind: ClassVar[str] = "pad_to"
+    defaults: ClassVar[Mapping[str, Any]] = {"value": 0, "before": 0}
+    """``before`` says how much of it is in front: 0, ``"half"`` of it rounded down,
+    ``"most"`` rounded up, or ``"all"``."""
     shape: Shape
+    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the given shape; no known size is below the input's."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.errors import CostModelError, known_are
@@ -186,20 +187,30 @@ class Copy(Rearrangement):
     """The same elements in new memory: clone, contiguous, another number format.
 
     They may be reordered along some axes: ``rolled`` has the last ones in front,
-    ``flipped`` is in reverse. The axes and the distance are not recorded.
+    ``flipped`` is in reverse. The constants are the axes, ``dims``, the batch being
+    axis 0, and how far they are rolled, ``shifts``; or another ``dtype``.
 
     **Source**: Liu et al. 2021, arXiv:2103.14030, section 3.2 (cyclic shift).
     """
 
     kind: ClassVar[str] = "copy"
     order: str = "same"
+    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check the order."""
-        super(Copy, self).__post_init__()
         if self.order not in COPIES:
             known = known_are(self.order, COPIES)
             raise CostModelError(f'order "{self.order}" is unknown; {known}')
+        super(Copy, self).__post_init__()
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:  # type: ignore[override]
+        """The axes, and how far they are rolled: unknown if they are not given."""
+        names = {"rolled": ("shifts", "dims"), "flipped": ("dims",)}
+        if self.order == "same":
+            return {"dtype": None}
+        return dict.fromkeys(names[self.order], ...)
 
     @property
     def window(self) -> Windows | None:
