@@ -89,7 +89,6 @@ def conv(
     *,
     bias: bool = True,
     padding_mode: str = "zeros",
-    constants: str = "",
     name: str | None = None,
 ) -> Value:
     """Convolve. Padding is by default d(k−1)/2, which keeps the size at stride 1."""
@@ -99,7 +98,7 @@ def conv(
         p = half(k, d, "conv", name)
     else:
         (p,) = sizes(x, "conv", name, padding=padding)
-    fields = (channels, k, s, p, d, groups, bias, padding_mode, constants)
+    fields = (channels, k, s, p, d, groups, bias, padding_mode)
     return apply(op.Conv, [x], name, *fields)
 
 
@@ -145,7 +144,6 @@ def linear(
     features: Dim,
     *,
     bias: bool = True,
-    constants: str = "",
     name: str | None = None,
 ) -> Value:
     """Connect fully; a feature map of 1×1 positions is flattened first."""
@@ -153,7 +151,7 @@ def linear(
     one = Extent(1)
     if x.shape.spatial and all(extent == one for extent in x.shape.spatial):
         x = flatten(x)
-    return apply(op.Linear, [x], name, features, bias, constants, check=_require_vector)
+    return apply(op.Linear, [x], name, features, bias, check=_require_vector)
 
 
 def max_pool(
@@ -180,13 +178,12 @@ def avg_pool(
     *,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    constants: str = "",
     name: str | None = None,
 ) -> Value:
     """Take the mean over each window; the stride is by default the kernel."""
     step = kernel if stride is None else stride
     given = sizes(x, "avg_pool", name, kernel=kernel, stride=step, padding=padding)
-    return apply(op.AvgPool, [x], name, *given, ceil_mode, count_include_pad, constants)
+    return apply(op.AvgPool, [x], name, *given, ceil_mode, count_include_pad)
 
 
 def upsample(

@@ -20,8 +20,6 @@ from costmodel.network.node import (
     Inference,
     Node,
     check_names,
-    check_no_gradient,
-    check_shared,
     make_node,
     node_of,
     unbatched,
@@ -29,10 +27,10 @@ from costmodel.network.node import (
 from costmodel.network.operator import Operator, Weights
 from costmodel.network.requirement import Requirement, settled
 from costmodel.network.shape import Shape
-from costmodel.network.training.checkpoint import Checkpoint, check_checkpoints
 
 
 if TYPE_CHECKING:
+    from costmodel.network.annotations import Checkpoint
     from costmodel.network.flow import Flow
 
 
@@ -126,12 +124,13 @@ class Network:
             raise CostModelError(f'network "{name}": no output node')
         kinds = {layer: node.operator.kind for layer, node in nodes.items()}
         needed = settled(constraints, {}, name, kinds)
-        known = check_shared({} if shared is None else shared, nodes, name)
+        rest: tuple[Any, ...] = ()
+        if shared or no_gradient or checkpoints:
+            from costmodel.network.annotations import checked
+
+            rest = checked(shared or {}, no_gradient, checkpoints, nodes, name)
         count = check_batch(batch)
-        stops = check_no_gradient(no_gradient, nodes, name)
-        again = check_checkpoints(checkpoints, nodes, name)
-        rest = (needed, known, stops, again)
-        made = cls(tuple(nodes.values()), outputs, name, count, *rest)
+        made = cls(tuple(nodes.values()), outputs, name, count, needed, *rest)
         check_symbols(made.free_symbols)
         return made
 
@@ -320,7 +319,7 @@ class Network:
 
         **Errors**: a scope in which no parameter is.
         """
-        from costmodel.network.training.scopes import trained
+        from costmodel.network.annotations.scopes import trained
 
         return trained(self, scopes)
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from costmodel.algebra.symbols import Dim
-from costmodel.errors import CostModelError, at, near
+from costmodel.errors import CostModelError, at
 from costmodel.network.operator import Operator, Weights
 from costmodel.network.shape import Shape
 
@@ -133,77 +132,6 @@ def node_of(name: str, nodes: Mapping[str, Node]) -> str:
     and no scope has the name of a node.
     """
     return name if name in nodes else name.rpartition(".")[0]
-
-
-def check_shared(
-    shared: Mapping[str, str], nodes: Mapping[str, Node], network: str
-) -> dict[str, str]:
-    """Refuse weights that are shared with no earlier node that can have them.
-
-    A node's are those of one of the same kind, or of another kind with a tensor as
-    large, as where a transposed convolution undoes a convolution, or the result of a
-    node made of stored tensors. A single tensor's is one as large, or such a result.
-    """
-    if not isinstance(shared, Mapping):
-        raise CostModelError(f'network "{network}": shared {shared!r} is no mapping')
-    order = {name: place for place, name in enumerate(nodes)}
-    results = unbatched(nodes.values()) if shared else frozenset()
-    for name, owner in shared.items():
-        if {type(name), type(owner)} != {str}:
-            wrong = f"{name!r}: {owner!r} are not names"
-            raise CostModelError(f'network "{network}": shared {wrong}')
-        user, lender = node_of(name, nodes), node_of(owner, nodes)
-        known = user in nodes and lender in nodes and not {owner, lender} & {*shared}
-        if not known or order[lender] >= order[user]:
-            raise CostModelError(
-                f'network "{network}": node "{name}" cannot share the weights of '
-                f'"{owner}": no earlier node that stores weights'
-            )
-        for tensor, node in ((name, nodes[user]), (owner, nodes[lender])):
-            weights = weights_at(node, nodes)
-            if tensor != node.name and tensor.rpartition(".")[2] not in weights:
-                raise at(node.operator.kind, node.name, f'stores no "{tensor}"')
-        one, other = nodes[user].operator, nodes[lender].operator
-        if owner == lender and (other.kind == one.kind or lender in results):
-            continue
-        if not _counts(nodes, name) & _counts(nodes, owner):
-            why = "which stores no tensor as large as one of its own"
-            if name != user:
-                why = f"which is not as large as its {name.rpartition('.')[2]}"
-            problem = f'shares the weights of {other.kind} "{owner}", {why}'
-            raise at(one.kind, user, problem)
-    return dict(shared)
-
-
-def _counts(nodes: Mapping[str, Node], name: str) -> set[Dim]:
-    """Return the numbers of elements of a tensor, or of those that a node may store."""
-    weights = weights_at(nodes[node_of(name, nodes)], nodes)
-    names = weights if name in nodes else [name.rpartition(".")[2]]
-    return {weights[one].numel for one in names}
-
-
-def check_no_gradient(
-    names: Iterable[str], nodes: Mapping[str, Node], network: str
-) -> frozenset[str]:
-    """Refuse names that are neither those of nodes nor of their learnable weights."""
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise CostModelError(
-            f'network "{network}": no_gradient {names!r} are not names'
-        )
-    found = frozenset(names)
-    if not found <= nodes.keys():
-        known = {
-            f"{node.name}.{key}"
-            for node in nodes.values()
-            for key, weight in weights_at(node, nodes).items()
-            if weight.learnable
-        }
-        for name in sorted(map(str, found - nodes.keys() - known)):
-            raise CostModelError(
-                f'network "{network}": no_gradient "{name}" is neither a node nor a '
-                f"parameter; {near(name, known)}".removesuffix("; ")
-            )
-    return found
 
 
 def weights_at(node: Node, nodes: Mapping[str, Node]) -> Weights:

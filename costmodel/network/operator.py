@@ -9,11 +9,10 @@ Networks and costs use operators through this interface alone, whatever their cl
 
 from __future__ import annotations
 
-import ast
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import sympy
@@ -61,6 +60,7 @@ class Weight:
 
 
 Weights: TypeAlias = dict[str, Weight]
+Constants: TypeAlias = Mapping[str, Any]
 OR_NONE = " | None"
 """The ending of the types of optional fields."""
 
@@ -72,13 +72,17 @@ _SYMBOLIC = frozenset({"Dim", "Pair", "Sizes", "tuple[Dim, ...]", "Shape"})
 """The types of fields that may hold symbols."""
 
 
+@dataclass(frozen=True, slots=True)
 class Operator(ABC):
     """One layer: frozen attributes, checked on creation, and five facts.
 
     Facts take input shapes without the batch; costs are those of one sample.
     """
 
-    __slots__ = ()
+    constants: str = field(default="", kw_only=True, repr=False)
+    """Numbers that change its values and nothing that is counted, as text: those of
+    ``defaults`` that have another value. ``algebra/code/constants.py`` reads it.
+    """
     kind: ClassVar[str]
     """Its name in tables, in names of nodes, and in the JSON of networks.
 
@@ -105,9 +109,8 @@ class Operator(ABC):
     """Fields that may be below zero."""
     counted: ClassVar[str] = ""
     """The kind as which conventions count it, if not its own or that of a base."""
-    defaults: ClassVar[Mapping[str, Any]] = {}
-    """Constants that change its values and nothing that is counted: PyTorch's names
-    for them, and what they are if its field ``constants`` does not name them."""
+    defaults: ClassVar[Constants] = {}
+    """PyTorch's names for its constants, and what these are if none are given."""
     saved: ClassVar[str | None] = None
     """What autograd saves, in the words of ``functions.SAVED``, if no table says it.
 
@@ -117,18 +120,25 @@ class Operator(ABC):
     def __post_init__(self) -> None:
         """Normalise numbers, and refuse values that no layer can have."""
         axes: int | None = None
-        for field in fields(self):  # type: ignore[arg-type]
-            value, kind = getattr(self, field.name), field.type.removesuffix(OR_NONE)
-            if value is None and kind != field.type:
+        for one in fields(self):
+            value, kind = getattr(self, one.name), one.type.removesuffix(OR_NONE)
+            if value is None and kind != one.type:
                 continue
             if kind == "Sizes":
-                if axes and field.default is not MISSING:
+                if axes and one.default is not MISSING:
                     value = on_every_axis(value, axes)
-                clean = _clean_sizes(field.name, value, self._least(field.name), axes)
+                clean = _clean_sizes(one.name, value, self._least(one.name), axes)
                 axes = len(clean)
             else:
-                clean = self._cleaned(field.name, kind, value)
-            object.__setattr__(self, field.name, clean)
+                clean = self._cleaned(one.name, kind, value)
+            object.__setattr__(self, one.name, clean)
+        if self.constants:
+            from costmodel.algebra.code.constants import read_constants
+
+            known = (*self.defaults, *COMPUTED)
+            if odd := sorted(read_constants(self.constants).keys() - {*known}):
+                names = ", ".join(known)
+                raise CostModelError(f"constants {odd} are unknown; known: {names}")
 
     def _least(self, name: str) -> float:
         """Return the least number that a field may have."""
@@ -153,11 +163,6 @@ class Operator(ABC):
                 raise CostModelError(f"{name} {value!r} is not True or False")
             case "str" if type(value) is not str:
                 raise CostModelError(f"{name} {value!r} is not text")
-            case "str" if name == "constants":
-                known = (*self.defaults, *COMPUTED)
-                if odd := sorted(read_constants(value).keys() - {*known}):
-                    names = ", ".join(known)
-                    raise CostModelError(f"constants {odd} are unknown; known: {names}")
         return value
 
     @property
@@ -166,7 +171,9 @@ class Operator(ABC):
 
         Its shape and its cost are determined in any case.
         """
-        given = read_constants(self.attributes.get("constants", ""))
+        from costmodel.algebra.code.constants import read_constants
+
+        given = read_constants(self.constants)
         return Ellipsis not in {**self.defaults, **given}.values()
 
     @abstractmethod
@@ -204,51 +211,16 @@ class Operator(ABC):
     def bind(self, values: dict[sympy.Symbol, Dim]) -> Self:
         """Return the operator with symbols replaced."""
         changes = {
-            field.name: _substitute(getattr(self, field.name), values)
-            for field in fields(self)  # type: ignore[arg-type]
-            if field.type.removesuffix(OR_NONE) in _SYMBOLIC
+            one.name: _substitute(getattr(self, one.name), values)
+            for one in fields(self)
+            if one.type.removesuffix(OR_NONE) in _SYMBOLIC
         }
-        return replace(self, **changes) if changes else self  # type: ignore[type-var]
+        return replace(self, **changes) if changes else self
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The operator's fields by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
-
-
-def read_constants(text: str) -> dict[str, Any]:
-    """Return constants by name from the text of a field ``constants``.
-
-    ``...`` stands for a value that the network does not record.
-
-    >>> read_constants("eps=0.001, dims=(2, 3), shifts=...")
-    {'eps': 0.001, 'dims': (2, 3), 'shifts': Ellipsis}
-    """
-    try:
-        # Behind two stars Python itself takes nothing but names with values.
-        call: Any = ast.parse(f"dict(**0, {text})", mode="eval").body
-        return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords[1:]}
-    except (SyntaxError, ValueError, AttributeError):
-        raise CostModelError(
-            f"constants {text!r} are not written as name=value, name=value"
-        ) from None
-
-
-def write_constants(values: Mapping[str, Any]) -> str:
-    """Return the text of constants, which :func:`read_constants` reads.
-
-    >>> write_constants({"eps": 0.001, "shifts": Ellipsis})
-    'eps=0.001, shifts=...'
-    """
-    return ", ".join(f"{name}={_literal(value)}" for name, value in values.items())
-
-
-def _literal(value: Any) -> str:
-    if value is Ellipsis or value != value:  # noqa: PLR0124 - a nan is not itself
-        return "..."
-    return repr(value).replace("inf", "1e999") if isinstance(value, float) else (
-        repr(value)
-    )  # fmt: skip
+        """The operator's fields by name, but the constants."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if not f.kw_only}
 
 
 def on_every_axis(value: Any, axes: int) -> Any:

@@ -24,10 +24,10 @@ from costmodel.analysis.memory.gradient_flow import GradientFlow, gradient_flow
 from costmodel.analysis.memory.memory_layout import Layouts
 from costmodel.errors import at
 from costmodel.network import operators as op
+from costmodel.network.annotations import Checkpoint
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
-from costmodel.network.training.checkpoint import Checkpoint
 
 
 @dataclass(eq=False, slots=True)

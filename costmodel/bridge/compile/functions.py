@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from costmodel.algebra.code.constants import read_constants
 from costmodel.bridge.compile.arrangements import Function, product
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.operator import read_constants
 
 
 def _indexed(

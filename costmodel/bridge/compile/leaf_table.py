@@ -12,6 +12,7 @@ import sympy
 import torch
 from torch import nn
 
+from costmodel.algebra.code.constants import read_constants
 from costmodel.algebra.extent import resolve
 from costmodel.algebra.symbols import as_int
 from costmodel.bridge.compile import arrangements as arrange
@@ -22,7 +23,6 @@ from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
-from costmodel.network.operator import read_constants
 from costmodel.network.operators.normalization import last_sizes
 from costmodel.network.shape import AXES, Shape
 
@@ -49,7 +49,7 @@ def sized(layer: op.Operator) -> Callable[..., torch.Tensor] | None:
 
 def constants(layer: op.Operator) -> dict[str, Any]:
     """Return the constants that an operator records, by PyTorch's names."""
-    given = read_constants(layer.attributes.get("constants", ""))
+    given = read_constants(layer.constants)
     return {name: value for name, value in given.items() if value is not Ellipsis}
 
 

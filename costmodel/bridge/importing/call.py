@@ -12,6 +12,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+from costmodel.algebra.code.constants import read_constants, write_constants
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.batch_axis import Layout, Sizes, split
@@ -20,7 +21,6 @@ from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, formula_
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.node import Node
-from costmodel.network.operator import read_constants, write_constants
 from costmodel.network.operators import Operator
 
 
@@ -166,7 +166,7 @@ class Call(ABC):
                 found[name] = known
         if not found:
             return operator
-        return replace(operator, constants=write_constants(found))  # type: ignore[type-var]
+        return replace(operator, constants=write_constants(found))
 
     def put(
         self,
@@ -248,8 +248,8 @@ class Call(ABC):
         shared = self.store(name, tensors, others)
         odd = [n for n, w in tensors.items() if not self.is_stored(w)]
         if unknown := {n: ... for n in odd if f"{name}.{n}" not in shared}:
-            kept = {**read_constants(operator.attributes["constants"]), **unknown}
-            operator = replace(operator, constants=write_constants(kept))  # type: ignore[type-var]
+            kept = {**read_constants(operator.constants), **unknown}
+            operator = replace(operator, constants=write_constants(kept))
         output = graph.emit(operator, (x.node,), name).output
         graph.shared.update(_whole(name, operator, shared, graph.nodes))
         sizes = x.layout.sizes(output, graph.batch, len(x.sizes))

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import sympy
 
+from costmodel.algebra.code.constants import write_constants
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.batch_axis import Layout, Sizes
@@ -18,13 +19,12 @@ from costmodel.bridge.importing.peephole import tidied
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
+from costmodel.network.annotations import Checkpoint
+from costmodel.network.annotations.scopes import scopes_of
 from costmodel.network.graph import Network
 from costmodel.network.node import Inference, Node, make_node
-from costmodel.network.operator import write_constants
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape
-from costmodel.network.training.checkpoint import Checkpoint
-from costmodel.network.training.scopes import scopes_of
 
 
 SIDES = (
@@ -128,7 +128,7 @@ class Graph:
         """
         if layout.has_batch:
             made_of = (next(iter(self.nodes)), *made_of)
-        operator = op.Derived(shape, write_constants(made or {}))
+        operator = op.Derived(shape, constants=write_constants(made or {}))
         return self.emit(operator, made_of, name).name
 
     def emit_unknown(

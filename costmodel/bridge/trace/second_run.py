@@ -8,6 +8,7 @@ from itertools import chain, islice
 
 import sympy
 
+from costmodel.algebra.code.constants import read_constants, write_constants
 from costmodel.algebra.symbols import D, H, N, W
 from costmodel.bridge.importing.constraints import admits
 from costmodel.bridge.importing.graph import SampleError
@@ -16,7 +17,6 @@ from costmodel.bridge.trace.patches.module_stack import drawing_otherwise
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 from costmodel.network.node import Node
-from costmodel.network.operator import read_constants, write_constants
 
 
 SECOND = (
@@ -149,17 +149,17 @@ def _check_demands(
 def _forget(first: Tracer, second: Tracer) -> None:
     """Take numbers that are others in the second run for ones that are not known."""
     for name, node in first.nodes.items():
-        mine, other = (x.nodes[name].operator.attributes for x in (first, second))
+        mine, other = (x.nodes[name].operator for x in (first, second))
         changes = {}
-        if mine.get("value") != other.get("value"):
+        if mine.attributes.get("value") != other.attributes.get("value"):
             changes["value"] = "..."
-        if mine.get("constants") != other.get("constants"):
-            ours, theirs = (read_constants(x["constants"]) for x in (mine, other))
+        if mine.constants != other.constants:
+            ours, theirs = (read_constants(x.constants) for x in (mine, other))
             names = {n: ours.get(n, ...) for n in (*ours, *theirs)}
             known = {n: v if v == theirs.get(n) else ... for n, v in names.items()}
             changes["constants"] = write_constants(known)
         if changes:
-            operator = replace(node.operator, **changes)  # type: ignore[type-var]
+            operator = replace(node.operator, **changes)
             first.nodes[name] = replace(node, operator=operator)
 
 

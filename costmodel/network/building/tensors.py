@@ -83,7 +83,6 @@ def attention(
     value: Value,
     mask: Value | None = None,
     *,
-    constants: str = "",
     name: str | None = None,
 ) -> Value:
     """Weight ``value`` by the softmax of scaled products of ``query`` and ``key``.
@@ -96,4 +95,4 @@ def attention(
     3×49×64
     """
     operands = [query, key, value] + ([] if mask is None else [mask])
-    return apply(op.Attention, operands, name, constants)
+    return apply(op.Attention, operands, name)

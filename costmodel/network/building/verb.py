@@ -6,7 +6,7 @@ An operator's fields are declared on its class alone; a verb restates none of th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from inspect import Parameter, Signature
 from typing import Any, Protocol, TypeAlias
 
@@ -56,7 +56,7 @@ def verb(operator: type[op.Operator], called: str | None = None) -> Verb:
     Help on function group_norm in module costmodel.network.building.verb:
     <BLANKLINE>
     group_norm(x: 'Value', groups: 'Dim', *, affine: 'bool' = True, \
-constants: 'str' = '', name: 'str | None' = None) -> 'Value'
+name: 'str | None' = None) -> 'Value'
         Group normalization: μ and σ over the channels of a group, and all positions.
     <BLANKLINE>
         Fields, their checks and source: ``operators.GroupNorm``.
@@ -64,7 +64,7 @@ constants: 'str' = '', name: 'str | None' = None) -> 'Value'
     >>> print(verb(op.Unfold)(image(3, 7, 7), kernel=3).shape)
     27×25
     """
-    declared = {f.name: str(f.type) for f in fields(operator)}  # type: ignore[arg-type]
+    declared = {one.name: str(one.type) for one in own_fields(operator)}
     operands, parameters = _operands(operator), _parameters(operator)
     if operands[0].kind is Parameter.VAR_POSITIONAL:
         parameters = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in parameters]
@@ -108,6 +108,11 @@ def shape_from(sizes: ShapeLike, what: str) -> Shape:
     return Shape(first, tuple(map(Extent, others)))
 
 
+def own_fields(operator: type[op.Operator]) -> list[Field[Any]]:
+    """Return an operator's own fields: all but its constants, which no verb takes."""
+    return [one for one in fields(operator) if not one.kw_only]
+
+
 _NAME = Parameter("name", Parameter.KEYWORD_ONLY, default=None, annotation="str | None")
 
 
@@ -130,7 +135,7 @@ def _operands(operator: type[op.Operator]) -> list[Parameter]:
 def _parameters(operator: type[op.Operator]) -> list[Parameter]:
     """Return a parameter for each field; from the first flag on, by name alone."""
     found, by_name = [], False
-    for field in fields(operator):  # type: ignore[arg-type]
+    for field in own_fields(operator):
         declared = field.type.removesuffix(OR_NONE)
         by_name = by_name or declared == "bool"
         kind = Parameter.KEYWORD_ONLY if by_name else Parameter.POSITIONAL_OR_KEYWORD

@@ -186,7 +186,6 @@ class PReLU(Elementwise):
 
     kind: ClassVar[str] = "prelu"
     parameters: Dim = 1
-    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape, with one channel per slope unless there is one."""

@@ -119,8 +119,7 @@ FUNCTIONS: dict[str, Function] = {
         tally=Tally(compare=1), torch="torch.abs", traced="absolute", onnx="Abs"),
     "celu": Function(  # x < 0: α(e^(x/α) − 1)
         tally=Tally(compare=1, exp=1, add=1, div=1, mul=1), torch="torch.nn.CELU",
-        onnx="Celu",
-        constants={"alpha": 1.0}),
+        onnx="Celu", constants={"alpha": 1.0}),
     "ceil": Function(
         tally=Tally(compare=1), saved="", torch="torch.ceil", onnx="Ceil"),
     "clamp": Function(tally=Tally(compare=2), torch="torch.clamp",
@@ -128,8 +127,7 @@ FUNCTIONS: dict[str, Function] = {
     "cos": Function(tally=Tally(exp=1), torch="torch.cos", onnx="Cos"),
     "elu": Function(  # x < 0: α(e^x − 1)
         tally=Tally(compare=1, exp=1, add=1, mul=1), torch="torch.nn.ELU", onnx="Elu",
-        counted="elu",
-        constants={"alpha": 1.0}),
+        counted="elu", constants={"alpha": 1.0}),
     "erf": Function(
         tally=Tally(exp=1), torch="torch.erf", traced="special_erf", onnx="Erf"),
     "exp": Function(
@@ -150,8 +148,7 @@ FUNCTIONS: dict[str, Function] = {
         constants={"lambd": 0.5}),
     "leaky_relu": Function(
         tally=Tally(compare=1, mul=1), torch="torch.nn.LeakyReLU", onnx="LeakyRelu",
-        counted="leaky_relu",
-        constants={"negative_slope": 0.01}),
+        counted="leaky_relu", constants={"negative_slope": 0.01}),
     "log": Function(
         tally=Tally(exp=1), torch="torch.log", onnx="Log", in_float32=True),
     "log1p": Function(
@@ -180,8 +177,7 @@ FUNCTIONS: dict[str, Function] = {
     "sin": Function(tally=Tally(exp=1), torch="torch.sin", onnx="Sin"),
     "softplus": Function(  # log(1 + e^x)
         tally=Tally(exp=2, add=1), torch="torch.nn.Softplus", onnx="Softplus",
-        in_float32=True,
-        constants={"beta": 1.0, "threshold": 20.0}),
+        in_float32=True, constants={"beta": 1.0, "threshold": 20.0}),
     "softshrink": Function(
         tally=Tally(compare=2, add=1), torch="torch.nn.Softshrink",
         constants={"lambd": 0.5}),

@@ -56,7 +56,6 @@ class Conv(Weighted, Windowed):
     groups: Dim = 1
     bias: bool = True
     padding_mode: str = "zeros"
-    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check the numbers and the padding mode."""
@@ -219,7 +218,6 @@ class Linear(Weighted):
     kind: ClassVar[str] = "linear"
     features: Dim
     bias: bool = True
-    constants: str = ""
 
     @property
     def window(self) -> Windows | None:

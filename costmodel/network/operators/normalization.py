@@ -73,7 +73,6 @@ class LayerNorm(Normalization):
     axes: Dim = 1
     affine: bool = True
     bias: bool = True
-    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; it has that many axes."""
@@ -118,7 +117,6 @@ class RMSNorm(Normalization):
     defaults: ClassVar[Mapping[str, Any]] = {"eps": None}
     axes: Dim = 1
     affine: bool = True
-    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; it has that many axes."""
@@ -162,7 +160,6 @@ class GroupNorm(Normalization):
     defaults: ClassVar[Mapping[str, Any]] = {"eps": 1e-5}
     groups: Dim
     affine: bool = True
-    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; the groups divide its channels."""
@@ -212,7 +209,6 @@ class InstanceNorm(Normalization):
     kind: ClassVar[str] = "instance_norm"
     defaults: ClassVar[Mapping[str, Any]] = {"eps": 1e-5}
     affine: bool = False
-    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; it must be a feature map, of 1 to 3 axes."""

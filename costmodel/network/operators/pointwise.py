@@ -43,7 +43,6 @@ class Pointwise(Elementwise):
 
     kind: ClassVar[str] = KindOf("pointwise", "function")  # type: ignore[assignment]
     function: str
-    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check that the function has a row."""
@@ -82,7 +81,6 @@ class BatchNorm(Normalization):
     affine: bool = True
     running: bool = True
     """Whether it keeps running statistics; without them it uses those of each batch."""
-    constants: str = ""
 
     def weights(self, *inputs: Shape) -> Weights:
         """Return γ and β, and the running statistics, which are buffers."""
@@ -116,7 +114,6 @@ class LocalResponseNorm(Stateless, Normalization):
     defaults: ClassVar[Mapping[str, Any]] = {"alpha": 5e-4, "beta": 0.75, "k": 2.0}
     """The paper's constants (section 3.3), α = 10⁻⁴ times n = 5."""
     size: Dim = 5
-    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's shape; it must be a feature map."""

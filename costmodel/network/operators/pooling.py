@@ -101,7 +101,6 @@ class AvgPool(Pool):
     padding: Sizes = (0,)
     ceil_mode: bool = False
     count_include_pad: bool = True
-    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the input's channels at the windows' positions."""

@@ -82,7 +82,6 @@ class Attention(Product):
     kind: ClassVar[str] = "attention"
     arity: ClassVar[tuple[int, int | None]] = (3, 4)
     defaults: ClassVar[Mapping[str, Any]] = {"scale": None, "is_causal": False}
-    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return …×L×V, or raise with the axes that do not fit."""

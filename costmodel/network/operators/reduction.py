@@ -54,7 +54,6 @@ class Reduce(Reduction):
     axes: tuple[int, ...]
     keep: bool = False
     everywhere: bool = True
-    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check that the operation has a rule."""

@@ -109,7 +109,7 @@ def _odd_words(operator: type[Operator]) -> Iterator[str]:
     for word, types in WORDS.items():
         if not isinstance(getattr(operator, word), types):
             yield f"its {word} {getattr(operator, word)!r} is not a {types[0].__name__}"
-    for field in fields(operator):  # type: ignore[arg-type]
+    for field in fields(operator):
         if field.type.removesuffix(OR_NONE) in ("float", "complex", "list", "dict"):
             yield f"its field {field.name} is a {field.type}; costs are exact"
 

@@ -84,7 +84,6 @@ class Resize(Stateless, Windowed):
     mode: str = "nearest"
     scale: Sizes | None = None
     shape: Shape | None = None
-    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check the mode as well as the numbers, and that one size is given."""

@@ -144,7 +144,6 @@ class Derived(Source):
     arity: ClassVar[tuple[int, int | None]] = (0, None)
     defaults: ClassVar[Mapping[str, Any]] = {"fill": ..., "dims": ...}
     shape: Shape
-    constants: str = ""
 
     @property
     def is_determined(self) -> bool:

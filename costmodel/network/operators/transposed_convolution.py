@@ -46,7 +46,6 @@ class ConvTranspose(Weighted, Windowed):
     dilation: Sizes = (1,)
     groups: Dim = 1
     bias: bool = True
-    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check, as PyTorch does, that output_padding is below stride or dilation."""

@@ -14,6 +14,7 @@ from costmodel.algebra.parse import exact
 from costmodel.algebra.symbols import Dim, H, W
 from costmodel.entry_points import discover, import_all
 from costmodel.errors import CostModelError, near, no_network, short
+from costmodel.network.annotations.scopes import ALL
 from costmodel.network.build import Value, image, network
 from costmodel.network.graph import Network
 from costmodel.network.registry.options import (
@@ -24,7 +25,6 @@ from costmodel.network.registry.options import (
     options_of,
 )
 from costmodel.network.registry.printed_figures import Published, read_table
-from costmodel.network.training.scopes import ALL
 
 
 GROUP = "costmodel.architectures"

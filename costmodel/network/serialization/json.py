@@ -13,6 +13,7 @@ import sympy
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.parse import parse
 from costmodel.errors import CostModelError, at
+from costmodel.network.annotations import Checkpoint
 from costmodel.network.constraint import Constraint, read_relation, write_relation
 from costmodel.network.node import FORMS, Node
 from costmodel.network.operator import OR_NONE
@@ -24,7 +25,6 @@ from costmodel.network.serialization.schema1 import (
     upgraded,
 )
 from costmodel.network.shape import Shape
-from costmodel.network.training.checkpoint import Checkpoint
 
 
 if TYPE_CHECKING:
@@ -173,11 +173,8 @@ def _fields(operator: Operator) -> dict[str, Any]:
     if isinstance(operator, Input):
         sides = [_write(extent.value) for extent in operator.shape.spatial]
         return {"channels": _write(operator.shape.channels), "spatial": sides}
-    return {
-        name: _write(value)
-        for name, value in operator.attributes.items()
-        if name != "constants" or value
-    }
+    fields = {name: _write(value) for name, value in operator.attributes.items()}
+    return fields | ({"constants": operator.constants} if operator.constants else {})
 
 
 def _write(value: Any) -> Any:
@@ -219,7 +216,7 @@ def _operator(
         if known[key]:
             raise at(kind, name, f"attribute {key!r} is missing")
     try:
-        types = {f.name: f.type for f in fields(OPERATORS[kind])}  # type: ignore[arg-type]
+        types = {f.name: f.type for f in fields(OPERATORS[kind])}
         values = {
             key: _read_field(types.get(key), value, names)
             for key, value in given.items()
@@ -237,7 +234,7 @@ _SAMPLE = {"channels": True, "spatial": True}
 
 def _fields_of(operator: type[Operator]) -> dict[str, bool]:
     """Return the names of an operator's attributes, and whether each is required."""
-    return {f.name: f.default is MISSING for f in fields(operator)}  # type: ignore[arg-type]
+    return {f.name: f.default is MISSING for f in fields(operator)}
 
 
 def _inputs(node: dict[str, Any]) -> tuple[Any, ...]:

@@ -152,7 +152,7 @@ def _grown(found: Widths, scale: Scale) -> Operator:
     if not changes:
         return operator
     try:
-        return replace(operator, **changes)  # type: ignore[type-var]
+        return replace(operator, **changes)
     except CostModelError as error:
         problem = f"{error}; width {scale.factor} is not legal here"
         raise at(operator.kind, found.node.name, problem) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from costmodel.network import build
 from costmodel.network import operators as op
 from costmodel.network.build import Value, image
 from costmodel.network.building.builder import sample
-from costmodel.network.building.verb import verb
+from costmodel.network.building.verb import own_fields, verb
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.testing import networks
@@ -51,7 +51,7 @@ def verb_of(kind: str) -> Callable[..., Value]:
 def parameters_of(kind: str) -> dict[str, inspect.Parameter]:
     """Return the parameters of a verb that are fields, by the fields' names."""
     parameters = list(inspect.signature(verb_of(kind)).parameters.values())
-    own = [field.name for field in fields(op.OPERATORS[kind])]
+    own = [field.name for field in own_fields(op.OPERATORS[kind])]
     assert parameters.pop().name == "name"
     return dict(zip(own, parameters[len(parameters) - len(own) :], strict=True))
 
@@ -59,7 +59,7 @@ def parameters_of(kind: str) -> dict[str, inspect.Parameter]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_operator_has_a_verb_with_its_fields_and_defaults(kind: str) -> None:
     found = parameters_of(kind)
-    for field in fields(op.OPERATORS[kind]):
+    for field in own_fields(op.OPERATORS[kind]):
         parameter = found[field.name]
         is_sizes = kind in ("reshape", "parameter") and field.name == "shape"
         assert parameter.name == ("sizes" if is_sizes else field.name)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from costmodel.algebra.code.constants import write_constants
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.call import Call, Pads
 from costmodel.bridge.importing.graph import Traced
 from costmodel.network import operators as op
-from costmodel.network.operator import write_constants
 from costmodel.network.shape import AXES
 
 
@@ -30,7 +30,7 @@ def pad_map(call: Call, x: Traced, pads: Pads, mode: str = "constant") -> Traced
 def pad_to(call: Call, x: Traced, sizes: Sequence[Size], before: Any) -> Traced:
     """Append padding up to given sizes; ``half`` of it may be in front."""
     constants = "" if before == 0 else write_constants({"before": before})
-    return call.put_sizes(lambda to: op.PadTo(to, constants), x, sizes)
+    return call.put_sizes(lambda to: op.PadTo(to, constants=constants), x, sizes)
 
 
 def is_of_map(x: Traced, mode: str) -> bool:

@@ -44,7 +44,6 @@ class Pad(Rearrangement):
     before: tuple[Dim, ...]
     after: tuple[Dim, ...]
     mode: str = "constant"
-    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check the mode; only padding with zeros may be negative, and no channels."""

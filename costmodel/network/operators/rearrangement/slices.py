@@ -153,7 +153,6 @@ class PadTo(Rearrangement):
     """``before`` says how much of it is in front: 0, ``"half"`` of it rounded down,
     ``"most"`` rounded up, or ``"all"``."""
     shape: Shape
-    constants: str = ""
 
     def output(self, *inputs: Shape) -> Shape:
         """Return the given shape; no known size is below the input's."""

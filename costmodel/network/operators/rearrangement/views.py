@@ -195,7 +195,6 @@ class Copy(Rearrangement):
 
     kind: ClassVar[str] = "copy"
     order: str = "same"
-    constants: str = ""
 
     def __post_init__(self) -> None:
         """Check the order."""

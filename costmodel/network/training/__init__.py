@@ -1,1 +1,0 @@
-"""What of a network is trained, and what runs again in backward."""
