@@ -17,12 +17,12 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 import costmodel as cm
+from costmodel.algebra.code.constants import read_constants
 from costmodel.algebra.symbols import H, W
 from costmodel.bridge.trace import trace
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
-from costmodel.network.operator import read_constants
 from costmodel.network.serialization.json import digest
 from costmodel.network.shape import Shape
 from tests.bridge.trace import modules
@@ -275,7 +275,7 @@ def test_constants_that_are_none_are_refused(text: str, said: str) -> None:
 
 def test_infinite_constants_are_read_back() -> None:
     layer = trace(Code(FUNCTIONS["padded by infinity"]))["pad"].operator
-    assert read_constants(layer.attributes["constants"]) == {"value": -torch.inf}
+    assert read_constants(layer.constants) == {"value": -torch.inf}
 
 
 @pytest.mark.parametrize(
