@@ -240,7 +240,8 @@ def _repeats(node: Node, spatial: SpatialAxes) -> bool:
     return any(
         isinstance(axis, Padded | Slid)
         and axis.border != "zeros"
-        and (axis.window.before, axis.window.after) != (0, 0)
+        and (window := axis.window) is not None
+        and (window.before, window.after) != (0, 0)
         and any(axis.axis in p.axes for p in spatial.before(node, axis.operand))
         for axis in spatial.flows[node.name].axes
         if node.name not in spatial.stored
