@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import sympy
 
 from costmodel.algebra.count import Count, polynomial, product
 from costmodel.algebra.extent import Extent, extent_of, resolve, substitute
+from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.errors import CostModelError
 
@@ -62,10 +64,10 @@ class Shape:
             problem = "not an integer" if self.channels.is_number else "negative"
             raise CostModelError(f"channels {self.channels} is {problem}")
         known = (self.channels, *(extent.base for extent in self.spatial))
-        for name, size in zip(names_of(self), known, strict=True):
-            if type(size) is int and size < 1:
+        for name, count in zip(names_of(self), known, strict=True):
+            if type(count) is int and count < 1:
                 raise CostModelError(
-                    f"output {self} is empty: {name} {size}"
+                    f"output {self} is empty: {name} {count}"
                     + ("; the input is too small here" if name != "channels" else "")
                 )
         return self
@@ -117,7 +119,11 @@ def names_of(shape: Shape) -> tuple[str, ...]:
     return tuple(f"axis {number}" for number in range(1, len(shape.spatial) + 2))
 
 
-def broadcast(*operands: Sequence[Extent]) -> tuple[Extent, ...] | None:
+_Length = TypeVar("_Length", Extent, Size)
+_ONES = (Extent(1), size(1))
+
+
+def broadcast(*operands: Sequence[_Length]) -> tuple[_Length, ...] | None:
     """Return the broadcast sizes, aligned at the last axis; None if there are none.
 
     Sizes of 1, and those missing in front, are repeated to fit the others.
@@ -126,18 +132,17 @@ def broadcast(*operands: Sequence[Extent]) -> tuple[Extent, ...] | None:
     >>> broadcast((two, three), (one,)) == (two, three), broadcast((two,), (three,))
     (True, None)
     """
-    most, one = max(map(len, operands)), Extent(1)
-    found = []
-    for back in range(most, 0, -1):
+    found = list[_Length]()
+    for back in range(max(map(len, operands), default=0), 0, -1):
         sides = [sides[-back] for sides in operands if len(sides) >= back]
-        wide = [side for side in sides if side != one] or sides[:1]
+        wide = [side for side in sides if side not in _ONES] or sides[:1]
         if not all(_is_same(wide[0], side) for side in wide[1:]):
             return None
         found.append(wide[0])
     return tuple(found)
 
 
-def _is_same(one: Extent, other: Extent) -> bool:
+def _is_same(one: _Length, other: _Length) -> bool:
     return one == other or is_equal(one.value, other.value)
 
 

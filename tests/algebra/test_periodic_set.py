@@ -54,6 +54,11 @@ def test_a_modulus_divides_where_it_is_said_to(a: int, c: int, modulus: int) -> 
         ("H ≡ 11 (mod 32)", 32, [11]),
         ("H mod 32 in {0, 29, 30, 31}", 32, [0, 29, 30, 31]),
         ("H mod 8 not in {3}", 8, [0, 1, 2, 4, 5, 6, 7]),
+        (
+            "H mod 997 in {0, 2, 4, 6, 7, 9, 10, 11, …, 47, 48, 49}",
+            997,
+            [0, 2, 4, 6, 7, *range(9, 50)],
+        ),
     ],
 )
 def test_remainders_are_written_as_one_says_them(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import sympy
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sympy.logic.boolalg import Boolean
 
@@ -96,6 +97,19 @@ SETS = st.recursive(
     ),
     max_leaves=5,
 )
+PERIODS = st.integers(5, 24).flatmap(
+    lambda modulus: st.builds(
+        PeriodicSet.of, st.just(modulus), st.sets(st.integers(0, modulus - 1))
+    )
+)
+LONG = st.builds(
+    lambda joined, one, other, within: joined(one, other) & within,
+    st.sampled_from([operator.and_, operator.or_]), PERIODS, PERIODS,
+    st.just(PeriodicSet.between(1)) | st.builds(
+        PeriodicSet.between, st.integers(1, 600), st.none() | st.integers(1, 1200)
+    ),
+)  # fmt: skip
+"""Sets of two periods, which repeat themselves after their product only."""
 
 
 def numbers(sides: PeriodicSet, most: int = BRUTE) -> list[int]:
@@ -171,46 +185,64 @@ def test_sets_are_joined_and_equal_number_by_number(
     assert one.is_always == (len(first) == BRUTE - 1)
 
 
-@given(SETS)
+def sixes(modulus: int) -> PeriodicSet:
+    """Return the numbers whose remainder is below 6."""
+    return PeriodicSet.of(modulus, range(6))
+
+
+@given(SETS | LONG)
+@example(sixes(7) & sixes(8))
+@example(~(sixes(7) & sixes(8)))
+@example(sixes(13) | sixes(17))
+@example(sixes(7) & sixes(8) & PeriodicSet.between(100, 1000))
 def test_what_is_written_says_which_numbers_they_are(sides: PeriodicSet) -> None:
-    assert numbers(sides) == [n for n in range(1, BRUTE) if read(str(sides), n)]
+    says = reader(str(sides))
+    repeating = sides.pieces[-1].start + 2 * sides.modulus
+    every = range(1, max(BRUTE, repeating))
+    assert [n for n in every if n in sides] == [n for n in every if says(n)]
 
 
-def read(text: str, n: int) -> bool:
-    """Say whether a number is one of those that a text speaks of."""
-    return any(
-        all(read_part(part, n) for part in parts.split(" and "))
-        for parts in text.split(" or ")
-    )
+def reader(text: str) -> Callable[[int], bool]:
+    """Return a test of whether a number is one of those that a text speaks of."""
+    either = [list(map(read_part, part.split(" and "))) for part in text.split(" or ")]
+    return lambda n: any(all(holds(n) for holds in parts) for parts in either)
 
 
-def read_part(part: str, n: int) -> bool:
+def read_part(part: str) -> Callable[[int], bool]:  # noqa: PLR0911 - one a form
     words = part.replace("(mod ", "").replace(")", "").split()
-    listed = part.partition("{")[2].rstrip("}").split(", ")
-    holds: bool
+    listed = read_list(part.partition("{")[2].rstrip("}"))
     match words:
         case ["every" | "no" as word, "H"]:
-            holds = word == "every"
+            return lambda _: word == "every"
         case ["H", "even" | "odd" as word]:
-            holds = n % 2 == (word == "odd")
+            return lambda n: n % 2 == (word == "odd")
         case [modulus, "divides", "H"]:
-            holds = n % int(modulus) == 0
+            return lambda n: n % int(modulus) == 0
         case ["H", "≡", rest, modulus]:
-            holds = n % int(modulus) == int(rest)
+            return lambda n: n % int(modulus) == int(rest)
         case ["H", "mod", modulus, "in", *_]:
-            holds = str(n % int(modulus)) in listed
+            return lambda n: n % int(modulus) in listed
         case ["H", "mod", modulus, "not", "in", *_]:
-            holds = str(n % int(modulus)) not in listed
+            return lambda n: n % int(modulus) not in listed
         case ["H", "in", *_]:
-            holds = str(n) in listed
+            return lambda n: n in listed
         case [low, "≤", "H", "≤", high]:
-            holds = int(low) <= n <= int(high)
-        case ["H", sign, bound]:
-            both = {"=": n == int(bound), "≤": n <= int(bound), "≥": n >= int(bound)}
-            holds = both[sign]
+            return lambda n: int(low) <= n <= int(high)
+        case ["H", "=" | "≤" | "≥" as sign, bound]:
+            holds = {"=": operator.eq, "≤": operator.le, "≥": operator.ge}[sign]
+            return lambda n: bool(holds(n, int(bound)))
         case _:
             raise AssertionError(part)
-    return holds
+
+
+def read_list(text: str) -> set[int]:
+    """Return the numbers of a list, in which 2, …, 9 are all from 2 to 9."""
+    words = text.split(", ") if text else []
+    known = {int(word) for word in words if word != "…"}
+    for before, word, after in zip(words, words[1:], words[2:]):
+        if word == "…":
+            known |= set(range(int(before), int(after)))
+    return known
 
 
 FLOOR = sympy.floor

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -227,6 +228,81 @@ def test_a_field_is_what_the_modules_gradient_reaches(
             assert (span[0], span[-1]) == inside, (position, axis)
 
 
+def padded(x: Tensor, mode: str) -> Tensor:
+    return F.pad(x, (2, 1, 1, 2), mode)
+
+
+def padded_twice(x: Tensor, mode: str) -> Tensor:
+    return F.pad(F.pad(x, (1, 0, 0, 2), mode), (1, 2, 2, 0), mode)
+
+
+def padded_unlike(x: Tensor, mode: str) -> Tensor:
+    """Pad with zeros, then behind a convolution otherwise."""
+    y = F.avg_pool2d(F.pad(x, (2, 2, 2, 2)), 3, 1)
+    return F.pad(y, (1, 2, 2, 1), mode)
+
+
+def behind_stride(x: Tensor, mode: str) -> Tensor:
+    return F.pad(F.avg_pool2d(x, 2), (1, 2, 2, 1), mode)
+
+
+def strided_twice(x: Tensor, mode: str) -> Tensor:
+    y = F.pad(F.avg_pool2d(x, 3, 2, 1), (1, 1, 1, 1), mode)
+    return F.pad(F.avg_pool2d(y, 3, 1), (2, 2, 2, 2), mode)
+
+
+def before_blocks(x: Tensor, mode: str) -> Tensor:
+    return space_to_depth(F.pad(x, (1, 1, 1, 1), mode))
+
+
+def behind_blocks(x: Tensor, mode: str) -> Tensor:
+    return F.pad(space_to_depth(x), (1, 2, 2, 1), mode)
+
+
+def turned(x: Tensor, mode: str) -> Tensor:
+    """Pad columns where channels are last."""
+    y = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 2), mode)
+    return y.permute(0, 3, 1, 2)
+
+
+def cropped(x: Tensor, mode: str) -> Tensor:
+    return F.pad(x[..., 2:, 3:-1], (1, 1, 1, 1), mode)
+
+
+REPEATING = [
+    padded, padded_twice, padded_unlike, behind_stride, strided_twice, before_blocks,
+    behind_blocks, turned, cropped,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("convolved", [False, True])
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+@pytest.mark.parametrize("move", REPEATING, ids=lambda move: move.__name__)
+def test_a_field_tells_that_padding_repeats_pixels_which_it_does_not_name(
+    move: Callable[[Tensor, str], Tensor], mode: str, *, convolved: bool
+) -> None:
+    module, net = asked(partial(move, mode=mode), convolved=convolved)
+    zeros, plain = asked(partial(move, mode="constant"), convolved=convolved)
+    last = net.outputs[0]
+    found, field = cm.receptive_field(net), cm.receptive_field(plain).of(last)
+    padding = (n.name for n in net.nodes if mode in str(n.operator))
+    assert found.of(last) == replace(field, repeats=next(padding))
+    assert found.of("stem").repeats is None
+    differing = set[tuple[int, ...]]()
+    for position in positions(net):
+        exactly, bare = reached(module, position), reached(zeros, position)
+        assert np.array_equal(support(net, last, position), exactly)
+        for axis, (first, end) in enumerate(field.region(*position)):
+            span = np.flatnonzero(bare.any(axis=(0, 2 - axis)))
+            assert all(max(0, first) <= n <= min(SIDE - 1, end) for n in span)
+        if not np.array_equal(exactly, bare):
+            differing.add(position)
+    # what is repeated may lie in the window anyway
+    assert differing or convolved or mode == "replicate"
+    sides = net[last].output.sizes[1:]
+    assert tuple(int(side) // 2 - 1 for side in sides) not in differing
+
+
 def depth_to_space(x: Tensor) -> Tensor:
     batch, channels, height, width = x.shape
     y = x.reshape(batch, channels // 4, 2, 2, height, width)
@@ -360,7 +436,12 @@ def test_a_field_is_what_gradients_reach_from_where_its_position_is(
     chosen = elements_at(net, node, at)
     if chosen is None:
         return
-    reached = gradient_support(net, node.name, chosen).numpy().any(axis=0)
+    exactly = gradient_support(net, node.name, chosen).numpy()
+    bare = without_repeats(net)
+    assert replace(field, repeats=None) == cm.receptive_field(bare).of(node.name)
+    reached = gradient_support(bare, node.name, chosen).numpy().any(axis=0)
+    if not np.array_equal(reached, exactly.any(axis=0)):
+        assert field.repeats  # padding in which other pixels may be seen
     loses = any(isinstance(n.operator, op.Slice | op.Crop) for n in net.nodes)
     loses = loses or bool(remainders(net))  # pixels that no stride reaches
     for axis, (first, last) in enumerate(said):
@@ -373,6 +454,19 @@ def test_a_field_is_what_gradients_reach_from_where_its_position_is(
         assert span[-1] <= ends[1]
         if not loses and (field.size[axis] == sympy.oo or (first, last) == ends):
             assert ends == (span[0], span[-1])
+
+
+def without_repeats(net: Network) -> Network:
+    """Return a network that pads with zeros what it pads with pixels."""
+    layers = []
+    for node in net.nodes:
+        operator = node.operator
+        if isinstance(operator, op.Pad):
+            operator = replace(operator, mode="constant")
+        elif isinstance(operator, op.Conv):
+            operator = replace(operator, padding_mode="zeros")
+        layers.append((node.name, operator, node.inputs))
+    return Network.assemble(layers, net.outputs, net.name, net.batch)
 
 
 def elements_at(net: Network, node: Node, at: tuple[int, ...]) -> torch.Tensor | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
 
 def written(
@@ -58,12 +59,18 @@ def _remainders(modulus: int, values: list[int], name: str) -> str:
 
 
 def _listed(numbers: list[int]) -> str:
-    """Write numbers; of very many, the first and the last ones."""
+    """Write numbers, all of them; in a long list, 2, …, 9 are all from 2 to 9."""
     if len(numbers) <= _LISTED:
         return ", ".join(map(str, numbers))
-    few = _LISTED // 2
-    return f"{_listed(numbers[:few])}, …, {_listed(numbers[-few:])}"
+    shown = list[str]()
+    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        texts = [str(number) for _, number in run]
+        is_long = len(texts) > 2 * _ENDS + 1
+        shown += [*texts[:_ENDS], "…", *texts[-_ENDS:]] if is_long else texts
+    return ", ".join(shown)
 
 
 _LISTED = 32
-"""Longer lists of numbers are shortened."""
+"""In longer lists, numbers that follow each other are shortened."""
+_ENDS = 3
+"""How many are written at either end of those."""

@@ -83,7 +83,7 @@ class ReceptiveField(Field):
         pixel = PathSet(frozenset({point}), limit)
         if problem := self.by_name[name].problem:
             raise CostModelError(f'"{name}": {problem}')
-        found, _ = spread(
+        found, *_ = spread(
             self.network, pixel, PathSet(limit=limit),
             ignore_gates=self.ignore_gates, same=self.same, towards=name,
         )[name]  # fmt: skip
@@ -144,13 +144,13 @@ def receptive_field(
         network, one_pixel(axes), no_paths(axes), ignore_gates=ignore_gates, same=same
     )
     rows = {
-        name: Field(name, paths, problem=problem)
-        for name, (paths, problem) in found.items()
+        name: Field(name, paths, problem=problem, repeats=repeats)
+        for name, (paths, problem, repeats) in found.items()
     }
     last = rows[_last_map(network, rows)]
     return ReceptiveField(
         last.name, last.paths, network, tuple(rows.values()), ignore_gates, same,
-        problem=last.problem,
+        problem=last.problem, repeats=last.repeats,
     )  # fmt: skip
 
 

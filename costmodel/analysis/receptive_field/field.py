@@ -41,6 +41,8 @@ class Field:
     paths: Paths
     problem: str | None = field(default=None, kw_only=True)
     """Why no one window says what a position sees, if so."""
+    repeats: str | None = field(default=None, kw_only=True)
+    """The first node up to this one whose padding repeats pixels, or None."""
 
     @property
     def size(self) -> Sizes:
@@ -97,8 +99,12 @@ class Field:
     def region(self, *position: Dim) -> tuple[Span, ...]:
         """Return the first and last pixel along each axis that a position sees.
 
-        The position is (row, column), as many numbers as there are spatial axes. Pixels
-        outside of the input are included: negative ones are padding.
+        The position is (row, column), as many numbers as there are spatial axes. Each
+        feature map is taken to go on beyond its borders: pixels outside of the input
+        are included, negative ones are padding. If it is of zeros, a position sees at
+        most what is inside. Which pixels padding by reflection, replication or
+        circularly repeats, it does not say: those are seen as well, by positions whose
+        windows reach padding of :attr:`repeats` or later nodes; ``support`` says which.
         """
         axes = self._axes
         if len(position) != len(axes):

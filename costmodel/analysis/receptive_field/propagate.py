@@ -28,6 +28,7 @@ from costmodel.network.flow import (
     Padded,
     Part,
     Same,
+    Slid,
     sources,
 )
 from costmodel.network.graph import Network
@@ -83,11 +84,12 @@ def spread(
     ignore_gates: bool = False,
     same: bool = False,
     towards: str | None = None,
-) -> dict[str, tuple[S, str | None]]:
+) -> dict[str, tuple[S, str | None, str | None]]:
     """Return the receptive field of each node; ``pixel`` is that of an input pixel.
 
-    With it comes why it is no field of a position, if it is none. ``towards`` leaves
-    out the nodes that do not lead to that one.
+    With it come why it is no field of a position, if it is none, and the first node up
+    to it whose padding repeats pixels. ``towards`` leaves out the nodes that do not
+    lead to that one.
     """
     fold = _Fold(network, nothing, ignore_gates=ignore_gates, same=same)
     wanted = set(network.by_name)
@@ -100,11 +102,16 @@ def spread(
         elif node.name in wanted:
             seen = fold.read(node, [fields[source] for source in node.inputs])
             fields[node.name] = seen if len(set(seen)) > 1 else seen[:1]
-    result = dict[str, tuple[S, str | None]]()
+    result = dict[str, tuple[S, str | None, str | None]]()
     for name, each in fields.items():
         paths = table.values[table.union(each)]
         windows, problem = fold.spatial.seen(network[name])
-        result[name] = paths.through(windows, name) if windows else paths, problem
+        paths = paths.through(windows, name) if windows else paths
+        before = (result[source][2] for source in network[name].inputs)
+        repeats = next(filter(None, before), None)
+        if repeats is None and _repeats(network[name], fold.spatial):
+            repeats = name
+        result[name] = paths, problem, repeats
     return result
 
 
@@ -226,6 +233,19 @@ def _drops_channels(network: Network, spatial: SpatialAxes) -> bool:
         and any(op.is_gated(n.operator, network.shapes_into(n)) for n in network.nodes)
     )
     return some and all(type(n.output.channels) is int for n in network.nodes)
+
+
+def _repeats(node: Node, spatial: SpatialAxes) -> bool:
+    """Say whether a node pads a spatial axis, and with pixels instead of zeros."""
+    return any(
+        isinstance(axis, Padded | Slid)
+        and axis.border != "zeros"
+        and (window := axis.window) is not None
+        and (window.before, window.after) != (0, 0)
+        and any(axis.axis in p.axes for p in spatial.before(node, axis.operand))
+        for axis in spatial.flows[node.name].axes
+        if node.name not in spatial.stored
+    )
 
 
 def _require_apart(node: Node, flow: Flow, where: Places) -> None:

@@ -74,18 +74,6 @@ def split(sizes: Sequence[Size], batch: Size) -> tuple[Layout, Shape]:
     return Layout(None), shaped(sizes)
 
 
-def broadcast(operands: Sequence[Sizes]) -> Sizes | None:
-    """Return the sizes that operands broadcast to, if their formulas agree."""
-    rank, found = max(map(len, operands), default=0), list[Size]()
-    for back in range(rank, 0, -1):
-        there = {s[-back] for s in operands if len(s) >= back}
-        wide = there - {size(1)} or {size(1)}
-        if len(wide) > 1:
-            return None
-        found += wide
-    return tuple(found)
-
-
 def shaped(sizes: Sequence[Size]) -> Shape:
     """Return the shape with those sizes: channels first, then the other axes."""
     if not sizes:

@@ -11,7 +11,7 @@ import numpy as np
 
 from costmodel.algebra.polynomial import size
 from costmodel.bridge.importing import symbolic_int
-from costmodel.bridge.importing.batch_axis import Sizes, broadcast
+from costmodel.bridge.importing.batch_axis import Sizes
 from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.symbolic_int import SizeInt, formula_of, whole
 from costmodel.bridge.onnx.call import NodeCall
@@ -28,6 +28,7 @@ from costmodel.bridge.onnx.tensors import (
     plain,
 )
 from costmodel.errors import CostModelError
+from costmodel.network.shape import broadcast
 
 
 VIEWS = {
@@ -96,7 +97,7 @@ def _sizes(call: NodeCall, place: int, array: Any) -> Sizes | None:
     operands = operand_sizes(call)
     if all(one.constant is not None for sizes in operands for one in sizes):
         return tuple(map(size, expected))
-    found = _read(call, place) or broadcast(_tensor_sizes(call))
+    found = _read(call, place) or broadcast(*_tensor_sizes(call))
     is_right = found is not None and call.graph.numbers(found) == expected
     return found if is_right else guessed(call, expected)
 

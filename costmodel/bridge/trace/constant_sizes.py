@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from costmodel.algebra.polynomial import size
-from costmodel.bridge.importing.batch_axis import Sizes, broadcast
+from costmodel.bridge.importing.batch_axis import Sizes
 from costmodel.bridge.importing.call import NoRule
 from costmodel.bridge.importing.graph import Constant
 from costmodel.bridge.importing.readers.views import product
@@ -20,6 +20,7 @@ from costmodel.bridge.trace.signatures import bound
 from costmodel.bridge.trace.trace_graph import leaves, tensors
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
+from costmodel.network.shape import broadcast
 
 
 def sizes_of(
@@ -56,7 +57,7 @@ def sizes_of(
         read = _read(None if by_name is None else find(name), tracer, call)
     for one in results:
         numbers = tuple(map(int, one.shape))
-        found = (read(one) if read else known) or broadcast(operands)
+        found = (read(one) if read else known) or broadcast(*operands)
         if found is not None and tracer.numbers(found) == numbers:
             yield one, found
         else:
@@ -106,7 +107,7 @@ def _taken(_: Any, args: Sequence[Any], operands: Sequence[Sizes]) -> Sizes | No
     for one in places:
         if not isinstance(one, torch.Tensor) or one.dtype in (torch.bool, torch.uint8):
             return None
-    taken = broadcast(operands[1:])
+    taken = broadcast(*operands[1:])
     return None if taken is None else (*taken, *operands[0][len(places) :])
 
 

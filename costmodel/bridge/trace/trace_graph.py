@@ -87,10 +87,22 @@ class TraceGraph(Graph):
         if known is None:
             return False
         so_far = Network(
-            tuple(self.nodes.values()), (), shared=self.shared,
+            self._leading_to(known.node), (), shared=self.shared,
             no_gradient=frozenset(self.no_gradient),
         )  # fmt: skip
         return gradient_flow(so_far).needs[known.node]
+
+    def _leading_to(self, name: str) -> tuple[Node, ...]:
+        """Return a node behind those that it depends on, in operands or in weights."""
+        found, waiting = dict[str, Node](), [name]
+        while waiting:
+            node = self.nodes[waiting[-1]]
+            before = (*node.inputs, self.shared.get(node.name, node.name))
+            missing = [n for n in before if n not in found and n != node.name]
+            if not missing:
+                found[waiting.pop()] = node
+            waiting += missing
+        return tuple(found.values())
 
     # The modules, the running one, and the names of its nodes.
 

@@ -96,6 +96,11 @@ def _print_last(found: ReceptiveField) -> None:
     click.echo(f'\nthe last feature map is "{found.name}"{end or ""}')
     if found.unbounded:
         note(f'"{found.unbounded}" sees the whole input; --ignore-gates leaves it out')
+    if found.repeats:
+        note(
+            f'padding of "{found.repeats}" repeats pixels: positions at borders see '
+            "those, which their windows do not name"
+        )
     for misalignment in found.misalignments:
         note(str(misalignment))
 
@@ -109,6 +114,7 @@ def _facts(title: str, row: Field) -> dict[str, Any]:
         **{k: None if p is None or sympy.oo in p else plain(p)
            for k, p in known.items()},
         "unbounded": row.unbounded, "aligned": row.is_aligned,
+        "repeats": row.repeats,
     }  # fmt: skip
 
 
