@@ -107,9 +107,9 @@ class _Follow:
         for now, then in zip((*events, None), (*self.events, None), strict=False):
             if now != then:
                 raise CostModelError(
-                    f"outcomes: at {at_sizes(tracer.record.values)}, draws decide "
-                    f"{now or 'no more'}, and in another run {then or 'no more'}: its "
-                    "probability is no constant"
+                    f"outcomes: at {at_sizes(tracer.record.values)}, an event is "
+                    f"{now or 'missing'}, and in another run it is "
+                    f"{then or 'missing'}: its probability is no constant"
                 )
 
 

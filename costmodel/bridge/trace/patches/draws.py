@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import operator
 import random
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from torch._C import DisableTorchFunction
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
@@ -110,6 +111,7 @@ class Draw(float):
     offset: Fraction
 
     def __new__(cls, uniform: _Uniform, scale: Fraction, offset: Fraction) -> Self:
+        """Return the number that a uniform draw has so far."""
         made = super().__new__(cls, uniform.number * scale + offset)
         made.uniform, made.scale, made.offset = uniform, scale, offset
         return made
@@ -118,8 +120,8 @@ class Draw(float):
         if isinstance(other, (Draw, SizeInt, SizeRatio)):
             kind = "another draw" if isinstance(other, Draw) else "a size"
             raise CostModelError(
-                f'outcomes: in "{self.uniform.events.where}" ({_line()}), a random draw '
-                f"is compared with {kind}: its probability is no constant"
+                f'outcomes: in "{self.uniform.events.where}" ({_line()}), a random '
+                f"draw is compared with {kind}: its probability is no constant"
             )
         bound = _exact(other)
         if bound is None:
@@ -186,13 +188,13 @@ def _exact(value: Any) -> Fraction | None:
 
 def _line() -> str:
     """Return the file and line of the code that runs, without that of libraries."""
-    frame: Any = sys._getframe()
-    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] in _LIBRARIES:
+    frame: Any = inspect.currentframe()
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith(_LIBRARIES):
         frame = frame.f_back
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
 
-_LIBRARIES = {"costmodel", "torch", "numpy", "random"}
+_LIBRARIES = ("costmodel.bridge.", "torch.", "numpy.", "random")
 
 
 @contextmanager
@@ -200,8 +202,11 @@ def following_draws(tracer: Tracer, wanted: Sequence[bool]) -> Iterator[list[Eve
     """Let events be as wanted while code runs, and give the list of all of them."""
     events = Events(tracer, wanted)
     draw: Callable[..., Any] = lambda *_: events.hand_out(events.draw())  # noqa: E731
-    own: Any = random._inst  # type: ignore[attr-defined]
-    kept: dict[str, Any] = {name: getattr(np.random, name) for name in _NUMPY}
+    # Functions of ``random`` are methods of one object, wherever they are imported.
+    own = vars(vars(random)["_inst"])
+    kept: dict[str, Any] = {"": random.random} | {
+        name: getattr(np.random, name) for name in _NUMPY
+    }
 
     def numpy_uniform(low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
         if size is not None or _exact(low) is None or _exact(high) is None:
@@ -219,15 +224,15 @@ def following_draws(tracer: Tracer, wanted: Sequence[bool]) -> Iterator[list[Eve
 
     ours = {"uniform": numpy_uniform, "randint": numpy_randint}
     try:
-        own.random = random.random = draw
-        own._randbelow = lambda n: math.floor(events.draw(n))
+        random.random = own["random"] = draw
+        own["_randbelow"] = lambda n: math.floor(events.draw(n))
         for name in _NUMPY:
             setattr(np.random, name, ours.get(name) or numpy_random(name))
         with _Followed(events):
             yield events.so_far
     finally:
-        del own.random, own._randbelow
-        random.random = own.random
+        del own["random"], own["_randbelow"]
+        random.random = kept.pop("")
         for name, function in kept.items():
             setattr(np.random, name, function)
     # Those are to blame that drew what is not followed; then those with numbers.
@@ -251,6 +256,8 @@ class _Followed(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         options, name = dict(kwargs or {}), canonical(func)
+        # What notes a call by its name would take this one for another.
+        func = getattr(func, "__wrapped__", func)
         mine = [one for one in tensors((args, options)) if id(one) in self.known]
         if name not in _SOURCES and not mine:
             return func(*args, **options)
@@ -288,21 +295,23 @@ class _Followed(TorchFunctionMode):
 
     def _forget(self, written: torch.Tensor) -> None:
         """Forget what was drawn for the tensors in memory that is written over."""
-        place = written.untyped_storage()._cdata
+        place = written.untyped_storage()
         self.known = {
             key: (one, values)
             for key, (one, values) in self.known.items()
-            if one.untyped_storage()._cdata != place
+            if one.untyped_storage() is not place
         }
 
     def _drawn(
         self, name: str, func: Any, args: Any, options: Any, made: torch.Tensor
     ) -> list[Elements]:
         """Return the elements of a small random tensor, and give it such numbers."""
-        given = bound(func, args, options) or {}
-        shape = tuple(map(int, made.shape))
-        first, end = ("low", "high") if name == "randint" else ("from", "to")
-        low, high = _exact(given.get(first, 0)), _exact(given.get(end, 1))
+        given, shape = bound(func, args, options) or {}, tuple(map(int, made.shape))
+        ends = [given.get("from", 0), given.get("to", 1)]
+        if name.startswith("randint"):  # whose overloads numbers alone do not tell
+            named = (options[key] for key in ("low", "high") if key in options)
+            ends = [0, *(one for one in args if isinstance(one, int)), *named]
+        low, high = map(_exact, ends[-2:])
         p = given.get("p")
         chances = _constant(2) if name != "bernoulli" else self._of(
             args[0] if p is None else p)  # fmt: skip
@@ -313,6 +322,7 @@ class _Followed(TorchFunctionMode):
             return []
         read: Any = {
             "randint": lambda d, _: math.floor(d),
+            "randint_like": lambda d, _: math.floor(d),
             "bernoulli": lambda d, p: float(d < p),
         }.get(name, lambda d, _: d)
         draws = _array([self.events.draw(high - low, low) for _ in range(made.numel())])
@@ -320,7 +330,7 @@ class _Followed(TorchFunctionMode):
         numbers = _each(lambda d: _constant(float(d)), draws.reshape(shape))
         if made.device.type != "meta":
             values = _each(lambda f: f(), _apply(read, numbers, chances)).tolist()
-            with torch._C.DisableTorchFunction(), torch.no_grad():
+            with DisableTorchFunction(), torch.no_grad():
                 made.copy_(torch.tensor(values))
         return [_apply(read, constants, chances)]
 
@@ -331,7 +341,7 @@ class _Followed(TorchFunctionMode):
         if name in _PLACES and not any(True for _ in tensors((args[1:], options))):
             mine = self.known[id(args[0])][1]
             numbers = torch.arange(mine.size).reshape(mine.shape)
-            with torch._C.DisableTorchFunction():
+            with DisableTorchFunction():
                 places = tree_leaves(func(numbers, *args[1:], **options))
             flat = mine.ravel()
             return [_each(lambda i: flat[i], place.numpy()) for place in places]
@@ -359,7 +369,7 @@ class _Followed(TorchFunctionMode):
                 value.numel() <= FEW and self._is_own(value)
             ):
                 return None
-            with torch._C.DisableTorchFunction():
+            with DisableTorchFunction():
                 numbers = value.detach().numpy()
             # By their shortest decimals, whatever their format is.
             is_float = value.dtype.is_floating_point
