@@ -49,7 +49,7 @@ class Event:
 
 
 @dataclass
-class Events:
+class _Events:
     """The events of one run, whose first ones are wanted so; others are true first.
 
     ``handed_out`` are the places of draws whose numbers code may use otherwise.
@@ -82,7 +82,7 @@ class Events:
 class _Uniform:
     """A number between 0 and 1, and what events have left of the interval."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: _Events) -> None:
         self.events, self.number = events, events.numbers.random()
         self.low, self.high = Fraction(0), Fraction(1)
 
@@ -164,8 +164,7 @@ class Draw(float):
         return Draw(self.uniform, self.scale * by, self.offset * by)
 
     def __sub__(self, other: Any) -> Any:
-        by = _exact(other)
-        return float(self) - other if by is None else self + -by
+        return self + -other
 
     def __rsub__(self, other: Any) -> Any:
         return -self + other
@@ -200,46 +199,46 @@ _LIBRARIES = ("costmodel.bridge.", "torch.", "numpy.", "random")
 @contextmanager
 def following_draws(tracer: Tracer, wanted: Sequence[bool]) -> Iterator[list[Event]]:
     """Let events be as wanted while code runs, and give the list of all of them."""
-    events = Events(tracer, wanted)
-    draw: Callable[..., Any] = lambda *_: events.hand_out(events.draw())  # noqa: E731
+    events = _Events(tracer, wanted)
     # Functions of ``random`` are methods of one object, wherever they are imported.
-    own = vars(vars(random)["_inst"])
-    kept: dict[str, Any] = {"": random.random} | {
-        name: getattr(np.random, name) for name in _NUMPY
-    }
+    plain, own = random.random, vars(vars(random)["_inst"])
+    kept: dict[str, Any] = {name: getattr(np.random, name) for name in _NUMPY}
 
-    def numpy_uniform(low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
-        if size is not None or _exact(low) is None or _exact(high) is None:
-            return kept["uniform"](low, high, size)
-        return low + (high - low) * draw()
+    def drawn() -> Draw:
+        return events.hand_out(events.draw())  # type: ignore[no-any-return]
 
-    def numpy_randint(low: Any, high: Any = None, size: Any = None, **of: Any) -> Any:
-        first, end = (0, low) if high is None else (low, high)
-        if size is not None or of or _exact(first) is None or _exact(end) is None:
-            return kept["randint"](low, high, size, **of)
-        return first + math.floor(events.draw(end - first))
+    def of_numpy(name: str) -> Callable[..., Any]:
+        def one(*given: Any, **named: Any) -> Any:
+            is_whole = name == "randint"
+            low, high = map(_exact, (0, *given)[-2:] if is_whole else given or (0, 1))
+            if low is None or high is None:
+                return kept[name](*given, **named)
+            made = events.draw(high - low, low)
+            return math.floor(made) if is_whole else events.hand_out(made)
 
-    def numpy_random(name: str) -> Callable[..., Any]:
-        return lambda *size, **of: kept[name](*size, **of) if size or of else draw()
+        return lambda *given, **named: (
+            kept[name] if named or len(given) not in _NUMPY[name] else one
+        )(*given, **named)
 
-    ours = {"uniform": numpy_uniform, "randint": numpy_randint}
     try:
-        random.random = own["random"] = draw
+        random.random = own["random"] = drawn
         own["_randbelow"] = lambda n: math.floor(events.draw(n))
-        for name in _NUMPY:
-            setattr(np.random, name, ours.get(name) or numpy_random(name))
+        for name in kept:
+            setattr(np.random, name, of_numpy(name))
         with _Followed(events):
             yield events.so_far
     finally:
         del own["random"], own["_randbelow"]
-        random.random = kept.pop("")
+        random.random = plain
         for name, function in kept.items():
             setattr(np.random, name, function)
     # Those are to blame that drew what is not followed; then those with numbers.
     tracer.draws += events.handed_out[:1] if not tracer.draws else []
 
 
-_NUMPY = ("rand", "random", "random_sample", "sample", "ranf", "uniform", "randint")
+_NUMPY = {"rand": (0,), "random": (0,), "random_sample": (0,), "uniform": (0, 2),
+          "randint": (1, 2)}  # fmt: skip
+"""How many arguments the functions of NumPy have that return a single number."""
 
 Elements = Any
 """An array with, for each element of a tensor, a function that returns its value."""
@@ -248,7 +247,7 @@ Elements = Any
 class _Followed(TorchFunctionMode):
     """Follows the elements of small random tensors, whose events wait to be asked."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: _Events) -> None:
         super().__init__()
         self.events, self.known = events, dict[int, tuple[torch.Tensor, Elements]]()
 
@@ -263,21 +262,23 @@ class _Followed(TorchFunctionMode):
             return func(*args, **options)
         if name == "iter":
             return iter(self.__torch_function__(torch.Tensor.unbind, types, args))
-        if name in _AS and (name == "tolist" or mine[0].numel() == 1):
-            return self._answer(name, func, self.known[id(mine[0])][1])
+        if name in _ANSWERS and (name == "tolist" or mine[0].numel() == 1):
+            hand_out, elements = self.events.hand_out, self.known[id(mine[0])][1]
+            values = _each(lambda one: hand_out(one()), elements)
+            as_asked = _ANSWERS.get(func.__name__, _ANSWERS[name])
+            return values.tolist() if name == "tolist" else as_asked(values.item())
         state = torch.random.get_rng_state()
         made = func(*args, **options)
         if is_question(name) and name != "numpy":
             return made
         found = list(filter(torch.is_tensor, tree_leaves(made)))
         if name in _SOURCES:
-            elements = self._drawn(name, func, args, options, made)
-            if elements:
-                torch.random.set_rng_state(state)
+            elements = self._drawn(name, bound(func, args, options) or {}, args, made)
+            torch.random.set_rng_state(state) if elements else None
         else:
-            elements = self._moved(name, func, args, options, found)
-        for one in (t for t in found or mine[:1] if any(t is own for own in mine)):
-            self._forget(one)
+            elements = self._computed(name, func, args, options, found)
+        if not found or any(one is own for one in found for own in mine):
+            self.known.clear()  # which may be views of what is written over
         is_data = [isinstance(self.events.tracer.tensor(t), Traced) for t in found]
         if mine and not elements and not (found and all(is_data)):
             self.events.handed_out.append(self.events.where)
@@ -285,56 +286,34 @@ class _Followed(TorchFunctionMode):
             self.known[id(tensor)] = tensor, values
         return made
 
-    def _answer(self, name: str, func: Any, elements: Elements) -> Any:
-        """Ask the elements for their values, which decides them."""
-        values = _each(lambda f: self.events.hand_out(f()), elements).tolist()
-        if name == "tolist":
-            return values
-        (value,) = np.asarray(values, object).ravel()
-        return _AS[func.__name__](value)
-
-    def _forget(self, written: torch.Tensor) -> None:
-        """Forget what was drawn for the tensors in memory that is written over."""
-        place = written.untyped_storage()
-        self.known = {
-            key: (one, values)
-            for key, (one, values) in self.known.items()
-            if one.untyped_storage() is not place
-        }
-
     def _drawn(
-        self, name: str, func: Any, args: Any, options: Any, made: torch.Tensor
+        self, name: str, given: dict[str, Any], args: Any, made: torch.Tensor
     ) -> list[Elements]:
         """Return the elements of a small random tensor, and give it such numbers."""
-        given, shape = bound(func, args, options) or {}, tuple(map(int, made.shape))
         ends = [given.get("from", 0), given.get("to", 1)]
-        if name.startswith("randint"):  # whose overloads numbers alone do not tell
-            named = (options[key] for key in ("low", "high") if key in options)
-            ends = [0, *(one for one in args if isinstance(one, int)), *named]
+        chance: Elements | None = _one(0)
+        read: Any = lambda draw, _: draw  # noqa: E731
+        if name == "randint":  # whose overloads numbers alone do not tell apart
+            ends = [0, *(one for one in args if isinstance(one, int))]
+            ends += [given[end] for end in ("low", "high") if len(ends) == 1]
+            read = lambda draw, _: math.floor(draw)  # noqa: E731
+        elif name == "bernoulli":
+            chance = self._of(given.get("p", args[0]))
+            read = lambda draw, chance: float(draw < chance)  # noqa: E731
         low, high = map(_exact, ends[-2:])
-        p = given.get("p")
-        chances = _constant(2) if name != "bernoulli" else self._of(
-            args[0] if p is None else p)  # fmt: skip
-        if (
-            not 0 < made.numel() <= FEW or chances is None or not self._is_own(made)
-            or low is None or high is None or not low < high
-        ):  # fmt: skip
+        is_small = 0 < made.numel() <= FEW and self._is_constant(made)
+        if not is_small or chance is None or low is None or high is None:
             return []
-        read: Any = {
-            "randint": lambda d, _: math.floor(d),
-            "randint_like": lambda d, _: math.floor(d),
-            "bernoulli": lambda d, p: float(d < p),
-        }.get(name, lambda d, _: d)
-        draws = _array([self.events.draw(high - low, low) for _ in range(made.numel())])
-        constants = _each(_constant, draws.reshape(shape))
-        numbers = _each(lambda d: _constant(float(d)), draws.reshape(shape))
+        drawn = np.empty(tuple(map(int, made.shape)), object)
+        for place in np.ndindex(drawn.shape):
+            drawn[place] = self.events.draw(high - low, low)
+        numbers = _apply(read, _each(lambda one: _one(float(one)), drawn), chance)
         if made.device.type != "meta":
-            values = _each(lambda f: f(), _apply(read, numbers, chances)).tolist()
             with DisableTorchFunction(), torch.no_grad():
-                made.copy_(torch.tensor(values))
-        return [_apply(read, constants, chances)]
+                made.copy_(torch.tensor(_each(lambda one: one(), numbers).tolist()))
+        return [_apply(read, _each(_one, drawn), chance)]
 
-    def _moved(
+    def _computed(
         self, name: str, func: Any, args: Any, options: Any, found: list[torch.Tensor]
     ) -> list[Elements]:
         """Return the elements of results whose values follow from known elements."""
@@ -343,55 +322,40 @@ class _Followed(TorchFunctionMode):
             numbers = torch.arange(mine.size).reshape(mine.shape)
             with DisableTorchFunction():
                 places = tree_leaves(func(numbers, *args[1:], **options))
-            flat = mine.ravel()
-            return [_each(lambda i: flat[i], place.numpy()) for place in places]
-        of, is_cast = _OF_ELEMENTS.get(name), name in _CASTS
-        operands = [self._of(value) for value in (args[:1] if is_cast else args)]
-        if (of is None and not is_cast) or any(one is None for one in operands):
+            return [_each(lambda i: mine.flat[i], place.numpy()) for place in places]
+        operands, function = list(map(self._of, args)), _OF_ELEMENTS.get(name)
+        if function is None or options or any(one is None for one in operands):
             return []
-        (made,) = found
-        if (options and not is_cast) or (
-            name.startswith("logical") and made.dtype != torch.bool
-        ):
+        is_truth = found[0].dtype == torch.bool
+        if name.startswith("logical") and not is_truth:
             return []
-        cast = bool if made.dtype == torch.bool else (
-            (lambda v: v) if made.dtype.is_floating_point else math.trunc)  # fmt: skip
-        results = _apply(of, *operands) if of else operands[0]
-        results = _apply(cast, results)
-        return [results] if results.shape == tuple(made.shape) else []
+        results = _apply(function, *operands)
+        return [_apply(bool, results) if is_truth else results]
 
     def _of(self, value: Any) -> Elements | None:
         """Return the elements of a known tensor, or constants; None: neither."""
-        if isinstance(value, torch.Tensor):
-            if id(value) in self.known:
-                return self.known[id(value)][1]
-            if value.device.type == "meta" or not (
-                value.numel() <= FEW and self._is_own(value)
-            ):
-                return None
-            with DisableTorchFunction():
-                numbers = value.detach().numpy()
-            # By their shortest decimals, whatever their format is.
-            is_float = value.dtype.is_floating_point
-            read = (lambda v: float(str(v))) if is_float else (lambda v: v)
-            return _each(lambda v: _constant(read(v)), numbers)
-        is_known = _exact(value) is not None or isinstance(value, (SizeInt, SizeRatio))
-        return np.asarray(_constant(value), object) if is_known else None
+        if not isinstance(value, torch.Tensor):
+            is_number = isinstance(value, Real) and math.isfinite(value)
+            return _each(_one, value) if is_number else None
+        if id(value) in self.known:
+            return self.known[id(value)][1]
+        is_small = value.device.type != "meta" and value.numel() <= FEW
+        if not is_small or not self._is_constant(value):
+            return None
+        with DisableTorchFunction():
+            numbers = value.detach().numpy()
+        # By their shortest decimals, whatever their format is.
+        is_float = value.dtype.is_floating_point
+        return _each(lambda v: _one(float(str(v)) if is_float else v), numbers)
 
-    def _is_own(self, value: torch.Tensor) -> bool:
+    def _is_constant(self, value: torch.Tensor) -> bool:
         """Say whether a tensor depends on neither data nor what a module stores."""
         known = self.events.tracer.tensor(value)
         return known is None or (isinstance(known, Constant) and not known.sources)
 
 
-def _constant(value: Any) -> Callable[[], Any]:
+def _one(value: Any) -> Callable[[], Any]:
     return lambda: value
-
-
-def _array(values: Sequence[Any]) -> Elements:
-    made = np.empty(len(values), object)
-    made[:] = values
-    return made
 
 
 def _each(function: Callable[[Any], Any], values: Any) -> Elements:
@@ -404,27 +368,23 @@ def _apply(function: Callable[..., Any], *operands: Elements) -> Elements:
     return np.asarray(np.frompyfunc(later, len(operands), 1)(*operands), object)
 
 
-_SOURCES = {"rand", "rand_like", "uniform", "bernoulli", "randint", "randint_like"}
+_SOURCES = {"rand", "rand_like", "uniform", "bernoulli", "randint"}
 
-_PLACES = {
-    "getitem", "view", "reshape", "squeeze", "unsqueeze", "flatten", "unbind", "clone",
-    "detach", "contiguous", "select",
-}  # fmt: skip
+_PLACES = {"getitem", "view", "reshape", "squeeze", "unsqueeze", "flatten", "unbind",
+           "clone", "detach", "contiguous", "select"}  # fmt: skip
 """Functions that put elements elsewhere, which numbers for them show."""
-
-_CASTS = {"to", "int", "long", "bool"}
 
 _OF_ELEMENTS: dict[str, Callable[..., Any]] = {
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
     "eq": operator.eq, "ne": operator.ne, "add": operator.add, "sub": operator.sub,
     "rsub": lambda x, y: y - x, "mul": operator.mul, "div": operator.truediv,
-    "neg": operator.neg, "floor": math.floor, "logical_not": operator.not_,
+    "floor": math.floor, "logical_not": operator.not_,
     "logical_and": lambda x, y: bool(x) and bool(y),
     "logical_or": lambda x, y: bool(x) or bool(y),
 }  # fmt: skip
 
-_AS: dict[str, Callable[[Any], Any]] = {
+_ANSWERS: dict[str, Callable[[Any], Any]] = {
     "item": lambda value: value, "truth": bool, "number": int, "tolist": list,
-    "__bool__": bool, "__int__": int, "__float__": float, "__index__": operator.index,
+    "__float__": float, "__index__": operator.index,
 }  # fmt: skip
-"""What a question makes of an element, by its canonical and by its own name."""
+"""What a question makes of an element, by its canonical or its own name."""
