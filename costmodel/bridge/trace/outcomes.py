@@ -75,10 +75,14 @@ def outcomes(
             so_far = sum(one.probability for one in found)
             raise CostModelError(
                 f"outcomes: {network.name} has more than {most} outcomes of its random "
-                f"draws; the first {most} have the probability {so_far} together, and "
-                f"the last of them is {', '.join(map(str, events))}; most={most} is "
-                "the bound"
+                f"draws, which most={most} does not allow; the first {most} have the "
+                f"probability {so_far} together, and the last event is {events[-1]}"
             )
+    if (chance := sum(one.probability for one in found)) != 1:
+        raise CostModelError(
+            f"outcomes: {network.name} draws otherwise in each run: the probabilities "
+            f"of its {len(found)} outcomes sum to {chance}; does a bound change?"
+        )
     tracer.used.update(used)
     warn_unused(network.name, tracer)
     return tuple(found)

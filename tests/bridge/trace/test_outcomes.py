@@ -150,7 +150,7 @@ def test_expected_costs_of_stochastic_depth_are_sums_over_blocks() -> None:
 def test_more_outcomes_than_wanted_are_refused_with_their_number() -> None:
     module = Dropped([0.5] * 4)
     assert len(outcomes(module, (4, 8, 8), most=16)) == 16
-    said = r"Dropped has more than 15 outcomes.* 15/16 .*most=15"
+    said = r"Dropped has more than 15 outcomes.*most=15 .* 15/16 .*test_outcomes.py:"
     with pytest.raises(CostModelError, match=said):
         outcomes(module, (4, 8, 8), most=15)
 
@@ -162,10 +162,13 @@ def test_draws_that_decide_nothing_give_one_outcome() -> None:
     (one,) = outcomes(noise)
     assert (one.probability, one.events) == (1, ())
     assert one.network == trace(noise)
-    # One zero or one for each sample, which only multiplies.
-    assert (
-        len(outcomes(Code(lambda _, x: x * (torch.rand(len(x), 1, 1, 1) < 0.5)))) == 1
-    )
+    for drawn in (
+        lambda x: torch.rand(len(x), 1, 1, 1) < 0.5,
+        lambda x: x.new_empty(x.shape[0], 1, 1, 1).bernoulli_(0.5).div_(0.5),
+    ):
+        # One zero or one for each sample, which only multiplies.
+        masked = Code(lambda m, x: x * m.drawn(x), drawn=drawn)
+        assert [one.network for one in outcomes(masked)] == [trace(masked)]
     assert len(outcomes(at_random(lambda: random.random() < 2))) == 1
 
 
@@ -216,6 +219,15 @@ def test_bounds_made_of_sizes_and_of_data_are_refused() -> None:
                 outcomes(module)
     with pytest.raises(CostModelError, match="depends on data"):
         outcomes(Code(lambda _, x: x.relu() if torch.rand(1) < x.mean() else x))
+
+
+def test_bounds_that_change_from_run_to_run_are_refused() -> None:
+    turns = iter(range(1, 100))
+    module = Code(lambda _, x: x.relu() if torch.rand(1) < 0.5 ** next(turns) else x)
+    with pytest.raises(CostModelError, match="sum to 5/4"):
+        outcomes(module, check=False)
+    with pytest.raises(CostModelError, match="probability is no constant"):
+        outcomes(module)
 
 
 def test_a_refused_trace_says_what_gives_the_expected_cost() -> None:

@@ -262,7 +262,9 @@ class _Followed(TorchFunctionMode):
             return func(*args, **options)
         if name == "iter":
             return iter(self.__torch_function__(torch.Tensor.unbind, types, args))
-        if name in _ANSWERS and (name == "tolist" or mine[0].numel() == 1):
+        if name in _ANSWERS and (
+            name == "tolist" or self.known[id(mine[0])][1].size == 1
+        ):
             hand_out, elements = self.events.hand_out, self.known[id(mine[0])][1]
             values = _each(lambda one: hand_out(one()), elements)
             as_asked = _ANSWERS.get(func.__name__, _ANSWERS[name])
@@ -271,19 +273,23 @@ class _Followed(TorchFunctionMode):
         made = func(*args, **options)
         if is_question(name) and name != "numpy":
             return made
-        found = list(filter(torch.is_tensor, tree_leaves(made)))
-        if name in _SOURCES:
-            elements = self._drawn(name, bound(func, args, options) or {}, args, made)
-            torch.random.set_rng_state(state) if elements else None
-        else:
-            elements = self._computed(name, func, args, options, found)
-        if not found or any(one is own for one in found for own in mine):
-            self.known.clear()  # which may be views of what is written over
-        is_data = [isinstance(self.events.tracer.tensor(t), Traced) for t in found]
-        if mine and not elements and not (found and all(is_data)):
-            self.events.handed_out.append(self.events.where)
-        for tensor, values in zip(found, elements, strict=False):
-            self.known[id(tensor)] = tensor, values
+        # Nobody is asked for a size by what follows.
+        with DisableTorchFunction():
+            found = list(filter(torch.is_tensor, tree_leaves(made)))
+            if name in _SOURCES:
+                elements = self._drawn(
+                    name, bound(func, args, options) or {}, args, made
+                )
+                torch.random.set_rng_state(state) if elements else None
+            else:
+                elements = self._computed(name, func, args, options, found)
+            if not found or any(one is own for one in found for own in mine):
+                self.known.clear()  # which may be views of what is written over
+            is_data = [isinstance(self.events.tracer.tensor(t), Traced) for t in found]
+            if mine and not elements and not (found and all(is_data)):
+                self.events.handed_out.append(self.events.where)
+            for tensor, values in zip(found, elements, strict=False):
+                self.known[id(tensor)] = tensor, values
         return made
 
     def _drawn(
@@ -309,7 +315,7 @@ class _Followed(TorchFunctionMode):
             drawn[place] = self.events.draw(high - low, low)
         numbers = _apply(read, _each(lambda one: _one(float(one)), drawn), chance)
         if made.device.type != "meta":
-            with DisableTorchFunction(), torch.no_grad():
+            with torch.no_grad():
                 made.copy_(torch.tensor(_each(lambda one: one(), numbers).tolist()))
         return [_apply(read, _each(_one, drawn), chance)]
 
@@ -320,8 +326,7 @@ class _Followed(TorchFunctionMode):
         if name in _PLACES and not any(True for _ in tensors((args[1:], options))):
             mine = self.known[id(args[0])][1]
             numbers = torch.arange(mine.size).reshape(mine.shape)
-            with DisableTorchFunction():
-                places = tree_leaves(func(numbers, *args[1:], **options))
+            places = tree_leaves(func(numbers, *args[1:], **options))
             return [_each(lambda i: mine.flat[i], place.numpy()) for place in places]
         operands, function = list(map(self._of, args)), _OF_ELEMENTS.get(name)
         if function is None or options or any(one is None for one in operands):
@@ -342,8 +347,7 @@ class _Followed(TorchFunctionMode):
         is_small = value.device.type != "meta" and value.numel() <= FEW
         if not is_small or not self._is_constant(value):
             return None
-        with DisableTorchFunction():
-            numbers = value.detach().numpy()
+        numbers = value.detach().numpy()
         # By their shortest decimals, whatever their format is.
         is_float = value.dtype.is_floating_point
         return _each(lambda v: _one(float(str(v)) if is_float else v), numbers)
