@@ -78,10 +78,10 @@ def outcomes(
                 f"draws, which most={most} does not allow; the first {most} have the "
                 f"probability {so_far} together, and the last event is {events[-1]}"
             )
-    if (chance := sum(one.probability for one in found)) != 1:
+    if (together := sum(one.probability for one in found)) != 1:
         raise CostModelError(
             f"outcomes: {network.name} draws otherwise in each run: the probabilities "
-            f"of its {len(found)} outcomes sum to {chance}; does a bound change?"
+            f"of its {len(found)} outcomes sum to {together}; does a bound change?"
         )
     tracer.used.update(used)
     warn_unused(network.name, tracer)
