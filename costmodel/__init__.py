@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from costmodel.analysis.reconcile import reconcile as reconcile
     from costmodel.bridge.compile import compile as compile  # noqa: A004
     from costmodel.bridge.trace import trace as trace
+    from costmodel.bridge.trace.outcomes import expected as expected
+    from costmodel.bridge.trace.outcomes import outcomes as outcomes
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.network.cells.cell import cell as cell
     from costmodel.network.cells.genotype import Genotype as Genotype
@@ -92,6 +94,7 @@ _HOME = {
     "costmodel.analysis.cost.training": ("training_cost",),
     "costmodel.bridge.compile": ("compile",),
     "costmodel.bridge.trace": ("trace",),
+    "costmodel.bridge.trace.outcomes": ("expected", "outcomes"),
     "costmodel.errors": ("CostModelError",),
     "costmodel.network.cells.cell": ("cell",),
     "costmodel.network.constraint": ("Constraint",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
@@ -27,7 +28,13 @@ from costmodel.bridge.trace.patches.checkpoints import recording_checkpoints
 from costmodel.bridge.trace.patches.forms import by_name
 from costmodel.bridge.trace.patches.module_stack import following
 from costmodel.bridge.trace.readers import READERS
-from costmodel.bridge.trace.second_run import at_sizes, check_again, check_draws
+from costmodel.bridge.trace.second_run import (
+    KNOWN,
+    UNKNOWN,
+    at_sizes,
+    check_again,
+    check_draws,
+)
 from costmodel.bridge.trace.tracer import DependsOnDataError, Tracer
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
@@ -63,6 +70,22 @@ def trace(
     >>> [node.name for node in net.nodes], str(net["0"].output)
     (['input', '0', '1'], '8×⌊(H-1)/2⌋×⌊(W-1)/2⌋')
     """
+    network, tracer = traced(module, input, batch, name, on_unknown, check=check)
+    warn_unused(network.name, tracer)
+    return network
+
+
+def traced(
+    module: nn.Module | torch.export.ExportedProgram,
+    given: object,
+    batch: Dim,
+    name: str | None,
+    on_unknown: str,
+    *,
+    check: bool,
+    draws: Callable[[Tracer], AbstractContextManager[None]] | None = None,
+) -> tuple[Network, Tracer]:
+    """Return the network of ``trace``, and a run; ``draws`` may decide in each run."""
     if isinstance(module, torch.export.ExportedProgram):
         module = module.module()
     if not isinstance(module, nn.Module):
@@ -75,15 +98,17 @@ def trace(
     # What ``torch.compile`` returns holds the module.
     module = getattr(module, "_orig_mod", module)
     check_runnable(module, _title(module))
-    shape, batch = _sample_shape(module, input), as_dim(batch, "trace: batch")
+    shape, batch = _sample_shape(module, given), as_dim(batch, "trace: batch")
     # Sizes are told apart by their formulas, so a numeric batch is substituted last.
     count = N if isinstance(batch, int) else batch
-    run = partial(_run, module, shape, count, marks=on_unknown == "mark")
+    run = partial(_run, module, shape, count, marks=on_unknown == "mark", draws=draws)
     title = name or _title(module)
     samples = _samples(shape, batch)
-    network, tracer = _found(run, samples, title, (count, *shape), check=check)
-    _warn_unused(module, tracer)
-    return network.bind({N: batch}) if isinstance(batch, int) else network
+    hint = KNOWN if draws is None else UNKNOWN
+    sizes = (count, *shape)
+    network, tracer = _found(run, samples, title, sizes, check=check, hint=hint)
+    bound = network.bind({N: batch}) if isinstance(batch, int) else network
+    return bound, tracer
 
 
 def _sample_shape(module: nn.Module, given: object) -> tuple[Dim, ...]:
@@ -125,6 +150,7 @@ def _found(
     sizes: Sequence[Dim],
     *,
     check: bool,
+    hint: str,
 ) -> tuple[Network, Tracer]:
     """Return the network of the first sample whose conditions admit the usual size."""
     batch, *shape = sizes
@@ -144,7 +170,8 @@ def _found(
         _require_rules(tracer, title)
         if check:
             check_again(lambda other: run(other)[0], tracer, title)
-            check_draws(partial(run, values, follows_draws=True), tracer, title)
+            again = partial(run, values, follows_draws=True)
+            check_draws(again, tracer, title, hint)
         network = tracer.network(outputs, title, batch)
         if admits(tracer.record, {**values, H: 224, W: 224}):
             return network, tracer
@@ -188,6 +215,7 @@ def _run(
     *,
     marks: bool,
     follows_draws: bool = False,
+    draws: Callable[[Tracer], AbstractContextManager[None]] | None = None,
 ) -> tuple[Tracer, list[str]]:
     """Run the module once; return the tracer, and the nodes of the outputs."""
     stored: dict[str, tuple[torch.Tensor, bool]] = {
@@ -217,6 +245,7 @@ def _run(
             symbolic_builtins(tracer.record),
             by_name(),
             tracer,
+            draws(tracer) if draws else nullcontext(),
         ):
             result = module(image)
     except DependsOnDataError:
@@ -286,7 +315,8 @@ def _require_rules(tracer: Tracer, name: str) -> None:
         )
 
 
-def _warn_unused(module: nn.Module, tracer: Tracer) -> None:
+def warn_unused(title: str, tracer: Tracer) -> None:
+    """Warn of parameters that no node reads, in the name of the caller's caller."""
     unused = [
         path
         for path, (value, learnable) in tracer.by_path.items()
@@ -295,7 +325,7 @@ def _warn_unused(module: nn.Module, tracer: Tracer) -> None:
     if unused:
         names = sorted({path.partition(".")[0] for path in unused})
         warnings.warn(
-            f"{_title(module)}: {len(unused)} parameters are never used in this mode, "
+            f"{title}: {len(unused)} parameters are never used in this mode, "
             f"and left out: those in {', '.join(names)}",
             stacklevel=3,
         )

@@ -164,7 +164,7 @@ def _forget(first: Tracer, second: Tracer) -> None:
 
 
 def check_draws(
-    rerun: Callable[[], tuple[Tracer, object]], first: Tracer, title: str
+    rerun: Callable[[], tuple[Tracer, object]], first: Tracer, title: str, hint: str
 ) -> None:
     """Run again with other random numbers, if a run drew any.
 
@@ -182,9 +182,17 @@ def check_draws(
             where = (second.draws or first.draws)[0]
             raise CostModelError(
                 f'trace: {title} runs other layers at another random draw, in "{where}"'
-                f': {node.operator.kind} "{node.name}", {reason}; chance decides what '
-                "runs, as in stochastic depth; trace it in evaluation mode"
+                f': {node.operator.kind} "{node.name}", {reason}; {hint}'
             )
+
+
+KNOWN = (
+    "chance decides what runs, as in stochastic depth; trace it in evaluation mode, or "
+    "take every outcome: cm.outcomes traces those of uniform draws that are compared "
+    "with constants, and cm.expected gives the expected cost"
+)
+UNKNOWN = "a draw decides what runs, and its probability is not known"
+"""What is said of a draw that decides, where uniform ones are followed or not."""
 
 
 def _others(record: Record) -> Iterator[Values]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sympy
@@ -90,10 +91,11 @@ def compiled_at(net: Network, at: dict[Any, int]) -> nn.Module:
 def load(compiled: nn.Module, module: nn.Module) -> bool:
     """Copy weights by name; say whether there is one of that name for all.
 
-    Where code calls a function with weights that no layer has, by their order.
+    Where code calls a function with weights, they have the name of its node: without
+    that they are the module's, or else they are taken by their order.
     """
     theirs, ours = module.state_dict(), compiled.state_dict()
-    names = [n if n in theirs else n.removesuffix(".data") for n in ours]
+    names = [named_in(theirs, name) for name in ours]
     if not theirs.keys() >= {*names} and len(theirs) == len(names):
         names = list(theirs)
     found = {
@@ -103,6 +105,24 @@ def load(compiled: nn.Module, module: nn.Module) -> bool:
     }
     compiled.load_state_dict(found, strict=False)
     return found.keys() == ours.keys()
+
+
+def named_in(theirs: Iterable[str], name: str) -> str:
+    """Return the name that a compiled module's stored tensor has in the traced one."""
+    node, _, tensor = name.rpartition(".")
+    scope = node.rpartition(".")[0]
+    # Names of nodes are words; those of modules may be anything.
+    known = {re.sub(r"[^\w.]", "_", one): one for one in theirs}
+    tried = (name, node, f"{scope}.{tensor}")
+    return next((known[one] for one in tried if one in known), name)
+
+
+def filled(m: nn.Module) -> nn.Module:
+    """Give every weight and statistic of a module some number of its own."""
+    for value in (*m.parameters(), *m.buffers()):
+        if value.is_floating_point():
+            value.data = torch.rand(value.shape) * 0.5 + 0.01
+    return m
 
 
 def tensors(result: Any) -> Iterator[torch.Tensor]:

@@ -27,11 +27,9 @@ from costmodel.network.serialization.json import digest
 from costmodel.network.shape import Shape
 from tests.bridge.trace import modules
 from tests.bridge.trace.executed import executed
-from tests.bridge.trace.faithful import is_faithful
+from tests.bridge.trace.faithful import filled, is_faithful
 from tests.bridge.trace.modules import Code, UNet, conv
 from tests.bridge.trace.test_trace_modules import CODE
-from tests.model_zoo.test_trace_zoo import timm_network
-from tests.zoo import torchvision_network
 
 
 def parameter(*sizes: int) -> nn.Parameter:
@@ -44,14 +42,6 @@ def of(x: Any) -> Any:
 
 def tokens(x: torch.Tensor) -> torch.Tensor:
     return x.flatten(2).transpose(1, 2)
-
-
-def filled(m: nn.Module) -> nn.Module:
-    """Give every weight and statistic of a module some number of its own."""
-    for value in (*m.parameters(), *m.buffers()):
-        if value.is_floating_point():
-            value.data = torch.rand(value.shape) * 0.5 + 0.01
-    return m
 
 
 def tied(one: nn.Module, other: nn.Module, *names: str) -> nn.Module:
@@ -193,13 +183,6 @@ def test_what_users_write_comes_back(name: str) -> None:
 )
 def test_a_unet_comes_back(join: Any) -> None:
     assert is_faithful(UNet(join), sizes=[(64, 48), (53, 37), (32, 81)])
-
-
-@pytest.mark.parametrize("name", ["resnet18", "shufflenet_v2_x0_5", "mnasnet0_5",
-                                  "squeezenet1_1", "mobilenet_v3_small"])  # fmt: skip
-def test_torchvisions_networks_come_back(name: str) -> None:
-    module = filled(torchvision_network(name).to_empty(device="cpu"))
-    assert is_faithful(module, sizes=[(64, 48), (75, 97), (96, 96)])
 
 
 # What is not determined says so.
@@ -354,19 +337,6 @@ def holds_its_weights(module: nn.Module, sample: Any = (3, H, W)) -> None:
 def test_no_weight_vanishes(name: str) -> None:
     assert is_faithful(FUNCTIONAL[name]) in (True, False)
     holds_its_weights(FUNCTIONAL[name])
-
-
-@pytest.mark.parametrize(
-    ("name", "side"),
-    [("beit_base_patch16_224", 224), ("eva02_tiny_patch14_224", 224),
-     ("swinv2_tiny_window8_256", 256)],
-)  # fmt: skip
-def test_transformers_whose_biases_are_joined_keep_their_weights(
-    name: str, side: int
-) -> None:
-    module = timm_network(name)
-    learned = sum(p.numel() for p in module.parameters())
-    assert cm.cost(trace(module, (3, side, side))).parameters == learned
 
 
 # The law, on modules that nobody wrote.
