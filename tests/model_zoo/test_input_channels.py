@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from costmodel.analysis.cost import METRICS
 from costmodel.bridge import oracles
 from costmodel.errors import CostModelError
 from costmodel.network.registry import find, load
+from costmodel.network.registry.options import Option
+from costmodel.network.serialization.json import digest
 
 
 C = symbol("C")
@@ -101,3 +104,14 @@ def test_widening_leaves_the_image_alone(name: str, channels: Dim) -> None:
     bound = widened(symbolic(name))
     assert isinstance(bound, cm.Network)
     assert default == bound.bind(C=find(name).input_channels)
+
+
+@pytest.mark.parametrize("name", cm.architectures())
+def test_the_default_is_the_image_of_the_source(name: str) -> None:
+    default = {"lenet5": 1, "extreme_inception": 288}.get(name, 3)
+    assert find(name).input_channels == default
+    assert digest(load(name)) == digest(load(name, input_channels=default))
+    assert (
+        Option("input_channels", default, None, is_whole=True)
+        == (find(name).options["input_channels"])
+    )

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 import costmodel as cm
-from tests.analysis.test_conventions import ours
+from costmodel.network.graph import Network
+from tests.analysis.test_conventions import COUNTS, ours
 from tests.peers.layers import LAYER_COUNTERS
 from tests.peers.networks import KNOWN, ORIGINALS, known, original
 from tests.peers.process import Peer
@@ -57,3 +58,15 @@ def test_the_layers_of_torchvisions_network_have_the_tools_own_numbers(
     layer_counter: Peer, name: str
 ) -> None:
     check_layers(layer_counter, known(name))
+
+
+@pytest.mark.parametrize("name", ORIGINALS)
+def test_torchvisions_own_modules_have_the_recorded_numbers(name: str) -> None:
+    net = original(name)
+    read = cm.trace(torchvision_network(name), net.inputs[0].output.sizes, batch=1)
+    theirs = {tool: COUNTS[tool][name]["torchvision"] for tool in COUNTS}
+    assert theirs == {tool: ours(net, tool) for tool in COUNTS}
+    assert theirs == {tool: ours(read, tool) for tool in COUNTS}
+    assert theirs == {
+        tool: ours(Network.from_json(read.to_json()), tool) for tool in COUNTS
+    }

@@ -21,8 +21,7 @@ from costmodel.cli import main
 from costmodel.errors import CostModelError
 from costmodel.network.build import Value, add, conv
 from costmodel.network.registry import architecture, find, load
-from costmodel.network.registry.options import RESERVED, Option
-from costmodel.network.serialization.json import digest
+from costmodel.network.registry.options import RESERVED
 
 
 C = symbol("C")
@@ -30,17 +29,6 @@ C = symbol("C")
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
-
-
-@pytest.mark.parametrize("name", cm.architectures())
-def test_the_default_is_the_image_of_the_source(name: str) -> None:
-    default = {"lenet5": 1, "extreme_inception": 288}.get(name, 3)
-    assert find(name).input_channels == default
-    assert digest(load(name)) == digest(load(name, input_channels=default))
-    assert (
-        Option("input_channels", default, None, is_whole=True)
-        == (find(name).options["input_channels"])
-    )
 
 
 def test_the_first_layers_weights_by_hand() -> None:
