@@ -45,12 +45,10 @@ from tests.model_zoo.test_torchvision import NAMES
 from tests.peers.networks import (
     COUNTED,
     KNOWN,
-    ORIGINALS,
     PYCLS,
     UNCOUNTED,
     in_modules,
     known,
-    original,
 )
 from tests.peers.record import RECORD
 from tests.peers.tools import COUNTERS
@@ -93,18 +91,6 @@ def test_every_function_has_a_rule_or_a_written_zero(
 @pytest.mark.parametrize("name", KNOWN)
 def test_torchvisions_networks_have_the_recorded_numbers(tool: str, name: str) -> None:
     assert COUNTS[tool][name]["compiled"] == ours(in_modules(known(name)), tool)
-
-
-@pytest.mark.parametrize("name", ORIGINALS)
-def test_torchvisions_own_modules_have_the_recorded_numbers(name: str) -> None:
-    net = original(name)
-    read = cm.trace(torchvision_network(name), net.inputs[0].output.sizes, batch=1)
-    theirs = {tool: COUNTS[tool][name]["torchvision"] for tool in COUNTS}
-    assert theirs == {tool: ours(net, tool) for tool in COUNTS}
-    assert theirs == {tool: ours(read, tool) for tool in COUNTS}
-    assert theirs == {
-        tool: ours(Network.from_json(read.to_json()), tool) for tool in COUNTS
-    }
 
 
 def test_the_recorded_networks_have_every_operator() -> None:

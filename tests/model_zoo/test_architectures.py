@@ -10,8 +10,10 @@ import torch
 
 import costmodel as cm
 from costmodel.bridge import oracles
+from costmodel.cli.report_subjects import _recorded
 from costmodel.network.graph import parameters_by_name
-from costmodel.network.registry import Architecture, architectures
+from costmodel.network.registry import Architecture, architectures, find, load
+from costmodel.network.serialization.json import digest
 from tests.algebra.test_text import check, every_formula
 
 
@@ -81,3 +83,21 @@ def test_a_network_of_every_family_exports(family: str) -> None:
     assert sum(counted.values()) == sum(ours[k].macs for k in kinds if k in ours)
     exported = Counter(tuple(tensor.shape) for tensor in program.state_dict.values())
     assert exported == Counter(parameters_by_name(network).values())
+
+
+@pytest.mark.parametrize("name", cm.architectures())
+def test_every_option_may_be_a_symbol_or_a_word_of_its_choices(name: str) -> None:
+    for option in find(name).options.values():
+        values = option.choices or (option.default,)
+        values += (option.symbol,) if option.can_be_symbol else ()
+        for value in values:
+            assert load(name, **{option.name: value}).outputs
+
+
+def test_every_network_has_its_recorded_counts() -> None:
+    found = _recorded()["networks"]
+    assert found.keys() == cm.architectures().keys()
+    for name, chosen in cm.architectures().items():
+        bound = load(name, resolution=chosen.resolution, batch=1)
+        assert found[name]["network"] == digest(bound), name
+        assert all(c["ours"] == c["theirs"] for c in found[name]["checks"]), name

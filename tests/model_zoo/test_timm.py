@@ -13,8 +13,11 @@ from torch import nn
 
 from costmodel.analysis.cost import cost
 from costmodel.bridge import oracles
+from costmodel.bridge.model_zoo import timm_network_and_scalars
 from costmodel.network.graph import parameters_by_name
 from costmodel.network.registry import find, load
+from costmodel.runtime.validate import timm_results
+from tests.bridge.trace.chosen import spread
 from tests.zoo import timm
 
 
@@ -83,3 +86,14 @@ def test_macs_and_activations_are_equal_at_every_size(name: str) -> None:
 def squeezed(shape: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return a shape without ones: a 1×1 convolution is a fully connected layer."""
     return tuple(size for size in shape if size != 1)
+
+
+@pytest.mark.parametrize("name", spread(sorted(timm_results.REGISTERED), 8))
+def test_registered_networks_are_the_ones_of_that_name(name: str) -> None:
+    timm()
+    ours, _ = timm_results.registered(name)
+    theirs, _, _ = timm_network_and_scalars(name)
+    for quantity in ("parameters", "macs", "activations"):
+        sizes = {"N": 1, "H": 299, "W": 299}
+        counts = [cost(net.bind(sizes)).metric(quantity) for net in (ours, theirs)]
+        assert counts[0] == counts[1]

@@ -71,15 +71,6 @@ def test_architectures_are_in_order_of_their_years() -> None:
     assert names.index("resnet18") < names.index("resnet101")
 
 
-@pytest.mark.parametrize("name", cm.architectures())
-def test_every_option_may_be_a_symbol_or_a_word_of_its_choices(name: str) -> None:
-    for option in find(name).options.values():
-        values = option.choices or (option.default,)
-        values += (option.symbol,) if option.can_be_symbol else ()
-        for value in values:
-            assert load(name, **{option.name: value}).outputs
-
-
 @pytest.mark.parametrize(
     ("hint", "name"),
     [

@@ -61,62 +61,6 @@ def sizes(net: Network) -> dict[str, str]:
 
 # The papers' own widths.
 
-OTHER_RULES = {
-    "regnet": "the width of a group stays, and the number of groups grows",
-    "mnasnet": "the last 1×1 has 1280 channels at every width",
-    "mobilenet_v2": "the last 1×1 is never thinner than at width 1",
-    "mobilenet_v3": "the last layers stay, and the gates round what was rounded",
-    "pnasnet5_mobile": "halves of odd channels are rounded after they have grown",
-    "amoebanet_a_mobile": "halves of odd channels are rounded after they have grown",
-    "amoebanet_a_large": "halves of odd channels are rounded after they have grown",
-}
-"""Architectures, or families, whose paper multiplies otherwise."""
-
-ROUNDED = ("se_", "senet", "efficientnet")
-"""Architectures that round channels: the same rule but for that."""
-
-
-def members(*, rounded: bool) -> list[str]:
-    """Return the architectures of a width that is a plain factor of every count."""
-    return [
-        name
-        for name, known in cm.architectures().items()
-        if "width" in known.options
-        and not {name, known.family} & OTHER_RULES.keys()
-        and name.startswith(ROUNDED) == rounded
-    ]
-
-
-def loaded(name: str, variant: str | None, **options: Any) -> Network:
-    chosen = {} if variant is None else {"variant": variant}
-    return cm.load(name, **chosen, **options)
-
-
-def variants(name: str) -> tuple[Any, ...]:
-    option = cm.architectures()[name].options.get("variant")
-    return (None,) if option is None else option.choices or (None,)
-
-
-@pytest.mark.parametrize("name", members(rounded=False))
-def test_a_loaded_network_is_widened_to_that_of_its_width(name: str) -> None:
-    options = {"width": alpha}
-    if "hidden" in cm.architectures()[name].options:
-        options["hidden"] = 4096 * alpha  # no part of the width, but channels
-    for variant in variants(name):
-        expected = loaded(name, variant, **options)
-        assert expected == widen(loaded(name, variant, width=1), alpha)
-
-
-@pytest.mark.parametrize("name", members(rounded=True))
-def test_where_channels_are_rounded_the_law_is_the_same_but_for_that(name: str) -> None:
-    for variant in variants(name):
-        at: dict[str, Any] = {"resolution": 224, "batch": 1}
-        expected = cm.cost(loaded(name, variant, width=alpha, **at))
-        found = cm.cost(widen(loaded(name, variant, width=1, **at), alpha))
-        for metric in ("macs", "parameters", "activations"):
-            relaxed = cm.relax(getattr(expected, metric))
-            assert is_equal(relaxed, getattr(found, metric))
-
 
 @pytest.mark.parametrize("name", ["regnet_x_400mf", "mnasnet1_0", "mobilenet_v2"])
 def test_where_the_paper_has_another_rule_the_law_is_another(name: str) -> None:

@@ -2,6 +2,7 @@
 
 ``nox -s peers`` installs them; elsewhere the tests of a missing tool are skipped, and
 ``test_conventions.py`` compares with what they counted when it was written down.
+torchvision's own networks are in ``tests/model_zoo/test_peers.py``.
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ from costmodel.testing.forms import in_forms
 from tests.analysis.test_conventions import ours
 from tests.bridge.test_laws import bound_networks
 from tests.peers.layers import LAYER_COUNTERS
-from tests.peers.networks import COUNTED, KNOWN, ORIGINALS, PYCLS, known, original
+from tests.peers.networks import COUNTED, PYCLS
 from tests.peers.process import Peer, missing
 from tests.peers.record import input_size
 from tests.peers.tools import COUNTERS
-from tests.zoo import torchvision_network
 
 
 HERE = ("fvcore", "torch")
@@ -81,26 +81,6 @@ def test_a_network_of_every_operator_has_the_tools_own_number(
     net = COUNTED[name]
     counted = counter.count(network=net.to_json(), size=input_size(net))
     assert counted == ours(net, counter.tool)
-
-
-@pytest.mark.parametrize("name", KNOWN)
-def test_torchvisions_network_has_the_tools_own_number(
-    counter: Peer, name: str
-) -> None:
-    net = known(name)
-    counted = counter.count(torchvision=name, size=input_size(net))
-    assert counted == ours(net, counter.tool)
-
-
-@pytest.mark.parametrize("name", ORIGINALS)
-def test_every_family_of_torchvision_is_written_as_we_say_and_read(
-    counter: Peer, name: str
-) -> None:
-    net = original(name)
-    module, size = torchvision_network(name), net.inputs[0].output.sizes
-    counted = counter.count(torchvision=name, size=input_size(net))
-    assert counted == ours(net, counter.tool)
-    assert counted == ours(cm.trace(module, size, batch=1), counter.tool)
 
 
 @FIFTY
@@ -163,10 +143,3 @@ def test_the_layers_of_a_generated_network_have_the_tools_own_numbers(
 ) -> None:
     assume(any(node.operator.is_layer for node in net.nodes))
     check_layers(layer_counter, net)
-
-
-@pytest.mark.parametrize("name", KNOWN)
-def test_the_layers_of_torchvisions_network_have_the_tools_own_numbers(
-    layer_counter: Peer, name: str
-) -> None:
-    check_layers(layer_counter, known(name))

@@ -177,27 +177,6 @@ def test_no_legal_width_lies_between_the_largest_and_the_next(
             net.bind(alpha=width)
 
 
-FAMILIES = {
-    a.family: name
-    for name, a in cm.architectures().items()
-    if "width" in a.options and a.options["width"].can_be_symbol
-}
-
-
-@pytest.mark.parametrize("name", FAMILIES.values())
-def test_every_family_can_be_asked_for_its_width(name: str) -> None:
-    net, _ = widened(name)
-    law = sympy.sympify(cm.cost(net).macs)
-    side = cm.architectures()[name].resolution
-    at = {N: 1, H: side, W: side}
-    budget = int(law.subs({**at, alpha: 1}))
-    found = cm.largest(law, alpha, budget, at=at, whole=tensor_sizes(net))
-    low, _ = found.interval or (found.value, None)
-    assert low >= 1 or found.value >= 1  # α = 1 itself is within the budget
-    assert found.cost == budget < found.beyond_cost
-    assert cm.cost(net.bind(at | {alpha: found.value})).macs == found.cost
-
-
 @pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_large", "mnasnet1_0"])
 def test_widths_of_one_plateau_are_one_network(name: str) -> None:
     _, macs = widened(name)
