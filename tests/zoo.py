@@ -43,10 +43,10 @@ def timm() -> ModuleType:
     return module
 
 
-def torchvision_network(name: str) -> Any:
-    """Return one of torchvision's networks in evaluation mode, without memory."""
+def torchvision_network(name: str, device: str = "meta") -> Any:
+    """Return one of torchvision's networks in evaluation mode; "meta" has no memory."""
     models = torchvision_models()
-    with pytest.MonkeyPatch.context() as patch, torch.device("meta"):
+    with pytest.MonkeyPatch.context() as patch, torch.device(device):
         space = models.regnet.BlockParams
         patch.setattr(space, "from_init_params", _in_memory(space.from_init_params))
         return getattr(models, name)(weights=None, **_OPTIONS.get(name, {})).eval()

@@ -25,7 +25,7 @@ NOT_COMPARED = {"maxvit_t", "swin_t"}
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_torchvisions_networks_come_back(name: str) -> None:
-    module = filled(torchvision_network(name).to_empty(device="cpu"))
+    module = filled(torchvision_network(name, device="cpu"))
     if name in ONE_SIZE:
         compares = is_faithful(module, (3, 224, 224), [(224, 224)])
     else:

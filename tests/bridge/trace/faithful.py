@@ -95,12 +95,14 @@ def load(compiled: nn.Module, module: nn.Module) -> bool:
     that they are the module's, or else they are taken by their order.
     """
     theirs, ours = module.state_dict(), compiled.state_dict()
-    names = [named_in(theirs, name) for name in ours]
-    if not theirs.keys() >= {*names} and len(theirs) == len(names):
-        names = list(theirs)
+    names = {name: named_in(theirs, name) for name in ours}
+    rest = [name for name in theirs if name not in names.values()]
+    odd = [name for name, same in names.items() if same not in theirs]
+    if len(odd) == len(rest):
+        names |= dict(zip(odd, rest, strict=True))
     found = {
         name: theirs[same].reshape(ours[name].shape)
-        for name, same in zip(ours, names, strict=True)
+        for name, same in names.items()
         if same in theirs and theirs[same].numel() == ours[name].numel()
     }
     compiled.load_state_dict(found, strict=False)
