@@ -112,6 +112,7 @@ LOOK_UPS: Mapping[str, tuple[Callable[[], list[str]], Callable[[str], object]]] 
 }
 
 
+@pytest.mark.malformed("name")
 @given(st.data(), st.sampled_from(sorted(LOOK_UPS)))
 def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(
     data: st.DataObject, kind: str
@@ -201,8 +202,9 @@ def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
+@pytest.mark.malformed("formula")
 @given(st.recursive(SMALL, grown, max_leaves=4))
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 2)
 def test_a_formula_of_a_user_is_counted_or_refused_before_it_grows(text: str) -> None:
     macs, said = answered(
         lambda: cm.cost(cm.load("lenet5", resolution=text, batch=1)).macs
@@ -245,6 +247,7 @@ def small_document() -> Any:
     return json.loads(network(linear(flatten(global_average_pool(maps)), 9)).to_json())
 
 
+@pytest.mark.malformed("network JSON")
 @given(st.data(), st.sampled_from([3 * 10**25, 10**400, 2**31, 10**6, -1, 0]))
 def test_numbers_of_a_network_may_be_huge(data: st.DataObject, number: int) -> None:
     document = small_document()
@@ -268,6 +271,7 @@ ROW = json.loads(
 )
 
 
+@pytest.mark.malformed("measurements")
 @given(st.data())
 def test_altered_rows_are_measurements_or_refused(data: st.DataObject) -> None:
     row = {**ROW, data.draw(st.sampled_from(sorted(ROW))): data.draw(ODD)}
@@ -275,6 +279,7 @@ def test_altered_rows_are_measurements_or_refused(data: st.DataObject) -> None:
     assert not found or found.key
 
 
+@pytest.mark.malformed("profile")
 @given(st.data())
 def test_altered_profiles_are_profiles_or_refused(data: st.DataObject) -> None:
     document = json.loads(next(iter(cm.profiles().values())).to_json())
@@ -286,6 +291,7 @@ def test_altered_profiles_are_profiles_or_refused(data: st.DataObject) -> None:
     answered(lambda: Profile.from_json(json.dumps(document)))
 
 
+@pytest.mark.malformed("network JSON")
 @given(st.data())
 def test_altered_networks_are_networks_or_refused_by_node(data: st.DataObject) -> None:
     document = small_document()
@@ -299,6 +305,7 @@ def test_altered_networks_are_networks_or_refused_by_node(data: st.DataObject) -
         assert f"node '{name}'" in said
 
 
+@pytest.mark.malformed("networkx graph")
 @given(ODD)
 def test_weights_are_shared_by_a_mapping(wrong: Any) -> None:
     graph = NET.graph.copy()
