@@ -1,10 +1,10 @@
 """Hypothesis profiles, laws run thoroughly, and a registry left as it was.
 
-HYPOTHESIS_PROFILE chooses a profile, and HYPOTHESIS_EXAMPLES another number for it. A law over generated networks is a test that
+HYPOTHESIS_PROFILE chooses a profile. A law over generated networks is a test that
 Hypothesis gives a ``Network``: it gets the marker ``networks`` by itself. One over
 malformed input has ``malformed(reader)``. Under the profiles of these names, which
 ``nox -s thorough`` runs, an example may take ``LIMIT`` seconds, and examples are
-counted.
+counted; HYPOTHESIS_EXAMPLES is another number of them for each law.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from faulthandler import cancel_dump_traceback_later, dump_traceback_later
@@ -28,9 +29,9 @@ from costmodel.network import registry
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 LIMIT = 10
-"""Seconds that an example may take when laws are run thoroughly."""
+"""Seconds of the processor that an example may take when laws are run thoroughly."""
 STUCK = 6 * LIMIT
-"""Seconds after which a call that no Python code can interrupt ends the process."""
+"""Seconds of the clock after which an example that nothing interrupts ends all."""
 THOROUGH = {"networks": 1_000, "malformed": 10_000}
 """Examples of each law, by the marker of those that are run thoroughly."""
 
@@ -91,16 +92,19 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     inner, counted = law.inner_test, [0]
     law.inner_test = _counted(inner, counted, item.config.stash[STDERR])
-    signal.signal(signal.SIGALRM, _out_of_time)
+    signal.signal(signal.SIGPROF, _out_of_time)
+    start = time.process_time()
     try:
         return (yield)
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         cancel_dump_traceback_later()
         law.inner_test = inner
         marker = item.get_closest_marker(PROFILE)
         kind = marker.args[0] if marker and marker.args else PROFILE
-        item.user_properties += [("kind", kind), ("examples", counted[0])]
+        seconds = time.process_time() - start
+        counts = {"kind": kind, "examples": counted[0], "seconds": seconds}
+        item.user_properties += counts.items()
 
 
 def _counted(
@@ -118,7 +122,7 @@ def _counted(
             inner(*args, **kwargs)
             counted[0] += 1
         finally:
-            signal.alarm(LIMIT)
+            signal.setitimer(signal.ITIMER_PROF, LIMIT)
             dump_traceback_later(STUCK, exit=True, file=stderr)
 
     return law
@@ -130,24 +134,24 @@ def _out_of_time(*_: object) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the examples, seconds and failures of laws that were run thoroughly."""
-    found: dict[str, list[Any]] = defaultdict(list)
+    """Print examples, seconds and failures of laws that were run thoroughly."""
+    found: dict[str, list[tuple[int, float, bool, str]]] = defaultdict(list)
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, ()):
             known = dict(getattr(report, "user_properties", ()))
             if "examples" in known and report.when == "call":
-                found[known["kind"]].append((known["examples"], report))
+                found[known["kind"]].append(
+                    (known["examples"], known["seconds"], report.failed, report.nodeid)
+                )
     for kind, rows in found.items():
         terminalreporter.section(kind)
-        for examples, report in sorted(rows, key=lambda row: -row[1].duration):
-            terminalreporter.line(
-                f"{examples:>8,} {report.duration:>7.1f} s  {report.nodeid}"
-            )
-        examples, seconds = (
-            sum(row[0] for row in rows), sum(row[1].duration for row in rows)
-        )  # fmt: skip
-        failed = sum(report.failed for _, report in rows)
+        for examples, seconds, failed, name in sorted(rows, key=lambda row: -row[1]):
+            line = f"{examples:>8,} {seconds:>9,.1f} s  {name}"
+            terminalreporter.line(line + " FAILED" * failed)
+        examples, seconds, failed = (
+            sum(row[place] for row in rows) for place in (0, 1, 2)
+        )
         terminalreporter.line(
-            f"{kind}: {examples:,} examples, {len(rows)} laws, {seconds:,.0f} s, "
-            f"{failed} failed"
+            f"{kind}: {examples:,} examples of {len(rows)} laws, {failed} failed, "
+            f"{seconds:,.0f} s of the processor"
         )

@@ -218,8 +218,11 @@ def entry(
     return Entry(family, totals(bound, SETTING, ridges, mixed=scalars))
 
 
-_DAMAGED = (gzip.BadGzipFile, zlib.error, EOFError, RecursionError)
-"""What a packed file that is cut or altered raises, and a text that nests deeply."""
+_DAMAGED = (
+    ValueError, KeyError, TypeError, IndexError, AttributeError,  # another document
+    gzip.BadGzipFile, zlib.error, EOFError,  # a packed file that was cut or altered
+    RecursionError,  # a text that nests deeply
+)  # fmt: skip
 
 
 def read_totals(path: Path | str) -> dict[Key, Entry]:
@@ -237,7 +240,7 @@ def read_totals(path: Path | str) -> dict[Key, Entry]:
             )
             for row in document["networks"]
         }
-    except (ValueError, KeyError, TypeError, *_DAMAGED) as error:
+    except _DAMAGED as error:
         raise CostModelError(f"{where}: no table of totals: {error!r}") from None
 
 
