@@ -21,7 +21,7 @@ from costmodel.cli.process import (
     stoppable,
 )
 from costmodel.cli.sample import Sample, at_sample, read_size
-from costmodel.errors import CostModelError, MissingDependencyError, near, printable
+from costmodel.errors import CostModelError, MissingDependencyError, near
 from costmodel.terminal import note
 
 
@@ -57,7 +57,7 @@ class Program(click.Group):
             code = READER_LEFT
         except (CostModelError, OSError, click.Abort, KeyboardInterrupt) as error:
             message, code = _last_word(error)
-            note(f"costmodel: {printable(message)}")
+            note(f"costmodel: {CostModelError(message)}")
         sys.exit(code if isinstance(code, int) else 0)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
