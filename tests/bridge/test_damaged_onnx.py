@@ -205,6 +205,7 @@ def broken(model: Any, kind: str, name: str, value: Any) -> Any:
     [
         ("Conv", "pads", [1], 'Conv at "c": pads [1] is not 2 for each of 2 axes'),
         ("Conv", "pads", 1, 'Conv at "c": attribute pads is not of type INTS'),
+        ("Split", "num_outputs", 2**31, 'Split at "h": num_outputs 2147483648 for 1'),
         ("MaxPool", "kernel_shape", None, 'MaxPool at "p": attribute kernel_shape is'),
         (
             "Transpose",
