@@ -17,7 +17,7 @@ from typing import Any
 import click
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
 import costmodel as cm
@@ -177,6 +177,9 @@ def arguments(draw: st.DrawFn) -> list[str]:
 
 @pytest.mark.malformed("command line")
 @given(arguments())
+@example(["field", "lenet5", "--set", "resolution=H", "--resolution", "32"])
+@example(["show", "lenet5", "--set", "batch=N"])
+@example(["show", "lenet5", "--set", "name=N"])
 def test_any_words_are_answered_or_refused(words: list[str]) -> None:
     result = run(*words)
     note(result.output)
