@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sympy
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -217,6 +217,7 @@ REFUSED = [
     ("(H+1)**64", "over 32 products of terms"),
     ("*".join(f"(H+{i})" for i in range(500)), "over 32 products of terms"),
     (f"Max({','.join(f'floor(H/{i + 2})' for i in range(120))})", "Max of 120 values"),
+    (f"Max({','.join(f'floor(Max(H/{i + 2}, W)/{i + 3})' for i in range(9))})", "18 v"),
     ("(" * 250 + "H" + ")" * 250, "nested parentheses"),
     ("make_divisible(H, 2)", "make_divisible does not take 2 arguments"),
 ]
@@ -306,7 +307,8 @@ def test_altered_networks_are_networks_or_refused_by_node(data: st.DataObject) -
 
 
 @pytest.mark.malformed("networkx graph")
-@given(ODD)
+@given(ODD | st.dictionaries(st.sampled_from(sorted(NET.by_name)), ODD, max_size=2))
+@example({NET.outputs[0]: ["x"]})
 def test_weights_are_shared_by_a_mapping(wrong: Any) -> None:
     graph = NET.graph.copy()
     graph.graph["shared"] = wrong

@@ -158,11 +158,12 @@ def _evaluate(node: ast.expr, names: Mapping[str, sympy.Expr], source: str) -> A
 
 
 def _check_compared(name: str, values: Sequence[sympy.Expr]) -> None:
-    """Refuse a Max or Min of many values, each of which is compared with each."""
-    alike = [len(v.args) if type(v).__name__ == name else 1 for v in values]
-    if name in {"Max", "Min"} and sum(alike) > _MOST_COMPARED:
+    """Refuse a Max or Min of many values, also inside of its values: all are compared."""
+    inside = [sum(len(e.args) for e in v.atoms(sympy.Max, sympy.Min)) for v in values]
+    many = sum(max(1, one) for one in inside)
+    if name in {"Max", "Min"} and many > _MOST_COMPARED:
         raise CostModelError(
-            f"{name} of {sum(alike)} values; at most {_MOST_COMPARED} are compared"
+            f"{name} of {many} values; at most {_MOST_COMPARED} are compared"
         )
 
 

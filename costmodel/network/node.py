@@ -128,8 +128,8 @@ def check_shared(
         raise CostModelError(f'network "{network}": shared {shared!r} is no mapping')
     order = {name: place for place, name in enumerate(nodes)}
     for name, owner in shared.items():
-        known = name in nodes and owner in nodes and owner not in shared
-        if not known or order[owner] >= order[name]:
+        known = isinstance(owner, str) and {name, owner} <= order.keys()
+        if not known or owner in shared or order[owner] >= order[name]:
             raise CostModelError(
                 f'network "{network}": node "{name}" cannot share the weights of '
                 f'"{owner}": no earlier node that stores weights'
