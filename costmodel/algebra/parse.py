@@ -147,18 +147,17 @@ def _evaluate(node: ast.expr, names: Mapping[str, sympy.Expr], source: str) -> A
                 raise CostModelError(f"unknown function {name}; {known}")
             values = [_evaluate(a, names, source) for a in arguments]
             _check_compared(name, values)
+            problem = f"{name} does not take {len(values)} arguments"
             try:
                 return FUNCTIONS[name](*values)
             except TypeError:
-                raise CostModelError(
-                    f"{name} does not take {len(values)} arguments"
-                ) from None
+                raise CostModelError(problem) from None
         case _:
             raise ValueError(node)
 
 
 def _check_compared(name: str, values: Sequence[sympy.Expr]) -> None:
-    """Refuse a Max or Min of many values, also inside of its values: all are compared."""
+    """Refuse a Max or Min of many values, those inside of them included."""
     inside = [sum(len(e.args) for e in v.atoms(sympy.Max, sympy.Min)) for v in values]
     many = sum(max(1, one) for one in inside)
     if name in {"Max", "Min"} and many > _MOST_COMPARED:
