@@ -107,11 +107,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
-def thorough(session: nox.Session) -> None:
-    """Run the laws on many more examples."""
+@nox.parametrize("laws", ["networks", "malformed"])
+def thorough(session: nox.Session, laws: str) -> None:
+    """Run laws on 100,000 networks, and each reader on 10,000 malformed inputs."""
     python = everything(session)
-    env = {"HYPOTHESIS_PROFILE": "thorough"}
-    session.run(python, "-m", "pytest", "-n", "auto", *session.posargs, env=env)
+    pytest = ("-m", "pytest", "-v", "-n", "auto", "--dist", "worksteal", "-m", laws)
+    ignored = (f"--ignore={ZOO}", "--ignore=tests/peers")
+    env = {"HYPOTHESIS_PROFILE": laws}
+    session.run(python, *pytest, "tests", *ignored, *session.posargs, env=env)
 
 
 @nox.session(venv_backend="none")

@@ -9,6 +9,10 @@ from difflib import get_close_matches
 class CostModelError(Exception):
     """Bad input: the message says what, where, which values and the likely cause."""
 
+    def __str__(self) -> str:  # one line: what cannot be printed is escaped
+        text = super().__str__()
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
 
 class MissingDependencyError(CostModelError):
     """An optional dependency is not installed; the message names the extra."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sympy
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -112,6 +112,7 @@ LOOK_UPS: Mapping[str, tuple[Callable[[], list[str]], Callable[[str], object]]] 
 }
 
 
+@pytest.mark.malformed("name")
 @given(st.data(), st.sampled_from(sorted(LOOK_UPS)))
 def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(
     data: st.DataObject, kind: str
@@ -201,8 +202,9 @@ def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
+@pytest.mark.malformed("formula")
 @given(st.recursive(SMALL, grown, max_leaves=4))
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 2)
 def test_a_formula_of_a_user_is_counted_or_refused_before_it_grows(text: str) -> None:
     macs, said = answered(
         lambda: cm.cost(cm.load("lenet5", resolution=text, batch=1)).macs
@@ -215,6 +217,7 @@ REFUSED = [
     ("(H+1)**64", "over 32 products of terms"),
     ("*".join(f"(H+{i})" for i in range(500)), "over 32 products of terms"),
     (f"Max({','.join(f'floor(H/{i + 2})' for i in range(120))})", "Max of 120 values"),
+    (f"Max({','.join(f'floor(Max(H/{i + 2}, W)/{i + 3})' for i in range(9))})", "18 v"),
     ("(" * 250 + "H" + ")" * 250, "nested parentheses"),
     ("make_divisible(H, 2)", "make_divisible does not take 2 arguments"),
 ]
@@ -245,6 +248,7 @@ def small_document() -> Any:
     return json.loads(network(linear(flatten(global_average_pool(maps)), 9)).to_json())
 
 
+@pytest.mark.malformed("network JSON")
 @given(st.data(), st.sampled_from([3 * 10**25, 10**400, 2**31, 10**6, -1, 0]))
 def test_numbers_of_a_network_may_be_huge(data: st.DataObject, number: int) -> None:
     document = small_document()
@@ -268,6 +272,7 @@ ROW = json.loads(
 )
 
 
+@pytest.mark.malformed("measurements")
 @given(st.data())
 def test_altered_rows_are_measurements_or_refused(data: st.DataObject) -> None:
     row = {**ROW, data.draw(st.sampled_from(sorted(ROW))): data.draw(ODD)}
@@ -275,6 +280,7 @@ def test_altered_rows_are_measurements_or_refused(data: st.DataObject) -> None:
     assert not found or found.key
 
 
+@pytest.mark.malformed("profile")
 @given(st.data())
 def test_altered_profiles_are_profiles_or_refused(data: st.DataObject) -> None:
     document = json.loads(next(iter(cm.profiles().values())).to_json())
@@ -286,6 +292,7 @@ def test_altered_profiles_are_profiles_or_refused(data: st.DataObject) -> None:
     answered(lambda: Profile.from_json(json.dumps(document)))
 
 
+@pytest.mark.malformed("network JSON")
 @given(st.data())
 def test_altered_networks_are_networks_or_refused_by_node(data: st.DataObject) -> None:
     document = small_document()
@@ -299,7 +306,9 @@ def test_altered_networks_are_networks_or_refused_by_node(data: st.DataObject) -
         assert f"node '{name}'" in said
 
 
-@given(ODD)
+@pytest.mark.malformed("networkx graph")
+@given(ODD | st.dictionaries(st.sampled_from(sorted(NET.by_name)), ODD, max_size=2))
+@example({NET.outputs[0]: ["x"]})
 def test_weights_are_shared_by_a_mapping(wrong: Any) -> None:
     graph = NET.graph.copy()
     graph.graph["shared"] = wrong

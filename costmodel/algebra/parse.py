@@ -147,22 +147,22 @@ def _evaluate(node: ast.expr, names: Mapping[str, sympy.Expr], source: str) -> A
                 raise CostModelError(f"unknown function {name}; {known}")
             values = [_evaluate(a, names, source) for a in arguments]
             _check_compared(name, values)
+            problem = f"{name} does not take {len(values)} arguments"
             try:
                 return FUNCTIONS[name](*values)
             except TypeError:
-                raise CostModelError(
-                    f"{name} does not take {len(values)} arguments"
-                ) from None
+                raise CostModelError(problem) from None
         case _:
             raise ValueError(node)
 
 
 def _check_compared(name: str, values: Sequence[sympy.Expr]) -> None:
-    """Refuse a Max or Min of many values, each of which is compared with each."""
-    alike = [len(v.args) if type(v).__name__ == name else 1 for v in values]
-    if name in {"Max", "Min"} and sum(alike) > _MOST_COMPARED:
+    """Refuse a Max or Min of many values, those inside of them included."""
+    inside = [sum(len(e.args) for e in v.atoms(sympy.Max, sympy.Min)) for v in values]
+    many = sum(max(1, one) for one in inside)
+    if name in {"Max", "Min"} and many > _MOST_COMPARED:
         raise CostModelError(
-            f"{name} of {sum(alike)} values; at most {_MOST_COMPARED} are compared"
+            f"{name} of {many} values; at most {_MOST_COMPARED} are compared"
         )
 
 

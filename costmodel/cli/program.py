@@ -57,8 +57,7 @@ class Program(click.Group):
             code = READER_LEFT
         except (CostModelError, OSError, click.Abort, KeyboardInterrupt) as error:
             message, code = _last_word(error)
-            line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
-            note(f"costmodel: {line}")
+            note(f"costmodel: {CostModelError(message)}")
         sys.exit(code if isinstance(code, int) else 0)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
@@ -231,8 +230,18 @@ def _read_settings(chosen: Architecture, settings: Sequence[str]) -> dict[str, A
         if not equals or not key:
             raise click.UsageError(f'--set "{setting}" is not OPTION=VALUE')
         option = chosen.options.get(key)
+        if option is None and key in _ELSEWHERE:
+            raise click.UsageError(f'--set "{setting}": {_ELSEWHERE[key]}')
         given[key] = option.read(chosen.name, value) if option else value
     return given
+
+
+_ELSEWHERE = {
+    "name": "the network is named by the command's argument",
+    "resolution": "the size of the input is --resolution",
+    "batch": "the batch is --batch, of commands that have it",
+}
+"""Where commands take what is no option of an architecture."""
 
 
 def _size_of(chosen: Architecture, channels: Any, resolution: Any) -> Any:

@@ -87,6 +87,7 @@ def test_what_is_no_exact_number_is_refused(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.malformed("formula")
 @given(st.text(max_size=30) | st.text("0123456789.*/+-^()eHM ,_floormax", max_size=30))
 def test_any_text_is_a_number_or_an_error(text: str) -> None:
     try:

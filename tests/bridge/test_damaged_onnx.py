@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel as cm
@@ -80,13 +80,15 @@ LISTS = st.lists(NUMBERS, max_size=6)
 
 
 def alter(data: st.DataObject, model: Any) -> None:
-    """Alter one thing of a model: an attribute, an operand, a tensor, or a node."""
+    """Alter one thing of a model: part of a node or tensor, or what it says of all."""
     graph = model.graph
     one = data.draw(st.sampled_from(list(graph.node)))
     what = data.draw(
-        st.sampled_from(["attribute", "drop", "operand", "tensor", "node"])
+        st.sampled_from(["attribute", "drop", "operand", "tensor", "node", "model"])
     )
-    if what == "tensor":
+    if what == "model":
+        alter_model(data, model)
+    elif what == "tensor":
         alter_tensor(data, data.draw(st.sampled_from(list(graph.initializer))))
     elif what == "node":
         kinds = [
@@ -120,6 +122,50 @@ def alter(data: st.DataObject, model: Any) -> None:
         )
 
 
+SCOPES = ["5", "[1, 2]", "{}", "[" * 9000, "1" * 5000, "['', 'a', '']", "[[], {}]"]
+
+
+def alter_model(data: st.DataObject, model: Any) -> None:
+    """Alter sizes of an input, versions, or names of scopes; or define an operator."""
+    what = data.draw(st.sampled_from(["size", "version", "scopes", "function"]))
+    (given_,) = model.graph.input
+    dims, node_ = given_.type.tensor_type.shape.dim, data.draw(
+        st.sampled_from(list(model.graph.node))
+    )  # fmt: skip
+    if what == "size":
+        dim = data.draw(st.sampled_from(list(dims)))
+        if data.draw(st.booleans()):
+            dim.dim_value = data.draw(NUMBERS)
+        else:
+            dim.dim_param = data.draw(
+                st.sampled_from(["", "N", "H", "N+1", "a b", "\0"])
+            )
+        if data.draw(st.booleans()):
+            dims.remove(dim)
+    elif what == "version":
+        opset = data.draw(st.sampled_from(list(model.opset_import)))
+        opset.version = data.draw(NUMBERS)
+        opset.domain = data.draw(st.sampled_from(["", "ai.onnx", "mine"]))
+    elif what == "scopes":
+        text = data.draw(st.sampled_from(SCOPES))
+        node_.metadata_props.add(key="pkg.torch.onnx.name_scopes", value=text)
+        node_.name = data.draw(
+            st.sampled_from(["", "/", "/a/b/Conv", "a\nb", "x" * 999])
+        )
+    else:
+        inner = data.draw(st.sampled_from(["Relu", node_.op_type, "Mine"]))
+        body = [node(inner, "a", to="b")]
+        versions = data.draw(st.sampled_from([[], list(model.opset_import)]))
+        names = data.draw(
+            st.sampled_from([(["a"], ["b"]), ([], ["b"]), (["a"], ["c"])])
+        )
+        model.functions.append(
+            onnx.helper.make_function("mine", "Mine", *names, body, versions)
+        )
+        node_.op_type, node_.domain = "Mine", data.draw(st.sampled_from(["mine", ""]))
+        body[0].domain = node_.domain
+
+
 def alter_tensor(data: st.DataObject, tensor: Any) -> None:
     what = data.draw(st.sampled_from(["dims", "bytes", "type"]))
     if what == "dims":
@@ -130,8 +176,8 @@ def alter_tensor(data: st.DataObject, tensor: Any) -> None:
         tensor.data_type = data.draw(st.sampled_from([0, 1, 2, 7, 8, 10, 16, 22, 99]))
 
 
+@pytest.mark.malformed("ONNX file")
 @given(st.data())
-@settings(max_examples=100)
 def test_an_altered_file_is_a_network_or_one_clear_line(
     model: Any, data: st.DataObject
 ) -> None:
@@ -159,6 +205,7 @@ def broken(model: Any, kind: str, name: str, value: Any) -> Any:
     [
         ("Conv", "pads", [1], 'Conv at "c": pads [1] is not 2 for each of 2 axes'),
         ("Conv", "pads", 1, 'Conv at "c": attribute pads is not of type INTS'),
+        ("Split", "num_outputs", 2**31, 'Split at "h": num_outputs 2147483648 for 1'),
         ("MaxPool", "kernel_shape", None, 'MaxPool at "p": attribute kernel_shape is'),
         (
             "Transpose",
@@ -172,6 +219,26 @@ def test_an_attribute_that_does_not_fit_is_named_with_its_node(
     model: Any, kind: str, name: str, value: Any, said: str
 ) -> None:
     assert said in asked(broken(model, kind, name, value))
+
+
+@pytest.mark.parametrize("text", SCOPES)
+def test_scopes_that_are_none_name_nothing(model: Any, text: str) -> None:
+    altered = onnx.ModelProto()
+    altered.CopyFrom(model)
+    scopes = altered.graph.node[0].metadata_props.add(key="pkg.torch.onnx.name_scopes")
+    scopes.value = text
+    assert not asked(altered)
+
+
+def test_a_call_of_more_operands_than_its_function_is_refused(model: Any) -> None:
+    altered = onnx.ModelProto()
+    altered.CopyFrom(model)
+    called = altered.graph.node[0]
+    called.op_type, called.domain = "Mine", "mine"
+    body = [node("Relu", "a", to="b")]
+    function = onnx.helper.make_function("mine", "Mine", ["a"], ["b"], body, [])
+    altered.functions.append(function)
+    assert "is it a well-formed ONNX model? RuntimeError" in asked(altered)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def results(module: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return found if isinstance(found, tuple) else (found,)
 
 
-@settings(max_examples=60)
+@settings(max_examples=max(60, settings().max_examples))
 @given(bound_networks())
 def test_what_a_network_computes_stays_the_same(net: Network) -> None:
     module = compile_(net)

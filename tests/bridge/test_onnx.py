@@ -267,7 +267,7 @@ def test_local_response_norm_is_read_from_its_parts(folder: Path) -> None:
 
 
 @given(networks().filter(is_written_whole))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=max(25, settings().max_examples // 10), deadline=None)
 def test_what_is_compiled_and_exported_is_read_back(net: Network) -> None:
     height, width = net.smallest(H)[0] + 3, net.smallest(W)[0] + 5
     module = cm.compile(net).eval()

@@ -511,6 +511,7 @@ def is_network_or_error(make: Callable[[], Network]) -> None:
     assert str(net)
 
 
+@pytest.mark.malformed("network JSON")
 @given(networks(most=4), st.data())
 def test_a_corrupted_document_is_a_network_or_an_error(
     net: Network, data: st.DataObject
@@ -551,6 +552,7 @@ STRANGE = st.sampled_from(
 )
 
 
+@pytest.mark.malformed("networkx graph")
 @given(networks(most=4), st.data())
 def test_a_corrupted_graph_is_a_network_or_an_error(
     net: Network, data: st.DataObject

@@ -49,6 +49,9 @@ def _check(call: NodeCall, schema: Any) -> None:
     ):
         if not least <= many <= most:
             raise call.refuse(f"{many} {what}; ONNX asks for {least} to {most}")
+    parts = call.attribute("num_outputs")  # ONNX makes a list of so many before it asks
+    if parts not in {None, len(call.node.output)}:
+        raise call.refuse(f"num_outputs {parts} for {len(call.node.output)} outputs")
     first = call.tensor(0) if call.many else None
     if first is not None:
         _check_axes(call, len(first.sizes))

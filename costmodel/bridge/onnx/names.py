@@ -35,9 +35,10 @@ def _scopes(text: str) -> str:
     """Return the last module of a list of modules with their whole paths."""
     try:
         scopes = json.loads(text.replace("'", '"'))
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return ""
-    return clean(scopes[-2]) if len(scopes) > 1 else ""
+    named = isinstance(scopes, list) and all(isinstance(one, str) for one in scopes)
+    return clean(scopes[-2]) if named and len(scopes) > 1 else ""
 
 
 def _is_kind(word: str, kind: str) -> bool:

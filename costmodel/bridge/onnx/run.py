@@ -50,12 +50,12 @@ def read(path: str | Path, *, on_unknown: str = "raise") -> Network:
             f'onnx: on_unknown {on_unknown!r} is not "raise" or "mark"'
         )
     file = Path(path)
-    model = load(file)
     try:
+        model = load(file)
         kinds = {(n.domain, n.op_type) for n in reached(model.graph)}
         model = written_out(model, {kind for kind in kinds if not _is_known(*kind)})
         return _at_any_batch(model, file, marks=on_unknown == "mark")
-    except CostModelError:
+    except (CostModelError, OSError):
         raise
     except Exception as error:
         raise CostModelError(

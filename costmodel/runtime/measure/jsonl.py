@@ -87,7 +87,7 @@ def write_whole(path: Path | str, text: str) -> None:
 def _row(line: bytes, path: Path, number: int) -> Row:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
         raise CostModelError(
@@ -109,7 +109,7 @@ def _cut_torn_line(file: Any) -> None:
     start = content.rfind(b"\n") + 1
     try:
         json.loads(content[start:])
-    except ValueError:
+    except (ValueError, RecursionError):
         file.truncate(start)
     else:
         file.write(b"\n")  # appended at the end: the file is open for appending

@@ -9,6 +9,7 @@ import csv
 import gzip
 import json
 import math
+import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,6 +218,13 @@ def entry(
     return Entry(family, totals(bound, SETTING, ridges, mixed=scalars))
 
 
+_DAMAGED = (
+    ValueError, KeyError, TypeError, IndexError, AttributeError,  # another document
+    gzip.BadGzipFile, zlib.error, EOFError,  # a packed file that was cut or altered
+    RecursionError,  # a text that nests deeply
+)  # fmt: skip
+
+
 def read_totals(path: Path | str) -> dict[Key, Entry]:
     """Return a table of totals, which :func:`write_totals` wrote."""
     where = Path(path)
@@ -232,7 +240,7 @@ def read_totals(path: Path | str) -> dict[Key, Entry]:
             )
             for row in document["networks"]
         }
-    except (ValueError, KeyError, TypeError, gzip.BadGzipFile, EOFError) as error:
+    except _DAMAGED as error:
         raise CostModelError(f"{where}: no table of totals: {error!r}") from None
 
 

@@ -49,7 +49,7 @@ def test_every_kernel_of_a_published_network_is_seen_by_the_profiler(
     assert foretold(net) == seen(cm.compile(net), net)
 
 
-@settings(max_examples=60)
+@settings(max_examples=max(60, settings().max_examples))
 @given(bound_networks())
 def test_every_kernel_of_a_drawn_network_is_seen_by_the_profiler(net: Network) -> None:
     assert foretold(net) == seen(cm.compile(net), net)

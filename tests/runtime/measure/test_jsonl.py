@@ -51,9 +51,10 @@ def test_a_torn_last_line_costs_that_row_alone(
     assert [*whole, {"after": 1}] == read(path)
 
 
-def test_a_damaged_line_in_the_middle_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", ['{"a":', "[" * 9000])
+def test_a_damaged_line_in_the_middle_is_an_error(tmp_path: Path, line: str) -> None:
     path = tmp_path / "rows.jsonl"
-    path.write_text('{"a":1}\n{"a":\n{"a":3}\n', encoding="utf-8")
+    path.write_text(f'{{"a":1}}\n{line}\n{{"a":3}}\n', encoding="utf-8")
     with pytest.raises(CostModelError, match=r"rows\.jsonl, line 2: is no JSON object"):
         read(path)
 

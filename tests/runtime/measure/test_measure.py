@@ -41,7 +41,7 @@ from costmodel.runtime.measure.result import (
 from tests.drawn import bound_networks, input_size
 
 
-FEW = settings(max_examples=15)
+FEW = settings(max_examples=max(15, settings().max_examples // 10))
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 TIMES = st.floats(1e-6, 10.0)
 

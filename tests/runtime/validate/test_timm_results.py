@@ -6,6 +6,8 @@ they are missing, and says so.
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from dataclasses import replace
 from functools import cache
@@ -70,6 +72,7 @@ def test_bad_lines_are_named_and_left_out(tmp_path: Path) -> None:
     [
         ("", "no column model, infer_img_size, .*; is it a table of timm's"),
         ("model,speed\na,1\n", r"Its columns are model, speed"),
+        ("model\0,speed\na,1\n", r"Its columns are model\\x00, speed$"),
         ("model,infer_img_size,infer_batch_size,infer_step_time\n", "no line has a"),
         ("model,infer_img_size,infer_batch_size,infer_step_time\na,1,1,x\n",
          r'no line has a time; table.csv, line 2: a: infer_step_time "x"'),
@@ -103,7 +106,23 @@ def test_a_table_of_totals_is_read_as_it_was_written(tmp_path: Path, name: str) 
     assert (tmp_path / name).read_bytes() == content
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"schema": "x"}', b"\x1f\x8b\x00"])
+def packed(stream: bytes) -> bytes:
+    """Return a gzip file of a stream that was altered."""
+    return gzip.compress(b"")[:10] + stream
+
+
+def altered(key: str, value: object) -> bytes:
+    """Return a table of totals, where one of them is another value."""
+    totals = {**tiny().totals.to_json(), key: value}
+    row = {"name": "a", "resolution": 64, "family": "a", "totals": totals}
+    return json.dumps({"schema": timm_results.SCHEMA, "networks": [row]}).encode()
+
+
+@pytest.mark.parametrize("content", [
+    b"{", b"[]", b'{"schema": "x"}', b"\x1f\x8b\x00", b"[" * 9000,
+    packed(b"\7" * 20), packed(b"\x2b\x49\x2d" * 9), altered("roofs", 3),
+    altered("roofs", {"a100": []}), altered("classes", {"conv": [1]}),
+])  # fmt: skip
 def test_what_is_no_table_of_totals_is_said(tmp_path: Path, content: bytes) -> None:
     for name in ("totals.json", "totals.json.gz"):
         path = tmp_path / name
