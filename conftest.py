@@ -30,7 +30,7 @@ from costmodel.network import registry
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 LIMIT = 10
 """Seconds of the processor that an example may take when laws are run thoroughly."""
-STUCK = 6 * LIMIT
+STUCK = 30 * LIMIT
 """Seconds of the clock after which an example that nothing interrupts ends all."""
 THOROUGH = {"networks": 1_000, "malformed": 10_000}
 """Examples of each law, by the marker of those that are run thoroughly."""
