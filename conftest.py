@@ -30,7 +30,7 @@ from costmodel.network import registry
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 LIMIT = 10
 """Seconds of the processor that an example may take when laws are run thoroughly."""
-STUCK = 6 * LIMIT
+STUCK = 30 * LIMIT
 """Seconds of the clock after which an example that nothing interrupts ends all."""
 THOROUGH = {"networks": 1_000, "malformed": 10_000}
 """Examples of each law, by the marker of those that are run thoroughly."""
@@ -112,12 +112,12 @@ def _counted(
 ) -> Callable[..., None]:
     """Return a law that counts its examples, and is given time for each.
 
-    The time goes from the end of an example to that of the next: what is drawn is made
-    by the code under test as well.
+    There is as much time to draw the next one, which the code under test makes.
     """
 
     @wraps(inner)
     def law(*args: Any, **kwargs: Any) -> None:
+        signal.setitimer(signal.ITIMER_PROF, LIMIT)
         try:
             inner(*args, **kwargs)
             counted[0] += 1
