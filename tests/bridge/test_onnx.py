@@ -707,6 +707,25 @@ def test_conditions_on_the_size_are_kept(folder: Path) -> None:
     assert cm.cost(net.bind(H=224, N=1)).macs == 3 * 224 * 224 * 2
 
 
+@pytest.mark.parametrize(
+    ("kernel", "count", "fits", "fails"),
+    [((4, 6), 1, (7, 11), (8, 6)), ((5, 5), 9, (17, 19), (20, 20)),
+     ((3, 3), 100**2, (300, 301), (303, 300))],
+)  # fmt: skip
+def test_sizes_that_weights_ask_for_are_found(
+    folder: Path, kernel: tuple[int, int], count: int, fits: Any, fails: Any
+) -> None:
+    nodes = [
+        node("MaxPool", "x", to="a", kernel_shape=kernel, strides=kernel),
+        node("Flatten", "a", to="b"),
+        node("MatMul", "b", "w"),
+    ]
+    net = read(written(folder, nodes, MAP, weights={"w": floats(3 * count, 7)}))
+    assert net.bind(N=2, H=fits[0], W=fits[1])[net.outputs[0]].output.sizes == (7,)
+    with pytest.raises(CostModelError, match=f"its weights are for {3 * count}"):
+        net.bind(N=2, H=fails[0], W=fails[1])
+
+
 def test_branches_that_join_have_to_be_of_one_size(folder: Path) -> None:
     pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
     nodes = [

@@ -291,7 +291,9 @@ class Call(ABC):
             return
         if self.graph.number(left) != self.graph.number(right):
             reason = f"{left.value} is not {right.value}: {why}"
-            raise SampleError(f'{self.kind} at "{self.where}": {reason}')
+            error = SampleError(f'{self.kind} at "{self.where}": {reason}')
+            error.difference = left - right
+            raise error
         difference = left - right
         each_sample = difference.divided(self.graph.batch)
         difference = difference if each_sample is None else each_sample

@@ -38,7 +38,12 @@ DEPTH = 24
 
 
 class SampleError(CostModelError):
-    """The network refuses this sample size; it may accept others."""
+    """The network refuses this sample size; it may accept others.
+
+    ``difference`` is what has to be 0, if that is known.
+    """
+
+    difference: Size | None = None
 
 
 PLACES = 7

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice, product
 from pathlib import Path
 from typing import Any
 
 import sympy
 
-from costmodel.algebra.polynomial import size
+from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim, N
 from costmodel.bridge.importing.batch_axis import Sizes, shaped, split
 from costmodel.bridge.importing.call import NoRule
@@ -31,6 +32,10 @@ from costmodel.network.graph import Network
 
 COUNT = 11
 """The batch of samples: a number that hardly occurs as another size."""
+
+SMALL, LARGE, FEW = 65, 1025, 5
+"""Where samples are looked for that solve what the others fail at: any sides below
+``SMALL``, equal ones below ``LARGE``; so many of them are tried."""
 
 
 def read(path: str | Path, *, on_unknown: str = "raise") -> Network:
@@ -93,29 +98,44 @@ _OURS = {"", "ai.onnx"}
 
 def _read(model: Any, file: Path, axes: Axes, batch: Dim, *, marks: bool) -> Network:
     """Read the model at the first sample size that fits it."""
-    first: SampleError | None = None
-    for values in _samples(axes):
+    first: CostModelError | None = None
+    needed: list[Size] = []
+    for values, is_solution in _samples(axes, needed):
         graph = FileGraph(
             model=model, folder=file.parent, batch=size(batch), record=Record(values),
             literal_batch=axes.literal_batch, marks_unknown=marks, named=axes.named,
         )  # fmt: skip
         try:
             _walk(graph, axes)
-        except SampleError as error:
+        except CostModelError as error:
+            if not (is_solution or isinstance(error, SampleError)):
+                raise
             first = first or error
+            difference = getattr(error, "difference", None)
+            needed += [] if difference is None else [difference]
             continue
         return _network(graph, file.stem, batch)
     raise CostModelError(f"{file.name}: {first}") from None
 
 
-def _samples(axes: Axes) -> Iterator[Mapping[sympy.Symbol, int]]:
-    """Return sets of values for the symbols of the inputs, to be tried in turn."""
+def _samples(
+    axes: Axes, needed: Sequence[Size]
+) -> Iterator[tuple[Mapping[sympy.Symbol, int], bool]]:
+    """Return sets of values for the symbols of the inputs, to be tried in turn.
+
+    Those at the end are solutions: what is ``needed`` by then is 0 there.
+    """
     seen = []
     for height, width in SIDES:
         values = axes.sample(COUNT, height, width)
         if values not in seen:
             seen.append(values)
-            yield values
+            yield values, False
+    small = sorted(product(range(1, SMALL), repeat=2), key=max)
+    large = ((side, side) for side in range(SMALL, LARGE))
+    found = (axes.sample(COUNT, *sides) for sides in chain(small, large) if needed)
+    solved = (v for v in found if not any(left.at(v) for left in needed))
+    yield from ((values, True) for values in islice(solved, FEW) if values not in seen)
 
 
 def _walk(graph: FileGraph, axes: Axes) -> None:
