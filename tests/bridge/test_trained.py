@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,7 +28,8 @@ from costmodel.bridge.oracles import (
 )
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.build import conv, image, network, relu, scope
+from costmodel.network.annotations import Checkpoint
+from costmodel.network.build import add, conv, image, network, relu, scope
 from costmodel.network.graph import Network
 from costmodel.testing import partly_trained
 from tests.drawn import bound_networks, input_size
@@ -325,6 +329,14 @@ def test_a_checkpoint_runs_again_and_saves_what_it_reads(
     found = computed(net)
     assert found == stepped(module, *size)
     assert expected in (None, found)
+    made = cm.compile(net).train()
+    stored = pickle.loads(pickle.dumps(made))  # noqa: S301
+    for one in (made, copy.deepcopy(made), stored if net.checkpoints else made):
+        one.zero_grad()
+        assert stepped(one, *size) == found
+    plain = cm.compile(replace(net, checkpoints=()))
+    assert list(plain.state_dict()) == list(made.state_dict())
+    assert cm.trace(made, input=size[1:], batch=2) == net
     assert Network.from_json(net.to_json()) == net
     assert Network.from_graph(net.graph) == net
     assert computed(cm.trace(module).bind(H=32, W=32, N=2)) == found
@@ -340,6 +352,38 @@ def test_what_is_frozen_or_detached_is_not_run_again() -> None:
     module = Module(lambda parts, x: again(parts, x).detach() * parts.head.bias[0])
     net = cm.trace(module.train(), input=(3, 32, 32), batch=2)
     assert computed(net).backward == 0
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs")
+@pytest.mark.parametrize("scopes", [("base.2", "head"), ("base.0",), ("head",), ()])
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_checkpoint_of_what_is_partly_trained(
+    scopes: tuple[str, ...], *, reentrant: bool
+) -> None:
+    module = Module(partial(again_behind, reentrant=reentrant)).train()
+    net = cm.trace(module, input=(3, 32, 32), batch=2).trained(*scopes)
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name not in net.no_gradient)
+    for one in (module, cm.compile(net).train()) if scopes else ():
+        assert stepped(one, 2, 3, 32, 32) == computed(net)
+
+
+def test_any_nodes_may_be_checkpoints_within_others_too() -> None:
+    x = image(3, 8, 8)
+    x = relu(conv(x, 4, kernel=3))
+    left, right = relu(conv(x, 4, kernel=1)), conv(x, 4, kernel=3)
+    plain = network(conv(add(left, right), 2, kernel=1)).bind(N=2)
+    names = [node.name for node in plain.nodes]
+    for within in (names[3:6], names[1:4]):
+        part = replace(plain, checkpoints=(Checkpoint(tuple(within)),))
+        assert stepped(cm.compile(part).train(), 2, 3, 8, 8) == computed(part)
+    apart = Checkpoint((*names[2:4], names[5]))
+    with pytest.raises(CostModelError, match=r"runs between nodes of the checkpoint"):
+        cm.compile(replace(plain, checkpoints=(apart,)))
+    both = (Checkpoint(tuple(names[1:6])), Checkpoint(tuple(names[2:4])))
+    made = cm.compile(replace(plain, checkpoints=both)).train()
+    assert stepped(made, 2, 3, 8, 8).gradients == computed(plain).gradients
+    made.load_state_dict(cm.compile(plain).state_dict())
 
 
 def test_what_a_checkpoint_takes_in_each_step_is_refused() -> None:

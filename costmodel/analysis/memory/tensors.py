@@ -20,7 +20,11 @@ from costmodel.analysis.memory.autograd_saved import (
     saved_by,
     stored_elements,
 )
-from costmodel.analysis.memory.gradient_flow import GradientFlow, gradient_flow
+from costmodel.analysis.memory.gradient_flow import (
+    GradientFlow,
+    gradient_flow,
+    read_from_outside,
+)
 from costmodel.analysis.memory.memory_layout import Layouts
 from costmodel.errors import at
 from costmodel.network import operators as op
@@ -147,11 +151,10 @@ class ForwardPass:
         self.saved[node.name] = []
         if not self.saves(node):
             return
-        for name in checkpoint.nodes:
-            for source in self.network[name].inputs:
-                if source not in checkpoint.nodes and source in self.block_of:
-                    self.saved[node.name].append(self.block_of[source])
-                    self.block_of[source].is_saved = True
+        for source in read_from_outside(self.network, checkpoint):
+            if source in self.block_of:
+                self.saved[node.name].append(self.block_of[source])
+                self.block_of[source].is_saved = True
 
     def _place(self, index: int, node: Node) -> None:
         """Give a result a block of its own, or another name to its operand's."""
