@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from hypothesis import assume, given
+from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -21,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import costmodel as cm
 from costmodel.algebra.symbols import alpha
+from costmodel.analysis.memory.tensors import ForwardPass
 from costmodel.bridge.oracles import (
     memory_snapshot,
     memory_trackers,
@@ -31,7 +33,7 @@ from costmodel.network import operators as op
 from costmodel.network.annotations import Checkpoint
 from costmodel.network.build import add, conv, image, network, relu, scope
 from costmodel.network.graph import Network
-from costmodel.testing import partly_trained
+from costmodel.testing import partly_trained, with_checkpoints
 from tests.drawn import bound_networks, input_size
 
 
@@ -125,6 +127,34 @@ def test_drawn_networks_do_what_autograd_does(net: Network) -> None:
     }
     assume(any(True for _ in module.parameters()))
     assert rows == training_products.executed_products(module, size)
+
+
+@given(
+    net=bound_networks(least=2).flatmap(partly_trained).flatmap(with_checkpoints),
+    in_place=st.booleans(),
+)
+def test_drawn_checkpoints_take_what_autograd_does(
+    net: Network, *, in_place: bool
+) -> None:
+    try:
+        memory = cm.memory(net, training=True, in_place=in_place)
+    except CostModelError as error:
+        assert "runs a part again" in str(error)
+        assume(False)
+    made = {tensor.node for tensor in memory.tensors if tensor.role == "result"}
+    module = memory_trackers.prepare(
+        cm.compile(net, device="meta"),
+        training=True,
+        in_place={node.name for node in net.nodes if node.name not in made},
+    )
+    lives = memory_snapshot.executed_lifetimes(module, input_size(net))
+    steps = [m.node for m in memory.timeline if m.step.stage == "backward"]
+    assert steps == lives.backward
+    assert [moment.bytes for moment in memory.timeline] == lives.timeline
+    run = ForwardPass(net, training=True, element_bytes=4, in_place=in_place)
+    if all(any(run.saves(net[n]) for n in part.nodes) for part in net.checkpoints):
+        blocks = memory_trackers.saved_blocks(module, input_size(net))
+        assert memory.saved_bytes == sum(blocks)
 
 
 class Module(nn.Module):
@@ -328,6 +358,10 @@ def test_a_checkpoint_runs_again_and_saves_what_it_reads(
     net = cm.trace(module, input=size[1:], batch=2)
     found = computed(net)
     assert found == stepped(module, *size)
+    if all(checkpoint.stops_early for checkpoint in net.checkpoints):
+        alive = [moment.bytes for moment in cm.memory(net, training=True).timeline]
+        module = cm.compile(net).train()
+        assert alive == memory_snapshot.executed_lifetimes(module, size).timeline
     assert expected in (None, found)
     made = cm.compile(net).train()
     stored = pickle.loads(pickle.dumps(made))  # noqa: S301
@@ -386,9 +420,10 @@ def test_any_nodes_may_be_checkpoints_within_others_too() -> None:
     made.load_state_dict(cm.compile(plain).state_dict())
 
 
-def test_what_a_checkpoint_takes_in_each_step_is_refused() -> None:
-    net = cm.trace(Module(again).train(), input=(3, 32, 32), batch=2)
-    with pytest.raises(CostModelError, match=r"what checkpoints take at each step"):
+def test_steps_of_reentrant_and_inner_checkpoints_are_refused() -> None:
+    run = partial(again_behind, reentrant=True)
+    net = cm.trace(Module(run).train(), input=(3, 32, 32), batch=2)
+    with pytest.raises(CostModelError, match=r"what a reentrant checkpoint takes"):
         cm.memory(net, training=True).peak()
     assert cm.memory(net).peak().bytes > 0
 

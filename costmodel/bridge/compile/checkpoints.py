@@ -74,8 +74,9 @@ def _replaced(
     outside = dict.fromkeys(node for node in read if node not in inside)
     targets = [node.target for node in inside if node.op in ("call_module", "get_attr")]
     part = fx.Graph()
-    values = {node: part.placeholder(node.name) for node in outside}
-    layers = {t: part.placeholder(str(t).replace(".", "_")) for t in targets}
+    names = (f"given{number}" for number in count(1))
+    values = {node: part.placeholder(next(names)) for node in outside}
+    layers = {t: part.placeholder(next(names)) for t in dict.fromkeys(targets)}
     for node in inside:
         if node.op == "get_attr":
             values[node] = layers[node.target]
@@ -94,7 +95,6 @@ def _replaced(
             made = [graph.call_function(operator.getitem, (call, place))
                     for place, _ in enumerate(results)]  # fmt: skip
     for node, instead in zip(results, made, strict=True):
-        instead.meta = dict(node.meta)
         node.replace_all_uses_with(instead, lambda user: user not in inside)
     for node in reversed(inside):
         graph.erase_node(node)
