@@ -378,7 +378,7 @@ def partly_trained(draw: Draw, net: Network) -> Network:
 @st.composite
 def with_checkpoints(draw: Draw, net: Network, *, reentrant: bool = False) -> Network:
     """Draw parts of a network, of nodes one after another, that run again."""
-    names = [n.name for n in net.nodes if not isinstance(n.operator, op.Input)]
+    names = [node.name for node in net.nodes if not node.operator.is_input]
     cuts = st.sets(st.integers(0, len(names)), min_size=2, max_size=6)
     ends = sorted(draw(cuts)) if names else []
     found = [

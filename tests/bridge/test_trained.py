@@ -136,11 +136,12 @@ def test_drawn_networks_do_what_autograd_does(net: Network) -> None:
 def test_drawn_checkpoints_take_what_autograd_does(
     net: Network, *, in_place: bool
 ) -> None:
-    try:
-        memory = cm.memory(net, training=True, in_place=in_place)
-    except CostModelError as error:
-        assert "runs a part again" in str(error)
-        assume(False)
+    run = ForwardPass(net, training=True, element_bytes=4, in_place=in_place)
+    saving = [[n for n in c.nodes if run.saves(net[n])] for c in net.checkpoints]
+    assume(
+        not any(net[part[-1]].operator.kind == "table_conv" for part in saving if part)
+    )
+    memory = cm.memory(net, training=True, in_place=in_place)
     made = {tensor.node for tensor in memory.tensors if tensor.role == "result"}
     module = memory_trackers.prepare(
         cm.compile(net, device="meta"),
@@ -151,8 +152,7 @@ def test_drawn_checkpoints_take_what_autograd_does(
     steps = [m.node for m in memory.timeline if m.step.stage == "backward"]
     assert steps == lives.backward
     assert [moment.bytes for moment in memory.timeline] == lives.timeline
-    run = ForwardPass(net, training=True, element_bytes=4, in_place=in_place)
-    if all(any(run.saves(net[n]) for n in part.nodes) for part in net.checkpoints):
+    if all(saving):
         blocks = memory_trackers.saved_blocks(module, input_size(net))
         assert memory.saved_bytes == sum(blocks)
 

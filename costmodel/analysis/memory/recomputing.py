@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from costmodel.analysis.memory.tensors import ForwardPass, Tensor
 from costmodel.errors import at
 from costmodel.network import operators as op

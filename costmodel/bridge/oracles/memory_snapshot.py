@@ -109,6 +109,7 @@ class _BlockTracker(TorchDispatchMode):
         self.order: list[str] = []
         self.repeated = 0
         self.latest: list[Block] = []
+        self.computed = 0
         self.sums: list[_Sum] = []
         self.blocks: list[Block] = []
         self.living: dict[int, Block] = {}
@@ -121,9 +122,10 @@ class _BlockTracker(TorchDispatchMode):
         for tensor in tree_leaves((args, result)):
             if isinstance(tensor, torch.Tensor) and tensor.dim():
                 self.see(tensor)
-        if func is not torch.ops.aten.detach.default:
+        if not func.is_view:
             made = [t for t in tree_leaves(result) if isinstance(t, torch.Tensor)]
             self.latest = [self.see(tensor) for tensor in made if tensor.dim()]
+            self.computed += 1
         is_sum = func is torch.ops.aten.add.Tensor and isinstance(args[1], torch.Tensor)
         if self.is_backward and not self.inside and is_sum:
             one, other = map(self.see, args)
@@ -178,13 +180,13 @@ class _BlockTracker(TorchDispatchMode):
     def stopping(self, runner: fx.Interpreter) -> Iterator[None]:
         """Run a node, in which a checkpoint may stop by an error: then free all.
 
-        That has a step if the node has made anything.
+        That has a step if the node has computed anything.
         """
-        before = len(self.blocks), self.repeated
+        before = self.computed
         try:
             yield
         except BaseException as error:
-            is_begun = len(self.blocks) > before[0]
+            is_begun = self.computed > before
             for block in self.latest if is_begun else ():
                 block.is_result = True
             late = not is_begun and self.repeated > 0
@@ -288,7 +290,9 @@ def _run(
                 tracker.name(value.grad_fn, node.meta["node"])
         del value
         # The steps of a part are its own nodes: what it read is gone with its last.
-        ends = isinstance(module._modules.get(str(node.target)), Checkpointed)
+        ends = isinstance(
+            dict(module.named_children()).get(str(node.target)), Checkpointed
+        )
         tracker.now -= ends
         for done in [key for key in runner.env if last[key] is node]:
             del runner.env[done]
