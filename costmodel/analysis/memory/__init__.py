@@ -91,7 +91,7 @@ class Memory(Stored):
 
     @cached_property
     def timeline(self) -> tuple[Moment, ...]:
-        """The bytes alive while each node runs, forward and backward."""
+        """The bytes alive while each node runs, forward, backward and again."""
         reentrant = any(not one.stops_early for one in self.network.checkpoints)
         if self.training and reentrant:
             raise CostModelError(
