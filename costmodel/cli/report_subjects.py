@@ -34,8 +34,13 @@ USUAL_SIDE = 224
 """The default height and width at which a page shows numbers, if they fit."""
 
 
-def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
-    """Return the subject of a page about a registered architecture."""
+def registered_subject(
+    name: str, oracles: Oracles = "recorded", trained: Sequence[str] = ()
+) -> Subject:
+    """Return the subject of a page about a registered architecture.
+
+    ``trained``: the scopes of the parameters that are trained, by default all.
+    """
     from costmodel.analysis.evidence import printed
     from costmodel.network.registry import find, load
     from costmodel.reports import Option, Subject
@@ -48,8 +53,11 @@ def registered_subject(name: str, oracles: Oracles = "recorded") -> Subject:
     if "width" in chosen.options:
         free["width"] = chosen.options["width"].symbol
     checks, note = _counts(name, bound, oracles)
+    law = load(name, **free)
+    if trained:
+        law, bound = law.trained(*trained), bound.trained(*trained)
     return Subject(
-        chosen, load(name, **free), bound, tuple(printed.verify([chosen])), checks,
+        chosen, law, bound, tuple(printed.verify([chosen])), checks,
         note, options={o.symbol: Option(o.name, o.default) for o in own},
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from costmodel.algebra.symbols import Dim, H, W
 from costmodel.algebra.window import Window, sliding
 from costmodel.network import build
 from costmodel.network import operators as op
+from costmodel.network.annotations import Checkpoint
 from costmodel.network.build import Value, network, scope
 from costmodel.network.building.builder import sample
 from costmodel.network.cells.cell import OPERATIONS
@@ -372,6 +373,19 @@ def partly_trained(draw: Draw, net: Network) -> Network:
             wanted = draw(st.sampled_from([("",), ("bias",), ("weight",)]))
             stops |= {f"{node.name}.{key}" for key in weights if key.endswith(wanted)}
     return replace(net, no_gradient=frozenset(stops))
+
+
+@st.composite
+def with_checkpoints(draw: Draw, net: Network, *, reentrant: bool = False) -> Network:
+    """Draw parts of a network, of nodes one after another, that run again."""
+    names = [node.name for node in net.nodes if not node.operator.is_input]
+    cuts = st.sets(st.integers(0, len(names)), min_size=2, max_size=6)
+    ends = sorted(draw(cuts)) if names else []
+    found = [
+        Checkpoint(tuple(names[first:last]), stops_early=not reentrant)
+        for first, last in zip(ends[::2], ends[1::2], strict=False)
+    ]
+    return replace(net, checkpoints=tuple(found))
 
 
 def _makes_a_tensor(operator: op.Operator) -> bool:

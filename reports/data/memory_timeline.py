@@ -66,7 +66,8 @@ def _bytes(subject: Subject, infers: Memory) -> Iterator[tuple[str, Dim]]:
     trains = memory(subject.bound, training=True)
     yield "Weights", infers.weight_bytes
     yield "Peak of activations, inference", infers.peak_activation_bytes
-    yield "Peak of activations, training step", trains.peak_activation_bytes
+    what = ", partly frozen" if subject.bound.no_gradient else ""
+    yield f"Peak of activations, training step{what}", trains.peak_activation_bytes
     yield "Optimizer state, Adam", trains.optimizer_bytes("adam")
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 from hypothesis import assume, given
+from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -18,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import costmodel as cm
 from costmodel.algebra.symbols import alpha
+from costmodel.analysis.memory.tensors import ForwardPass
 from costmodel.bridge.oracles import (
     memory_snapshot,
     memory_trackers,
@@ -25,9 +30,10 @@ from costmodel.bridge.oracles import (
 )
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.build import conv, image, network, relu, scope
+from costmodel.network.annotations import Checkpoint
+from costmodel.network.build import add, conv, image, network, relu, scope
 from costmodel.network.graph import Network
-from costmodel.testing import partly_trained
+from costmodel.testing import partly_trained, with_checkpoints
 from tests.drawn import bound_networks, input_size
 
 
@@ -121,6 +127,34 @@ def test_drawn_networks_do_what_autograd_does(net: Network) -> None:
     }
     assume(any(True for _ in module.parameters()))
     assert rows == training_products.executed_products(module, size)
+
+
+@given(
+    net=bound_networks(least=2).flatmap(partly_trained).flatmap(with_checkpoints),
+    in_place=st.booleans(),
+)
+def test_drawn_checkpoints_take_what_autograd_does(
+    net: Network, *, in_place: bool
+) -> None:
+    run = ForwardPass(net, training=True, element_bytes=4, in_place=in_place)
+    saving = [[n for n in c.nodes if run.saves(net[n])] for c in net.checkpoints]
+    assume(
+        not any(net[part[-1]].operator.kind == "table_conv" for part in saving if part)
+    )
+    memory = cm.memory(net, training=True, in_place=in_place)
+    made = {tensor.node for tensor in memory.tensors if tensor.role == "result"}
+    module = memory_trackers.prepare(
+        cm.compile(net, device="meta"),
+        training=True,
+        in_place={node.name for node in net.nodes if node.name not in made},
+    )
+    lives = memory_snapshot.executed_lifetimes(module, input_size(net))
+    steps = [m.node for m in memory.timeline if m.step.stage == "backward"]
+    assert steps == lives.backward
+    assert [moment.bytes for moment in memory.timeline] == lives.timeline
+    if all(saving):
+        blocks = memory_trackers.saved_blocks(module, input_size(net))
+        assert memory.saved_bytes == sum(blocks)
 
 
 class Module(nn.Module):
@@ -324,7 +358,19 @@ def test_a_checkpoint_runs_again_and_saves_what_it_reads(
     net = cm.trace(module, input=size[1:], batch=2)
     found = computed(net)
     assert found == stepped(module, *size)
+    if all(checkpoint.stops_early for checkpoint in net.checkpoints):
+        alive = [moment.bytes for moment in cm.memory(net, training=True).timeline]
+        module = cm.compile(net).train()
+        assert alive == memory_snapshot.executed_lifetimes(module, size).timeline
     assert expected in (None, found)
+    made = cm.compile(net).train()
+    stored = pickle.loads(pickle.dumps(made))  # noqa: S301
+    for one in (made, copy.deepcopy(made), stored if net.checkpoints else made):
+        one.zero_grad()
+        assert stepped(one, *size) == found
+    plain = cm.compile(replace(net, checkpoints=()))
+    assert list(plain.state_dict()) == list(made.state_dict())
+    assert cm.trace(made, input=size[1:], batch=2) == net
     assert Network.from_json(net.to_json()) == net
     assert Network.from_graph(net.graph) == net
     assert computed(cm.trace(module).bind(H=32, W=32, N=2)) == found
@@ -342,9 +388,42 @@ def test_what_is_frozen_or_detached_is_not_run_again() -> None:
     assert computed(net).backward == 0
 
 
-def test_what_a_checkpoint_takes_in_each_step_is_refused() -> None:
-    net = cm.trace(Module(again).train(), input=(3, 32, 32), batch=2)
-    with pytest.raises(CostModelError, match=r"what checkpoints take at each step"):
+@pytest.mark.filterwarnings("ignore:None of the inputs")
+@pytest.mark.parametrize("scopes", [("base.2", "head"), ("base.0",), ("head",), ()])
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_checkpoint_of_what_is_partly_trained(
+    scopes: tuple[str, ...], *, reentrant: bool
+) -> None:
+    module = Module(partial(again_behind, reentrant=reentrant)).train()
+    net = cm.trace(module, input=(3, 32, 32), batch=2).trained(*scopes)
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name not in net.no_gradient)
+    for one in (module, cm.compile(net).train()) if scopes else ():
+        assert stepped(one, 2, 3, 32, 32) == computed(net)
+
+
+def test_any_nodes_may_be_checkpoints_within_others_too() -> None:
+    x = image(3, 8, 8)
+    x = relu(conv(x, 4, kernel=3))
+    left, right = relu(conv(x, 4, kernel=1)), conv(x, 4, kernel=3)
+    plain = network(conv(add(left, right), 2, kernel=1)).bind(N=2)
+    names = [node.name for node in plain.nodes]
+    for within in (names[3:6], names[1:4]):
+        part = replace(plain, checkpoints=(Checkpoint(tuple(within)),))
+        assert stepped(cm.compile(part).train(), 2, 3, 8, 8) == computed(part)
+    apart = Checkpoint((*names[2:4], names[5]))
+    with pytest.raises(CostModelError, match=r"runs between nodes of the checkpoint"):
+        cm.compile(replace(plain, checkpoints=(apart,)))
+    both = (Checkpoint(tuple(names[1:6])), Checkpoint(tuple(names[2:4])))
+    made = cm.compile(replace(plain, checkpoints=both)).train()
+    assert stepped(made, 2, 3, 8, 8).gradients == computed(plain).gradients
+    made.load_state_dict(cm.compile(plain).state_dict())
+
+
+def test_steps_of_reentrant_and_inner_checkpoints_are_refused() -> None:
+    run = partial(again_behind, reentrant=True)
+    net = cm.trace(Module(run).train(), input=(3, 32, 32), batch=2)
+    with pytest.raises(CostModelError, match=r"what a reentrant checkpoint takes"):
         cm.memory(net, training=True).peak()
     assert cm.memory(net).peak().bytes > 0
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import costmodel as cm
 from costmodel import reports
 from costmodel.cli import main
 from costmodel.cli.report_subjects import registered_subject
@@ -192,3 +193,25 @@ def test_the_command_says_how_much_it_wrote(tmp_path: Path) -> None:
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.stderr
         assert json.loads(result.stdout)["written"] == anew
+
+
+def test_pages_follow_what_is_trained(tmp_path: Path) -> None:
+    net = cm.load("resnet20_cifar", batch=1, resolution=32)
+    file = tmp_path / "own.json"
+    file.write_text(cm.load("resnet20_cifar").to_json())
+    arguments = ["report", "resnet20_cifar", str(file), "-o", str(tmp_path / "site")]
+    arguments += ["--input", "3x32x32"]
+    for scopes, anew in (((), 2), (("head",), 2), (("head",), 1)):
+        step = cm.memory(net.trained(*scopes) if scopes else net, training=True)
+        given = [word for scope in scopes for word in ("--trained", scope)]
+        result = CliRunner().invoke(main, [*arguments, *given, "--json"])
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(result.stdout)["written"] == anew
+        pages = [p.read_text() for p in (tmp_path / "site").rglob("*.html")]
+        shown = [p for p in pages if "training step, partly frozen" in p]
+        assert len(shown) == (2 if scopes else 0)
+        for page in shown:
+            assert f"{step.peak_activation_bytes:,}" in page.replace("\u202f", ",")
+    result = CliRunner().invoke(main, [*arguments, "--trained", "hed"])
+    assert result.exit_code == 4
+    assert 'trained "hed": no parameter is there' in result.stderr

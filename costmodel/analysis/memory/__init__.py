@@ -91,11 +91,13 @@ class Memory(Stored):
 
     @cached_property
     def timeline(self) -> tuple[Moment, ...]:
-        """The bytes alive while each node runs, forward and backward."""
-        if self.training and self.network.checkpoints:
+        """The bytes alive while each node runs, forward, backward and again."""
+        reentrant = any(not one.stops_early for one in self.network.checkpoints)
+        if self.training and reentrant:
             raise CostModelError(
-                f"memory of {self.network.name}: what checkpoints take at each step, "
-                "as they run again in backward, is not known; what is saved is"
+                f"memory of {self.network.name}: what a reentrant checkpoint takes at "
+                "each step of its backward is not known; what it saves is. With "
+                "use_reentrant=False it is known"
             )
         made: list[list[tuple[Polynomial, int]]] = [[] for _ in self.schedule.steps]
         made.append([])
@@ -133,7 +135,9 @@ class Memory(Stored):
     @property
     def all_activation_bytes(self) -> Dim:
         """Bytes of all tensors of the forward pass, as if none were freed."""
-        return self._bytes(t for t in self.tensors if t.role != "gradient")
+        there = len(self.network.nodes)
+        found = (t for t in self.tensors if t.first < there and t.role != "gradient")
+        return self._bytes(found)
 
     @property
     def saved_bytes(self) -> Dim:

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from costmodel.analysis.memory.autograd_saved import is_repeated, passed_operands
+from costmodel.analysis.memory.recomputing import run_again
 from costmodel.analysis.memory.tensors import ForwardPass, Tensor
 from costmodel.errors import at
 from costmodel.network import operators as op
+from costmodel.network.annotations import Checkpoint
 from costmodel.network.node import Node
 
 
@@ -47,11 +49,13 @@ class Backward:
     pending: dict[str, Gradient] = field(default_factory=dict)
     _holders: Counter[int] = field(default_factory=Counter)
     """By tensor: the number of its holders."""
+    _repeated: set[Checkpoint] = field(default_factory=set)
 
-    def steps(self) -> Iterator[str]:
+    def steps(self) -> Iterator[tuple[str, Literal["backward", "recomputed"]]]:
         """Run the backward of every node that a gradient reaches, last one first.
 
-        The loss gives each of the network's results a gradient.
+        The loss gives each of the network's results a gradient. A checkpoint runs
+        again before the first backward that needs what was saved in it.
         """
         run = self.run
         time = len(run.network.nodes)
@@ -60,9 +64,22 @@ class Backward:
                 self._accumulate(name, self._make(name, time), time)
         for node in reversed(run.network.nodes):
             if node.name in self.pending:
+                for name in self._again(node, time):
+                    yield name, "recomputed"
+                    time += 1
                 self._step(node, time)
-                yield node.name
+                yield node.name, "backward"
                 time += 1
+
+    def _again(self, node: Node, time: int) -> tuple[str, ...]:
+        """Run a node's checkpoint again if the node is the first to need it."""
+        checkpoint = self.run.checkpoint_of.get(node.name)
+        if checkpoint is None or checkpoint in self._repeated:
+            return ()
+        if not (checkpoint.stops_early and self.run.saves(node)):
+            return ()
+        self._repeated.add(checkpoint)
+        return run_again(self.run, checkpoint, time)
 
     def _step(self, node: Node, time: int) -> None:
         """Use a node's gradient, free what it saved, and give its operands theirs."""

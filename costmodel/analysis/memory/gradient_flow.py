@@ -8,6 +8,7 @@ from functools import cached_property
 
 from costmodel.errors import at
 from costmodel.network import operators as op
+from costmodel.network.annotations import Checkpoint
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
 from costmodel.network.operators import Weight
@@ -80,12 +81,21 @@ def gradient_flow(network: Network) -> GradientFlow:
 
     A result gets one if it depends on any weight that learns and is not among the
     network's ``no_gradient``. The input depends on no weight, zeros depend on nothing,
-    and comparisons have no derivative.
+    and comparisons have no derivative. Nothing in a reentrant checkpoint gets one if
+    nothing that it reads from outside does.
     """
     needs: dict[str, bool] = {}
     learned: dict[str, tuple[str, ...]] = {}
+    reentrant = {
+        one.nodes[0]: one for one in network.checkpoints if not one.stops_early
+    }
+    stopped = set(network.no_gradient)
     for node in network.nodes:
-        stops = node.name in network.no_gradient or is_constant(node.operator)
+        if (started := reentrant.get(node.name)) and not any(
+            needs.get(source, False) for source in read_from_outside(network, started)
+        ):
+            stopped.update(started.nodes)
+        stops = node.name in stopped or is_constant(node.operator)
         learned[node.name] = () if stops else _learned(network, node, needs)
         depends = any(
             learned[source] if _is_of_weights(network, node, source) else needs[source]
@@ -93,6 +103,12 @@ def gradient_flow(network: Network) -> GradientFlow:
         )
         needs[node.name] = not stops and (depends or bool(learned[node.name]))
     return GradientFlow(network, needs, learned)
+
+
+def read_from_outside(network: Network, checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Return the nodes outside of a checkpoint whose results its nodes read, once."""
+    read = (source for name in checkpoint.nodes for source in network[name].inputs)
+    return tuple(dict.fromkeys(one for one in read if one not in checkpoint.nodes))
 
 
 def is_constant(operator: op.Operator) -> bool:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from costmodel.analysis.memory.backward import Backward
+from costmodel.analysis.memory.gradient_flow import read_from_outside
 from costmodel.analysis.memory.tensors import ForwardPass, Tensor
 from costmodel.network.graph import Network
 
 
 class Step(NamedTuple):
-    """One node at work, in the forward or the backward pass."""
+    """One node at work, in the forward or the backward pass, or again in backward."""
 
     node: str
-    stage: Literal["forward", "backward"]
+    stage: Literal["forward", "backward", "recomputed"]
 
 
 class Schedule(NamedTuple):
@@ -36,7 +38,8 @@ def lifetimes(
     reader; every result, from its node to its last reader; the network's results, to
     the end. In training also the tensors that autograd saves, until the backward of
     the node that saved them, and the gradient of each result, from the first node that
-    adds to it to the backward of that result's own node. Excluded are weights,
+    adds to it to the backward of that result's own node. A checkpoint saves what it
+    reads from outside, and its nodes run again in backward. Excluded are weights,
     buffers and their gradients, and workspace.
 
     ``in_place`` lets a ReLU overwrite its operand where nothing else needs that.
@@ -52,8 +55,26 @@ def lifetimes(
     run.forward()
     steps = [Step(node.name, "forward") for node in network.nodes]
     if training:
-        steps += [Step(name, "backward") for name in Backward(run).steps()]
-        run.release()
+        steps += [Step(*step) for step in Backward(run).steps()]
+        run.release(network.nodes, run.saved, _last_reader(run, steps))
     for name in network.outputs:
         run.block_of[name].last = len(steps) - 1
     return Schedule(tuple(steps), tuple(run.tensors))
+
+
+def _last_reader(run: ForwardPass, steps: Sequence[Step]) -> dict[str, int]:
+    """Return the last step that reads each result, or runs a checkpoint that may.
+
+    As long as that has a backward left, autograd's graph of what it reads is there.
+    """
+    last = dict(run.last_reader)
+    for checkpoint in run.network.checkpoints:
+        within = {name for name in checkpoint.nodes if run.saves(run.network[name])}
+        end = max(
+            index
+            for index, (name, stage) in enumerate(steps)
+            if name in (checkpoint.nodes if stage == "forward" else within)
+        )
+        for source in read_from_outside(run.network, checkpoint):
+            last[source] = max(last[source], end)
+    return last

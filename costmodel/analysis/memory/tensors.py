@@ -6,6 +6,7 @@ block of memory, which is freed when none of its names is read any more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from costmodel.algebra.extent import resolve
@@ -20,7 +21,11 @@ from costmodel.analysis.memory.autograd_saved import (
     saved_by,
     stored_elements,
 )
-from costmodel.analysis.memory.gradient_flow import GradientFlow, gradient_flow
+from costmodel.analysis.memory.gradient_flow import (
+    GradientFlow,
+    gradient_flow,
+    read_from_outside,
+)
 from costmodel.analysis.memory.memory_layout import Layouts
 from costmodel.errors import at
 from costmodel.network import operators as op
@@ -66,12 +71,15 @@ class ForwardPass:
     flow: GradientFlow = field(init=False)
     saved: dict[str, list[Tensor]] = field(default_factory=dict)
     last_reader: dict[str, int] = field(default_factory=dict)
-    _readers: dict[int, int] = field(default_factory=dict)
+    _places: dict[str, int] = field(default_factory=dict)
+    _readers: dict[Tensor, int] = field(default_factory=dict)
     """By block: the last node that reads any of its names so far."""
+    _needed: set[Tensor] = field(default_factory=set)
+    """What backward needs, also of what a checkpoint makes and does not save."""
     _repeated: set[str] = field(default_factory=set)
     """Results of ``zeros``: one channel that stands for all."""
     _layouts: Layouts = field(init=False)
-    _checkpoint: dict[str, Checkpoint] = field(init=False)
+    checkpoint_of: dict[str, Checkpoint] = field(init=False)
     _calls: dict[tuple[object, ...], tuple[Call, Saved]] = field(default_factory=dict)
     _sizes: dict[tuple[Dim, int, bool], Dim] = field(default_factory=dict)
 
@@ -79,9 +87,10 @@ class ForwardPass:
         """Find the last reader of each result; the caller keeps the network's."""
         self._layouts = Layouts(self.network)
         self.flow = gradient_flow(self.network)
-        self._checkpoint = _checkpoint_of(self.network) if self.training else {}
+        self.checkpoint_of = _checkpoint_of(self.network) if self.training else {}
         nodes = self.network.nodes
         for index, node in enumerate(nodes):
+            self._places[node.name] = index
             self.last_reader |= dict.fromkeys((*node.inputs, node.name), index)
         self.last_reader |= dict.fromkeys(self.network.outputs, len(nodes))
 
@@ -125,13 +134,22 @@ class ForwardPass:
     def forward(self) -> None:
         """Run every node in network order."""
         for index, node in enumerate(self.network.nodes):
-            for source in node.inputs:
-                self.block_of[source].last = index
-            self._place(index, node)
-            if node.name in self._checkpoint:
-                self._keep_read(node, self._checkpoint[node.name])
-            else:
-                self._save(index, node, self.call(node)[1])
+            if checkpoint := self.checkpoint_of.get(node.name):
+                self._keep_read(index, node, checkpoint)
+                self.run(node, index)
+                self._needed.update(self._named(node))
+                continue
+            self.run(node, index)
+            self.saved[node.name] = self.kept(node, index)
+            for tensor in self.saved[node.name]:
+                tensor.is_saved = True
+
+    def run(self, node: Node, step: int, *, is_whole: bool = True) -> None:
+        """Run a node, to its end: its operands and its result are there."""
+        for source in node.inputs:
+            self.block_of[source].last = step
+        if is_whole:
+            self._place(step, node)
 
     def saves(self, node: Node) -> bool:
         """Say whether autograd saves any tensor for a node, a weight included."""
@@ -139,21 +157,20 @@ class ForwardPass:
         of_its_own = isinstance(node.operator, op.Weighted) and any(call.needs)
         return bool(saved.operands or saved.result or saved.extras or of_its_own)
 
-    def _keep_read(self, node: Node, checkpoint: Checkpoint) -> None:
+    def _keep_read(self, index: int, node: Node, checkpoint: Checkpoint) -> None:
         """Keep what a checkpoint reads, as long as a node of it has its backward left.
 
         That is all tensors from outside of it, if it saves any.
         """
-        self.saved[node.name] = []
-        if not self.saves(node):
-            return
-        for name in checkpoint.nodes:
-            for source in self.network[name].inputs:
-                if source not in checkpoint.nodes and source in self.block_of:
-                    self.saved[node.name].append(self.block_of[source])
-                    self.block_of[source].is_saved = True
+        outside = read_from_outside(self.network, checkpoint)
+        read = [self.block_of[source] for source in outside if source in self.block_of]
+        for tensor in read:
+            tensor.last = index
+            tensor.is_saved = tensor.is_saved or self.saves(node)
+        self._needed.update(read)
+        self.saved[node.name] = read if self.saves(node) else []
 
-    def _place(self, index: int, node: Node) -> None:
+    def _place(self, step: int, node: Node) -> None:
         """Give a result a block of its own, or another name to its operand's."""
         layer, name = node.operator, node.name
         if layer.is_unknown:
@@ -163,15 +180,15 @@ class ForwardPass:
         idle = idle and name not in self.network.no_gradient
         self.root[name] = self.root[first] if idle else name
         if layer.is_unbatched:
-            self.block_of[name] = self.outside(name, index)
-        elif self._is_view(node) or self._overwrites(index, node):
+            self.block_of[name] = self.outside(name, step)
+        elif self._is_view(node) or self._overwrites(node):
             self.block_of[name] = self.block_of[first]
             self._repeated |= {name} if first in self._repeated else set()
         else:
             elements = stored_elements(layer, node.output)
-            self.block_of[name] = self.make(name, "result", elements, index)
+            self.block_of[name] = self.make(name, "result", elements, step)
             self._repeated |= {name} if elements != node.output.numel else set()
-        block = id(self.block_of[name])
+        block = self.block_of[name]
         self._readers[block] = max(self._readers.get(block, 0), self.last_reader[name])
 
     def _is_view(self, node: Node) -> bool:
@@ -184,7 +201,7 @@ class ForwardPass:
             repeated=node.inputs[0] in self._repeated,
         )
 
-    def _overwrites(self, index: int, node: Node) -> bool:
+    def _overwrites(self, node: Node) -> bool:
         """Say whether a function may overwrite its operand: nothing else needs it.
 
         Its derivative has to be a formula of its result, as a ReLU's is. The operand
@@ -199,36 +216,49 @@ class ForwardPass:
         return (
             is_all_of_it
             and not isinstance(maker, (op.Input, op.Zeros, op.Parameter, op.Derived))
-            and self._readers[id(block)] == index
-            and not block.is_saved
+            and self._readers[block] == self._places[node.name]
+            and block not in self._needed
         )
 
-    def _save(self, index: int, node: Node, saved: Saved) -> None:
-        """Keep what the node's backward will need."""
-        kept = [self.block_of[node.inputs[place]] for place in saved.operands]
-        kept += [self.block_of[node.name]] if saved.result else []
-        kept += [
-            self.make(node.name, e.role, e.elements, index, per_sample=e.per_sample)
-            for e in saved.extras
+    def kept(self, node: Node, step: int) -> list[Tensor]:
+        """Return what a node's backward will need: some of it is made now."""
+        made = [
+            self.make(node.name, e.role, e.elements, step, per_sample=e.per_sample)
+            for e in self.call(node)[1].extras
         ]
-        for tensor in kept:
-            tensor.is_saved = True
-        self.saved[node.name] = kept
+        named = self._named(node)
+        self._needed.update(named)
+        return named + made
 
-    def release(self) -> None:
+    def _named(self, node: Node) -> list[Tensor]:
+        """Return what a node's backward will need of its operands and its result."""
+        saved = self.call(node)[1]
+        names = [node.inputs[place] for place in saved.operands]
+        names += [node.name] if saved.result else []
+        return [self.block_of[name] for name in names]
+
+    def release(
+        self,
+        nodes: Sequence[Node],
+        saved: Mapping[str, list[Tensor]],
+        last: Mapping[str, int],
+    ) -> None:
         """Free what was saved by nodes that no gradient reaches.
 
-        Their part of autograd's graph is freed with the last tensor that leads to it.
+        Their part of autograd's graph is freed with the last tensor that leads to it,
+        and that with its last reader, or with the last checkpoint that keeps it.
         """
         gone: dict[str, int] = {}
-        for node in reversed(self.network.nodes):
+        for node in reversed(nodes):
             name = node.name
             if not self.flow.needs[name] or name in self.flow.reached:
                 continue
-            gone[name] = max(gone.get(name, 0), self.last_reader[name])
-            for tensor in self.saved[name]:
+            gone[name] = max(gone.get(name, 0), last[name])
+            for tensor in saved[name]:
                 tensor.last = max(tensor.last, gone[name])
-            for source in node.inputs:
+            checkpoint = self.checkpoint_of.get(name) if self.saves(node) else None
+            again = read_from_outside(self.network, checkpoint) if checkpoint else ()
+            for source in (*node.inputs, *again):
                 gone[source] = max(gone.get(source, 0), gone[name])
 
 

@@ -28,12 +28,14 @@ except ImportError as error:  # pragma: no cover - depends on the installation
 
 from costmodel.bridge.compile import leaf_table, modules, products
 from costmodel.bridge.compile.arrangements import Made, Sized
+from costmodel.bridge.compile.checkpoints import put_under_checkpoints
 
 
 def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa: A001
     """Return the network as a ``torch.fx.GraphModule`` with real ``torch.nn`` leaves.
 
     Parameters among its ``no_gradient`` do not require one, results there get none.
+    What is in a checkpoint runs under ``torch.utils.checkpoint``.
     Submodules have the nodes' names, so ``state_dict`` follows the scopes; the module
     takes ``batch × channels × height × width`` at any legal size and batch.
     ``device="meta"`` makes tensors without memory. Every channel count has to be bound;
@@ -47,6 +49,7 @@ def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa
     graph = fx.Graph()
     leaves: dict[str, nn.Module | torch.Tensor] = {}
     values: dict[str, fx.Node] = {}
+    owners: dict[fx.Node, str] = {}
     for node in network.nodes:
         _check_name(node)
         arguments = _operands(graph, network, node, values)
@@ -54,8 +57,12 @@ def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa
             value = _emit(graph, network, node, arguments, leaves, device)
         value.meta["node"] = node.name
         values[node.name] = value
+        for made in reversed(graph.nodes):
+            if owners.setdefault(made, node.name) != node.name:
+                break
     outputs = [values[name] for name in network.outputs]
     graph.output(outputs[0] if len(outputs) == 1 else tuple(outputs))
+    put_under_checkpoints(graph, network, owners, leaves)
     module = fx.GraphModule(leaves, graph, class_name=_class_name(network.name))
     module.graph.lint()
     for name, parameter in module.named_parameters():

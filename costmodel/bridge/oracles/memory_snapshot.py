@@ -7,7 +7,11 @@ creates, below autograd, and a finalizer records when its memory is freed.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from traceback import clear_frames
 from typing import Any
 
 import torch
@@ -15,6 +19,7 @@ from torch import fx
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from costmodel.bridge.compile.checkpoints import Checkpointed
 from costmodel.bridge.oracles.memory_trackers import samples, stored_storages
 
 
@@ -51,7 +56,7 @@ def executed_lifetimes(
             results = _forward(tracker, size, dtype)
         del results
         return tracker.report([])
-    with tracker:
+    with tracker, _step_by_step(tracker):
         results = _forward(tracker, size, dtype)
         tracker.now = tracker.forward_steps
         loss = _Loss.apply(*results)
@@ -96,11 +101,15 @@ class _BlockTracker(TorchDispatchMode):
         super().__init__()
         self.module = module
         self.stored = stored_storages(module)
-        self.forward_steps = sum("node" in n.meta for n in module.graph.nodes)
+        graphs = [p.graph for p in module.modules() if isinstance(p, fx.GraphModule)]
+        self.forward_steps = sum("node" in n.meta for g in graphs for n in g.nodes)
         self.now = 0
         self.is_backward = False
         self.inside = False
         self.order: list[str] = []
+        self.repeated = 0
+        self.latest: list[Block] = []
+        self.computed = 0
         self.sums: list[_Sum] = []
         self.blocks: list[Block] = []
         self.living: dict[int, Block] = {}
@@ -113,6 +122,10 @@ class _BlockTracker(TorchDispatchMode):
         for tensor in tree_leaves((args, result)):
             if isinstance(tensor, torch.Tensor) and tensor.dim():
                 self.see(tensor)
+        if not func.is_view:
+            made = [t for t in tree_leaves(result) if isinstance(t, torch.Tensor)]
+            self.latest = [self.see(tensor) for tensor in made if tensor.dim()]
+            self.computed += 1
         is_sum = func is torch.ops.aten.add.Tensor and isinstance(args[1], torch.Tensor)
         if self.is_backward and not self.inside and is_sum:
             one, other = map(self.see, args)
@@ -158,13 +171,39 @@ class _BlockTracker(TorchDispatchMode):
             self.now += bool(self.order)
             self.order.append(node)
 
+    def step_over(self, is_step: bool) -> None:  # noqa: FBT001
+        """Go on to the next step, of the forward pass or of a part that runs again."""
+        self.now += is_step
+        self.repeated += is_step and self.is_backward
+
+    @contextmanager
+    def stopping(self, runner: fx.Interpreter) -> Iterator[None]:
+        """Run a node, in which a checkpoint may stop by an error: then free all.
+
+        That has a step if the node has computed anything.
+        """
+        before = self.computed
+        try:
+            yield
+        except BaseException as error:
+            is_begun = self.computed > before
+            for block in self.latest if is_begun else ():
+                block.is_result = True
+            late = not is_begun and self.repeated > 0
+            self.now -= late
+            clear_frames(error.__traceback__)
+            runner.env.clear()
+            self.now += late
+            self.step_over(is_begun)
+            raise
+
     def leave(self) -> None:
         """Leave a function; until the next one, autograd adds gradients."""
         self.inside = False
 
     def report(self, order: list[str]) -> Executed:
         """Return the bytes alive in each step, without gradients of parameters."""
-        steps = self.forward_steps + len(order)
+        steps = self.forward_steps + self.repeated + len(order)
         for parameter in self.module.parameters():
             if parameter.grad is not None:
                 self._drop(self.see(parameter.grad))
@@ -208,23 +247,55 @@ class _BlockTracker(TorchDispatchMode):
 def _forward(
     tracker: _BlockTracker, size: tuple[int, ...], dtype: str
 ) -> tuple[torch.Tensor, ...]:
+    """Run the module on zeros; return the results."""
+    return _run(tracker, tracker.module, samples(tracker.module, size, dtype))
+
+
+@contextmanager
+def _step_by_step(tracker: _BlockTracker) -> Iterator[None]:
+    """Run the parts under checkpoints node by node as well."""
+    leaves = [p for p in tracker.module.modules() if isinstance(p, Checkpointed)]
+
+    def run(part: fx.GraphModule, *given: Any) -> Any:
+        results = _run(tracker, part, list(given))
+        return results[0] if len(results) == 1 else results
+
+    try:
+        for leaf in leaves:
+            leaf.part.forward = partial(run, leaf.part)
+        yield
+    finally:
+        for leaf in leaves:
+            del leaf.part.forward
+
+
+def _run(
+    tracker: _BlockTracker, module: fx.GraphModule, given: list[Any]
+) -> tuple[torch.Tensor, ...]:
     """Run node by node, free values after their last reader; return the results."""
-    module = tracker.module
     nodes = list(module.graph.nodes)
     last = {node: node for node in nodes}
     last |= {source: node for node in nodes for source in node.all_input_nodes}
     runner = fx.Interpreter(module, garbage_collect_values=False)
     for node in nodes[:-1]:
         if node.op == "placeholder":
-            value = samples(module, size, dtype)[0]
+            value = given.pop(0)
         else:
-            value = runner.run_node(node)
+            with tracker.stopping(runner):
+                value = runner.run_node(node)
         runner.env[node] = value
         if "node" in node.meta:  # a sum of three is two additions, the last the node's
             tracker.see(value).is_result = True
-            tracker.name(value.grad_fn, node.meta["node"])
+            if not tracker.is_backward:
+                tracker.name(value.grad_fn, node.meta["node"])
         del value
+        # The steps of a part are its own nodes: what it read is gone with its last.
+        ends = isinstance(
+            dict(module.named_children()).get(str(node.target)), Checkpointed
+        )
+        tracker.now -= ends
         for done in [key for key in runner.env if last[key] is node]:
             del runner.env[done]
-        tracker.now += "node" in node.meta
+        tracker.now += ends
+        tracker.step_over("node" in node.meta)
     return tuple(runner.env[node] for node in nodes[-1].all_input_nodes)

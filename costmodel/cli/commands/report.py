@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel.cli.options import JSON, RESOLUTION, SET, how_traced
+from costmodel.cli import target
+from costmodel.cli.options import JSON, RESOLUTION, SET, TRAINED, how_traced
 from costmodel.cli.program import chosen_architectures, main
 from costmodel.cli.report_subjects import own_subject, with_files
-from costmodel.cli.target import is_target
 from costmodel.terminal import note, print_json, print_table, progress
 
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @how_traced
 @SET
 @RESOLUTION
+@TRAINED
 @click.option("--all", "everything", is_flag=True, help="Every architecture.")
 @click.option("-o", "--output", metavar="FOLDER", default="report", show_default=True,
               help="The folder to write; an earlier report in it is "
@@ -47,13 +48,14 @@ def report(
 
     A TARGET is a registered name, or a network of your own, as in `analyze`: only
     those take --option and --input. Pages that have not changed since an earlier
-    report are not written again.
+    report are not written again. With --trained, the memory of a training step is that
+    of training these parts alone.
     """
     if bool(names) == everything:
         raise click.UsageError("name architectures, or give --all")
     if not output:
         raise click.UsageError("-o names no folder")
-    own = [name for name in dict.fromkeys(names) if is_target(name)]
+    own = [name for name in dict.fromkeys(names) if target.is_target(name)]
     named = tuple(name for name in names if name not in own)
     chosen = chosen_architectures(named) if named or everything else []
     if (settings or resolution is not None) and not own:
@@ -105,8 +107,10 @@ def _part(a: Architecture, oracles: Oracles) -> Part:
     from costmodel.cli.report_subjects import registered_subject
     from costmodel.reports import Part
 
-    make = partial(registered_subject, a.name, oracles)
-    return Part(a.name, a.family, a.name, make, key=f"{a.name} {oracles}")
+    trained = click.get_current_context().meta.get(target.TRAINED, ())
+    make = partial(registered_subject, a.name, oracles, trained)
+    key = f"{a.name} {oracles} {' '.join(trained)}"
+    return Part(a.name, a.family, a.name, make, key=key)
 
 
 def _judged(families: set[str]) -> list[Ruling]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import torch
@@ -73,7 +73,7 @@ def prepared(
     graph = module if isinstance(made, Network) or setting.mode == "folded" else None
     if per_operator and graph is None:
         # A module's own code has no nodes: those of its trace are timed.
-        graph = _placed(overwrite(compile_(_traced(job, made, shape))), setting)
+        graph = _placed(_made(_traced(job, made, shape)), setting)
     inputs = tuple(_input(job, shape, setting) for _ in range(copies))
     run = module
     if setting.mode == "compile":
@@ -160,8 +160,16 @@ def _module(
             return _placed(made.eval(), setting)
         made = _traced(job, made, shape)
     free = {s: size for s, size in zip((H, W), shape[-2:]) if s in made.free_symbols}
-    module = overwrite(compile_(made.bind(free) if free else made))
+    module = _made(made.bind(free) if free else made)
     return _placed(fold(module) if setting.mode == "folded" else module, setting)
+
+
+def _made(network: Network) -> fx.GraphModule:
+    """Return the module of a network for inference, where no checkpoint does anything.
+
+    Every operator is then a node of the graph.
+    """
+    return overwrite(compile_(replace(network, checkpoints=())))
 
 
 def _traced(job: Job, module: nn.Module, shape: tuple[int, ...]) -> Network:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from costmodel.bridge.compile.checkpoints import Checkpointed
 from costmodel.bridge.compile.leaf_table import operator_of
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.trace.tracer import Tracer
@@ -26,7 +27,8 @@ def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
     """Keep track of the running submodule, without changing the modules."""
     paths: dict[int, str] = {}
     for path, part in module.named_modules(remove_duplicate=False):
-        paths.setdefault(id(part), path)
+        if not isinstance(part, Checkpointed):  # which is no scope of any code
+            paths.setdefault(id(part), path)
     original, kept = nn.Module.__call__, list(_kept(module))
 
     def call(part: nn.Module, *args: Any, **options: Any) -> Any:
