@@ -167,7 +167,7 @@ def test_a_compiled_trace_has_the_layers_values(name: str) -> None:
 SIDES = {"windows": (8, 8)}
 NOT_COMPARED = {
     # Weights are computed from others; their names are PyTorch's own.
-    "standardized weights", "a transformer's layer", "tokens without positions",
+    "standardized weights",
     # Nobody knows what is drawn.
     "noise",
 }  # fmt: skip
