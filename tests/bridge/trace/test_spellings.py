@@ -161,6 +161,7 @@ CALLS: dict[str, list[dict[str, Any]]] = {
                 {"input": the, "source": (1, 2), "destination": (2, 1)}],
     "expand": [{"input": volume, "size": (-1, -1, 5, -1, -1)}],
     "expand_as": [PAIR],
+    "broadcast_tensors": [{"tensors": lambda x: (x, x.mean((2, 3), keepdim=True))}],
     "repeat": [{"input": the, "repeats": (1, 1, 2, 3)}],
     "roll": [{"input": the, "shifts": 1, "dims": 2}],
     "flip": [{"input": the, "dims": (2, 3)}],

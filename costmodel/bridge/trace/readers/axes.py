@@ -22,6 +22,8 @@ from costmodel.bridge.importing.readers.parts import (
 from costmodel.bridge.importing.readers.views import product, reshape
 from costmodel.bridge.importing.symbolic_int import formula_of
 from costmodel.bridge.trace.call import Reader, TorchCall
+from costmodel.network import operators as op
+from costmodel.network.shape import broadcast
 
 
 def view(call: TorchCall) -> None:
@@ -121,6 +123,17 @@ def expand(call: TorchCall) -> None:
         pairs = zip(wanted, whole, strict=True)
         sizes = [s if int.__eq__(w, -1) else formula_of(w) for w, s in pairs]
     views.expand(call, x, sizes)
+
+
+def broadcast_tensors(call: TorchCall) -> None:
+    """Read tensors expanded to the sizes that they have together."""
+    operands = [call.operand(v) for v in call.get("tensors")]
+    sizes = broadcast(*(x.sizes for x in operands))
+    if sizes is None:
+        raise NoRule
+    for place, x in enumerate(operands):
+        is_there = tuple(sizes) == x.sizes
+        call.give(x if is_there else call.put_sizes(op.Expand, x, sizes), place)
 
 
 def repeat(call: TorchCall) -> None:
@@ -289,6 +302,7 @@ AXES: dict[str, Reader] = {
     "t": matrix_transpose,
     "T": matrix_transpose,
     "mT": matrix_transpose,
+    "broadcast_tensors": broadcast_tensors,
     "expand": expand,
     "expand_as": expand,
     "repeat": repeat,
