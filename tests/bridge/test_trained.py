@@ -136,6 +136,11 @@ def test_drawn_networks_do_what_autograd_does(net: Network) -> None:
 def test_drawn_checkpoints_take_what_autograd_does(
     net: Network, *, in_place: bool
 ) -> None:
+    check_steps(net, in_place=in_place)
+
+
+def check_steps(net: Network, *, in_place: bool = False) -> None:
+    """Compare the bytes of every step, those that run again too, and what is saved."""
     run = ForwardPass(net, training=True, element_bytes=4, in_place=in_place)
     saving = [[n for n in c.nodes if run.saves(net[n])] for c in net.checkpoints]
     assume(

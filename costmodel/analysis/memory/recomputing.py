@@ -59,8 +59,11 @@ def run_again(run: ForwardPass, checkpoint: Checkpoint, time: int) -> tuple[str,
     is_whole = True
     if stop is not None:
         saved = run.call(stop)[1]
-        # Copies of operands, and what some make between, are there before the result.
-        is_whole = saved.result or any(e.role != "intermediate" for e in saved.extras)
+        # What is saved of a root mean square is there before the last multiplication;
+        # so are copies of operands, and what others make between.
+        own = {extra.role for extra in saved.extras} - {"intermediate"}
+        has_own = bool(own) and not isinstance(stop.operator, op.RMSNorm)
+        is_whole = saved.result or has_own
         names += (stop.name,) if is_whole or saved.extras else ()
     kept: dict[str, list[Tensor]] = {}
     last: dict[str, int] = {}
