@@ -54,8 +54,9 @@ class GradientFlow:
         names = {
             f"{owner}.{key}"
             for node in network.nodes
-            # What no node reads is a part of some layer's weight, such as its norm.
-            if node.name in self.reached or node.name not in read
+            # A tensor that none reads is a part of some layer's weight, as its norm is.
+            if node.name in self.reached
+            or (node.operator.is_unbatched and node.name not in read)
             for owner in (node.name, network.shared.get(node.name, node.name))
             for key in self.learned[node.name]
         }
