@@ -226,10 +226,8 @@ def _run(
         )
         for path, value in group
     }
-    frozen = (p for p, (t, learns) in stored.items() if learns and not t.requires_grad)
     tracer = Tracer(
         batch=size(batch), record=Record(values), by_path=stored, readers=READERS,
-        frozen=frozenset(frozen),
         keeps_identities=isinstance(module, fx.GraphModule), marks_unknown=marks,
         follows_draws=follows_draws,
     )  # fmt: skip

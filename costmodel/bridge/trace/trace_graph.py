@@ -28,8 +28,6 @@ class TraceGraph(Graph):
 
     by_path: dict[str, tuple[torch.Tensor, bool]]
     """Every parameter (true) and buffer (false) by its path, shared ones once."""
-    frozen: frozenset[str] = frozenset()
-    """The paths of parameters that do not require a gradient."""
     keeps_identities: bool = False
     used: set[str] = field(default_factory=set)
     draws: list[str] = field(default_factory=list)
@@ -76,8 +74,9 @@ class TraceGraph(Graph):
             self.checkpoints.append((self._running.pop(), stops_early))
 
     def learns(self, path: str) -> bool:
-        """Say whether a stored tensor is a parameter that requires a gradient."""
-        return self.by_path[path][1] and path not in self.frozen
+        """Say whether a stored tensor is a parameter that requires a gradient by now."""
+        value, is_parameter = self.by_path[path]
+        return is_parameter and value.requires_grad
 
     def requires_gradient(self, value: torch.Tensor) -> bool:
         """Say whether a tensor depends on a parameter that requires a gradient."""
@@ -260,7 +259,8 @@ class TraceGraph(Graph):
         # Under its node's name if a compiled network has it so, as a block's scale.
         name = self._free(path.removesuffix(".data"))
         self.emit_stored(shape, name, learnable=learnable)
-        self.no_gradient.update({f"{name}.data"} if path in self.frozen else ())
+        if learnable and not self.learns(path):
+            self.no_gradient.add(f"{name}.data")
         self._owners[path] = name
         return name
 

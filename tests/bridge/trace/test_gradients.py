@@ -69,3 +69,44 @@ def test_a_branch_without_a_reader_has_no_gradient(name: str) -> None:
     )
     assert said(module) == executed(module)
     assert said(module).gradients == 448
+
+
+# Parameters that a module freezes while it runs.
+
+
+def unset(parameter: torch.Tensor) -> None:
+    """Freeze a parameter by its attribute."""
+    parameter.requires_grad = False
+
+
+FREEZING: dict[str, Callable[[Any], Any]] = {
+    "a module": lambda m: m.a.requires_grad_(False),
+    "a weight": lambda m: m.a.weight.requires_grad_(False),
+    "by the attribute": lambda m: unset(m.a.weight),
+    "the second": lambda m: m.b.requires_grad_(False),
+    "all": lambda m: m.requires_grad_(False).b.requires_grad_(True),
+}
+
+
+@pytest.mark.parametrize("name", FREEZING)
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_what_a_module_freezes_is_put_back(name: str, device: str) -> None:
+    def run(m: Any, x: torch.Tensor) -> Any:
+        FREEZING[name](m)
+        return m.b(m.a(x))
+
+    with torch.device(device):
+        module = Code(run, a=nn.Conv2d(3, 4, 3), b=nn.Conv2d(4, 4, 3))
+    module.b.bias.requires_grad_(False)
+    found = said(module)
+    flags = {key for key, p in module.named_parameters() if not p.requires_grad}
+    assert flags == {"b.bias"}
+    assert found == executed(module.to_empty(device="cpu"))
+
+
+def test_what_a_module_unfreezes_learns() -> None:
+    def run(m: Any, x: torch.Tensor) -> Any:
+        return m.b(m.a.requires_grad_(True)(x))
+
+    module = Code(run, a=nn.Conv2d(3, 4, 3).requires_grad_(False), b=nn.Conv2d(4, 4, 3))
+    assert said(module) == executed(module) == Backward(16_992, 1_040)

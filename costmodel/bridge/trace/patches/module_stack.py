@@ -28,6 +28,7 @@ def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
     for path, part in module.named_modules(remove_duplicate=False):
         paths.setdefault(id(part), path)
     original, kept = nn.Module.__call__, list(_kept(module))
+    learning = [(value, value.requires_grad) for value in module.parameters()]
 
     def call(part: nn.Module, *args: Any, **options: Any) -> Any:
         path = paths.get(id(part), tracer.path)
@@ -58,6 +59,8 @@ def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
         nn.Module.__call__ = original
         for place, before in kept:
             _put_back(place, before)
+        for value, requires in learning:
+            value.requires_grad_(requires)
         _set_random_states(state)
 
 
