@@ -180,7 +180,10 @@ class TorchCall(Call):
         mine = next((p for p in paths if _fits(graph.by_path[p], value)), "")
         if not mine:
             return graph.computed(value)
-        known = graph.lender(mine)
+        known, made = graph.lender(mine), graph.tensor(value)
+        if known is None and isinstance(made, Constant) and made.is_detached:
+            # Another use may learn what is detached in this one: nobody's layer has it.
+            return graph.computed(value)
         if known is None:
             graph.own(mine, name, tensor)
         for path in paths:

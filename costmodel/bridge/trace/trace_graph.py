@@ -279,6 +279,8 @@ class TraceGraph(Graph):
         """Return an unused node's name for a stored tensor."""
         scope, _, last = _clean(path).rpartition(".")
         is_node = scope in self._taken and scope not in self.scopes
+        if scope and not is_node:
+            self.scopes.add(scope)  # where a layer of that name will be, if it runs
         return self._unique(
             f"{scope}_{last}" if is_node else f"{scope}.{last}".lstrip(".")
         )

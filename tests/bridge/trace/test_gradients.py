@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 - as everyone calls it
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -110,3 +111,84 @@ def test_what_a_module_unfreezes_learns() -> None:
 
     module = Code(run, a=nn.Conv2d(3, 4, 3).requires_grad_(False), b=nn.Conv2d(4, 4, 3))
     assert said(module) == executed(module) == Backward(16_992, 1_040)
+
+
+# Weights of which one use is detached.
+
+Use = Callable[
+    [Any, torch.Tensor, Callable[[torch.Tensor], torch.Tensor]], torch.Tensor
+]
+
+USES: dict[str, tuple[Callable[[], nn.Module], Use]] = {
+    "conv": (
+        lambda: nn.Conv2d(4, 4, 1),
+        lambda m, y, way: F.conv2d(y, way(m.weight), way(m.bias)),
+    ),
+    "conv transpose": (
+        lambda: nn.ConvTranspose2d(4, 4, 1),
+        lambda m, y, way: F.conv_transpose2d(y, way(m.weight), way(m.bias)),
+    ),
+    "the weight alone": (
+        lambda: nn.Conv2d(4, 4, 1),
+        lambda m, y, way: F.conv2d(y, way(m.weight), m.bias),
+    ),
+    "the bias alone": (
+        lambda: nn.Conv2d(4, 4, 1),
+        lambda m, y, way: F.conv2d(y, m.weight, way(m.bias)),
+    ),
+    "linear": (
+        lambda: nn.Linear(6, 6),
+        lambda m, y, way: F.linear(y, way(m.weight), way(m.bias)),
+    ),
+    "batch norm": (
+        lambda: nn.BatchNorm2d(4),
+        lambda m, y, way: F.batch_norm(
+            y, None, None, way(m.weight), way(m.bias), training=True
+        ),
+    ),
+    "layer norm": (
+        lambda: nn.LayerNorm(6),
+        lambda m, y, way: F.layer_norm(y, (6,), way(m.weight), way(m.bias)),
+    ),
+    "slopes": (lambda: nn.PReLU(4), lambda m, y, way: F.prelu(y, way(m.weight))),
+    "scaled": (
+        lambda: nn.Conv2d(4, 4, 1),
+        lambda m, y, way: F.conv2d(y, way(m.weight) * 2, way(m.bias) + 1),
+    ),
+    "a product": (
+        lambda: nn.Conv2d(4, 4, 1),
+        lambda m, y, way: y * way(m.weight).mean(),
+    ),
+}
+WAYS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "detach": lambda w: w.detach(),
+    "data": lambda w: w.data,
+    "not at all": lambda w: w,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", USES)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_stop_belongs_to_a_use(name: str, way: str, is_first: bool) -> None:
+    make, use = USES[name]
+
+    def run(m: Any, x: torch.Tensor) -> Any:
+        y = m.a(x)
+        if is_first:
+            return use(m.l, y, WAYS[way]) + m.l(y)
+        return m.l(y) + use(m.l, y, WAYS[way])
+
+    module = Code(run, a=nn.Conv2d(3, 4, 3), l=make())
+    found = said(module)
+    assert found == executed(module)
+    if (name, way) == ("conv", "detach"):
+        assert found == Backward(11_232, 528)
+
+
+def test_what_is_read_detached_alone_does_not_learn() -> None:
+    module = Code(
+        lambda m, x: F.conv2d(m.a(x), m.l.weight.detach(), m.l.bias.detach()),
+        a=nn.Conv2d(3, 4, 3), l=nn.Conv2d(4, 4, 1),
+    )  # fmt: skip
+    assert said(module) == executed(module)
