@@ -222,6 +222,11 @@ class TorchCall(Call):
         """Say whether a normalization scales by learned numbers."""
         return self.get("weight") is not None
 
+    def trains(self) -> bool:
+        """Say whether a function trains, or the traced module itself does not."""
+        traced = self.graph.modules[0][1]
+        return not traced.training or bool(self.get("training", self.get("train", 1)))
+
 
 Reader = Callable[[TorchCall], None]
 """The reader of a function."""

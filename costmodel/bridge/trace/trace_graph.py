@@ -74,7 +74,7 @@ class TraceGraph(Graph):
             self.checkpoints.append((self._running.pop(), stops_early))
 
     def learns(self, path: str) -> bool:
-        """Say whether a stored tensor is a parameter that requires a gradient by now."""
+        """Say whether a stored tensor is a parameter that requires a gradient now."""
         value, is_parameter = self.by_path[path]
         return is_parameter and value.requires_grad
 

@@ -69,12 +69,11 @@ class Tracer(TraceGraph, TorchFunctionMode):
         """Read one call."""
         options = dict(kwargs or {})
         name = canonical(func)
-        if name == "set_grad_enabled":
+        freezes = func == torch.Tensor.requires_grad.__set__
+        if name == "set_grad_enabled" or (freezes and id(args[0]) in self.stored):
             return func(*args, **options)
         if func == torch.Tensor.requires_grad.__get__:
             return self.requires_gradient(args[0])
-        if func == torch.Tensor.requires_grad.__set__ and id(args[0]) in self.stored:
-            return func(*args)
         if name in {"register_hook", "retain_grad"}:  # which concern backward alone
             return RemovableHandle({})
         self.records = torch.is_grad_enabled()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import pytest
@@ -169,13 +171,13 @@ WAYS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", USES)
-@pytest.mark.parametrize("is_first", [True, False])
-def test_a_stop_belongs_to_a_use(name: str, way: str, is_first: bool) -> None:
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_a_stop_belongs_to_a_use(name: str, way: str, place: str) -> None:
     make, use = USES[name]
 
     def run(m: Any, x: torch.Tensor) -> Any:
         y = m.a(x)
-        if is_first:
+        if place == "first":
             return use(m.l, y, WAYS[way]) + m.l(y)
         return m.l(y) + use(m.l, y, WAYS[way])
 
@@ -192,3 +194,76 @@ def test_what_is_read_detached_alone_does_not_learn() -> None:
         a=nn.Conv2d(3, 4, 3), l=nn.Conv2d(4, 4, 1),
     )  # fmt: skip
     assert said(module) == executed(module)
+
+
+# Parts in evaluation mode of a module in training mode.
+
+
+class Frozen(nn.BatchNorm2d):
+    """Batch normalization that never trains."""
+
+    def train(self, mode: bool = True) -> Frozen:  # noqa: ARG002, FBT001, FBT002
+        """Stay in evaluation mode."""
+        return super().train(False)
+
+
+def stopped(module: nn.Module) -> nn.Module:
+    """Return a module that stays in evaluation mode from now on."""
+    module.eval()
+    module.train = lambda _mode=True: module  # type: ignore[method-assign, assignment]
+    return module
+
+
+def by_hand(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Normalize by running statistics whatever the mode."""
+    n = m.n
+    return F.batch_norm(m.a(x), n.running_mean, n.running_var, n.weight, n.bias)
+
+
+PARTS: dict[str, tuple[Callable[[], nn.Module], Callable[..., Any]]] = {
+    "a class": (lambda: Frozen(4), lambda m, x: m.n(m.a(x)).relu()),
+    "by its mode": (lambda: stopped(nn.BatchNorm2d(4)), lambda m, x: m.n(m.a(x))),
+    "a function": (lambda: nn.BatchNorm2d(4), by_hand),
+    "without scale": (lambda: Frozen(4, affine=False), lambda m, x: m.n(m.a(x))),
+    "without statistics": (
+        lambda: stopped(nn.BatchNorm2d(4, track_running_stats=False)),
+        lambda m, x: m.n(m.a(x)),
+    ),
+    "fixed scale": (
+        lambda: Frozen(4).requires_grad_(False),
+        lambda m, x: m.n(m.a(x)).relu(),
+    ),
+    "in training": (lambda: nn.BatchNorm2d(4), lambda m, x: m.n(m.a(x))),
+    "dropout": (lambda: stopped(nn.Dropout(0.5)), lambda m, x: m.n(m.a(x))),
+    "dropout by hand": (
+        nn.Identity,
+        lambda m, x: F.dropout(m.a(x), 0.5, training=False),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_in_evaluation_mode_saves_as_it_does(name: str) -> None:
+    make, run = PARTS[name]
+    module = Code(run, a=nn.Conv2d(3, 4, 3), n=make()).train()
+    net = cm.trace(module, input=SIZE[1:], batch=SIZE[0])
+    saved, grads = really(module, torch.ones(SIZE))
+    kept = cm.memory(net, training=True)
+    assert (kept.saved_bytes, kept.gradient_bytes) == (saved, grads)
+    assert cm.Network.from_json(net.to_json()) == net
+    made = cm.compile(net)
+    assert really(made.train(), torch.ones(SIZE)) == (saved, grads)
+    again = cm.trace(made.train(), input=SIZE[1:], batch=SIZE[0])
+    assert [n.operator for n in again.nodes] == [n.operator for n in net.nodes]
+
+
+def test_a_compiled_part_stays_in_evaluation_mode() -> None:
+    norm = stopped(nn.BatchNorm2d(4))
+    module = Code(lambda m, x: m.n(m.a(x)), a=nn.Conv2d(3, 4, 3), n=norm)
+    module.n.running_mean.add_(3)
+    made = cm.compile(cm.trace(module, input=SIZE[1:], batch=SIZE[0]))
+    made.load_state_dict(module.state_dict())
+    x = torch.randn(SIZE)
+    for copy in (made, deepcopy(made), pickle.loads(pickle.dumps(made))):  # noqa: S301
+        assert torch.equal(copy.train()(x), module(x))
+        assert torch.equal(copy.eval()(x), module(x))

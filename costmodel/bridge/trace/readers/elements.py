@@ -32,7 +32,7 @@ def clamp(call: TorchCall) -> None:
 
 def dropout(call: TorchCall) -> None:
     """Read dropout, which is the identity if nothing is dropped."""
-    rate = float(call.get("p", 0.5))
+    rate = float(call.get("p", 0.5)) if call.trains() else 0.0
     if round(100 * rate) == 0 and not call.graph.keeps_identities:
         pointwise.same(call)
     else:
