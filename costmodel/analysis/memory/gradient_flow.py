@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from costmodel.errors import at
+from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
@@ -81,12 +81,14 @@ def gradient_flow(network: Network) -> GradientFlow:
 
     A result gets one if it depends on any weight that learns and is not among the
     network's ``no_gradient``. The input depends on no weight, zeros depend on nothing,
-    and comparisons have no derivative.
+    and comparisons have no derivative, unless an ``autograd.Function`` gives them one.
     """
     needs: dict[str, bool] = {}
     learned: dict[str, tuple[str, ...]] = {}
     for node in network.nodes:
-        stops = node.name in network.no_gradient or is_constant(node.operator)
+        is_own = node.name in network.own_backward
+        stops = is_constant(node.operator) and not is_own
+        stops = stops or node.name in network.no_gradient
         learned[node.name] = () if stops else _learned(network, node, needs)
         depends = any(
             learned[source] if _is_of_weights(network, node, source) else needs[source]
@@ -100,6 +102,12 @@ def is_constant(operator: op.Operator) -> bool:
     """Say whether a result has no derivative: zeros, and what is true or false."""
     is_truth = isinstance(operator, op.Arithmetic) and operator.row.is_truth
     return is_truth or isinstance(operator, op.Zeros)
+
+
+def own_backward(node: Node, what: str) -> CostModelError:
+    """Return the error of a node of a function with a backward of its own."""
+    problem = "runs in an autograd.Function, whose backward is the code's own: what it "
+    return at(node.operator.kind, node.name, f"{problem}{what} is not known")
 
 
 def _is_of_weights(network: Network, node: Node, source: str) -> bool:

@@ -20,7 +20,11 @@ from costmodel.analysis.memory.autograd_saved import (
     saved_by,
     stored_elements,
 )
-from costmodel.analysis.memory.gradient_flow import GradientFlow, gradient_flow
+from costmodel.analysis.memory.gradient_flow import (
+    GradientFlow,
+    gradient_flow,
+    own_backward,
+)
 from costmodel.analysis.memory.memory_layout import Layouts
 from costmodel.errors import at
 from costmodel.network import operators as op
@@ -109,6 +113,8 @@ class ForwardPass:
         records = self.training and node.name not in self.network.no_gradient
         learned = self.flow.learned[node.name] if records else ()
         needs = tuple(records and self.flow.needs[source] for source in node.inputs)
+        if node.name in self.network.own_backward and (learned or any(needs)):
+            raise own_backward(node, "saves")
         second = "weight" in learned or any(needs[1:])
         copied = self._layouts.copied(node, learns=second)
         key = (node.operator, inputs, needs, learned, copied)

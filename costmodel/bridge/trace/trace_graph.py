@@ -50,6 +50,7 @@ class TraceGraph(Graph):
         self._taken: dict[str, int] = {}
         self.record.where = lambda: self.path
         self.records = True
+        self.owns_backward = False
         self._running: list[list[str]] = []
 
     # Where gradients stop.
@@ -60,9 +61,27 @@ class TraceGraph(Graph):
         is_stored = isinstance(operator, op.Source)
         if not (self.records or is_stored or isinstance(operator, op.Identity)):
             self.no_gradient.add(name)
+        if self.owns_backward and not is_stored:
+            self.own_backward.add(name)
         for names in self._running:
             names.extend([] if is_stored else [name])
         return super().emit(operator, inputs, name)
+
+    def is_recording(self) -> bool:
+        """Say whether a gradient passes through what code computes now.
+
+        In a function of its own backward it does, though autograd is off there.
+        """
+        return self.owns_backward or torch.is_grad_enabled()
+
+    @contextmanager
+    def own_backwards(self) -> Iterator[None]:
+        """Note that nodes are those of a function with a backward of its own."""
+        before, self.owns_backward = self.owns_backward, self.is_recording()
+        try:
+            yield
+        finally:
+            self.owns_backward = before
 
     @contextmanager
     def recomputed(self, *, stops_early: bool) -> Iterator[None]:

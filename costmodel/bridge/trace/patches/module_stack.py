@@ -168,7 +168,7 @@ def _leaf(tracer: Tracer, part: nn.Module, args: tuple[Any, ...]) -> Any:
     tracer.used.update(
         f"{path}.{key}" for key, _ in (*part.named_parameters(), *part.named_buffers())
     )
-    tracer.records = torch.is_grad_enabled()
+    tracer.records = tracer.is_recording()
     node = tracer.emit(operator, (known.node,), tracer.name(operator.kind))
     tracer.no_gradient.update(
         f"{node.name}.{key}"

@@ -207,7 +207,7 @@ def detach(call: TorchCall) -> None:
     """Read another name of a tensor, to which no gradient goes back."""
     graph, x = call.graph, call.x()
     node = graph.emit(op.Identity(), (x.node,), graph.name("detach"))
-    graph.no_gradient.add(node.name)
+    graph.no_gradient.update(() if graph.owns_backward else {node.name})
     call.give(replace(x, node=node.name))
 
 
