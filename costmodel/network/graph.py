@@ -61,6 +61,10 @@ class Network:
     """
     checkpoints: tuple[Checkpoint, ...] = ()
     """Parts that run again in backward, of which nothing is saved."""
+    own_backward: frozenset[str] = frozenset()
+    """Nodes of an ``autograd.Function``: a gradient passes through them, but what their
+    backward multiplies and what it keeps for that is the code's own, and not known.
+    """
 
     @classmethod
     def assemble(
@@ -73,6 +77,7 @@ class Network:
         shared: Mapping[str, str] | None = None,
         no_gradient: Iterable[str] = (),
         checkpoints: Iterable[Checkpoint] = (),
+        own_backward: Iterable[str] = (),
     ) -> Network:
         """Infer and check every shape of (name, operator, inputs) in topological order.
 
@@ -90,7 +95,7 @@ class Network:
             is_known = isinstance(operator, Operator)
             one = same.setdefault(operator, operator) if is_known else operator
             nodes[layer] = make_node(layer, one, inputs, nodes, inference, *form)
-        rest = (constraints, shared, no_gradient, checkpoints)
+        rest = (constraints, shared, no_gradient, checkpoints, own_backward)
         return cls.of_nodes(nodes, outputs, name, batch, *rest)
 
     @classmethod
@@ -104,6 +109,7 @@ class Network:
         shared: Mapping[str, str] | None = None,
         no_gradient: Iterable[str] = (),
         checkpoints: Iterable[Checkpoint] = (),
+        own_backward: Iterable[str] = (),
     ) -> Network:
         """Return the network of finished nodes in topological order."""
         check_names(nodes)
@@ -125,10 +131,11 @@ class Network:
         kinds = {layer: node.operator.kind for layer, node in nodes.items()}
         needed = settled(constraints, {}, name, kinds)
         rest: tuple[Any, ...] = ()
-        if shared or no_gradient or checkpoints:
+        if shared or no_gradient or checkpoints or own_backward:
             from costmodel.network.annotations import checked
 
-            rest = checked(shared or {}, no_gradient, checkpoints, nodes, name)
+            said = (shared or {}, no_gradient, checkpoints, own_backward)
+            rest = checked(*said, nodes, name)
         count = check_batch(batch)
         made = cls(tuple(nodes.values()), outputs, name, count, needed, *rest)
         check_symbols(made.free_symbols)
@@ -163,6 +170,7 @@ class Network:
             about.get("shared"),
             about.get("no_gradient", ()),
             about.get("checkpoints", ()),
+            about.get("own_backward", ()),
         )
 
     @cached_property
@@ -176,6 +184,7 @@ class Network:
             name=self.name, outputs=self.outputs, batch=self.batch,
             constraints=self.constraints, shared=dict(self.shared),
             no_gradient=self.no_gradient, checkpoints=self.checkpoints,
+            own_backward=self.own_backward,
         )  # fmt: skip
         for node in self.nodes:
             graph.add_node(
@@ -282,7 +291,8 @@ class Network:
             if id(node.operator) not in known:
                 known[id(node.operator)] = bound(node, exact_values)
         layers = ((n.name, known[id(n.operator)], n.inputs, n.form) for n in self.nodes)
-        rest = (needed, self.shared, self.no_gradient, self.checkpoints)
+        trained = (self.no_gradient, self.checkpoints, self.own_backward)
+        rest = (needed, self.shared, *trained)
         return Network.assemble(layers, self.outputs, self.name, batch, *rest)
 
     def _check_smallest(self, values: Mapping[sympy.Symbol, Dim]) -> None:

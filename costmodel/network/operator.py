@@ -80,8 +80,9 @@ class Operator(ABC):
     """
 
     constants: str = field(default="", kw_only=True, repr=False)
-    """Numbers that change its values and nothing that is counted, as text: those of
-    ``defaults`` that have another value. ``algebra/code/constants.py`` reads it.
+    """What changes its values, or what autograd saves of it, and no cost, as text:
+    those of ``defaults`` that have another value; ``algebra/code/constants.py`` reads
+    it.
     """
     kind: ClassVar[str]
     """Its name in tables, in names of nodes, and in the JSON of networks.

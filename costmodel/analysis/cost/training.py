@@ -15,7 +15,11 @@ from typing import NamedTuple
 
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.analysis.cost import Cost, Row, cost
-from costmodel.analysis.memory.gradient_flow import GradientFlow, gradient_flow
+from costmodel.analysis.memory.gradient_flow import (
+    GradientFlow,
+    gradient_flow,
+    own_backward,
+)
 from costmodel.analysis.memory.recomputing import recomputed
 from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
@@ -162,6 +166,9 @@ def training_cost(network: Network) -> TrainingCost:
 
 
 def _training_row(row: Row, flow: GradientFlow) -> TrainingRow:
+    is_own = row.name in flow.network.own_backward and row.name in flow.reached
+    if is_own and (row.sample.is_unknown or row.macs != 0):
+        raise own_backward(row.node, "multiplies")
     learns = _gradient_factors(row, flow)
     if row.name not in flow.reached:
         return TrainingRow(row, 0, 0, has_bias=False)

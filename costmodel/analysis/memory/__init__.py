@@ -75,13 +75,22 @@ class Memory(Stored):
     def __init__(
         self, network: Network, *, training: bool, dtype: str, in_place: bool
     ) -> None:
-        """Find every tensor's lifetime; sums of bytes are computed on first use."""
+        """Keep what is asked; lifetimes and sums are computed on first use."""
         super().__init__(network, DTYPES[dtype])
         self.training = training
         self.dtype = dtype
         self.in_place = in_place
-        self.schedule: Schedule = lifetimes(
-            network, training=training, element_bytes=self.width, in_place=in_place
+        if not network.own_backward:
+            _ = self.schedule  # refuses at once what it has no rule for
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """Every step, and the lifetime of every tensor."""
+        return lifetimes(
+            self.network,
+            training=self.training,
+            element_bytes=self.width,
+            in_place=self.in_place,
         )
 
     @property

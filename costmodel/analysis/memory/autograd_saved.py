@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from costmodel.algebra.code.constants import read_constants
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.algebra.window import Window
 from costmodel.analysis.memory.gradient_flow import is_constant
@@ -139,7 +140,12 @@ def _other_operand(call: Call) -> Saved:
 
 
 def _batch_norm(call: Call) -> Saved:
-    """Keep the operand, and each channel's mean and 1/σ over the whole batch."""
+    """Keep the operand, and each channel's mean and 1/σ over the whole batch.
+
+    Those are no statistics of the batch if it normalizes by running ones.
+    """
+    if read_constants(call.operator.constants).get("training") is False:
+        return _operand(call)
     each = Extra("statistics", call.output.channels, per_sample=False)
     return Saved(operands=(0,), extras=(each, each))
 

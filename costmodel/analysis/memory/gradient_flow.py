@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from costmodel.errors import at
+from costmodel.errors import CostModelError, at
 from costmodel.network import operators as op
 from costmodel.network.annotations import Checkpoint
 from costmodel.network.graph import Network
@@ -55,8 +55,9 @@ class GradientFlow:
         names = {
             f"{owner}.{key}"
             for node in network.nodes
-            # What no node reads is a part of some layer's weight, such as its norm.
-            if node.name in self.reached or node.name not in read
+            # A tensor that none reads is a part of some layer's weight, as its norm is.
+            if node.name in self.reached
+            or (node.operator.is_unbatched and node.name not in read)
             for owner in (node.name, network.shared.get(node.name, node.name))
             for key in self.learned[node.name]
         }
@@ -81,8 +82,9 @@ def gradient_flow(network: Network) -> GradientFlow:
 
     A result gets one if it depends on any weight that learns and is not among the
     network's ``no_gradient``. The input depends on no weight, zeros depend on nothing,
-    and comparisons have no derivative. Nothing in a reentrant checkpoint gets one if
-    nothing that it reads from outside does.
+    and comparisons have no derivative, unless an ``autograd.Function`` gives them one.
+    Nothing in a reentrant checkpoint gets one if nothing that it reads from outside
+    does.
     """
     needs: dict[str, bool] = {}
     learned: dict[str, tuple[str, ...]] = {}
@@ -95,7 +97,9 @@ def gradient_flow(network: Network) -> GradientFlow:
             needs.get(source, False) for source in read_from_outside(network, started)
         ):
             stopped.update(started.nodes)
-        stops = node.name in stopped or is_constant(node.operator)
+        is_own = node.name in network.own_backward
+        stops = is_constant(node.operator) and not is_own
+        stops = stops or node.name in stopped
         learned[node.name] = () if stops else _learned(network, node, needs)
         depends = any(
             learned[source] if _is_of_weights(network, node, source) else needs[source]
@@ -115,6 +119,12 @@ def is_constant(operator: op.Operator) -> bool:
     """Say whether a result has no derivative: zeros, and what is true or false."""
     is_truth = isinstance(operator, op.Arithmetic) and operator.row.is_truth
     return is_truth or isinstance(operator, op.Zeros)
+
+
+def own_backward(node: Node, what: str) -> CostModelError:
+    """Return the error of a node of a function with a backward of its own."""
+    problem = "runs in an autograd.Function, whose backward is the code's own: what it "
+    return at(node.operator.kind, node.name, f"{problem}{what} is not known")
 
 
 def _is_of_weights(network: Network, node: Node, source: str) -> bool:

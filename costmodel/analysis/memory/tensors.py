@@ -24,6 +24,7 @@ from costmodel.analysis.memory.autograd_saved import (
 from costmodel.analysis.memory.gradient_flow import (
     GradientFlow,
     gradient_flow,
+    own_backward,
     read_from_outside,
 )
 from costmodel.analysis.memory.memory_layout import Layouts
@@ -118,6 +119,8 @@ class ForwardPass:
         records = self.training and node.name not in self.network.no_gradient
         learned = self.flow.learned[node.name] if records else ()
         needs = tuple(records and self.flow.needs[source] for source in node.inputs)
+        if node.name in self.network.own_backward and (learned or any(needs)):
+            raise own_backward(node, "saves")
         second = "weight" in learned or any(needs[1:])
         copied = self._layouts.copied(node, learns=second)
         key = (node.operator, inputs, needs, learned, copied)

@@ -36,6 +36,7 @@ def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa
 
     Parameters among its ``no_gradient`` do not require one, results there get none.
     What is in a checkpoint runs under ``torch.utils.checkpoint``.
+    Nodes of its ``own_backward`` have PyTorch's derivative in place of the code's own.
     Submodules have the nodes' names, so ``state_dict`` follows the scopes; the module
     takes ``batch × channels × height × width`` at any legal size and batch.
     ``device="meta"`` makes tensors without memory. Every channel count has to be bound;

@@ -126,6 +126,8 @@ def batch_norm(layer: op.BatchNorm, x: Shape) -> nn.Module:
     norm: nn.Module = spatial_ranks.BATCH_NORM[len(x.spatial)](
         as_int(x.channels), affine=layer.affine, track_running_stats=layer.running
     )
+    if "training" in constants(layer):
+        norm.__dict__["train"] = partial(modules.in_its_mode, norm)
     return norm
 
 

@@ -118,6 +118,10 @@ class Call(ABC):
     def is_affine(self) -> bool:
         """Say whether a normalization scales by learned numbers."""
 
+    def trains(self) -> bool:
+        """Say whether a function works as in training where the network trains."""
+        return True
+
     # Operands and numbers.
 
     def x(self, name: str = "input") -> Traced:

@@ -96,6 +96,8 @@ class Graph:
     """Nodes whose result gets no gradient, and weights: "node", "node.weight"."""
     checkpoints: list[tuple[list[str], bool]] = field(default_factory=list)
     """Nodes that run again in backward; whether only as far as is wanted."""
+    own_backward: set[str] = field(default_factory=set)
+    """Nodes of functions whose backward is the code's own."""
     demands: dict[Size, tuple[str, str]] = field(default_factory=dict)
     """Sizes that have to be 0: the node that requires it, and why."""
 
@@ -234,7 +236,7 @@ class Graph:
             Checkpoint(tuple(n for n in dict.fromkeys(names) if n in nodes), early)
             for names, early in self.checkpoints
         ]
-        rest = (needed, self.shared, stops, again)
+        rest = (needed, self.shared, stops, again, self.own_backward & nodes.keys())
         return Network.of_nodes(nodes, ends, name, batch, *rest)
 
 

@@ -47,15 +47,15 @@ def saved_blocks(
 def blocks_saved_by(module: nn.Module, *given: torch.Tensor) -> list[int]:
     """Run a module on some tensors; return the bytes of each block that is saved.
 
-    PyTorch's own hooks see every saved tensor; parameters, buffers and scalars are left
-    out, and a block that several tensors share counts once.
+    PyTorch's own hooks see every saved tensor; parameters, buffers, scalars and what
+    is empty are left out, and a block that several tensors share counts once.
     """
     stored = stored_storages(module)
     blocks: dict[int, torch.UntypedStorage] = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if tensor.dim() and id(storage) not in stored:
+        if tensor.dim() and storage.nbytes() and id(storage) not in stored:
             blocks[id(storage)] = storage
         return tensor
 

@@ -180,7 +180,10 @@ class TorchCall(Call):
         mine = next((p for p in paths if _fits(graph.by_path[p], value)), "")
         if not mine:
             return graph.computed(value)
-        known = graph.lender(mine)
+        known, made = graph.lender(mine), graph.tensor(value)
+        if known is None and isinstance(made, Constant) and made.is_detached:
+            # Another use may learn what is detached in this one: nobody's layer has it.
+            return graph.computed(value)
         if known is None:
             graph.own(mine, name, tensor)
         for path in paths:
@@ -218,6 +221,11 @@ class TorchCall(Call):
     def is_affine(self) -> bool:
         """Say whether a normalization scales by learned numbers."""
         return self.get("weight") is not None
+
+    def trains(self) -> bool:
+        """Say whether a function trains, or the traced module itself does not."""
+        traced = self.graph.modules[0][1]
+        return not traced.training or bool(self.get("training", self.get("train", 1)))
 
 
 Reader = Callable[[TorchCall], None]

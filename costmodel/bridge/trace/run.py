@@ -23,6 +23,7 @@ from costmodel.bridge.importing.constraints import admits
 from costmodel.bridge.importing.graph import DEPTH, SIDES, Traced
 from costmodel.bridge.importing.symbolic_int import Record
 from costmodel.bridge.trace.failures import check_runnable, did_not_run
+from costmodel.bridge.trace.patches.autograd_functions import recording_functions
 from costmodel.bridge.trace.patches.builtins import symbolic_builtins
 from costmodel.bridge.trace.patches.checkpoints import recording_checkpoints
 from costmodel.bridge.trace.patches.forms import by_name
@@ -226,10 +227,8 @@ def _run(
         )
         for path, value in group
     }
-    frozen = (p for p, (t, learns) in stored.items() if learns and not t.requires_grad)
     tracer = Tracer(
         batch=size(batch), record=Record(values), by_path=stored, readers=READERS,
-        frozen=frozenset(frozen),
         keeps_identities=isinstance(module, fx.GraphModule), marks_unknown=marks,
         follows_draws=follows_draws,
     )  # fmt: skip
@@ -242,6 +241,7 @@ def _run(
             torch.enable_grad(),
             following(tracer, module),
             recording_checkpoints(tracer),
+            recording_functions(tracer),
             symbolic_builtins(tracer.record),
             by_name(),
             tracer,

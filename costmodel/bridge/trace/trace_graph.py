@@ -28,8 +28,6 @@ class TraceGraph(Graph):
 
     by_path: dict[str, tuple[torch.Tensor, bool]]
     """Every parameter (true) and buffer (false) by its path, shared ones once."""
-    frozen: frozenset[str] = frozenset()
-    """The paths of parameters that do not require a gradient."""
     keeps_identities: bool = False
     used: set[str] = field(default_factory=set)
     draws: list[str] = field(default_factory=list)
@@ -52,6 +50,7 @@ class TraceGraph(Graph):
         self._taken: dict[str, int] = {}
         self.record.where = lambda: self.path
         self.records = True
+        self.owns_backward = False
         self._running: list[list[str]] = []
 
     # Where gradients stop.
@@ -62,9 +61,27 @@ class TraceGraph(Graph):
         is_stored = isinstance(operator, op.Source)
         if not (self.records or is_stored or isinstance(operator, op.Identity)):
             self.no_gradient.add(name)
+        if self.owns_backward and not is_stored:
+            self.own_backward.add(name)
         for names in self._running:
             names.extend([] if is_stored else [name])
         return super().emit(operator, inputs, name)
+
+    def is_recording(self) -> bool:
+        """Say whether a gradient passes through what code computes now.
+
+        In a function of its own backward it does, though autograd is off there.
+        """
+        return self.owns_backward or torch.is_grad_enabled()
+
+    @contextmanager
+    def own_backwards(self) -> Iterator[None]:
+        """Note that nodes are those of a function with a backward of its own."""
+        before, self.owns_backward = self.owns_backward, self.is_recording()
+        try:
+            yield
+        finally:
+            self.owns_backward = before
 
     @contextmanager
     def recomputed(self, *, stops_early: bool) -> Iterator[None]:
@@ -76,8 +93,9 @@ class TraceGraph(Graph):
             self.checkpoints.append((self._running.pop(), stops_early))
 
     def learns(self, path: str) -> bool:
-        """Say whether a stored tensor is a parameter that requires a gradient."""
-        return self.by_path[path][1] and path not in self.frozen
+        """Say whether a stored tensor is a parameter that requires a gradient now."""
+        value, is_parameter = self.by_path[path]
+        return is_parameter and value.requires_grad
 
     def requires_gradient(self, value: torch.Tensor) -> bool:
         """Say whether a tensor depends on a parameter that requires a gradient."""
@@ -260,7 +278,8 @@ class TraceGraph(Graph):
         # Under its node's name if a compiled network has it so, as a block's scale.
         name = self._free(path.removesuffix(".data"))
         self.emit_stored(shape, name, learnable=learnable)
-        self.no_gradient.update({f"{name}.data"} if path in self.frozen else ())
+        if learnable and not self.learns(path):
+            self.no_gradient.add(f"{name}.data")
         self._owners[path] = name
         return name
 
@@ -279,6 +298,8 @@ class TraceGraph(Graph):
         """Return an unused node's name for a stored tensor."""
         scope, _, last = _clean(path).rpartition(".")
         is_node = scope in self._taken and scope not in self.scopes
+        if scope and not is_node:
+            self.scopes.add(scope)  # where a layer of that name will be, if it runs
         return self._unique(
             f"{scope}_{last}" if is_node else f"{scope}.{last}".lstrip(".")
         )

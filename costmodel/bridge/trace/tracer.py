@@ -69,13 +69,14 @@ class Tracer(TraceGraph, TorchFunctionMode):
         """Read one call."""
         options = dict(kwargs or {})
         name = canonical(func)
-        if name == "set_grad_enabled":
+        freezes = func == torch.Tensor.requires_grad.__set__
+        if name == "set_grad_enabled" or (freezes and id(args[0]) in self.stored):
             return func(*args, **options)
         if func == torch.Tensor.requires_grad.__get__:
             return self.requires_gradient(args[0])
         if name in {"register_hook", "retain_grad"}:  # which concern backward alone
             return RemovableHandle({})
-        self.records = torch.is_grad_enabled()
+        self.records = self.is_recording()
         known = [self.tensor(value) for value in tensors((args, options))]
         if is_question(name):
             return self._answer(name, func, args, options)
@@ -205,7 +206,7 @@ class Tracer(TraceGraph, TorchFunctionMode):
             isinstance(v, (SizeInt, SizeRatio)) for v in leaves((args, options))
         ) or any(isinstance(one, Constant) and one.is_of_sizes for one in known)
         stops = (
-            name == "detach"
+            (name == "detach" and not self.owns_backward)
             or not self.records
             or not any(
                 isinstance(one, Constant) and one.sources and not one.is_detached

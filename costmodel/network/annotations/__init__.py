@@ -29,14 +29,16 @@ def checked(
     shared: Mapping[str, str],
     no_gradient: Iterable[str],
     checkpoints: Iterable[Checkpoint],
+    own_backward: Iterable[str],
     nodes: Mapping[str, Node],
     network: str,
-) -> tuple[dict[str, str], frozenset[str], tuple[Checkpoint, ...]]:
+) -> tuple[dict[str, str], frozenset[str], tuple[Checkpoint, ...], frozenset[str]]:
     """Return what is said, or refuse what names no node, weight or parameter."""
     return (
         _shared(shared, nodes, network),
         _no_gradient(no_gradient, nodes, network),
         _checkpoints(checkpoints, nodes, network),
+        _own_backward(own_backward, nodes, network),
     )
 
 
@@ -108,6 +110,20 @@ def _no_gradient(
                 f'network "{network}": no_gradient "{name}" is neither a node nor a '
                 f"parameter; {near(name, known)}".removesuffix("; ")
             )
+    return found
+
+
+def _own_backward(
+    names: Iterable[str], nodes: Collection[str], network: str
+) -> frozenset[str]:
+    """Refuse names that are not those of nodes."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise CostModelError(
+            f'network "{network}": own_backward {names!r} are not names'
+        )
+    found = frozenset(names)
+    for name in sorted(map(str, found - {*nodes})):
+        raise CostModelError(f'network "{network}": own_backward "{name}" is no node')
     return found
 
 

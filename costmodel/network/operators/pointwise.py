@@ -77,7 +77,8 @@ class BatchNorm(Normalization):
     """
 
     kind: ClassVar[str] = "batch_norm"
-    defaults: ClassVar[Mapping[str, Any]] = {"eps": 1e-5}
+    defaults: ClassVar[Mapping[str, Any]] = {"eps": 1e-5, "training": True}
+    """Not ``training``: the running statistics, while the network trains as well."""
     affine: bool = True
     running: bool = True
     """Whether it keeps running statistics; without them it uses those of each batch."""

@@ -73,6 +73,8 @@ def _text(network: Network, schema: str) -> str:
         document["shared"] = dict(network.shared)
     if network.no_gradient:
         document["no_gradient"] = sorted(network.no_gradient)
+    if network.own_backward:
+        document["own_backward"] = sorted(network.own_backward)
     if network.checkpoints:
         document["checkpoints"] = [
             {"nodes": list(c.nodes), "stops_early": c.stops_early}
@@ -155,10 +157,11 @@ def read(text: str, assemble: Callable[..., Network]) -> Network:
     shared = document.get("shared", {})
     if not isinstance(shared, dict):
         raise CostModelError(f"network JSON: shared {shared!r} is not an object")
-    stops = document.get("no_gradient", [])
-    if not isinstance(stops, list):
-        raise CostModelError(f"network JSON: no_gradient {stops!r} is not a list")
-    rest = (constraints, shared, stops, checkpoints)
+    stops, own = (document.get(key, []) for key in ("no_gradient", "own_backward"))
+    for key, names in (("no_gradient", stops), ("own_backward", own)):
+        if not isinstance(names, list):
+            raise CostModelError(f"network JSON: {key} {names!r} is not a list")
+    rest = (constraints, shared, stops, checkpoints, own)
     return assemble(layers, map(str, outputs), name, batch, *rest)
 
 

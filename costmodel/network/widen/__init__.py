@@ -53,7 +53,7 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
         for node in network.nodes
     ]
     rest = (network.batch, network.constraints, network.shared)
-    trained = (network.no_gradient, network.checkpoints)
+    trained = (network.no_gradient, network.checkpoints, network.own_backward)
     try:
         return Network.assemble(layers, network.outputs, network.name, *rest, *trained)
     except CostModelError as error:

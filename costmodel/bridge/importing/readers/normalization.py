@@ -40,7 +40,8 @@ def batch_norm(call: Call) -> None:
     counted = weight if mean is None else mean
     if counted is not None:
         x = call.fitting(x, 1, call.count(counted))
-    layer = call.kept(op.BatchNorm(affine=call.is_affine(), running=mean is not None))
+    norm = op.BatchNorm(affine=call.is_affine(), running=mean is not None)
+    layer = call.kept(norm, training=call.trains())
     call.layer(layer, x, *_learned(call, weight, bias), statistics=(mean, var))
 
 

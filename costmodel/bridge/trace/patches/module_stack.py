@@ -30,6 +30,7 @@ def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
         if not isinstance(part, Checkpointed):  # which is no scope of any code
             paths.setdefault(id(part), path)
     original, kept = nn.Module.__call__, list(_kept(module))
+    learning = [(value, value.requires_grad) for value in module.parameters()]
 
     def call(part: nn.Module, *args: Any, **options: Any) -> Any:
         path = paths.get(id(part), tracer.path)
@@ -60,6 +61,8 @@ def following(tracer: Tracer, module: nn.Module) -> Iterator[None]:
         nn.Module.__call__ = original
         for place, before in kept:
             _put_back(place, before)
+        for value, requires in learning:
+            value.requires_grad_(requires)
         _set_random_states(state)
 
 
@@ -167,7 +170,7 @@ def _leaf(tracer: Tracer, part: nn.Module, args: tuple[Any, ...]) -> Any:
     tracer.used.update(
         f"{path}.{key}" for key, _ in (*part.named_parameters(), *part.named_buffers())
     )
-    tracer.records = torch.is_grad_enabled()
+    tracer.records = tracer.is_recording()
     node = tracer.emit(operator, (known.node,), tracer.name(operator.kind))
     tracer.no_gradient.update(
         f"{node.name}.{key}"

@@ -32,7 +32,7 @@ def clamp(call: TorchCall) -> None:
 
 def dropout(call: TorchCall) -> None:
     """Read dropout, which is the identity if nothing is dropped."""
-    rate = float(call.get("p", 0.5))
+    rate = float(call.get("p", 0.5)) if call.trains() else 0.0
     if round(100 * rate) == 0 and not call.graph.keeps_identities:
         pointwise.same(call)
     else:
@@ -207,7 +207,7 @@ def detach(call: TorchCall) -> None:
     """Read another name of a tensor, to which no gradient goes back."""
     graph, x = call.graph, call.x()
     node = graph.emit(op.Identity(), (x.node,), graph.name("detach"))
-    graph.no_gradient.add(node.name)
+    graph.no_gradient.update(() if graph.owns_backward else {node.name})
     call.give(replace(x, node=node.name))
 
 
