@@ -318,3 +318,39 @@ def test_one_draw_compared_again_is_one_draw(several: list[Fraction]) -> None:
     assert expected(found, lambda net: len(net.nodes) - 1) == sympy.Rational(
         sum(several)
     )
+
+
+FORMATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+@given(st.integers(1, 99), st.sampled_from(FORMATS), st.integers(0, 3))
+def test_constants_of_any_format_are_their_shortest_decimals(
+    hundredths: int, dtype: torch.dtype, way: int
+) -> None:
+    share = Fraction(hundredths, 100)
+    bound = torch.tensor(float(share), dtype=dtype)
+    ways: list[Callable[[], object]] = [
+        lambda: torch.rand(1) < bound,
+        lambda: bound.view(1) > torch.rand(1),
+        lambda: torch.bernoulli(bound),
+        lambda: torch.rand(1) < np.float32(share),
+    ]
+    found = outcomes(at_random(ways[way]), (3, 4, 4))
+    assert {one.events[0].bound for one in found} == {share}
+    assert {one.probability for one in found} == {share, 1 - share}
+
+
+@pytest.mark.parametrize("given", [None, 3, [1], "one", {"a": 1}])
+def test_what_is_no_outcomes_has_no_expected_value(given: Any) -> None:
+    with pytest.raises(CostModelError, match="not what .* returns"):
+        expected(given, macs)
+
+
+def test_one_outcome_and_what_is_no_function_have_no_expected_value() -> None:
+    found = outcomes(narrow_or_wide(lambda: torch.rand(1) < 0.5), (3, 2, 2))
+    with pytest.raises(CostModelError, match="several outcomes"):
+        expected(found[0], macs)  # type: ignore[arg-type]
+    with pytest.raises(CostModelError, match="3 is no function of a network"):
+        expected(found, 3)  # type: ignore[arg-type]
+    with pytest.raises(CostModelError, match="True is a bool, no exact quantity"):
+        expected(found, lambda _: True)

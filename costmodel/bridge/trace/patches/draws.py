@@ -341,21 +341,28 @@ class _Followed(TorchFunctionMode):
         """Return the elements of a known tensor, or constants; None: neither."""
         if not isinstance(value, torch.Tensor):
             is_number = isinstance(value, Real) and math.isfinite(value)
-            return _each(_one, value) if is_number else None
+            return np.array([_one(value)], object).reshape(()) if is_number else None
         if id(value) in self.known:
             return self.known[id(value)][1]
         is_small = value.device.type != "meta" and value.numel() <= FEW
         if not is_small or not self._is_constant(value):
             return None
-        numbers = value.detach().numpy()
-        # By their shortest decimals, whatever their format is.
-        is_float = value.dtype.is_floating_point
-        return _each(lambda v: _one(float(str(v)) if is_float else v), numbers)
+        numbers = np.array(value.tolist(), object)
+        if value.dtype.is_floating_point:
+            return _each(lambda v: _one(_shortest(v, value.dtype)), numbers)
+        return _each(_one, numbers)
 
     def _is_constant(self, value: torch.Tensor) -> bool:
         """Say whether a tensor depends on neither data nor what a module stores."""
         known = self.events.tracer.tensor(value)
         return known is None or (isinstance(known, Constant) and not known.sources)
+
+
+def _shortest(value: float, dtype: torch.dtype) -> float:
+    """Return the number of the fewest digits that a format rounds to a value."""
+    texts = (float(f"{value:.{digits}g}") for digits in range(1, 18))
+    same = (t for t in texts if torch.tensor(t, dtype=dtype).item() == value)
+    return next(same, value)
 
 
 def _one(value: Any) -> Callable[[], Any]:
