@@ -36,6 +36,8 @@ class TraceGraph(Graph):
     """The module whose code drew a random number first, if any did."""
     follows_draws: bool = False
     """Whether to find out which it was, and not just that there was one."""
+    generators: list[Any] = field(default_factory=list)
+    """What draws random numbers: Python's, NumPy's, PyTorch's, and the module's own."""
     scopes: set[str] = field(default_factory=set)
     """The paths of blocks, within which nodes are named."""
 

@@ -342,7 +342,7 @@ def test_constants_of_any_format_are_their_shortest_decimals(
 
 @pytest.mark.parametrize("given", [None, 3, [1], "one", {"a": 1}])
 def test_what_is_no_outcomes_has_no_expected_value(given: Any) -> None:
-    with pytest.raises(CostModelError, match="not what .* returns"):
+    with pytest.raises(CostModelError, match=r"not what .* returns"):
         expected(given, macs)
 
 
@@ -354,3 +354,21 @@ def test_one_outcome_and_what_is_no_function_have_no_expected_value() -> None:
         expected(found, 3)  # type: ignore[arg-type]
     with pytest.raises(CostModelError, match="True is a bool, no exact quantity"):
         expected(found, lambda _: True)
+
+
+@pytest.mark.parametrize(
+    "rng", [np.random.default_rng(0), np.random.RandomState(3)], ids=["new", "legacy"]
+)
+def test_generators_of_numpy_are_refused_with_their_place(rng: Any) -> None:
+    with pytest.raises(CostModelError, match=r'in "0".*probability is not known'):
+        outcomes(at_random(lambda: rng.random() < 0.5))
+
+
+def test_a_generator_of_pythons_is_followed() -> None:
+    module = narrow_or_wide(lambda: None)
+    module.rng = random.Random(5)
+    module.run = lambda m, x: m.wide(x) if m.rng.choice([1, 0, 0]) else m.one(x)
+    before = module.rng.getstate()
+    assert expected(outcomes(module), macs) == 36 * N * H * W
+    assert module.rng.getstate() == before
+    assert not {"random", "_randbelow"} & vars(module.rng).keys()

@@ -201,11 +201,15 @@ def following_draws(tracer: Tracer, wanted: Sequence[bool]) -> Iterator[list[Eve
     """Let events be as wanted while code runs, and give the list of all of them."""
     events = _Events(tracer, wanted)
     # Functions of ``random`` are methods of one object, wherever they are imported.
-    plain, own = random.random, vars(vars(random)["_inst"])
+    plain = random.random
+    each = [vars(g) for g in tracer.generators if type(g) is random.Random]
     kept: dict[str, Any] = {name: getattr(np.random, name) for name in _NUMPY}
 
     def drawn() -> Draw:
         return events.hand_out(events.draw())  # type: ignore[no-any-return]
+
+    def below(end: int) -> int:
+        return math.floor(events.draw(end))
 
     def of_numpy(name: str) -> Callable[..., Any]:
         def one(*given: Any, **named: Any) -> Any:
@@ -221,14 +225,17 @@ def following_draws(tracer: Tracer, wanted: Sequence[bool]) -> Iterator[list[Eve
         )(*given, **named)
 
     try:
-        random.random = own["random"] = drawn
-        own["_randbelow"] = lambda n: math.floor(events.draw(n))
+        random.random = drawn
+        for own in each:
+            own["random"], own["_randbelow"] = drawn, below
         for name in kept:
             setattr(np.random, name, of_numpy(name))
         with _Followed(events):
             yield events.so_far
     finally:
-        del own["random"], own["_randbelow"]
+        for own in each:
+            own.pop("random", None)
+            own.pop("_randbelow", None)
         random.random = plain
         for name, function in kept.items():
             setattr(np.random, name, function)
