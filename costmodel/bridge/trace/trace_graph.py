@@ -47,6 +47,7 @@ class TraceGraph(Graph):
         self.modules: list[tuple[str, nn.Module]] = []
         self._known: dict[int, tuple[torch.Tensor, Traced | Constant]] = {}
         self._twins: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._originals: dict[int, torch.Tensor] = {}
         self._parameters: dict[int, str] = {}
         self._owners: dict[str, str] = {}
         self._tensors: dict[str, str] = {}
@@ -180,10 +181,15 @@ class TraceGraph(Graph):
                 value.shape, value.stride(), dtype=value.dtype, device="meta"
             )
             self._twins[id(value)] = value, made
+            self._originals[id(made)] = value
             found = self.tensor(value)
             if found is not None:
                 self.know(made, found)
         return self._twins[id(value)][1]
+
+    def original(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the real tensor in whose place one without memory is, or itself."""
+        return self._originals.get(id(value), value)
 
     def scratch(self) -> Self:
         """Return a graph for tensors of which the sizes alone are wanted."""
