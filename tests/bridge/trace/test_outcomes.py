@@ -372,3 +372,56 @@ def test_a_generator_of_pythons_is_followed() -> None:
     assert expected(outcomes(module), macs) == 36 * N * H * W
     assert module.rng.getstate() == before
     assert not {"random", "_randbelow"} & vars(module.rng).keys()
+
+
+def of_torchs_own() -> Any:
+    return torch.rand(1, generator=torch.Generator().manual_seed(3)) < 0.5
+
+
+def forked() -> Any:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        drawn = torch.rand(1)
+    return drawn < 0.5
+
+
+def again() -> Any:
+    random.setstate(STATE)
+    return random.choice([True, False])
+
+
+STATE = random.Random(2).getstate()
+SEEDED: dict[str, Callable[[], object]] = {
+    "random": lambda: random.seed(1) or random.random() < 0.5,
+    "torch": lambda: torch.manual_seed(0) and torch.rand(1) < 0.5,
+    "numpy": lambda: np.random.seed(1) or np.random.rand() < 0.5,
+    "numpy's randint": lambda: np.random.seed(1) or np.random.randint(2),
+    "forked": forked, "again": again,
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*never used")
+@pytest.mark.parametrize("draw", SEEDED.values(), ids=SEEDED)
+def test_draws_after_a_seed_are_certain_and_have_no_probability(
+    draw: Callable[[], object],
+) -> None:
+    torch.manual_seed(0)
+    random.seed(1)
+    module, numbers = at_random(draw), seeds()
+    with pytest.raises(CostModelError, match=r'in "0" \(.*certain number'):
+        outcomes(module)
+    assert trace(module)
+    assert seeds() == numbers
+
+
+def test_seeds_of_what_decides_nothing_are_no_matter() -> None:
+    def forward(_: Any, x: torch.Tensor) -> torch.Tensor:
+        random.random(), torch.randn(3000), np.random.normal(size=3000)
+        chosen = random.random() < 0.5 and np.random.rand() < 0.5
+        x = x.relu() if chosen and torch.rand(1) < 0.5 else x
+        torch.manual_seed(0)
+        return x * torch.rand(1)
+
+    found = outcomes(Code(forward))
+    assert [str(one.probability) for one in found] == ["1/8", "1/8", "1/4", "1/2"]
+    assert len(outcomes(at_random(of_torchs_own))) == 1

@@ -269,6 +269,39 @@ def set_random_states(generators: Sequence[Any], states: Sequence[bytes]) -> Non
             getattr(one, "bit_generator", one).state = pickle.loads(state)  # noqa: S301
 
 
+def is_seeded(one: Any, start: bytes) -> bool:
+    """Say whether a generator is where no draws lead it from an earlier state.
+
+    It is also said after millions of draws.
+    """
+    if _state(one) == start:
+        return False
+    if isinstance(one, torch.Generator):
+        other = torch.Generator()
+        set_random_states([other], [start])
+        return bool(other.initial_seed() != one.initial_seed())
+    # Words of a Mersenne twister change all at once, each time that all are used up.
+    other = type(one)()
+    set_random_states([other], [start])
+    for _ in range(_TURNS):
+        if _words(other) == _words(one):
+            return False
+        other.bytes(_WORDS * 4) if hasattr(other, "bytes") else other.getrandbits(
+            _WORDS * 32
+        )
+    return True
+
+
+_WORDS, _TURNS = 624, 4096
+
+
+def _words(one: Any) -> bytes | tuple[int, ...]:
+    if isinstance(one, random.Random):
+        words: tuple[int, ...] = one.getstate()[1][:_WORDS]
+        return words
+    return bytes(one.get_state()[1].tobytes())
+
+
 @contextmanager
 def drawing_otherwise(generators: Sequence[Any], seed: int) -> Iterator[None]:
     """Give other random numbers for a while."""
