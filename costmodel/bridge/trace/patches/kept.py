@@ -272,7 +272,7 @@ def set_random_states(generators: Sequence[Any], states: Sequence[bytes]) -> Non
 def is_seeded(one: Any, start: bytes) -> bool:
     """Say whether a generator is where no draws lead it from an earlier state.
 
-    It is also said after millions of draws.
+    It is also said after a million draws.
     """
     if _state(one) == start:
         return False
@@ -283,8 +283,9 @@ def is_seeded(one: Any, start: bytes) -> bool:
     # Words of a Mersenne twister change all at once, each time that all are used up.
     other = type(one)()
     set_random_states([other], [start])
+    words = _words(one)
     for _ in range(_TURNS):
-        if _words(other) == _words(one):
+        if _words(other) == words:
             return False
         other.bytes(_WORDS * 4) if hasattr(other, "bytes") else other.getrandbits(
             _WORDS * 32
@@ -292,7 +293,7 @@ def is_seeded(one: Any, start: bytes) -> bool:
     return True
 
 
-_WORDS, _TURNS = 624, 4096
+_WORDS, _TURNS = 624, 2048
 
 
 def _words(one: Any) -> bytes | tuple[int, ...]:
