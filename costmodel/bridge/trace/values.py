@@ -116,11 +116,12 @@ class Values:
 
     def places(self, places: Any) -> Any:
         """Return indices with the places of each known mask instead of the mask."""
-        if not isinstance(places, tuple):
-            places = (places,)
-        found = [new for one in places for new in self._unmasked(one)]
+        given = places if isinstance(places, tuple) else (places,)
+        found = [new for one in given for new in self._unmasked(one)]
+        if all(any(new is one for one in given) for new in found):
+            return places
         many = [one for one in found if isinstance(one, (torch.Tensor, list))]
-        is_one = len(many) == 1 and not any(many[0] is one for one in places)
+        is_one = len(many) == 1 and not any(many[0] is one for one in given)
         return tuple(
             _evenly(one) if is_one and one is many[0] else one for one in found
         )
