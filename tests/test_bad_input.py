@@ -306,6 +306,20 @@ def test_altered_networks_are_networks_or_refused_by_node(data: st.DataObject) -
         assert f"node '{name}'" in said
 
 
+@pytest.mark.malformed("network JSON")
+@given(ODD | st.lists(ODD, max_size=2), st.sampled_from(["stops", "nodes", "all"]))
+@example([{"a": 1}], "stops")
+@example([["x"]], "nodes")
+def test_what_trains_is_said_by_names(wrong: Any, place: str) -> None:
+    document = small_document()
+    if place == "stops":
+        document["no_gradient"] = wrong
+    else:
+        again = {"nodes": wrong, "stops_early": True}
+        document["checkpoints"] = wrong if place == "all" else [again]
+    answered(lambda: cm.Network.from_json(json.dumps(document)))
+
+
 @pytest.mark.malformed("networkx graph")
 @given(ODD | st.dictionaries(st.sampled_from(sorted(NET.by_name)), ODD, max_size=2))
 @example({NET.outputs[0]: ["x"]})

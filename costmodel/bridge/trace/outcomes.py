@@ -123,12 +123,23 @@ def expected(outcomes: Iterable[Outcome], of: Callable[[Network], Any]) -> sympy
     ``of`` returns the quantity of a network, as ``lambda net: cm.cost(net).macs``: a
     formula, a whole number or a fraction. Its unit is the result's.
 
-    **Errors**: no outcomes; a quantity that is a float or no number.
+    **Errors**: no outcomes; a quantity that is a float or no number, or no function.
     """
+    several = list(outcomes) if isinstance(outcomes, Iterable) else [None]
+    if not all(isinstance(one, Outcome) for one in several):
+        raise CostModelError(
+            f"expected: {outcomes!r:.80} is not what cm.outcomes returns, several "
+            "outcomes"
+        )
+    if not callable(of):
+        raise CostModelError(
+            f"expected: {of!r} is no function of a network, such as "
+            "lambda net: cm.cost(net).macs"
+        )
     terms = []
-    for one in outcomes:
+    for one in several:
         value = of(one.network)
-        if isinstance(value, float) or not isinstance(
+        if isinstance(value, (bool, float)) or not isinstance(
             value, (int, Fraction, sympy.Expr)
         ):
             kind = type(value).__name__

@@ -27,6 +27,7 @@ from costmodel.bridge.trace.patches.autograd_functions import recording_function
 from costmodel.bridge.trace.patches.builtins import symbolic_builtins
 from costmodel.bridge.trace.patches.checkpoints import recording_checkpoints
 from costmodel.bridge.trace.patches.forms import by_name
+from costmodel.bridge.trace.patches.kept import Kept
 from costmodel.bridge.trace.patches.module_stack import following
 from costmodel.bridge.trace.readers import READERS
 from costmodel.bridge.trace.second_run import (
@@ -102,7 +103,9 @@ def traced(
     shape, batch = _sample_shape(module, given), as_dim(batch, "trace: batch")
     # Sizes are told apart by their formulas, so a numeric batch is substituted last.
     count = N if isinstance(batch, int) else batch
-    run = partial(_run, module, shape, count, marks=on_unknown == "mark", draws=draws)
+    kept = Kept(module)
+    marks = on_unknown == "mark"
+    run = partial(_run, module, kept, shape, count, marks=marks, draws=draws)
     title = name or _title(module)
     samples = _samples(shape, batch)
     hint = KNOWN if draws is None else UNKNOWN
@@ -210,6 +213,7 @@ def _samples(shape: Sequence[Dim], batch: Dim) -> Iterator[dict[sympy.Symbol, in
 
 def _run(
     module: nn.Module,
+    kept: Kept,
     shape: Sequence[Dim],
     batch: Dim,
     values: Mapping[sympy.Symbol, int],
@@ -239,7 +243,7 @@ def _run(
         with (
             torch.inference_mode(mode=False),
             torch.enable_grad(),
-            following(tracer, module),
+            following(tracer, module, kept),
             recording_checkpoints(tracer),
             recording_functions(tracer),
             symbolic_builtins(tracer.record),

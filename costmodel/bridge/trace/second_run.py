@@ -13,7 +13,7 @@ from costmodel.algebra.symbols import D, H, N, W
 from costmodel.bridge.importing.constraints import admits
 from costmodel.bridge.importing.graph import SampleError
 from costmodel.bridge.importing.symbolic_int import Record
-from costmodel.bridge.trace.patches.module_stack import drawing_otherwise
+from costmodel.bridge.trace.patches.kept import drawing_otherwise
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
 from costmodel.network.node import Node
@@ -171,7 +171,7 @@ def check_draws(
     **Errors**: another draw runs other layers, whose cost is that of one draw.
     """
     for seed in range(DRAWS if first.draws else 0):
-        with drawing_otherwise(seed):
+        with drawing_otherwise(first.generators, seed):
             try:
                 second, _ = rerun()
             except Exception as error:

@@ -34,6 +34,8 @@ class TraceGraph(Graph):
     """The module whose code drew a random number first, if any did."""
     follows_draws: bool = False
     """Whether to find out which it was, and not just that there was one."""
+    generators: list[Any] = field(default_factory=list)
+    """What draws random numbers: Python's, NumPy's, PyTorch's, and the module's own."""
     scopes: set[str] = field(default_factory=set)
     """The paths of blocks, within which nodes are named."""
 
@@ -43,6 +45,7 @@ class TraceGraph(Graph):
         self.modules: list[tuple[str, nn.Module]] = []
         self._known: dict[int, tuple[torch.Tensor, Traced | Constant]] = {}
         self._twins: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._originals: dict[int, torch.Tensor] = {}
         self._parameters: dict[int, str] = {}
         self._owners: dict[str, str] = {}
         self._tensors: dict[str, str] = {}
@@ -196,10 +199,15 @@ class TraceGraph(Graph):
                 value.shape, value.stride(), dtype=value.dtype, device="meta"
             )
             self._twins[id(value)] = value, made
+            self._originals[id(made)] = value
             found = self.tensor(value)
             if found is not None:
                 self.know(made, found)
         return self._twins[id(value)][1]
+
+    def original(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the real tensor in whose place one without memory is, or itself."""
+        return self._originals.get(id(value), value)
 
     def scratch(self) -> Self:
         """Return a graph for tensors of which the sizes alone are wanted."""

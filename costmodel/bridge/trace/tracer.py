@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,6 +29,7 @@ from costmodel.bridge.trace.function_names import (
     writes_to_operand,
 )
 from costmodel.bridge.trace.trace_graph import TraceGraph, leaves, tensors
+from costmodel.bridge.trace.values import Values
 from costmodel.errors import CostModelError
 
 
@@ -57,6 +59,7 @@ class Tracer(TraceGraph, TorchFunctionMode):
     def __post_init__(self) -> None:
         """Start with nothing known."""
         super().__post_init__()
+        self.values = Values(self)
         TorchFunctionMode.__init__(self)
 
     def __torch_function__(
@@ -87,6 +90,10 @@ class Tracer(TraceGraph, TorchFunctionMode):
         )
         if not reached or name in MADE_ANEW:
             return self._constant(name, func, args, options, known)
+        if name == "getitem":
+            args = args[0], self.values.places(args[1])
+        if writes_to_operand(func) and not isinstance(known[0], Traced):
+            self.values.forget(args[0])
         return self.readers.read(self, func, args, options)
 
     def run(self, func: Callable[..., Any], args: Any, options: Any) -> Any:
@@ -152,7 +159,7 @@ class Tracer(TraceGraph, TorchFunctionMode):
                 )
             if isinstance(found, Constant) and found.is_of_sizes:
                 self.record.lose(f"{name}() of a tensor made of sizes")
-            return func(*args, **options)
+            return self.values.asked(name, func, args, options)
         if sizes is None or name not in {"shape", "size", "numel", "nelement", "len"}:
             return func(*args, **options)
         numbers = [whole(s, self.record) for s in sizes]
@@ -194,14 +201,17 @@ class Tracer(TraceGraph, TorchFunctionMode):
         if any(one is not None for one in known) and (
             sources or not all(map(_is_small, tensors((args, options))))
         ):
-            result = self.run(func, args, options)
+            writes = writes_to_operand(func)
+            run = partial(self.run, func, args, options)
+            result = self.values.run(run, func, args, options, writes=writes)
         else:
             if name in FILLED and any(
                 isinstance(s, SizeInt) for s in tree_flatten(args)[0]
             ):
                 options = {**options, "device": "meta"}
-            with torch.no_grad():
-                result = func(*args, **options)
+            run = torch.no_grad()(partial(func, *args, **options))
+            is_real = not _is_without_memory(options)
+            result = run() if is_real else self.values.run(run, func, args, options)
         is_of_sizes = any(
             isinstance(v, (SizeInt, SizeRatio)) for v in leaves((args, options))
         ) or any(isinstance(one, Constant) and one.is_of_sizes for one in known)
@@ -232,6 +242,12 @@ class Tracer(TraceGraph, TorchFunctionMode):
                     ),
                 )  # fmt: skip
         return result
+
+
+def _is_without_memory(options: dict[str, Any]) -> bool:
+    """Say whether a tensor is to be made where the sample is."""
+    device = options.get("device")
+    return device is not None and torch.device(device).type == "meta"
 
 
 def _is_small(value: torch.Tensor) -> bool:

@@ -93,11 +93,7 @@ def _no_gradient(
     names: Iterable[str], nodes: Mapping[str, Node], network: str
 ) -> frozenset[str]:
     """Refuse names that are neither those of nodes nor of their learnable weights."""
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise CostModelError(
-            f'network "{network}": no_gradient {names!r} are not names'
-        )
-    found = frozenset(names)
+    found = frozenset(_names(names, "no_gradient", network))
     if not found <= nodes.keys():
         known = {
             f"{node.name}.{key}"
@@ -105,7 +101,7 @@ def _no_gradient(
             for key, weight in weights_at(node, nodes).items()
             if weight.learnable
         }
-        for name in sorted(map(str, found - nodes.keys() - known)):
+        for name in sorted(found - nodes.keys() - known):
             raise CostModelError(
                 f'network "{network}": no_gradient "{name}" is neither a node nor a '
                 f"parameter; {near(name, known)}".removesuffix("; ")
@@ -117,13 +113,22 @@ def _own_backward(
     names: Iterable[str], nodes: Collection[str], network: str
 ) -> frozenset[str]:
     """Refuse names that are not those of nodes."""
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise CostModelError(
-            f'network "{network}": own_backward {names!r} are not names'
-        )
-    found = frozenset(names)
-    for name in sorted(map(str, found - {*nodes})):
+    found = frozenset(_names(names, "own_backward", network))
+    for name in sorted(found - {*nodes}):
         raise CostModelError(f'network "{network}": own_backward "{name}" is no node')
+    return found
+
+
+def _names(names: object, word: str, network: str) -> tuple[str, ...]:
+    """Return names as they are given, or refuse what are none."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise CostModelError(f'network "{network}": {word} {names!r} are not names')
+    found = tuple(names)
+    for one in found:
+        if not isinstance(one, str):
+            raise CostModelError(
+                f'network "{network}": {word} {one!r}, which no name is'
+            )
     return found
 
 
@@ -131,11 +136,13 @@ def _checkpoints(
     given: Iterable[Checkpoint], nodes: Collection[str], network: str
 ) -> tuple[Checkpoint, ...]:
     """Refuse checkpoints of nodes that are not there."""
+    if not isinstance(given, Iterable):
+        raise CostModelError(f'network "{network}": checkpoints {given!r} are none')
     found = tuple(given)
     for one in found:
         if not isinstance(one, Checkpoint):
             raise CostModelError(f'network "{network}": {one!r} is no Checkpoint')
-        for name in one.nodes:
+        for name in _names(one.nodes, "checkpoint of", network):
             if name not in nodes:
                 raise CostModelError(
                     f'network "{network}": checkpoint of "{name}", which is no node'

@@ -146,7 +146,7 @@ def read(text: str, assemble: Callable[..., Network]) -> Network:
             for c in document.get("constraints", [])
         ]
         checkpoints = [
-            Checkpoint(tuple(map(str, c["nodes"])), bool(c["stops_early"]))
+            Checkpoint(tuple(c["nodes"]), bool(c["stops_early"]))
             for c in document.get("checkpoints", [])
         ]
     except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -318,3 +318,110 @@ def test_one_draw_compared_again_is_one_draw(several: list[Fraction]) -> None:
     assert expected(found, lambda net: len(net.nodes) - 1) == sympy.Rational(
         sum(several)
     )
+
+
+FORMATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+@given(st.integers(1, 99), st.sampled_from(FORMATS), st.integers(0, 3))
+def test_constants_of_any_format_are_their_shortest_decimals(
+    hundredths: int, dtype: torch.dtype, way: int
+) -> None:
+    share = Fraction(hundredths, 100)
+    bound = torch.tensor(float(share), dtype=dtype)
+    ways: list[Callable[[], object]] = [
+        lambda: torch.rand(1) < bound,
+        lambda: bound.view(1) > torch.rand(1),
+        lambda: torch.bernoulli(bound),
+        lambda: torch.rand(1) < np.float32(share),
+    ]
+    found = outcomes(at_random(ways[way]), (3, 4, 4))
+    assert {one.events[0].bound for one in found} == {share}
+    assert {one.probability for one in found} == {share, 1 - share}
+
+
+@pytest.mark.parametrize("given", [None, 3, [1], "one", {"a": 1}])
+def test_what_is_no_outcomes_has_no_expected_value(given: Any) -> None:
+    with pytest.raises(CostModelError, match=r"not what .* returns"):
+        expected(given, macs)
+
+
+def test_one_outcome_and_what_is_no_function_have_no_expected_value() -> None:
+    found = outcomes(narrow_or_wide(lambda: torch.rand(1) < 0.5), (3, 2, 2))
+    with pytest.raises(CostModelError, match="several outcomes"):
+        expected(found[0], macs)  # type: ignore[arg-type]
+    with pytest.raises(CostModelError, match="3 is no function of a network"):
+        expected(found, 3)  # type: ignore[arg-type]
+    with pytest.raises(CostModelError, match="True is a bool, no exact quantity"):
+        expected(found, lambda _: True)
+
+
+@pytest.mark.parametrize(
+    "rng", [np.random.default_rng(0), np.random.RandomState(3)], ids=["new", "legacy"]
+)
+def test_generators_of_numpy_are_refused_with_their_place(rng: Any) -> None:
+    with pytest.raises(CostModelError, match=r'in "0".*probability is not known'):
+        outcomes(at_random(lambda: rng.random() < 0.5))
+
+
+def test_a_generator_of_pythons_is_followed() -> None:
+    module = narrow_or_wide(lambda: None)
+    module.rng = random.Random(5)
+    module.run = lambda m, x: m.wide(x) if m.rng.choice([1, 0, 0]) else m.one(x)
+    before = module.rng.getstate()
+    assert expected(outcomes(module), macs) == 36 * N * H * W
+    assert module.rng.getstate() == before
+    assert not {"random", "_randbelow"} & vars(module.rng).keys()
+
+
+def of_torchs_own() -> Any:
+    return torch.rand(1, generator=torch.Generator().manual_seed(3)) < 0.5
+
+
+def forked() -> Any:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        drawn = torch.rand(1)
+    return drawn < 0.5
+
+
+def again() -> Any:
+    random.setstate(STATE)
+    return random.choice([True, False])
+
+
+STATE = random.Random(2).getstate()
+SEEDED: dict[str, Callable[[], object]] = {
+    "random": lambda: random.seed(1) or random.random() < 0.5,
+    "torch": lambda: torch.manual_seed(0) and torch.rand(1) < 0.5,
+    "numpy": lambda: np.random.seed(1) or np.random.rand() < 0.5,
+    "numpy's randint": lambda: np.random.seed(1) or np.random.randint(2),
+    "forked": forked, "again": again,
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*never used")
+@pytest.mark.parametrize("draw", SEEDED.values(), ids=SEEDED)
+def test_draws_after_a_seed_are_certain_and_have_no_probability(
+    draw: Callable[[], object],
+) -> None:
+    torch.manual_seed(0)
+    random.seed(1)
+    module, numbers = at_random(draw), seeds()
+    with pytest.raises(CostModelError, match=r'in "0" \(.*certain number'):
+        outcomes(module)
+    assert trace(module)
+    assert seeds() == numbers
+
+
+def test_seeds_of_what_decides_nothing_are_no_matter() -> None:
+    def forward(_: Any, x: torch.Tensor) -> torch.Tensor:
+        random.random(), torch.randn(3000), np.random.normal(size=3000)
+        chosen = random.random() < 0.5 and np.random.rand() < 0.5
+        x = x.relu() if chosen and torch.rand(1) < 0.5 else x
+        torch.manual_seed(0)
+        return x * torch.rand(1)
+
+    found = outcomes(Code(forward))
+    assert [str(one.probability) for one in found] == ["1/8", "1/8", "1/4", "1/2"]
+    assert len(outcomes(at_random(of_torchs_own))) == 1

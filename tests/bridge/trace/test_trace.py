@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+import functools
 import random
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everyone calls it
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import fx, nn
 from torch.export import Dim, export
 
@@ -196,8 +199,8 @@ def test_exported_programs_have_the_cost_of_their_module() -> None:
     sizes = ({0: Dim("n"), 2: Dim("h", min=16), 3: Dim("w", min=16)},)
     program = export(module, (torch.zeros(2, 3, 32, 40),), dynamic_shapes=sizes)
     expected = cm.cost(trace(module))
-    for given in (program, program.module()):
-        net = trace(given)
+    for one in (program, program.module()):
+        net = trace(one)
         assert totals(net) == (expected.macs, expected.parameters, expected.activations)
         assert cm.cost(net).buffers == expected.buffers
         assert str(cm.input_sizes(net)[0].admissible) == "H ≥ 16"
@@ -499,3 +502,156 @@ def totals(net: Network) -> tuple[Any, Any, Any]:
     """Return multiply–accumulates, parameters and activations."""
     costs = cm.cost(net)
     return costs.macs, costs.parameters, costs.activations
+
+
+TABLE: dict[Any, Any] = {}
+LATEST: Any = None
+DRAWS = random.Random(5)  # noqa: S311 - keeps no secret
+
+
+@functools.lru_cache(maxsize=2)
+def remembered(count: int) -> torch.Tensor:
+    """Return what a function remembers."""
+    return torch.arange(float(count))
+
+
+def in_table(x: torch.Tensor) -> Any:
+    """Return what the file of a module keeps."""
+    if "kept" not in TABLE:
+        TABLE["kept"] = remembered(x.shape[1]).view(-1, 1, 1)
+    return TABLE["kept"]
+
+
+class Base(nn.Module):
+    """Keeps things in its class, its file and its methods' defaults."""
+
+    kept: ClassVar[dict[Any, Any]] = {}
+    latest: Any = None
+
+    def __init__(self, way: str) -> None:
+        """Say where it keeps."""
+        super().__init__()
+        self.way, self.bias = way, nn.Parameter(torch.ones(3, 1, 1))
+        inside: dict[Any, Any] = {}
+        bound: Any = None
+
+        def closed(bias: torch.Tensor) -> Any:
+            nonlocal bound
+            bound = bound if bound is not None else bias * 2
+            return inside.setdefault("kept", bound)
+
+        self.closed = closed
+
+    @functools.lru_cache  # noqa: B019 - as others' code has it
+    def method(self) -> Any:
+        """Return what a method remembers."""
+        return self.bias * 2
+
+    def default(self, kept: list[Any] = []) -> Any:  # noqa: B006 - as others have it
+        """Return what a default keeps."""
+        kept.extend([self.bias * 2] if not kept else [])
+        return kept[0]
+
+    def bias_of(self, x: torch.Tensor) -> Any:
+        """Return the bias, computed the first time."""
+        global LATEST  # noqa: PLW0603
+        if self.way == "class":
+            return self.kept.setdefault("bias", self.bias * 2)
+        if self.way == "attribute":
+            Base.latest = self.bias * 2 if Base.latest is None else Base.latest
+            return Base.latest
+        if self.way == "global":
+            LATEST = self.bias * 2 if LATEST is None else LATEST
+            return LATEST
+        ways = {
+            "method": self.method, "default": self.default,
+            "table": lambda: in_table(x), "closure": lambda: self.closed(self.bias),
+        }  # fmt: skip
+        return ways[self.way]()
+
+
+class Heir(Base):
+    """Has its code from its base."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Add what is kept."""
+        return x + self.bias_of(x)
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+@pytest.mark.parametrize(
+    "way",
+    ["class", "attribute", "global", "method", "default", "table", "closure"],
+)
+@pytest.mark.filterwarnings("ignore:.*never used")
+def test_what_code_keeps_outside_of_a_module_is_as_before(
+    way: str,
+    is_used: bool,  # noqa: FBT001
+) -> None:
+    module, real = nn.Sequential(Heir(way)), torch.zeros(1, 3, 2, 2)
+    wanted = module(real) if is_used else None
+    first = trace(module)
+    assert trace(module) == first
+    found = module(real)
+    assert found.device.type == "cpu"
+    assert wanted is None or torch.equal(found, wanted)
+    (
+        TABLE.clear(),
+        Base.kept.clear(),
+        remembered.cache_clear(),
+        Base.method.cache_clear(),
+    )
+    Base.latest = globals()["LATEST"] = None
+    Base.default.__defaults__[0].clear()  # type: ignore[index]
+
+
+class Owns:
+    """An object with a generator, as modules may have one."""
+
+    def __init__(self, rng: Any) -> None:
+        """Keep it."""
+        self.several = [rng]
+
+
+def own_draw(kind: str) -> tuple[Any, Callable[[], float], Callable[[], object]]:
+    """Return a generator, a draw of it, and its state as text."""
+    if kind == "python":
+        rng = random.Random(5)  # noqa: S311
+        return rng, rng.random, rng.getstate
+    if kind == "numpy":
+        new = np.random.default_rng(0)
+        return new, new.random, lambda: new.bit_generator.state
+    if kind == "legacy":
+        old = np.random.RandomState(3)
+        return old, old.rand, lambda: written(old.get_state()[1].tolist())
+    torchs = torch.Generator().manual_seed(1)
+    draw = lambda: torch.rand(1, generator=torchs).item()  # noqa: E731
+    return torchs, draw, lambda: torchs.get_state().tolist()
+
+
+KINDS = ("python", "numpy", "legacy", "torch")
+
+
+@given(st.sampled_from(KINDS), st.sampled_from(["attribute", "object", "closure"]))
+def test_draws_of_generators_of_its_own_are_draws(kind: str, way: str) -> None:
+    rng, draw, state = own_draw(kind)
+
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = m.wide(m.first(x)) if m.draw() < 0.5 else m.first(x)
+        return found
+
+    holder = {"attribute": rng, "object": Owns(rng), "closure": None}[way]
+    module = Code(forward, first=conv(3, 3), wide=conv(3, 3), draw=draw, rng=holder)
+    before, numbers = state(), seeds()
+    with pytest.raises(CostModelError, match=r"at another random draw, in .forward"):
+        trace(module)
+    assert (state(), seeds()) == (before, numbers)
+
+
+def test_a_generator_of_a_file_is_looked_at_too() -> None:
+    before = DRAWS.getstate()
+    with pytest.raises(CostModelError, match=r'at another random draw, in "0"'):
+        trace(at_random(lambda: DRAWS.random() < 0.5))
+    found = cm.outcomes(at_random(lambda: DRAWS.random() < 0.25))
+    assert [str(one.probability) for one in found] == ["1/4", "3/4"]
+    assert DRAWS.getstate() == before

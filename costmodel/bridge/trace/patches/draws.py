@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,11 @@ from torch.utils._pytree import tree_leaves
 from costmodel.bridge.importing.graph import Constant, Traced
 from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio
 from costmodel.bridge.trace.function_names import canonical, is_question
+from costmodel.bridge.trace.patches.kept import (
+    drawing_otherwise,
+    is_seeded,
+    random_states,
+)
 from costmodel.bridge.trace.signatures import bound
 from costmodel.bridge.trace.trace_graph import tensors
 from costmodel.bridge.trace.tracer import FEW, Tracer
@@ -63,15 +69,29 @@ class _Events:
     def __post_init__(self) -> None:
         """Start a source of numbers that are others whenever Python's are."""
         self.numbers = random.Random(repr(random.getstate()))  # noqa: S311 - no secret
+        self.starts: list[tuple[Any, bytes]] = []
 
     @property
     def where(self) -> str:
         """The running module."""
         return self.tracer.path or "forward"
 
-    def draw(self, scale: Any = 1, offset: Any = 0) -> Draw:
-        """Return a new draw, uniform from ``offset`` to ``offset + scale``."""
-        return Draw(_Uniform(self), Fraction(scale), Fraction(offset))
+    def draw(self, of: Any, scale: Any = 1, offset: Any = 0) -> Draw:
+        """Return a new draw of a generator, from ``offset`` to ``offset + scale``."""
+        start = next(s for one, s in self.starts if one is of)
+        uniform = _Uniform(self, is_certain=is_seeded(of, start))
+        return Draw(uniform, Fraction(scale), Fraction(offset))
+
+    @contextmanager
+    def seeded(self) -> Iterator[None]:
+        """Draw from where no seed of the code's own leads, and note what drew there."""
+        generators = self.tracer.generators
+        with drawing_otherwise(generators, self.numbers.randrange(1 << 31)):
+            states = random_states(generators)
+            self.starts = list(zip(generators, states, strict=True))
+            yield
+            if not self.tracer.draws and states != random_states(generators):
+                self.tracer.draws.append("forward")
 
     def hand_out(self, value: Any) -> Any:
         """Return a value, and note that its number is known if it is a draw."""
@@ -82,14 +102,21 @@ class _Events:
 class _Uniform:
     """A number between 0 and 1, and what events have left of the interval."""
 
-    def __init__(self, events: _Events) -> None:
+    def __init__(self, events: _Events, *, is_certain: bool) -> None:
         self.events, self.number = events, events.numbers.random()
+        self.is_certain = is_certain
         self.low, self.high = Fraction(0), Fraction(1)
 
     def is_below(self, bound: Fraction) -> bool:
         """Decide whether it is below a bound, unless earlier events have."""
         if not self.low < bound < self.high:
             return bound >= self.high
+        if self.is_certain:
+            raise CostModelError(
+                f'outcomes: in "{self.events.where}" ({_line()}), code compares what '
+                "it draws after it has set the generator to a seed or a state: that "
+                "is one certain number, and has no probability; trace follows it"
+            )
         share = (bound - self.low) / (self.high - self.low)
         so_far, wanted = self.events.so_far, self.events.wanted
         below = wanted[len(so_far)] if len(so_far) < len(wanted) else True
@@ -201,11 +228,15 @@ def following_draws(tracer: Tracer, wanted: Sequence[bool]) -> Iterator[list[Eve
     """Let events be as wanted while code runs, and give the list of all of them."""
     events = _Events(tracer, wanted)
     # Functions of ``random`` are methods of one object, wherever they are imported.
-    plain, own = random.random, vars(vars(random)["_inst"])
+    plain, (pythons, numpys, *_) = random.random, tracer.generators
+    each = [(g, vars(g)) for g in tracer.generators if type(g) is random.Random]
     kept: dict[str, Any] = {name: getattr(np.random, name) for name in _NUMPY}
 
-    def drawn() -> Draw:
-        return events.hand_out(events.draw())  # type: ignore[no-any-return]
+    def drawn(of: Any) -> Draw:
+        return events.hand_out(events.draw(of))  # type: ignore[no-any-return]
+
+    def below(of: Any, end: int) -> int:
+        return math.floor(events.draw(of, end))
 
     def of_numpy(name: str) -> Callable[..., Any]:
         def one(*given: Any, **named: Any) -> Any:
@@ -213,7 +244,7 @@ def following_draws(tracer: Tracer, wanted: Sequence[bool]) -> Iterator[list[Eve
             low, high = map(_exact, (0, *given)[-2:] if is_whole else given or (0, 1))
             if low is None or high is None:
                 return kept[name](*given, **named)
-            made = events.draw(high - low, low)
+            made = events.draw(numpys, high - low, low)
             return math.floor(made) if is_whole else events.hand_out(made)
 
         return lambda *given, **named: (
@@ -221,14 +252,17 @@ def following_draws(tracer: Tracer, wanted: Sequence[bool]) -> Iterator[list[Eve
         )(*given, **named)
 
     try:
-        random.random = own["random"] = drawn
-        own["_randbelow"] = lambda n: math.floor(events.draw(n))
+        random.random = partial(drawn, pythons)
+        for one, own in each:
+            own["random"], own["_randbelow"] = partial(drawn, one), partial(below, one)
         for name in kept:
             setattr(np.random, name, of_numpy(name))
-        with _Followed(events):
+        with events.seeded(), _Followed(events):
             yield events.so_far
     finally:
-        del own["random"], own["_randbelow"]
+        for _, own in each:
+            own.pop("random", None)
+            own.pop("_randbelow", None)
         random.random = plain
         for name, function in kept.items():
             setattr(np.random, name, function)
@@ -307,12 +341,14 @@ class _Followed(TorchFunctionMode):
             chance = self._of(given.get("p", args[0]))
             read = lambda draw, chance: float(draw < chance)  # noqa: E731
         low, high = map(_exact, ends[-2:])
-        is_small = 0 < made.numel() <= FEW and self._is_constant(made)
+        of = given.get("generator") or torch.default_generator
+        is_held = any(of is one for one in self.events.tracer.generators)
+        is_small = is_held and 0 < made.numel() <= FEW and self._is_constant(made)
         if not is_small or chance is None or low is None or high is None:
             return []
         drawn = np.empty(tuple(map(int, made.shape)), object)
         for place in np.ndindex(drawn.shape):
-            drawn[place] = self.events.draw(high - low, low)
+            drawn[place] = self.events.draw(of, high - low, low)
         numbers = _apply(read, _each(lambda one: _one(float(one)), drawn), chance)
         if made.device.type != "meta":
             with torch.no_grad():
@@ -341,21 +377,28 @@ class _Followed(TorchFunctionMode):
         """Return the elements of a known tensor, or constants; None: neither."""
         if not isinstance(value, torch.Tensor):
             is_number = isinstance(value, Real) and math.isfinite(value)
-            return _each(_one, value) if is_number else None
+            return np.array([_one(value)], object).reshape(()) if is_number else None
         if id(value) in self.known:
             return self.known[id(value)][1]
         is_small = value.device.type != "meta" and value.numel() <= FEW
         if not is_small or not self._is_constant(value):
             return None
-        numbers = value.detach().numpy()
-        # By their shortest decimals, whatever their format is.
-        is_float = value.dtype.is_floating_point
-        return _each(lambda v: _one(float(str(v)) if is_float else v), numbers)
+        numbers = np.array(value.tolist(), object)
+        if value.dtype.is_floating_point:
+            return _each(lambda v: _one(_shortest(v, value.dtype)), numbers)
+        return _each(_one, numbers)
 
     def _is_constant(self, value: torch.Tensor) -> bool:
         """Say whether a tensor depends on neither data nor what a module stores."""
         known = self.events.tracer.tensor(value)
         return known is None or (isinstance(known, Constant) and not known.sources)
+
+
+def _shortest(value: float, dtype: torch.dtype) -> float:
+    """Return the number of the fewest digits that a format rounds to a value."""
+    texts = (float(f"{value:.{digits}g}") for digits in range(1, 18))
+    same = (t for t in texts if torch.tensor(t, dtype=dtype).item() == value)
+    return next(same, value)
 
 
 def _one(value: Any) -> Callable[[], Any]:
