@@ -247,7 +247,13 @@ class Call(ABC):
         )  # fmt: skip
         shared = self.store(name, tensors, others)
         odd = [n for n, w in tensors.items() if not self.is_stored(w)]
-        if unknown := {n: ... for n in odd if f"{name}.{n}" not in shared}:
+        # A node that is the computed weight says itself whether its value is known.
+        lent = {n: graph.nodes.get(shared.get(f"{name}.{n}", "")) for n in odd}
+        if unknown := {
+            n: ...
+            for n, node in lent.items()
+            if node is None or not isinstance(node.operator, op.Derived)
+        }:
             kept = {**read_constants(operator.constants), **unknown}
             operator = replace(operator, constants=write_constants(kept))
         output = graph.emit(operator, (x.node,), name).output
