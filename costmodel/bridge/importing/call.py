@@ -145,9 +145,16 @@ class Call(ABC):
         return tuple(map(formula_value, each(value, axes)))
 
     def axis(self, x: Traced, place: int) -> int:
-        """Return an axis of a sample's shape for an axis of the tensor."""
+        """Return an axis of a sample's shape for an axis of the tensor.
+
+        **Errors**: the batch, or an axis that it is part of.
+        """
+        place, is_one = place % len(x.sizes), self.graph.batch.constant == 1
+        is_mixed = place == x.layout.batch_axis and x.layout.has_batch and not is_one
+        if is_mixed:
+            raise self.refuse("works along the batch: samples are not apart")
         try:
-            return x.layout.logical(place % len(x.sizes))
+            return x.layout.logical(place)
         except CostModelError as error:
             raise self.refuse(str(error)) from None
 

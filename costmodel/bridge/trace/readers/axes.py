@@ -129,8 +129,10 @@ def repeat(call: TorchCall) -> None:
 
 
 def roll(call: TorchCall) -> None:
-    """Read a cyclic shift; without axes it is one of the flat tensor."""
+    """Read a cyclic shift; without axes it is one of the flat tensor, of one sample."""
     x, shifts, dims = call.x(), _list(call.get("shifts")), _list(call.get("dims"))
+    if not dims and x.layout.has_batch and call.graph.batch.constant != 1:
+        raise call.refuse("without dims it rolls across samples, which are not apart")
     places = tuple(call.axis(x, d) for d in dims) or ...
     call.give(views.copied(call, x, "rolled", shifts=tuple(shifts), dims=places))
 
