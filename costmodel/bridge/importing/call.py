@@ -29,7 +29,7 @@ Pads = tuple[tuple[Dim, ...], tuple[Dim, ...]]
 
 
 class NoRule(Exception):  # noqa: N818 - it is no error: the operator counts as unknown
-    """A reader has no rule for these operands or numbers."""
+    """A reader has no rule for these operands or numbers; its text says for which."""
 
 
 class Call(ABC):
@@ -38,6 +38,8 @@ class Call(ABC):
     graph: Graph
     kind: str
     """The operator's name in the foreign format."""
+    manner: str = ""
+    """In which form it is called, if others of that name have a rule."""
 
     # What a front end defines. Values are operands in its own representation.
 
@@ -285,7 +287,8 @@ class Call(ABC):
         graph = self.graph
         is_stored = not any(x.layout.has_batch for x in inputs)
         if not is_stored:
-            graph.unknown.setdefault(self.kind, []).append(self.where)
+            title = f"{self.kind} {self.manner}".strip()
+            graph.unknown.setdefault(title, []).append(self.where)
         made_of = tuple(x.node for x in inputs)
         for place, sizes in outputs.items():
             lay, shape = split(sizes, graph.batch)

@@ -212,7 +212,7 @@ def getitem(call: TorchCall) -> None:
     x, index = call.x(), call.args[1]
     items = list(index) if isinstance(index, tuple) else [index]
     if any(isinstance(i, (torch.Tensor, list)) for i in items):
-        raise NoRule
+        raise NoRule("with a list or a tensor of places")
     used = sum(i is not None and i is not Ellipsis for i in items)
     if Ellipsis in items:
         place = items.index(Ellipsis)
@@ -242,7 +242,7 @@ def _sliced(call: TorchCall, x: Traced, axis: int, item: slice) -> Traced:
     )
     step = 1 if item.step is None else int(item.step)
     if step < 1:
-        raise NoRule
+        raise NoRule("with a step back")
     return part(call, x, axis, start, stop - start, every=step)
 
 
