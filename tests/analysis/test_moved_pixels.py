@@ -114,6 +114,20 @@ def unfolded(x: Tensor) -> Tensor:
     return F.unfold(x, 3, padding=1).reshape(batch, 9 * channels, height, width)
 
 
+def largest_in_window(x: Tensor) -> Tensor:
+    """Reduce windows by hand, with weights for their places."""
+    batch, channels, height, width = x.shape
+    y = F.unfold(x, 3, padding=1).view(batch, channels, 9, height, width)
+    return (y * slopes(9, 1).view(9, 1, 1).to(x.dtype)).sum(2)
+
+
+def some_channels_of_windows(x: Tensor) -> Tensor:
+    """Take a part of the channels, with all pixels under their windows."""
+    batch, channels, height, width = x.shape
+    y = F.unfold(x, 3, padding=1).view(batch, channels, 9, height, width)
+    return y[:, 1:3].flatten(1, 2)
+
+
 def unfolded_patches(x: Tensor) -> Tensor:
     columns = F.unfold(x, 4, stride=4)
     return columns.reshape(x.shape[0], -1, SIDE // 4, SIDE // 4)
@@ -180,7 +194,9 @@ def largest_of_two(x: Tensor) -> Tensor:
 
 FOLLOWED = [
     space_to_depth, space_to_depth_last, by_rows, focus, reorganized, patches,
-    block_means, unfolded, unfolded_patches, rebuilt, there_and_back, rows_normalized,
+    block_means, unfolded, unfolded_patches,
+    largest_in_window, some_channels_of_windows, rebuilt, there_and_back,
+    rows_normalized,
     axial, axial_columns, axial_by_hand, attention, mixed_channels, mixed_rows,
     largest_of_two,
 ]  # fmt: skip
@@ -355,6 +371,43 @@ def first_of_block(x: Tensor) -> Tensor:
     return space_to_depth(x)[:, :2]
 
 
+def columns(x: Tensor) -> Tensor:
+    """Return batch × channels × places in a window × height × width."""
+    batch, channels, height, width = x.shape
+    return F.unfold(x, 3, padding=1).view(batch, channels, 9, height, width)
+
+
+def centre_of_window(x: Tensor) -> Tensor:
+    """Take the middle of each window, which is the pixel itself."""
+    return columns(x)[:, :, 4]
+
+
+def corners_of_window(x: Tensor) -> Tensor:
+    return columns(x)[:, :, ::2].flatten(1, 2)
+
+
+def windows_by_row(x: Tensor) -> Tensor:
+    """Take the last row of windows of 2 × 3, and all of its columns."""
+    batch, channels, height, width = x.shape
+    y = F.unfold(x, (2, 3), padding=(0, 1), stride=(2, 1))
+    y = y.view(batch, channels, 2, 3, height // 2, width)
+    return y.permute(0, 2, 1, 3, 4, 5)[:, 1].sum(2)
+
+
+def first_columns(x: Tensor) -> Tensor:
+    """Take channels of columns that are some of one channel's, and then others."""
+    batch, _, height, width = x.shape
+    y = F.unfold(x, 3, padding=2, dilation=2)
+    return y[:, 3:6].view(batch, 3, height, width)
+
+
+def windows_of_patches(x: Tensor) -> Tensor:
+    batch, channels, height, width = x.shape
+    y = F.unfold(x, 4, stride=4).view(batch, channels * 16, -1).transpose(1, 2)
+    y = y[..., 5::16].transpose(1, 2)
+    return y.reshape(batch, channels, height // 4, width // 4)
+
+
 def alike(x: Tensor) -> Tensor:
     """Compare each row with each other."""
     return x @ x.transpose(2, 3)
@@ -375,6 +428,11 @@ REFUSED = [
     (centred_blocks, "height is split into blocks of 2, and each position sees its"),
     (running, "along height each position sees all those before it"),
     (first_of_block, "pixels along height have become channels"),
+    (centre_of_window, "pixels along height have become channels"),
+    (corners_of_window, "pixels along height have become channels"),
+    (windows_by_row, "pixels along height have become channels"),
+    (first_columns, "pixels along height have become channels"),
+    (windows_of_patches, "pixels along height have become channels"),
     (alike, "height comes along two axes"),
     (first_of_last, "channels that see different things"),
 ]

@@ -175,6 +175,46 @@ def test_a_fixed_batch_is_read_as_n(name: str, folder: Path) -> None:
     assert totals(cm.trace(module), H=64, W=64, N=5) == totals(net, N=5)
 
 
+@pytest.mark.parametrize(
+    ("kind", "shape", "made", "more"),
+    [
+        ("Concat", (2, 1, 8, 6), 4, {"axis": 1}),
+        ("Add", (2, 3, 8, 6), 3, {}),
+        ("Mul", (2, 1, 8, 1), 3, {}),
+        ("MatMul", (2, 3, 6, 6), 3, {}),
+    ],
+)
+def test_what_a_file_repeats_for_each_of_its_samples_is_read(
+    folder: Path, kind: str, shape: tuple[int, ...], made: int, more: dict[str, Any]
+) -> None:
+    path = written(
+        folder,
+        [node(kind, "x", "w", **more)],
+        (2, 3, 8, 6),
+        weights={"w": floats(*shape)},
+    )
+    with pytest.warns(UserWarning, match="the batch is 2 in the file; it is read as N"):
+        net = read(path)
+    assert net.nodes[-1].output.sizes == (made, 8, 6)
+    assert net.batch == N
+    assert cm.cost(net).macs == (N * 3 * 8 * 6 * 6 if kind == "MatMul" else 0)
+
+
+def test_a_grid_of_places_that_an_exporter_folds_is_read(folder: Path) -> None:
+    class Places(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            batch, _, height, width = x.shape
+            row = torch.linspace(-1, 1, width)[None, None, None]
+            return torch.cat([x, row.expand(batch, 1, height, -1)], 1).relu()
+
+    path = exported(
+        Places(), folder, 2, 3, 16, 12, is_open=False, do_constant_folding=True
+    )
+    with pytest.warns(UserWarning, match="the batch is 2 in the file; it is read as N"):
+        net = read(path)
+    assert net.nodes[-1].output.sizes == (4, 16, 12)
+
+
 def test_a_batch_that_is_mixed_stays_as_it_is_fixed(folder: Path) -> None:
     nodes = [
         node("Reshape", "x", "rows", to="a"),

@@ -42,6 +42,8 @@ class Place(NamedTuple):
     ways: tuple[Digits, ...] = ()
     problem: str | None = None
     """Why the axis is not followed."""
+    taps: Digits = ()
+    """Where the pixels under each window are that have become channels (im2col)."""
 
     @property
     def axes(self) -> set[int]:

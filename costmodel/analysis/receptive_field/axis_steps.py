@@ -76,7 +76,7 @@ class Operand(Tensor):
             if not all(isinstance(a, From) and a.is_one_window for a in axes):
                 operator.window  # noqa: B018 - refuses, and says why
                 self._require_known()
-            return self._followed(place, name)
+            return self._tapped(place, self._followed(place, name), name)
         except _MovedError as error:
             problem = str(error) or self._elsewhere()
             why = f"which positions it looks at is not followed: {problem}"
@@ -112,6 +112,32 @@ class Operand(Tensor):
         if not steps or any(one.window != Window() for one in steps):
             raise _MovedError(f"{name} {self.position(place)[1]}")
         return Step(Place(ways))
+
+    def _tapped(self, place: Place, found: Step, name: str) -> Step:
+        """Add where pixels under windows are; refuse to read a part of them."""
+        if not found.place.ways:
+            return found
+        taps, is_blurred = list[Digit](), found.is_blurred
+        for tap in place.taps:
+            number, source, below = next(self._made(tap.axis), (0, None, 1))
+            match source:
+                case Same() if not isinstance(self.flow.axes[number - 1], Joined):
+                    taps.append(Digit(number, tap.size, tap.below * below))
+                case Split():
+                    taps += self._split(tap, source, name)
+                case Same() | Listed():
+                    is_blurred = True
+                case None | Mixed(running=False):
+                    is_blurred |= isinstance(source, Mixed) and source.groups != 1
+                case _:
+                    _ = self._window(source, number)  # may refuse, and say why
+                    raise _MovedError(_part(name))
+        if isinstance(self.node.operator, op.Unfold):
+            kernel, along = self.node.operator.kernel, place.ways[0][0].axis - 2
+            tap = Digit(1, kernel[along], prod(kernel[along + 1 :]))
+            taps += [] if tap.size == 1 else [tap]
+        where = found.place._replace(taps=tuple(taps))
+        return found._replace(place=where, is_blurred=is_blurred)
 
     def _flattened(self, place: Place) -> Step:
         """Lose an axis in a vector, whose elements have no positions."""
@@ -284,13 +310,17 @@ class Operand(Tensor):
         if problem:
             return f"{name} {problem}"
         if digit.axis in self.hidden:
-            return f"pixels along {name} have become channels, and it reads a part"
+            return _part(name)
         return self._elsewhere()
 
     def _elsewhere(self) -> str:
         where = zip(AXES[len(self.where)], self.where, standard_axes(len(self.where)))
         names = [name for name, place, own in where if place != own]
         return f"{' and '.join(names)} went elsewhere in a permute or reshape before it"
+
+
+def _part(name: str) -> str:
+    return f"pixels along {name} have become channels, and it reads a part"
 
 
 class _Fate(NamedTuple):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from costmodel.algebra.symbols import as_int
 from costmodel.analysis.receptive_field.connectivity import (
@@ -50,7 +51,7 @@ def support(
     """
     node = _found(network, layer, position)
     alive: dict[str, Flags] = {}
-    views: dict[str, list[_Dependence]] = {}
+    views: dict[str, Sequence[_Dependence | _Columns]] = {}
     for each in network.nodes:
         views[each.name] = _dependences(network, each)
         operands = [alive[source] for source in each.inputs]
@@ -89,11 +90,13 @@ def _sizes(node: Node) -> tuple[int, ...]:
     return tuple(map(as_int, node.output.sizes))
 
 
-def _dependences(network: Network, node: Node) -> list[_Dependence]:
+def _dependences(network: Network, node: Node) -> list[_Dependence] | list[_Columns]:
     """Return the dependencies of a node on each operand."""
     if isinstance(node.operator, op.Source):
         return []
     flow = flow_of(network, node)
+    if isinstance(node.operator, op.Unfold):
+        return [_Columns(node.operator, _sizes(network[node.inputs[0]]), _sizes(node))]
     shapes = enumerate(network[source] for source in node.inputs)
     try:
         return [_dependence(flow, n, _sizes(x), _sizes(node)) for n, x in shapes]
@@ -101,7 +104,9 @@ def _dependences(network: Network, node: Node) -> list[_Dependence]:
         raise at(node.operator.kind, node.name, str(error)) from None
 
 
-def _alive(node: Node, views: Sequence[_Dependence], operands: list[Flags]) -> Flags:
+def _alive(
+    node: Node, views: Sequence[_Dependence | _Columns], operands: list[Flags]
+) -> Flags:
     """Return which elements depend on the input, or are not constant zeros."""
     if isinstance(node.operator, op.Source):
         return np.full(_sizes(node), not isinstance(node.operator, op.Zeros))
@@ -114,7 +119,7 @@ def _alive(node: Node, views: Sequence[_Dependence], operands: list[Flags]) -> F
     return functools.reduce(np.logical_or, seen)
 
 
-def _asked_of(views: Sequence[_Dependence], asked: Flags) -> Iterator[Flags]:
+def _asked_of(views: Sequence[_Dependence | _Columns], asked: Flags) -> Iterator[Flags]:
     """Yield the elements of each operand on which the given elements depend."""
     start = 0
     for view in views:
@@ -176,6 +181,61 @@ class _Dependence:
         flags = flags.reshape([1 if key is None else next(sizes) for key in known])
         whole = np.broadcast_to(flags, [size for _, size in theirs])
         return whole.reshape(self.before if is_back else self.after)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The dependence of columns on a map: each element on the pixel that it copies.
+
+    Which pixel that is depends on the window and on the place in it together.
+    """
+
+    operator: op.Unfold
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    joined: int | None = None
+
+    def back(self, asked: Flags) -> Flags:
+        """Return the elements of the map that the columns copy."""
+        made, columns = np.zeros(self.before, bool), asked.reshape(self._opened)
+        for tap, inside, pixels in self._pairs():
+            made[:, *pixels] |= columns[:, *tap, *inside]
+        return made
+
+    def forth(self, alive: Flags) -> Flags:
+        """Return the elements of the columns that copy elements of the map."""
+        made = np.zeros(self._opened, bool)
+        for tap, inside, pixels in self._pairs():
+            made[:, *tap, *inside] = alive[:, *pixels]
+        return made.reshape(self.after)
+
+    @property
+    def _opened(self) -> tuple[int, ...]:
+        """Channels, places in a window, and windows along each axis."""
+        kernel = map(as_int, self.operator.kernel)
+        return (self.before[0], *kernel, *(len(starts) for starts, _ in self._starts))
+
+    @property
+    def _starts(self) -> list[tuple[npt.NDArray[Any], int]]:
+        """Where windows start along each axis, and how far apart their places are."""
+        found = []
+        for axis, along in enumerate(self.operator.window or ()):
+            padded = self.before[axis + 1] + as_int(along.before + along.after)
+            stride, end = as_int(along.stride), padded - as_int(along.size) + 1
+            starts = np.arange(0, end, stride) - as_int(along.before)
+            found.append((starts, as_int(self.operator.dilation[axis])))
+        return found
+
+    def _pairs(self) -> Iterator[tuple[tuple[int, ...], Any, Any]]:
+        """Yield places in a window, the windows in which they are pixels, and those."""
+        for tap in np.ndindex(*map(as_int, self.operator.kernel)):
+            inside, pixels = [], []
+            for axis, (starts, gap) in enumerate(self._starts):
+                places = starts + gap * tap[axis]
+                there = (places >= 0) & (places < self.before[axis + 1])
+                inside.append(np.flatnonzero(there))
+                pixels.append(places[there])
+            yield tap, np.ix_(*inside), np.ix_(*pixels)
 
 
 def _dependence(

@@ -99,12 +99,14 @@ class Field:
     def region(self, *position: Dim) -> tuple[Span, ...]:
         """Return the first and last pixel along each axis that a position sees.
 
-        The position is (row, column), as many numbers as there are spatial axes. Each
-        feature map is taken to go on beyond its borders: pixels outside of the input
-        are included, negative ones are padding. If it is of zeros, a position sees at
-        most what is inside. Which pixels padding by reflection, replication or
-        circularly repeats, it does not say: those are seen as well, by positions whose
-        windows reach padding of :attr:`repeats` or later nodes; ``support`` says which.
+        The position is (row, column), as many numbers as there are spatial axes, in
+        the order of the input's axes, also behind a transposition; ``support`` takes
+        the feature map's own order. Each feature map is taken to go on beyond its
+        borders: pixels outside of the input are included, negative ones are padding. If
+        it is of zeros, a position sees at most what is inside. Which pixels padding by
+        reflection, replication or circularly repeats, it does not say: those are seen
+        as well, by positions whose windows reach padding of :attr:`repeats` or later
+        nodes; ``support`` says which.
         """
         axes = self._axes
         if len(position) != len(axes):

@@ -141,5 +141,6 @@ def _common(operands: Sequence[Step]) -> Place:
     if any(taken.window is None for taken in operands):
         return CONSUMED  # each result sees all of it
     ways = dict.fromkeys(way for place in places for way in place.ways)
+    taps = dict.fromkeys(tap for place in places for tap in place.taps)
     problems = [place.problem for place in places if place.problem is not None]
-    return Place((), problems[0]) if problems else Place(tuple(ways))
+    return Place((), problems[0]) if problems else Place(tuple(ways), None, tuple(taps))

@@ -229,7 +229,7 @@ def _check_name(node: Node) -> None:
             raise at(
                 node.operator.kind,
                 node.name,
-                f'PyTorch modules cannot have a part called "{part}"; rename it',
+                f'a compiled module cannot have a part called "{part}"; rename it',
             )
 
 

@@ -34,7 +34,7 @@ class Layout:
         if self.batch_axis is None or self.is_folded:
             return axis + 1
         if axis == self.batch_axis:
-            raise CostModelError("works along the batch: samples are not apart")
+            raise CostModelError("works along the batch")
         return axis + (axis < self.batch_axis)
 
     def sizes(self, shape: Shape, batch: Size, rank: int) -> Sizes:
@@ -56,8 +56,13 @@ def split(sizes: Sequence[Size], batch: Size) -> tuple[Layout, Shape]:
     """Return the layout of the batch, and the shape of a sample.
 
     An axis of N·k positions leaves k. A tensor without a batch keeps its shape, except
-    a leading 1, which broadcasts to any batch.
+    a leading 1, which broadcasts to any batch. The batch of a single sample is a
+    leading 1, or else it is part of the first axis.
     """
+    if sizes and batch.constant == 1:
+        if sizes[0].constant == 1:
+            return Layout(0), shaped(sizes[1:])
+        return Layout(0, is_folded=True), shaped(sizes)
     for axis, length in enumerate(sizes):
         rest = length.divided(batch)
         if rest is None:

@@ -29,7 +29,7 @@ Pads = tuple[tuple[Dim, ...], tuple[Dim, ...]]
 
 
 class NoRule(Exception):  # noqa: N818 - it is no error: the operator counts as unknown
-    """A reader has no rule for these operands or numbers."""
+    """A reader has no rule for these operands or numbers; its text says for which."""
 
 
 class Call(ABC):
@@ -38,6 +38,8 @@ class Call(ABC):
     graph: Graph
     kind: str
     """The operator's name in the foreign format."""
+    manner: str = ""
+    """In which form it is called, if others of that name have a rule."""
 
     # What a front end defines. Values are operands in its own representation.
 
@@ -149,9 +151,16 @@ class Call(ABC):
         return tuple(map(formula_value, each(value, axes)))
 
     def axis(self, x: Traced, place: int) -> int:
-        """Return an axis of a sample's shape for an axis of the tensor."""
+        """Return an axis of a sample's shape for an axis of the tensor.
+
+        **Errors**: the batch, or an axis that it is part of.
+        """
+        place, is_one = place % len(x.sizes), self.graph.batch.constant == 1
+        is_mixed = place == x.layout.batch_axis and x.layout.has_batch and not is_one
+        if is_mixed:
+            raise self.refuse("works along the batch: samples are not apart")
         try:
-            return x.layout.logical(place % len(x.sizes))
+            return x.layout.logical(place)
         except CostModelError as error:
             raise self.refuse(str(error)) from None
 
@@ -251,7 +260,13 @@ class Call(ABC):
         )  # fmt: skip
         shared = self.store(name, tensors, others)
         odd = [n for n, w in tensors.items() if not self.is_stored(w)]
-        if unknown := {n: ... for n in odd if f"{name}.{n}" not in shared}:
+        # A node that is the computed weight says itself whether its value is known.
+        lent = {n: graph.nodes.get(shared.get(f"{name}.{n}", "")) for n in odd}
+        if unknown := {
+            n: ...
+            for n, node in lent.items()
+            if node is None or not isinstance(node.operator, op.Derived)
+        }:
             kept = {**read_constants(operator.constants), **unknown}
             operator = replace(operator, constants=write_constants(kept))
         output = graph.emit(operator, (x.node,), name).output
@@ -276,7 +291,8 @@ class Call(ABC):
         graph = self.graph
         is_stored = not any(x.layout.has_batch for x in inputs)
         if not is_stored:
-            graph.unknown.setdefault(self.kind, []).append(self.where)
+            title = f"{self.kind} {self.manner}".strip()
+            graph.unknown.setdefault(title, []).append(self.where)
         made_of = tuple(x.node for x in inputs)
         for place, sizes in outputs.items():
             lay, shape = split(sizes, graph.batch)

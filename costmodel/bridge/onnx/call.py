@@ -85,7 +85,25 @@ class NodeCall(Call):
 
     def operand(self, value: Any) -> Traced:
         """Return a tensor as an operand; a stored one becomes a node of its own."""
-        return self.graph.operand(value)
+        return self.graph.operand(self._for_samples(value))
+
+    def _for_samples(self, value: Any) -> Any:
+        """Return a constant with the batch where it has the number of the file for it.
+
+        A file with a fixed batch may have what its code repeats for every sample.
+        """
+        number = self.graph.literal_batch
+        if number in (None, 1) or isinstance(value, Traced):
+            return value
+        for other in (self.tensor(place) for place in range(self.many)):
+            if not isinstance(other, Traced) or not other.layout.has_batch:
+                continue
+            axis, sizes = other.layout.batch_axis or 0, list(value.sizes)
+            is_alike = len(sizes) == len(other.sizes) and not other.layout.is_folded
+            if is_alike and sizes[axis].constant == number:
+                sizes[axis] = self.graph.batch
+                return replace(value, sizes=tuple(sizes), is_itself=False)
+        return value
 
     def is_traced(self, place: int) -> bool:
         """Say whether an operand depends on the input."""

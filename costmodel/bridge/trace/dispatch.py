@@ -60,8 +60,9 @@ class Readers:
         call = TorchCall(tracer, name, args, options, result, given)
         try:
             reader(call)
-        except NoRule:
-            return self.by_kernels(tracer, func, args, options)
+        except NoRule as none:
+            manner = str(none) or "in a form that has none"
+            return self.by_kernels(tracer, func, args, options, manner)
         except CostModelError:
             # What is computed once is no work of a sample, unless it is a product.
             if name in PRODUCTS or not _is_stored(tracer, args, options):
@@ -76,8 +77,13 @@ class Readers:
         """Return the tensors that a call makes of constants alone, with their sizes."""
         return sizes_of(self.find, tracer, func, args, options, made)
 
-    def by_kernels(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
-        """Read a function by its kernels; if one is unknown, the function is."""
+    def by_kernels(
+        self, tracer: Tracer, func: Any, args: Any, options: Any, manner: str = ""
+    ) -> Any:
+        """Read a function by its kernels; if one is unknown, the function is.
+
+        ``manner`` is the form of it that has no rule, if others have.
+        """
         before = len(tracer.nodes)
         try:
             with Kernels(tracer, self):
@@ -89,7 +95,9 @@ class Readers:
             pass
         tracer.forget_from(before)
         result = tracer.run(func, args, options)
-        unknown(TorchCall(tracer, canonical(func), args, options, result))
+        call = TorchCall(tracer, canonical(func), args, options, result)
+        call.manner = manner
+        unknown(call)
         return result
 
 

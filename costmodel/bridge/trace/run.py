@@ -104,15 +104,23 @@ def traced(
     # Sizes are told apart by their formulas, so a numeric batch is substituted last.
     count = N if isinstance(batch, int) else batch
     kept = Kept(module)
-    marks = on_unknown == "mark"
-    run = partial(_run, module, kept, shape, count, marks=marks, draws=draws)
     title = name or _title(module)
-    samples = _samples(shape, batch)
     hint = KNOWN if draws is None else UNKNOWN
-    sizes = (count, *shape)
-    network, tracer = _found(run, samples, title, sizes, check=check, hint=hint)
-    bound = network.bind({N: batch}) if isinstance(batch, int) else network
-    return bound, tracer
+
+    def found(count: Dim) -> tuple[Network, Tracer]:
+        marks, sizes = on_unknown == "mark", (count, *shape)
+        run = partial(_run, module, kept, shape, count, marks=marks, draws=draws)
+        samples = _samples(shape, batch)
+        return _found(run, samples, title, sizes, check=check, hint=hint)
+
+    try:
+        network, tracer = found(count)
+    except CostModelError:
+        if batch != 1:
+            raise
+    else:
+        return network.bind({N: batch} if isinstance(batch, int) else {}), tracer
+    return found(1)  # code for one sample may not keep several apart
 
 
 def _sample_shape(module: nn.Module, given: object) -> tuple[Dim, ...]:

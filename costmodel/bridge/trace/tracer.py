@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.hooks import RemovableHandle
 
 from costmodel.bridge.importing.graph import Constant, Traced
-from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, whole
+from costmodel.bridge.importing.symbolic_int import SizeInt, SizeRatio, plain, whole
 from costmodel.bridge.trace.constants import how_made
 from costmodel.bridge.trace.function_names import (
     FILLED,
@@ -269,6 +269,6 @@ def _fits(x: torch.Tensor, args: Any, options: Any) -> bool:
     """Say whether the weights of a normalization fit a tensor."""
     shape = options.get("normalized_shape", args[1] if len(args) > 1 else None)
     if isinstance(shape, Sequence):
-        return tuple(shape) == tuple(x.shape[-len(shape) :])
+        return tuple(map(plain, shape)) == tuple(x.shape[-len(shape) :])
     weights = [w for w in (*args[1:], *options.values()) if isinstance(w, torch.Tensor)]
     return x.dim() > 1 and all(w.numel() == x.shape[1] for w in weights)

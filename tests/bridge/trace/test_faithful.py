@@ -211,6 +211,64 @@ def test_a_weight_that_is_computed_is_not_determined() -> None:
     assert undetermined(trace(nn.Sequential(module))) == ["conv"]
 
 
+TRANSFORMS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "flipped": lambda w: w.flip(0), "negative": lambda w: -w,
+    "transposed": lambda w: w.transpose(0, 1), "matrices": lambda w: w.mT,
+    "rolled": lambda w: w.roll(1, 1), "scaled": lambda w: w * 2,
+    "permuted": lambda w: w.permute(1, 0, 3, 2), "of another shape": lambda w: (
+        w.transpose(0, 1).reshape(w.shape)
+    ),
+    "part and part": lambda w: torch.cat([w[1:], w[:1]]),
+}  # fmt: skip
+"""Of a weight with as many inputs as outputs: what leaves its number of elements."""
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+@pytest.mark.parametrize("first", ["as it is", "transformed", "operand", "twice"])
+def test_a_weight_that_is_shared_and_transformed_is_not_determined(
+    name: str, first: str
+) -> None:
+    change = TRANSFORMS[name]
+
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        if first == "operand":
+            return F.conv2d(x, change(m.w)) + m.w.mean((1, 2, 3))[:, None, None]
+        if first == "twice":
+            return F.conv2d(F.conv2d(x, m.w), change(m.w)) + F.conv2d(x, m.w)[..., 0, 0]
+        one, other = F.conv2d(x, m.w), F.conv2d(x, change(m.w))
+        return one + other if first == "as it is" else other - one
+
+    module = Code(run, w=parameter(3, 3, 3, 3))
+    if first == "twice":
+        module = Code(lambda m, x: F.conv2d(F.conv2d(x, m.w), change(m.w)), w=module.w)
+    assert not is_faithful(filled(module))
+    holds_its_weights(module)
+
+
+def test_a_tied_autoencoder_is_not_determined() -> None:
+    module = Code(
+        lambda m, x: F.linear(F.relu(m.one(tokens(x))), m.one.weight.t()),
+        one=nn.Linear(3, 5),
+    )
+    assert not is_faithful(filled(module))
+    assert undetermined(net := trace(module)) == ["linear"]
+    assert net.shared == {"linear": "one"}
+
+
+@pytest.mark.parametrize(
+    "same", [lambda w: w, lambda w: w[:], lambda w: w.detach(),
+             lambda w: w.flatten(1).view_as(w), lambda w: w.contiguous()],
+)  # fmt: skip
+def test_a_weight_that_is_shared_as_it_is_is_determined(same: Any) -> None:
+    module = Code(
+        lambda m, x: F.conv2d(x, m.w) + F.conv2d(x, same(m.w)), w=parameter(3, 3, 3, 3)
+    )
+    net = trace(module)
+    assert net.shared == {"conv_2": "conv"}
+    if undetermined(net) == []:
+        assert is_faithful(filled(module))
+
+
 def undetermined(net: Network) -> list[str]:
     return [n.operator.kind for n in net.nodes if not n.operator.is_determined]
 
@@ -361,6 +419,7 @@ def pieces(draw: st.DrawFn) -> nn.Module:
     interpolation = draw(st.sampled_from(["bilinear", "bicubic"]))
     corners, first = draw(st.booleans()), conv(4, 4, bias=bias)
     padding = draw(st.sampled_from(["zeros", "reflect", "circular"]))
+    change = draw(st.sampled_from([*TRANSFORMS.values()]))
     choices: list[Callable[[], nn.Module]] = [
         lambda: nn.Conv2d(4, 4, 3, padding=small, dilation=small, groups=groups,
                           bias=bias, padding_mode=padding),
@@ -390,6 +449,10 @@ def pieces(draw: st.DrawFn) -> nn.Module:
         lambda: module_of(lambda m, x: F.conv2d(x, m.w, torch.cat([m.a, m.b])),
                           w=parameter(4, 4, 1, 1), a=parameter(1), b=parameter(3)),
         lambda: tied(conv(4, 4), nn.Conv2d(4, 4, 3, padding=1, groups=1), "weight"),
+        lambda: module_of(lambda m, x: F.conv2d(m.one(x), change(m.one.weight)),
+                          one=first),
+        lambda: module_of(lambda m, x: F.conv2d(m.one(F.conv2d(
+            x, change(m.one.weight), padding=1)), m.one.weight), one=first),
     ]  # fmt: skip
     return filled(draw(st.sampled_from(choices))())
 

@@ -24,7 +24,7 @@ def conv(call: Call) -> None:
     stride, dilation = call.ints("stride", axes, 1), call.ints("dilation", axes, 1)
     groups = int(call.get("groups", 1))
     _require_samples(call, x, axes)
-    x = call.fitting(x, 1, fan_in * groups)
+    x = call.fitting(x, len(x.sizes) - axes - 1, fan_in * groups)
     x, padding = padded(call, x, kernel, stride, dilation, keeps_common=True)
     layer = op.Conv(
         filters, tuple(kernel), stride, padding, dilation, groups, bias is not None
@@ -43,7 +43,7 @@ def conv_transpose(call: Call) -> None:
         raise NoRule
     groups = int(call.get("groups", 1))
     _require_samples(call, x, axes)
-    x = call.fitting(x, 1, fan_in)
+    x = call.fitting(x, len(x.sizes) - axes - 1, fan_in)
     layer = op.ConvTranspose(
         each * groups,
         tuple(kernel),
@@ -58,8 +58,8 @@ def conv_transpose(call: Call) -> None:
 
 
 def _require_samples(call: Call, x: Traced, axes: int) -> None:
-    """Refuse a batch of stored maps, such as a weight that is convolved itself."""
-    if x.layout.batch_axis is None and len(x.sizes) == axes + 2:
+    """Refuse stored maps, such as a weight that is convolved itself."""
+    if x.layout.batch_axis is None and len(x.sizes) in (axes + 1, axes + 2):
         raise call.refuse(
             "its operand is made of stored tensors alone, and its first axis is no "
             "batch of samples; no rule counts that"
@@ -110,13 +110,13 @@ def padded(
         totals = [
             _total(length, d * (k - 1) + 1, s)
             for length, k, s, d in zip(
-                x.sizes[2:], kernel, stride, dilation, strict=True
+                x.sizes[-len(kernel) :], kernel, stride, dilation, strict=True
             )
         ]
         known = [t.constant for t in totals if t.constant is not None]
         if len(known) < len(totals):
-            ends = zip(x.sizes[2:], totals, strict=True)
-            sizes = (*x.sizes[:2], *(n + t for n, t in ends))
+            front, sides = x.sizes[: -len(kernel)], x.sizes[-len(kernel) :]
+            sizes = (*front, *(n + t for n, t in zip(sides, totals, strict=True)))
             return pad_to(call, x, sizes, "half" if pads == "after" else "most"), none
         less, more = tuple(t // 2 for t in known), tuple(t - t // 2 for t in known)
         before, after = (less, more) if pads == "after" else (more, less)

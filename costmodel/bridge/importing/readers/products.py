@@ -24,6 +24,10 @@ def _lead(a: Traced, b: Traced) -> Traced:
 
 def _apart(call: Call, a: Traced, b: Traced) -> None:
     """Refuse a product that mixes the samples of a batch."""
+    if call.graph.batch.constant == 1 and (a.layout.is_folded or b.layout.is_folded):
+        if a.layout != b.layout:
+            raise call.refuse("one operand has the axis of the batch, the other not")
+        return
     left, right = (_batch_place(x) for x in (a, b))
     mixes = left == 1 or right == 2
     if left and right:

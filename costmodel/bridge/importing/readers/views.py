@@ -105,9 +105,14 @@ def without(call: Call, x: Traced, axes: Collection[int], place: int = 0) -> Non
 
 
 def squeeze(call: Call, axes: Collection[int] | None) -> None:
-    """Read the removal of axes of size 1: the given ones, or all."""
+    """Read the removal of axes of size 1: the given ones, or all.
+
+    That the others are not 1 is a condition on the input.
+    """
     x = call.x()
     places = range(len(x.sizes)) if axes is None else axes
+    for place in places:
+        call.graph.record.hold("!=", x.sizes[place] - 1)
     without(
         call, x, {a % len(x.sizes) for a in places if x.sizes[a].constant == 1}
     )  # fmt: skip
@@ -128,7 +133,9 @@ def permuted(
     """Append a permutation; one that moves the batch alone changes no sample."""
     sizes = tuple(x.sizes[i] for i in order)
     lay, _ = split(sizes, call.graph.batch)
-    if x.layout.is_folded or lay.is_folded:
+    if x.layout.is_folded != lay.is_folded:
+        raise call.refuse("the batch of one sample is no longer the first axis")
+    if x.layout.is_folded:
         axes = [i + 1 for i in order]
     else:
         axes = [x.layout.logical(i) for i in order if i != x.layout.batch_axis]

@@ -142,8 +142,10 @@ def repeat(call: TorchCall) -> None:
 
 
 def roll(call: TorchCall) -> None:
-    """Read a cyclic shift; without axes it is one of the flat tensor."""
+    """Read a cyclic shift; without axes it is one of the flat tensor, of one sample."""
     x, shifts, dims = call.x(), _list(call.get("shifts")), _list(call.get("dims"))
+    if not dims and x.layout.has_batch and call.graph.batch.constant != 1:
+        raise call.refuse("without dims it rolls across samples, which are not apart")
     places = tuple(call.axis(x, d) for d in dims) or ...
     call.give(views.copied(call, x, "rolled", shifts=tuple(shifts), dims=places))
 
@@ -223,7 +225,7 @@ def getitem(call: TorchCall) -> None:
     x, index = call.x(), call.args[1]
     items = list(index) if isinstance(index, tuple) else [index]
     if any(isinstance(i, (torch.Tensor, list)) for i in items):
-        raise NoRule
+        raise NoRule("with a list or a tensor of places")
     used = sum(i is not None and i is not Ellipsis for i in items)
     if Ellipsis in items:
         place = items.index(Ellipsis)
@@ -253,7 +255,7 @@ def _sliced(call: TorchCall, x: Traced, axis: int, item: slice) -> Traced:
     )
     step = 1 if item.step is None else int(item.step)
     if step < 1:
-        raise NoRule
+        raise NoRule("with a step back")
     return part(call, x, axis, start, stop - start, every=step)
 
 

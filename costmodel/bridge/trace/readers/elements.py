@@ -133,7 +133,7 @@ def reduced(
     axes = axes_of(dims, len(x.sizes))
     if len(axes) == len(x.sizes) and x.layout.has_batch:
         # One number of all samples: what code branches on.
-        raise NoRule
+        raise NoRule("over all samples")
     correction = 0
     if operation in {"var", "std"}:
         correction = call.get("correction", int(call.get("unbiased", True)))
@@ -162,7 +162,7 @@ def extreme(operation: str) -> Reader:
             binary(operation + "imum")(call)
             return
         if dim is None:
-            raise NoRule
+            raise NoRule("over all samples")
         keep = bool(call.get("keepdim", False))
         made = reduced(call, f"{operation}_indexed", dim, keep=keep)
         # The places of the extremes come with them.

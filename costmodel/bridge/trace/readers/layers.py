@@ -29,7 +29,12 @@ def over_last(
         x, shape = call.x(), call.get("normalized_shape")
         lengths = list(shape) if isinstance(shape, Sequence) else []
         for place, length in enumerate(lengths, len(x.sizes) - len(lengths)):
-            x = call.fitting(x, place, length)
+            call.axis(x, place)
+            if call.is_affine():
+                x = call.fitting(x, place, length)
+            else:
+                wanted = formula_of(length)
+                call.equal(x.sizes[place], wanted, f"it normalizes {wanted.value}")
         append(call, x, len(lengths) or 1)
 
     return reader
