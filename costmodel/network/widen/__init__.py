@@ -46,7 +46,8 @@ def widen(network: Network, width: Any, *, divisor: Any = None) -> Network:
     step = None if divisor is None else _step(divisor)
     sets = DisjointSets(is_rounded=step is not None)
     found = _followed(network, sets)
-    sets.check()
+    if factor != 1 or step is not None:
+        sets.check()
     scale = Scale(sets, factor, step)
     layers = [
         (node.name, _grown(found[node.name], scale), node.inputs, node.form)
