@@ -62,16 +62,16 @@ class Limit:
 
 LIMITS = {
     "closure": Limit(3_500, 3_494, "lines that cm.cost imports"),
-    "pages": Limit(None, 3_605, "lines of network/operators"),
-    "deferred": Limit(None, 10_227, "the same with imports inside of functions"),
-    "floors": Limit(13_000, 19_711, "lines of algebra, network and analysis"),
-    "lines": Limit(31_000, 41_267, "lines of costmodel"),
+    "pages": Limit(None, 3_669, "lines of network/operators"),
+    "deferred": Limit(None, 10_497, "the same with imports inside of functions"),
+    "floors": Limit(13_000, 20_295, "lines of algebra, network and analysis"),
+    "lines": Limit(31_000, 43_920, "lines of costmodel"),
     "room": Limit(14, 14, "files of the fullest room"),
     "circles": Limit(0, 0, "files that import themselves by way of others"),
     "classes": Limit(48, 48, "concrete operator classes"),
     "files": Limit(5, 10, "files that name an operator class, median"),
 }
-"""By figure. A limit is lowered with the figure; 0033 says what raised some."""
+"""By figure. A limit is lowered with the figure; 0033 and 0034 say what raised some."""
 
 
 def main(arguments: Collection[str] = (), root: Path = ROOT) -> int:

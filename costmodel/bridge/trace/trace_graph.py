@@ -244,7 +244,7 @@ class TraceGraph(Graph):
     def _tell_places(self, found: Traced) -> None:
         """Note that an extreme's places are read, which are not what the node gives."""
         node = self.nodes[found.node]
-        if found.dtype == PLACES and isinstance(node.operator, op.Reduce):
+        if found.dtype == PLACES and "places" in node.operator.defaults:
             operator = replace(node.operator, constants="places=...")
             self.nodes[found.node] = replace(node, operator=operator)
 
