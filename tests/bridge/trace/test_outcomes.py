@@ -273,7 +273,7 @@ def compared(bound: Fraction, kind: str) -> Any:
 bounds = st.integers(0, 16).map(lambda k: Fraction(k, 16))
 steps = st.lists(
     st.tuples(bounds, st.sampled_from(["torch", "above", "numpy", "python"])),
-    max_size=4,
+    max_size=3,
 )
 
 
@@ -294,7 +294,7 @@ def test_probabilities_sum_to_one_and_costs_to_their_mean(
         return x
 
     numbers = seeds()
-    found = outcomes(Code(forward, layer=layer), (1, H, W))
+    found = outcomes(Code(forward, layer=layer), (1, 2, 2))
     assert seeds() == numbers
     assert sum(one.probability for one in found) == 1
     assert all(one.probability > 0 for one in found)
@@ -302,7 +302,7 @@ def test_probabilities_sum_to_one_and_costs_to_their_mean(
     for bound, _ in drawn:
         mean += here * bound
         here *= bound if nested else 1
-    assert expected(found, macs) == sympy.Rational(mean) * N * H * W
+    assert expected(found, macs) == sympy.Rational(4 * mean) * N
 
 
 @given(st.lists(bounds, min_size=1, max_size=4))

@@ -31,6 +31,7 @@ _HOLDERS = ("collections", "weakref", "types", "threading")
 _LIBRARIES = frozenset(sys.stdlib_module_names - {"builtins"}) | {
     "torch", "numpy", "costmodel", "sympy", "networkx",
 }  # fmt: skip
+_CACHE = type(functools.lru_cache(len))
 _MISSING = object()
 
 Undo = Callable[[], object]
@@ -104,7 +105,7 @@ class Kept:
                 self._look_at_function(place)
         elif hasattr(place, "__dict__"):
             self._wait(place.__dict__, type(place), is_owned=is_owned)
-        if hasattr(place, "cache_clear") and hasattr(place, "cache_info"):
+        if isinstance(place, _CACHE):
             misses = place.cache_info().misses
             self._undo.append(lambda: _forget(place, misses))
         owner = getattr(place, "__self__", None)
@@ -167,7 +168,7 @@ def _may_keep(value: Any) -> bool:
     """Say whether a name's value may keep something: what a library made does not."""
     if isinstance(value, (*_CONTAINERS, *GENERATORS, torch.Tensor)):
         return True
-    if isinstance(value, (type, FunctionType)) or hasattr(value, "cache_clear"):
+    if isinstance(value, (type, FunctionType, _CACHE)):
         return _is_own(value)
     if value is _MISSING or isinstance(value, _LEFT_ALONE):
         return False
