@@ -475,7 +475,7 @@ def test_recurrent_layers_have_no_rule_however_long_they_would_run(layer: Any) -
         (lambda _, x: x[:, [0, 2]], "getitem with a list or a tensor of places (1×)"),
         (lambda _, x: x.mean(), "mean over all samples (1×)"),
         (lambda _, x: x.max(), "max over all samples (1×)"),
-        (lambda _, x: F.conv2d(x, x), "conv2d with a weight of every sample's own"),
+        (lambda _, x: F.conv2d(x, x), "conv2d with a weight for each sample"),
     ],
 )  # fmt: skip
 def test_what_has_no_rule_is_said_by_name(code: Any, said: str) -> None:
