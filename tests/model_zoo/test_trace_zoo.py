@@ -39,8 +39,10 @@ FAILURES = {
     # Frequencies are picked by an index that a buffer holds.
     "csatv2": r"rule: getitem with a list or a tensor of places \(1×\) in stem_dct;",
     # Filters are mixed anew for each image.
-    "efficientnet_cc_b0_4e": r"rule: conv2d with a weight for each sample \(24×\) in blocks\.4\.0\.conv_pw,",
-    "efficientnet_cc_b1_8e": r"rule: conv2d with a weight for each sample \(33×\) in blocks\.4\.0\.conv_pw,",
+    "efficientnet_cc_b0_4e": r"rule: conv2d with a weight for each sample \(24×\) "
+    r"in blocks\.4\.0\.conv_pw,",
+    "efficientnet_cc_b1_8e": r"rule: conv2d with a weight for each sample \(33×\) "
+    r"in blocks\.4\.0\.conv_pw,",
 }
 """Networks of timm's with operators that nobody has a rule for, and what is said."""
 

@@ -79,7 +79,7 @@ class TorchCall(Call):
         value: torch.Tensor | None = self.get(name)
         known = None if value is None else self.graph.tensor(value)
         if isinstance(known, Traced) and known.layout.has_batch:
-            raise NoRule(f"with a {name} of every sample's own")
+            raise NoRule(f"with a {name} for each sample")
         return value
 
     def weight(self, name: str = "weight") -> torch.Tensor:
