@@ -46,7 +46,7 @@ PUBLISHED = """
 
 DEPARTURES = [
     "Table 2 prints no input size. F = 190 has 23.1G at 331, where F = 448 has 126.5G; "
-    "at 299 it has 103.9G.",
+    "at 299 it has 103.9G."
 ]
 
 

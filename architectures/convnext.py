@@ -54,7 +54,7 @@ PUBLISHED = """
 DEPARTURES = [
     "It is 45.12G: 15.35G times (384/224)², but for the classifier, which has no "
     "positions. The authors' own table of models prints 45.0G and, for the same "
-    "network at the same size, 47.0G; their larger network's 101.0G comes out.",
+    "network at the same size, 47.0G; their larger network's 101.0G comes out."
 ]
 
 

@@ -14,12 +14,7 @@ from costmodel.network.build import (
     relu,
     scope,
 )
-from costmodel.network.cells.cell import (
-    cell,
-    factorized_reduction,
-    relu_conv_bn,
-    share,
-)
+from costmodel.network.cells.cell import cell, factorized_reduction, relu_conv_bn, share
 from costmodel.network.cells.genotype import Genotype
 from costmodel.network.registry import Default, architecture
 
@@ -55,7 +50,7 @@ PUBLISHED = """
 
 DEPARTURES = [
     "Not reproduced: the released network has 529.9M; others who counted it did not find "
-    "574M either (quark0/darts, issue 46).",
+    "574M either (quark0/darts, issue 46)."
 ]
 
 

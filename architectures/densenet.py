@@ -59,10 +59,7 @@ HALF = Rational(1, 2)
         "googlenet": "concatenated feature maps",
     },
     written={
-        "torchvision": {
-            "adaptive_avg_pool": "function",
-            "head.relu1": "function",
-        }
+        "torchvision": {"adaptive_avg_pool": "function", "head.relu1": "function"}
     },
 )
 def densenet(

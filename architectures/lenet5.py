@@ -53,10 +53,7 @@ PUBLISHED = """
     idea="local filters with shared weights, and pooling, all learned together",
 )
 def lenet5(
-    x: Value,
-    *,
-    variant: Literal["paper", "modern"] = "paper",
-    classes: Dim = 10,
+    x: Value, *, variant: Literal["paper", "modern"] = "paper", classes: Dim = 10
 ) -> Value:
     """LeNet-5: convolution and subsampling in turn, trained end to end on digits."""
     if variant == "modern":

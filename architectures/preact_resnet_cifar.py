@@ -34,7 +34,7 @@ PUBLISHED = """
 
 DEPARTURES = [
     "Without the scales and shifts of batch normalization there are 10.18M parameters; "
-    "with them 10.33M.",
+    "with them 10.33M."
 ]
 
 

@@ -46,7 +46,7 @@ PUBLISHED = """
 
 DEPARTURES = [
     "Where a group width does not divide a width, the authors take the nearest multiple, "
-    "torchvision one that is no 10 % thinner: X-400MF, Y-800MF and Y-8GF differ.",
+    "torchvision one that is no 10 % thinner: X-400MF, Y-800MF and Y-8GF differ."
 ]
 
 

@@ -52,7 +52,7 @@ PUBLISHED = """
 DEPARTURES = [
     "The paper's first comparison (Table 2) pads its shortcuts with zeros, option A; "
     "its deeper networks project them, option B, which is the default here at every "
-    'depth, and torchvision\'s. Give shortcut="A" for the other.',
+    'depth, and torchvision\'s. Give shortcut="A" for the other.'
 ]
 
 

@@ -29,7 +29,7 @@ PUBLISHED = """
 
 DEPARTURES = [
     "Convolutions and classifier are 7.97G. Every figure of that table comes out with "
-    "one more operation for each normalized element, here 7.991G.",
+    "one more operation for each normalized element, here 7.991G."
 ]
 
 PUBLISHED_CIFAR = """

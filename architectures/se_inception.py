@@ -24,7 +24,7 @@ PUBLISHED_RESNET = """
 
 DEPARTURES = [
     "The gates are 8.5M: 0.01G, as printed. But what is printed without them, 11.75G, "
-    "is not reproduced (inception_resnet_v2).",
+    "is not reproduced (inception_resnet_v2)."
 ]
 
 

@@ -25,7 +25,7 @@ PUBLISHED = """
 
 DEPARTURES = [
     "Convolutions and fully connected layers are 4.233G. Every figure of Table 2 comes "
-    "out with one more operation for each normalized element, here 4.247G.",
+    "out with one more operation for each normalized element, here 4.247G."
 ]
 
 

@@ -33,7 +33,7 @@ PUBLISHED = """
 
 DEPARTURES = [
     "Not reproduced: the released network has 115.1M. With its first 1×1s not halved it "
-    "would have 143.8M, and 54.7G multiply-accumulates where 42G is printed.",
+    "would have 143.8M, and 54.7G multiply-accumulates where 42G is printed."
 ]
 
 

@@ -42,7 +42,7 @@ PUBLISHED = """
 
 DEPARTURES = [
     "Not reproduced: convolutions and classifier, which the authors say they count, are "
-    "144.9M, 295.8M and 583.3M, here and in torchvision.",
+    "144.9M, 295.8M and 583.3M, here and in torchvision."
 ]
 
 

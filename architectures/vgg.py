@@ -54,9 +54,7 @@ PUBLISHED = """
         for name, depths in DEPTHS.items()
     },
     idea="depth: stacks of 3×3 convolutions in place of large kernels",
-    ancestors={
-        "alexnet": "ReLU, max pools, and three dense layers with dropout",
-    },
+    ancestors={"alexnet": "ReLU, max pools, and three dense layers with dropout"},
 )
 def vgg(
     x: Value,

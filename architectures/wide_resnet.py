@@ -54,7 +54,7 @@ PUBLISHED_CIFAR = """
 
 DEPARTURES = [
     "The paper counts all convolutions, with the three projections and without the "
-    "classifier: 6n+4 for k > 1. The longest path has 6n+2 layers.",
+    "classifier: 6n+4 for k > 1. The longest path has 6n+2 layers."
 ]
 
 

@@ -31,7 +31,7 @@ PUBLISHED = """
 
 DEPARTURES = [
     "36 counts each of the 34 separable convolutions once, and no classifier; they are "
-    "two layers each, and the longest path has 2 + 2·34 + 1 = 71.",
+    "two layers each, and the longest path has 2 + 2·34 + 1 = 71."
 ]
 
 
@@ -87,7 +87,7 @@ def xception(x: Value, *, width: Dim = 1, classes: Dim = 1000) -> Value:
     input_channels=288,
     departures=[
         "The paper draws the module and gives it no sizes: these are the 288 maps on "
-        "35×35 of Inception v3's first modules.",
+        "35×35 of Inception v3's first modules."
     ],
     idea="a spectrum from a plain convolution, one tower, to a separable one",
     ancestors={

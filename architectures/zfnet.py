@@ -36,7 +36,7 @@ PUBLISHED = """
     published=PUBLISHED,
     departures=[
         "Figure 3 prints no padding: its sizes 224, 110, 55, 26, 13 and 6 need a pixel "
-        "of it in layer 1, none in layer 2, and pools that round up.",
+        "of it in layer 1, none in layer 2, and pools that round up."
     ],
     idea="AlexNet with a finer first layer, found by visualising feature maps",
     ancestors={"alexnet": "the network, but for kernels, strides and its two towers"},

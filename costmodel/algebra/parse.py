@@ -83,9 +83,7 @@ _DEEPEST = 60
 
 
 def parse(
-    text: str,
-    what: str = "expression",
-    names: Mapping[str, sympy.Expr] | None = None,
+    text: str, what: str = "expression", names: Mapping[str, sympy.Expr] | None = None
 ) -> Dim:
     """Read an exact expression from a string, without ever evaluating code.
 

@@ -14,12 +14,7 @@ import click
 from costmodel import __version__
 from costmodel.cli import target
 from costmodel.cli.options import TRACEBACK, Asked
-from costmodel.cli.process import (
-    OWN_PROCESS,
-    open_streams,
-    silence_stdout,
-    stoppable,
-)
+from costmodel.cli.process import OWN_PROCESS, open_streams, silence_stdout, stoppable
 from costmodel.cli.sample import Sample, at_sample, read_size
 from costmodel.errors import CostModelError, MissingDependencyError, near
 from costmodel.terminal import note

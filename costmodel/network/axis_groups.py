@@ -10,15 +10,7 @@ import sympy
 from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import Dim, is_equal
 from costmodel.network.axes import extents as extents_of
-from costmodel.network.flow import (
-    AxisFlow,
-    Fixed,
-    Flow,
-    Merged,
-    Same,
-    Split,
-    parts_of,
-)
+from costmodel.network.flow import AxisFlow, Fixed, Flow, Merged, Same, Split, parts_of
 from costmodel.network.shape import Shape
 
 

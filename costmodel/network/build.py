@@ -140,11 +140,7 @@ def depthwise_bn_relu(
 
 
 def linear(
-    x: Value,
-    features: Dim,
-    *,
-    bias: bool = True,
-    name: str | None = None,
+    x: Value, features: Dim, *, bias: bool = True, name: str | None = None
 ) -> Value:
     """Connect fully; a feature map of 1×1 positions is flattened first."""
     common((x,), "linear")

@@ -87,10 +87,7 @@ def _attention(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:
     if not draw(st.booleans()):
         return [(op.Attention(), "xxx")]
     rows = _sizes(x)[-2]
-    return [
-        (op.Parameter(Shape(rows, (Extent(rows),))), ""),
-        (op.Attention(), "xxxp"),
-    ]
+    return [(op.Parameter(Shape(rows, (Extent(rows),))), ""), (op.Attention(), "xxxp")]
 
 
 def _einsum(draw: Draw, x: Shape) -> list[tuple[op.Operator, str]]:

@@ -18,14 +18,7 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, W
 from costmodel.algebra.window import Window
 from costmodel.network import operators as op
-from costmodel.network.axes import (
-    along,
-    enlarged,
-    extents,
-    rank,
-    replaced,
-    shaped,
-)
+from costmodel.network.axes import along, enlarged, extents, rank, replaced, shaped
 from costmodel.network.building.builder import Value, apply, network, sample
 from costmodel.network.graph import Network
 from costmodel.network.operators.rearrangement.views import COPIES

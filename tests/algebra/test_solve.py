@@ -287,10 +287,7 @@ def test_a_tower_of_halvings_is_joined_again_at_multiples_only() -> None:
         ("undecided: it is about H and W", sympy.Eq(H, W)),
         ("undecided: it is about H and W", sympy.Ge(FLOOR(H / 2) * FLOOR(W / 2), 4)),
         ("undecided: rho is not a positive whole number", sympy.Ge(FLOOR(rho * 7), 4)),
-        (
-            "undecided: H**2 is not a floor of multiples of H",
-            sympy.Eq(H * H, 49),
-        ),
+        ("undecided: H**2 is not a floor of multiples of H", sympy.Eq(H * H, 49)),
         (
             "undecided: it repeats itself after 1000003 pixels only",
             sympy.Eq(sympy.Mod(H, 1000003), 5),

@@ -22,34 +22,16 @@ from costmodel.algebra.code.source_code import javascript, python
 from costmodel.algebra.parse import parse
 from costmodel.algebra.rounding import counted_in_doubles
 from costmodel.algebra.symbols import Dim, H, N, W, is_equal
-from costmodel.analysis.conventions import (
-    CONVENTIONS,
-    Convention,
-    Rule,
-)
+from costmodel.analysis.conventions import CONVENTIONS, Convention, Rule
 from costmodel.analysis.cost import Cost
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
-from costmodel.network.build import (
-    conv,
-    image,
-    network,
-    pad,
-    relu,
-    subsample,
-)
+from costmodel.network.build import conv, image, network, pad, relu, subsample
 from costmodel.network.graph import Network
 from costmodel.testing import input_sizes, networks
 from tests.drawn import bound_networks
 from tests.model_zoo.test_torchvision import NAMES
-from tests.peers.networks import (
-    COUNTED,
-    KNOWN,
-    PYCLS,
-    UNCOUNTED,
-    in_modules,
-    known,
-)
+from tests.peers.networks import COUNTED, KNOWN, PYCLS, UNCOUNTED, in_modules, known
 from tests.peers.record import RECORD
 from tests.peers.tools import COUNTERS
 from tests.zoo import torchvision_models, torchvision_network

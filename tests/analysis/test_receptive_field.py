@@ -295,11 +295,11 @@ def test_a_branch_out_of_line_adds_to_the_union() -> None:
     right = conv(pad(x, before=0, after=3), 8, kernel=4, padding=0)
     field = cm.receptive_field(network(add(left, right)))
     assert (field.size, field.smallest, field.largest) == ((7, 7), (4, 4), (4, 4))
-    assert (
-        field.padding,
-        field.padding_after,
-        field.offset,
-    ) == ((3, 3), (3, 3), (0, 0))
+    assert (field.padding, field.padding_after, field.offset) == (
+        (3, 3),
+        (3, 3),
+        (0, 0),
+    )
     assert not field.is_aligned
     assert [str(m) for m in field.misalignments] == [
         f'add "add1": paths are not centred alike in {axis}: those of "conv1" at -3/2 '
@@ -404,10 +404,10 @@ def test_paths_of_two_strides_have_no_single_window() -> None:
     assert field.region(0, 5) == ((-1, 1), (4, 6))
     assert (field.smallest, field.largest) == ((1, 1), (3, 3))
     (found,) = field.misalignments
-    assert (
-        found.axis,
-        found.operands,
-    ) == ("height", (("input", 1, 0), ("conv1", 2, 0)))
+    assert (found.axis, found.operands) == (
+        "height",
+        (("input", 1, 0), ("conv1", 2, 0)),
+    )
     assert not field.is_aligned
 
 

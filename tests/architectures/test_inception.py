@@ -252,9 +252,7 @@ def test_a_symbolic_width_gives_every_number(name: str, width: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["inception_v3", "inception_v4"])
-def test_only_the_ends_of_a_network_are_linear_in_its_width(
-    name: str,
-) -> None:
+def test_only_the_ends_of_a_network_are_linear_in_its_width(name: str) -> None:
     net = cm.load(name, width=cm.alpha, resolution=299, batch=1)
     stem, head = 3 * 32 * 9 * 149**2, net.nodes[-2].output.channels * 1000
     assert cm.cost(net).macs.coeff(cm.alpha, 1) * cm.alpha == stem * cm.alpha + head

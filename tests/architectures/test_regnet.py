@@ -44,9 +44,7 @@ def designs(draw: st.DrawFn) -> tuple[int, int, sympy.Rational, sympy.Rational]:
     return blocks, initial, draw(slopes), draw(hundredths)
 
 
-def exponents(
-    design: tuple[int, int, sympy.Rational, sympy.Rational],
-) -> np.ndarray:
+def exponents(design: tuple[int, int, sympy.Rational, sympy.Rational]) -> np.ndarray:
     blocks, initial, slope, factor = design
     line = 1 + np.arange(blocks) * float(slope) / initial
     return np.asarray(np.log(line) / np.log(float(factor)))

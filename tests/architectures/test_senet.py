@@ -255,10 +255,7 @@ def test_senet_154_with_full_1x1s_is_not_what_was_printed_either() -> None:
     printed = [row for row in find("senet154").published if row.resolution == "320"]
     assert [
         (row.quantity, row.agrees(cost.metric(row.quantity))) for row in printed
-    ] == [
-        ("parameters", False),
-        ("macs", False),
-    ]
+    ] == [("parameters", False), ("macs", False)]
 
 
 # Wrong options

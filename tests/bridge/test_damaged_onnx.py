@@ -207,12 +207,7 @@ def broken(model: Any, kind: str, name: str, value: Any) -> Any:
         ("Conv", "pads", 1, 'Conv at "c": attribute pads is not of type INTS'),
         ("Split", "num_outputs", 2**31, 'Split at "h": num_outputs 2147483648 for 1'),
         ("MaxPool", "kernel_shape", None, 'MaxPool at "p": attribute kernel_shape is'),
-        (
-            "Transpose",
-            "perm",
-            [0, 9, 1, 2],
-            'Transpose at "t": perm [0, 9, 1, 2] is',
-        ),
+        ("Transpose", "perm", [0, 9, 1, 2], 'Transpose at "t": perm [0, 9, 1, 2] is'),
     ],
 )
 def test_an_attribute_that_does_not_fit_is_named_with_its_node(

@@ -16,10 +16,7 @@ from costmodel.algebra.extent import Extent
 from costmodel.algebra.symbols import H, N, W
 from costmodel.analysis.memory import Memory, autograd_saved
 from costmodel.analysis.memory.gradient_flow import gradient_flow
-from costmodel.bridge.oracles import (
-    memory_snapshot,
-    memory_trackers,
-)
+from costmodel.bridge.oracles import memory_snapshot, memory_trackers
 from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.build import (
@@ -107,9 +104,7 @@ def test_every_node_has_the_bytes_alive_that_an_executed_inference_has(
 
 # A batch of one has no variance to normalize by, where a map is a single position.
 @given(
-    net=bound_networks(least=2),
-    in_place=st.booleans(),
-    dtype=st.sampled_from(FLOATS),
+    net=bound_networks(least=2), in_place=st.booleans(), dtype=st.sampled_from(FLOATS)
 )
 def test_every_node_has_the_bytes_alive_that_an_executed_training_step_has(
     net: Network, *, in_place: bool, dtype: str
@@ -118,9 +113,7 @@ def test_every_node_has_the_bytes_alive_that_an_executed_training_step_has(
 
 
 @given(
-    net=bound_networks(least=2),
-    in_place=st.booleans(),
-    dtype=st.sampled_from(FLOATS),
+    net=bound_networks(least=2), in_place=st.booleans(), dtype=st.sampled_from(FLOATS)
 )
 def test_what_is_saved_is_what_autograds_own_hooks_see(
     net: Network, *, in_place: bool, dtype: str

@@ -124,8 +124,7 @@ def totals(net: Network, **values: int) -> tuple[Any, Any, Any]:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1"],
+    "name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1"]
 )
 def test_an_exported_network_is_the_module_that_was_traced(
     name: str, folder: Path

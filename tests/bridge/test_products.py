@@ -124,9 +124,7 @@ def test_interpolation_looks_where_its_gradient_is(
 
 
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
-def test_borders_and_transposed_kernels_look_where_their_gradient_is(
-    mode: str,
-) -> None:
+def test_borders_and_transposed_kernels_look_where_their_gradient_is(mode: str) -> None:
     x = conv(image(1, 5, 6), 2, kernel=3, stride=2, padding=2, padding_mode=mode)
     x = conv_transpose(x, 1, kernel=(3, 2), stride=2, padding=1, output_padding=1)
     net = network(x, batch=1)

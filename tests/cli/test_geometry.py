@@ -33,10 +33,10 @@ def test_the_command_line_gives_fields_as_json() -> None:
     found = json.loads(run("field", "se_resnet50", "--json"))
     last = found["rows"][-1]
     assert (last["size"], last["stride"], last["offset"]) == (None, [32, 32], None)
-    assert (
-        last["unbounded"],
-        last["smallest"],
-    ) == ("stage1.block1.avg_pool1", [11, 11])
+    assert (last["unbounded"], last["smallest"]) == (
+        "stage1.block1.avg_pool1",
+        [11, 11],
+    )
     found = json.loads(run("field", "nasnet_a_mobile", "--json"))
     operands = found["misalignments"][0]["operands"]
     assert [operand["offset"] for operand in operands] == [1, 3]

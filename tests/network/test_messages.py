@@ -101,14 +101,8 @@ GRAPHS = [
             a=("x", "x"),
         ),
     ),
-    (
-        "node \"a\": inputs 'x' are not names",
-        wired(graph(X_A, x=INPUT, a=RELU), a="x"),
-    ),
-    (
-        'node "a": inputs 7 are not names',
-        wired(graph(X_A, x=INPUT, a=RELU), a=7),
-    ),
+    ("node \"a\": inputs 'x' are not names", wired(graph(X_A, x=INPUT, a=RELU), a="x")),
+    ('node "a": inputs 7 are not names', wired(graph(X_A, x=INPUT, a=RELU), a=7)),
     ('network "network": no input node', graph()),
     (
         'node "a": a scope has the same name',

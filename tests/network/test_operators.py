@@ -524,11 +524,7 @@ def test_what_no_layer_can_have_is_refused(
 
 MISFITS = [
     ("groups 3 do not divide the 4 input channels", op.Conv(6, TWO, groups=3), IMAGE),
-    (
-        "groups 4 do not divide the 6 output channels",
-        op.Conv(6, TWO, groups=4),
-        IMAGE,
-    ),
+    ("groups 4 do not divide the 6 output channels", op.Conv(6, TWO, groups=4), IMAGE),
     (
         "input 4×6×5 is too small: a window of 7 does not fit its "
         "height 6 with padding 0",
@@ -559,11 +555,7 @@ MISFITS = [
         op.Pad((0, 0, -3), (0, 0, -2)),
         IMAGE,
     ),
-    (
-        "padding 2×2 is over half of the kernel 3×3",
-        op.MaxPool((3, 3), TWO, TWO),
-        IMAGE,
-    ),
+    ("padding 2×2 is over half of the kernel 3×3", op.MaxPool((3, 3), TWO, TWO), IMAGE),
     (
         "channels 2 to 4 are not all among the 4 of 4×6×5",
         op.Slice(1, 2, length=3),

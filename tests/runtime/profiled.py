@@ -41,7 +41,7 @@ GROUPS = {
 
 PARTS = {
     # Squares, a border, their means, times a number, plus one, a power, a quotient.
-    "local_response_norm": Counter(elementwise=5, pad=1, avg_pool=1),
+    "local_response_norm": Counter(elementwise=5, pad=1, avg_pool=1)
 }
 """Classes that are timed as one, and what PyTorch runs."""
 

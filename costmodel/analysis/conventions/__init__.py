@@ -7,12 +7,4 @@ from costmodel.analysis.conventions.rule import Convention, Rule
 from costmodel.analysis.conventions.tables import CONVENTIONS
 
 
-__all__ = [
-    "CONVENTIONS",
-    "Convention",
-    "Item",
-    "Rule",
-    "count",
-    "find",
-    "itemize",
-]
+__all__ = ["CONVENTIONS", "Convention", "Item", "Rule", "count", "find", "itemize"]

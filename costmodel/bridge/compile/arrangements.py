@@ -201,10 +201,7 @@ def without_ends(
 
 
 def pad(
-    x: torch.Tensor,
-    before: tuple[int, ...],
-    after: tuple[int, ...],
-    value: float = 0,
+    x: torch.Tensor, before: tuple[int, ...], after: tuple[int, ...], value: float = 0
 ) -> torch.Tensor:
     """Return the tensor padded around its first axes after the batch."""
     behind = (0, 0) * (x.dim() - 1 - len(before))

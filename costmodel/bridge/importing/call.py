@@ -278,10 +278,7 @@ class Call(ABC):
         return made
 
     def unknown(
-        self,
-        inputs: Sequence[Traced],
-        outputs: Mapping[int, Sizes],
-        word: str,
+        self, inputs: Sequence[Traced], outputs: Mapping[int, Sizes], word: str
     ) -> None:
         """Append an operator without a rule, by its name.
 

@@ -30,9 +30,7 @@ def always(relation: str, difference: Size) -> bool:
 
 
 def admits(
-    record: Record,
-    values: Mapping[sympy.Symbol, int],
-    demands: Collection[Size] = (),
+    record: Record, values: Mapping[sympy.Symbol, int], demands: Collection[Size] = ()
 ) -> bool:
     """Say whether all conditions that held for the sample hold at other sizes.
 

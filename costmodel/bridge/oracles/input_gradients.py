@@ -32,9 +32,7 @@ from costmodel.network.graph import Network
 
 
 def gradient_support(
-    network: Network,
-    layer: str,
-    position: tuple[int, ...] | torch.Tensor | None = None,
+    network: Network, layer: str, position: tuple[int, ...] | torch.Tensor | None = None
 ) -> torch.Tensor:
     """Return where ∂(Σ channels of a position)/∂(input) is not zero.
 

@@ -50,11 +50,7 @@ LARGEST = 1200
 Values = Mapping[sympy.Symbol, int]
 
 
-def check_again(
-    rerun: Callable[[Values], Tracer],
-    first: Tracer,
-    title: str,
-) -> None:
+def check_again(rerun: Callable[[Values], Tracer], first: Tracer, title: str) -> None:
     """Compare a trace with others, at other admissible sizes.
 
     One does if the code never asked for a size, two if it did, and several if a size

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel.cli import target
-from costmodel.cli.options import (
-    JSON,
-    RESOLUTION,
-    SET,
-    Asked,
-    how_traced,
-    together,
-)
+from costmodel.cli.options import JSON, RESOLUTION, SET, Asked, how_traced, together
 from costmodel.cli.process import restart_quietly
 from costmodel.cli.program import main, open_network
 from costmodel.cli.sample import Sample

@@ -23,11 +23,7 @@ from costmodel.network.operators.base import (
     by,
     rule_for,
 )
-from costmodel.network.operators.functions import (
-    FUNCTIONS,
-    Function,
-    functions,
-)
+from costmodel.network.operators.functions import FUNCTIONS, Function, functions
 from costmodel.network.operators.layers import Conv, Linear, RadialBasis, TableConv2d
 from costmodel.network.operators.normalization import (
     GroupNorm,
@@ -51,11 +47,7 @@ from costmodel.network.operators.pooling import (
     Pool,
     Subsample2d,
 )
-from costmodel.network.operators.products import (
-    Attention,
-    Einsum,
-    MatMul,
-)
+from costmodel.network.operators.products import Attention, Einsum, MatMul
 from costmodel.network.operators.rearrangement.folding import (
     PixelShuffle,
     PixelUnshuffle,

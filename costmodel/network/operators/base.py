@@ -10,14 +10,7 @@ from costmodel.algebra.symbols import Dim
 from costmodel.algebra.tally import Tally
 from costmodel.algebra.window import Window
 from costmodel.errors import CostModelError
-from costmodel.network.flow import (
-    AxisFlow,
-    Fixed,
-    Flow,
-    Same,
-    Slid,
-    elementwise,
-)
+from costmodel.network.flow import AxisFlow, Fixed, Flow, Same, Slid, elementwise
 from costmodel.network.operator import Operator, Sizes, Weights, Windows
 from costmodel.network.shape import AXES, Shape
 

@@ -263,9 +263,7 @@ def _common(
     return found
 
 
-def _leading(
-    *operands: tuple[int, tuple[Extent, ...]],
-) -> tuple[From | Together, ...]:
+def _leading(*operands: tuple[int, tuple[Extent, ...]]) -> tuple[From | Together, ...]:
     """Return the flow of leading axes, which broadcast."""
     return aligned(operands) if any(sizes for _, sizes in operands) else ()
 

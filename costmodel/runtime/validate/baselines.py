@@ -148,8 +148,7 @@ BASELINES: tuple[Linear, ...] = (
     Linear("parameters", lambda case: [case.batch * case.totals.parameters]),
     Linear("activations", lambda case: [case.totals.activations]),
     Linear(
-        "FLOPs + activations",
-        lambda case: [case.totals.macs, case.totals.activations],
+        "FLOPs + activations", lambda case: [case.totals.macs, case.totals.activations]
     ),
     Linear(
         "ConvMeter-like",

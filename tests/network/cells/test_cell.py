@@ -142,10 +142,7 @@ ONE = Genotype([[("identity", 0), ("identity", 1)]], name="one")
 @pytest.mark.parametrize(
     ("problem", "build"),
     [
-        (
-            'cell "one": takes 2 inputs, got 1',
-            lambda x: cell(ONE, x, channels=4),
-        ),
+        ('cell "one": takes 2 inputs, got 1', lambda x: cell(ONE, x, channels=4)),
         (
             'cell "one": stride 3; allowed are 1 and 2',
             lambda x: cell(ONE, x, x, channels=4, stride=3),

@@ -98,9 +98,7 @@ def _signatures(net: Network) -> set[Any]:
     }
 
 
-def test_no_published_network_is_among_the_drawn_ones(
-    record_property: Any,
-) -> None:
+def test_no_published_network_is_among_the_drawn_ones(record_property: Any) -> None:
     drawn_layers: set[Any] = set()
     for net in calibration_networks(Draw().networks):
         drawn_layers |= _signatures(net)

@@ -8,11 +8,7 @@ from typing import Any, ClassVar, final
 
 from costmodel.algebra.extent import Extent, resolve
 from costmodel.errors import CostModelError, known_are
-from costmodel.network.axes import (
-    extents,
-    rank,
-    shaped,
-)
+from costmodel.network.axes import extents, rank, shaped
 from costmodel.network.axis_groups import regrouped
 from costmodel.network.flow import AxisFlow, Flow, New, Repeated, Same, Tiled, Turned
 from costmodel.network.operator import Windows
