@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -584,8 +585,7 @@ class Heir(Base):
 
 @pytest.mark.parametrize("is_used", [False, True])
 @pytest.mark.parametrize(
-    "way",
-    ["class", "attribute", "global", "method", "default", "table", "closure"],
+    "way", ["class", "attribute", "global", "method", "default", "table", "closure"]
 )
 @pytest.mark.filterwarnings("ignore:.*never used")
 def test_what_code_keeps_outside_of_a_module_is_as_before(
@@ -607,6 +607,61 @@ def test_what_code_keeps_outside_of_a_module_is_as_before(
     )
     Base.latest = globals()["LATEST"] = None
     Base.default.__defaults__[0].clear()  # type: ignore[index]
+
+
+class Answers:
+    """Answers every name with another of its kind, as records of calls do."""
+
+    __slots__ = ()
+
+    def __getattr__(self, _: str) -> Answers:
+        """Return another one, without end."""
+        return Answers()
+
+    def __call__(self) -> float:
+        """Return what a call of it gives."""
+        return 2.0
+
+
+class Wraps(Answers):
+    """Wraps another of its kind, without end."""
+
+    __wrapped__ = property(lambda _: Wraps())
+    func = property(lambda _: Wraps())
+
+
+class Loads(Answers):
+    """Looks for what it is asked for, and finds nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse as modules do that are loaded when they are needed."""
+        raise ImportError(name)
+
+
+class Counts:
+    """Counts its calls, in itself."""
+
+    calls = 0
+
+    def factor(self) -> float:
+        """Return 3 at every call."""
+        self.calls += 1
+        return 3.0
+
+
+COUNT = Counts().factor
+
+
+@pytest.mark.parametrize("kind", [Answers, Wraps, Loads, mock.Mock])
+def test_objects_that_answer_every_name_are_not_followed(kind: Any) -> None:
+    answers = kind(return_value=2.0) if kind is mock.Mock else kind()
+    module = Code(lambda m, x: m.conv(x) * answers(), conv=conv(3, 4))
+    assert cm.cost(trace(module)).macs == 108 * H * N * W
+
+
+def test_what_a_bound_method_writes_to_is_as_before() -> None:
+    trace(Code(lambda m, x: m.conv(x) * COUNT(), conv=conv(3, 4)))
+    assert COUNT.__self__.calls == 0
 
 
 class Owns:

@@ -11,10 +11,10 @@ import functools
 import pickle
 import random
 import sys
+import types
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ MOST_COPIED = 1 << 20
 """Elements of a tensor that is registered nowhere, and put back if a run changes it."""
 
 _CONTAINERS = (dict, list, set, deque, tuple)
-_LEFT_ALONE = (ModuleType, nn.Module)
+_LEFT_ALONE = (types.ModuleType, nn.Module)
 _HOLDERS = ("collections", "weakref", "types", "threading")
 _LIBRARIES = frozenset(sys.stdlib_module_names - {"builtins"}) | {
     "torch", "numpy", "costmodel", "sympy", "networkx",
@@ -46,7 +46,10 @@ class Kept:
             vars(random)["_inst"], vars(np.random)["mtrand"]._rand,  # noqa: SLF001
             torch.default_generator,
         ]  # fmt: skip
-        self._undo: list[Undo] = []
+        self._undo: list[Undo] = [
+            functools.partial(value.requires_grad_, value.requires_grad)
+            for value in module.parameters()
+        ]
         self._seen = {(id(one), False) for one in self.generators}
         # What is looked at stays, so that no other thing gets its id.
         self._alive: list[Any] = []
@@ -88,7 +91,7 @@ class Kept:
                 self._undo.append(functools.partial(_rewrite, place, before))
         elif isinstance(place, GENERATORS):
             self.generators.append(place)
-        elif isinstance(place, CellType):
+        elif isinstance(place, types.CellType):
             before = _content(place)
             self._undo.append(lambda: _fill(place, before))
             self._wait(before, is_owned=is_owned)
@@ -100,18 +103,16 @@ class Kept:
             if is_owned and _is_own(place):
                 self._look_at_class(place)
             return
-        if isinstance(place, FunctionType):
+        if isinstance(place, types.FunctionType):
             if is_owned and _is_own(place):
                 self._look_at_function(place)
-        elif hasattr(place, "__dict__"):
-            self._wait(place.__dict__, type(place), is_owned=is_owned)
+        elif type(place).__dictoffset__:
+            self._wait(vars(place), type(place), is_owned=is_owned)
         if isinstance(place, _CACHE):
             misses = place.cache_info().misses
             self._undo.append(lambda: _forget(place, misses))
-        owner = getattr(place, "__self__", None)
-        self._wait(*[owner] * isinstance(owner, GENERATORS), is_owned=is_owned)
-        parts = (getattr(place, n, None) for n in _WRAPPED)
-        self._wait(*(p for p in parts if callable(p)), is_owned=is_owned)
+        if issubclass(type(place), _WRAPPERS):
+            self._wait(*(getattr(place, n, None) for n in _HELD), is_owned=is_owned)
 
     def _look_at_class(self, one: type) -> None:
         """Note the attributes of a class and its bases, and what its methods read."""
@@ -122,7 +123,7 @@ class Kept:
             if name not in _OF_CLASSES:
                 self._wait(value, is_owned=True)
 
-    def _look_at_function(self, function: FunctionType) -> None:
+    def _look_at_function(self, function: types.FunctionType) -> None:
         closure = function.__closure__ or ()
         defaults = (function.__defaults__, function.__kwdefaults__, function.__dict__)
         self._wait(*closure, *(one for one in defaults if one), is_owned=True)
@@ -130,7 +131,7 @@ class Kept:
         spaces = [(function.__globals__, is_written)]
         for name in names:
             value = spaces[0][0].get(name)
-            if isinstance(value, ModuleType) and not _is_library(value.__name__):
+            if isinstance(value, types.ModuleType) and not _is_library(value.__name__):
                 spaces.append((vars(value), True))
         for space, is_written in spaces:
             for name in names:
@@ -142,15 +143,18 @@ class Kept:
                     self._wait(value, is_owned=callable(value))
 
 
-_WRAPPED = ("__wrapped__", "__func__", "fget", "fset", "func")
+# An attribute of another type's is its code's answer, and answers may have no end.
+_WRAPPERS = (types.FunctionType, types.MethodType, types.BuiltinMethodType,
+             staticmethod, classmethod, property, functools.partial)  # fmt: skip
+_HELD = ("__wrapped__", "__func__", "__self__", "fget", "fset", "func")
 _OF_CLASSES = {"__dict__", "__weakref__", "__doc__", "__module__", "__annotations__",
                "__init__"}  # fmt: skip
 
 
 @functools.lru_cache(maxsize=4096)
-def _names(code: CodeType) -> tuple[tuple[str, ...], bool]:
+def _names(code: types.CodeType) -> tuple[tuple[str, ...], bool]:
     """Return the names outside of it that code reads; whether it writes to any."""
-    inner = [_names(c) for c in code.co_consts if isinstance(c, CodeType)]
+    inner = [_names(c) for c in code.co_consts if isinstance(c, types.CodeType)]
     names = (*code.co_names, *(n for found, _ in inner for n in found))
     is_written = dis.opmap["STORE_GLOBAL"] in code.co_code[::2]
     return tuple(dict.fromkeys(names)), is_written or any(w for _, w in inner)
@@ -168,7 +172,7 @@ def _may_keep(value: Any) -> bool:
     """Say whether a name's value may keep something: what a library made does not."""
     if isinstance(value, (*_CONTAINERS, *GENERATORS, torch.Tensor)):
         return True
-    if isinstance(value, (type, FunctionType, _CACHE)):
+    if isinstance(value, (type, types.FunctionType, _CACHE)):
         return _is_own(value)
     if value is _MISSING or isinstance(value, _LEFT_ALONE):
         return False
@@ -212,14 +216,14 @@ def _rebind(space: dict[str, Any], name: str, before: Any) -> None:
             space[name] = before
 
 
-def _content(cell: CellType) -> Any:
+def _content(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
     except ValueError:
         return _MISSING
 
 
-def _fill(cell: CellType, before: Any) -> None:
+def _fill(cell: types.CellType, before: Any) -> None:
     if _content(cell) is not before:
         if before is _MISSING:
             del cell.cell_contents

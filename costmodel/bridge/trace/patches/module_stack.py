@@ -27,7 +27,6 @@ def following(tracer: Tracer, module: nn.Module, kept: Kept) -> Iterator[None]:
         if not isinstance(part, Checkpointed):  # which is no scope of any code
             paths.setdefault(id(part), path)
     original = nn.Module.__call__
-    learning = [(value, value.requires_grad) for value in module.parameters()]
     generators = tracer.generators = kept.generators
 
     def call(part: nn.Module, *args: Any, **options: Any) -> Any:
@@ -57,8 +56,6 @@ def following(tracer: Tracer, module: nn.Module, kept: Kept) -> Iterator[None]:
         if not tracer.draws and state != random_states(generators):
             tracer.draws.append("forward")
         nn.Module.__call__ = original
-        for value, requires in learning:
-            value.requires_grad_(requires)
         kept.put_back()
         set_random_states(generators, state)
 
