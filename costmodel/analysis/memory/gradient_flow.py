@@ -111,8 +111,9 @@ def gradient_flow(network: Network) -> GradientFlow:
 
 def read_from_outside(network: Network, checkpoint: Checkpoint) -> tuple[str, ...]:
     """Return the nodes outside of a checkpoint whose results its nodes read, once."""
+    within = {*checkpoint.nodes}
     read = (source for name in checkpoint.nodes for source in network[name].inputs)
-    return tuple(dict.fromkeys(one for one in read if one not in checkpoint.nodes))
+    return tuple(dict.fromkeys(one for one in read if one not in within))
 
 
 def is_constant(operator: op.Operator) -> bool:
@@ -122,9 +123,12 @@ def is_constant(operator: op.Operator) -> bool:
 
 
 def own_backward(node: Node, what: str) -> CostModelError:
-    """Return the error of a node of a function with a backward of its own."""
-    problem = "runs in an autograd.Function, whose backward is the code's own: what it "
-    return at(node.operator.kind, node.name, f"{problem}{what} is not known")
+    """Return the error of a node whose backward is not that of its operator."""
+    problem = (
+        "has a backward of the code's own, as in an autograd.Function or where code "
+        f"writes in place without autograd: what it {what} is not known"
+    )
+    return at(node.operator.kind, node.name, problem)
 
 
 def _is_of_weights(network: Network, node: Node, source: str) -> bool:

@@ -17,8 +17,7 @@ def recomputed(network: Network) -> frozenset[str]:
     weight included. PyTorch stops at the last tensor that is saved: an operator that
     saves operands alone has not run by then.
 
-    **Errors**: a checkpoint within another one; one that ends in a convolution by a
-    table, which saves a tensor for each of its rows.
+    **Errors**: a checkpoint within another one; one that ends in an operator in parts.
     """
     if not network.checkpoints:
         return frozenset()
@@ -42,10 +41,17 @@ def _again(
         return checkpoint.nodes, None
     name = [name for name in checkpoint.nodes if run.saves(run.network[name])][-1]
     last = run.network[name]
-    if isinstance(last.operator, op.TableConv2d):
-        problem = "of it, a checkpoint that ends here runs a part again"
+    if is_in_parts(last.operator):
+        problem = "what a checkpoint that ends here runs of it again is not modelled"
         raise at(last.operator.kind, name, problem)
     return checkpoint.nodes[: checkpoint.nodes.index(name)], last
+
+
+def is_in_parts(operator: op.Operator) -> bool:
+    """Say whether autograd saves between an operator's parts: rows, or functions."""
+    if isinstance(operator, op.Pointwise):
+        return "intermediate" in operator.row.saved
+    return isinstance(operator, op.TableConv2d)
 
 
 def run_again(run: ForwardPass, checkpoint: Checkpoint, time: int) -> tuple[str, ...]:

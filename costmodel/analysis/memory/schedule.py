@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from costmodel.analysis.memory.backward import Backward
-from costmodel.analysis.memory.gradient_flow import read_from_outside
 from costmodel.analysis.memory.tensors import ForwardPass, Tensor
+from costmodel.network.annotations import Checkpoint
 from costmodel.network.graph import Network
 
 
@@ -68,13 +68,12 @@ def _last_reader(run: ForwardPass, steps: Sequence[Step]) -> dict[str, int]:
     As long as that has a backward left, autograd's graph of what it reads is there.
     """
     last = dict(run.last_reader)
-    for checkpoint in run.network.checkpoints:
-        within = {name for name in checkpoint.nodes if run.saves(run.network[name])}
-        end = max(
-            index
-            for index, (name, stage) in enumerate(steps)
-            if name in (checkpoint.nodes if stage == "forward" else within)
-        )
-        for source in read_from_outside(run.network, checkpoint):
+    ends: dict[Checkpoint, int] = {}
+    for index, (name, stage) in enumerate(steps):
+        checkpoint = run.checkpoint_of.get(name)
+        if checkpoint and (stage == "forward" or run.saves(run.network[name])):
+            ends[checkpoint] = index
+    for checkpoint, end in ends.items():
+        for source in run.reads[checkpoint]:
             last[source] = max(last[source], end)
     return last

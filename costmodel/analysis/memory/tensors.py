@@ -81,19 +81,22 @@ class ForwardPass:
     """Results of ``zeros``: one channel that stands for all."""
     _layouts: Layouts = field(init=False)
     checkpoint_of: dict[str, Checkpoint] = field(init=False)
+    reads: dict[Checkpoint, tuple[str, ...]] = field(init=False)
+    """What each checkpoint reads that is not in it."""
     _calls: dict[tuple[object, ...], tuple[Call, Saved]] = field(default_factory=dict)
     _sizes: dict[tuple[Dim, int, bool], Dim] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Find the last reader of each result; the caller keeps the network's."""
-        self._layouts = Layouts(self.network)
-        self.flow = gradient_flow(self.network)
-        self.checkpoint_of = _checkpoint_of(self.network) if self.training else {}
-        nodes = self.network.nodes
+        network, nodes = self.network, self.network.nodes
+        self._layouts = Layouts(network)
+        self.flow = gradient_flow(network)
+        self.checkpoint_of = _checkpoint_of(network) if self.training else {}
+        self.reads = {c: read_from_outside(network, c) for c in network.checkpoints}
         for index, node in enumerate(nodes):
             self._places[node.name] = index
             self.last_reader |= dict.fromkeys((*node.inputs, node.name), index)
-        self.last_reader |= dict.fromkeys(self.network.outputs, len(nodes))
+        self.last_reader |= dict.fromkeys(network.outputs, len(nodes))
 
     def make(
         self, node: str, role: Role, elements: Dim, at: int, *, per_sample: bool = True
@@ -165,13 +168,13 @@ class ForwardPass:
 
         That is all tensors from outside of it, if it saves any.
         """
-        outside = read_from_outside(self.network, checkpoint)
-        read = [self.block_of[source] for source in outside if source in self.block_of]
+        known, saves = self.block_of, self.saves(node)
+        read = [known[one] for one in self.reads[checkpoint] if one in known]
         for tensor in read:
             tensor.last = index
-            tensor.is_saved = tensor.is_saved or self.saves(node)
+            tensor.is_saved = tensor.is_saved or saves
         self._needed.update(read)
-        self.saved[node.name] = read if self.saves(node) else []
+        self.saved[node.name] = read if saves else []
 
     def _place(self, step: int, node: Node) -> None:
         """Give a result a block of its own, or another name to its operand's."""
@@ -209,15 +212,18 @@ class ForwardPass:
 
         Its derivative has to be a formula of its result, as a ReLU's is. The operand
         has no later reader, is not saved, is no result of the network, and is no part
-        or view of a block, since autograd treats writing into those differently.
+        or view of a block, since autograd treats writing into those differently. Past a
+        function without autograd that overwrites, the gradient would go on.
         """
         if not (self.in_place and _may_overwrite(node.operator)):
             return False
         source = self.root[node.inputs[0]]
         block, maker = self.block_of[source], self.network.by_name[source].operator
         is_all_of_it = block.node == source or _may_overwrite(maker)
+        stops = node.name in self.network.no_gradient and self.flow.needs[source]
         return (
             is_all_of_it
+            and not stops
             and not isinstance(maker, (op.Input, op.Zeros, op.Parameter, op.Derived))
             and self._readers[block] == self._places[node.name]
             and block not in self._needed
@@ -260,7 +266,7 @@ class ForwardPass:
             for tensor in saved[name]:
                 tensor.last = max(tensor.last, gone[name])
             checkpoint = self.checkpoint_of.get(name) if self.saves(node) else None
-            again = read_from_outside(self.network, checkpoint) if checkpoint else ()
+            again = self.reads[checkpoint] if checkpoint else ()
             for source in (*node.inputs, *again):
                 gone[source] = max(gone.get(source, 0), gone[name])
 

@@ -215,7 +215,7 @@ class _Columns:
         kernel = map(as_int, self.operator.kernel)
         return (self.before[0], *kernel, *(len(starts) for starts, _ in self._starts))
 
-    @property
+    @functools.cached_property
     def _starts(self) -> list[tuple[npt.NDArray[Any], int]]:
         """Where windows start along each axis, and how far apart their places are."""
         found = []

@@ -237,14 +237,13 @@ def _drops_channels(network: Network, spatial: SpatialAxes) -> bool:
 
 def _repeats(node: Node, spatial: SpatialAxes) -> bool:
     """Say whether a node pads a spatial axis, and with pixels instead of zeros."""
-    return any(
+    return node.name not in spatial.stored and any(
         isinstance(axis, Padded | Slid)
         and axis.border != "zeros"
         and (window := axis.window) is not None
         and (window.before, window.after) != (0, 0)
         and any(axis.axis in p.axes for p in spatial.before(node, axis.operand))
         for axis in spatial.flows[node.name].axes
-        if node.name not in spatial.stored
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from keyword import iskeyword
 from typing import Any
@@ -55,7 +55,7 @@ def compile(network: Network, *, device: str = "cpu") -> fx.GraphModule:  # noqa
         _check_name(node)
         arguments = _operands(graph, network, node, values)
         with _recording(graph, network, node):
-            value = _emit(graph, network, node, arguments, leaves, device)
+            value = _emit(graph, network, node, arguments, values, leaves, device)
         value.meta["node"] = node.name
         values[node.name] = value
         for made in reversed(graph.nodes):
@@ -93,6 +93,7 @@ def _emit(
     network: Network,
     node: Node,
     arguments: tuple[fx.Node, ...],
+    values: Mapping[str, fx.Node],
     leaves: dict[str, nn.Module | torch.Tensor],
     device: str,
 ) -> fx.Node:
@@ -118,7 +119,7 @@ def _emit(
             pair = (result, other)
             result = graph.create_node("call_function", function, pair, name=name)
         return result
-    return _called(graph, network, node, arguments, leaves, device)
+    return _called(graph, network, node, arguments, values, leaves, device)
 
 
 def _called(
@@ -126,6 +127,7 @@ def _called(
     network: Network,
     node: Node,
     arguments: tuple[fx.Node, ...],
+    values: Mapping[str, fx.Node],
     leaves: dict[str, nn.Module | torch.Tensor],
     device: str,
 ) -> fx.Node:
@@ -136,10 +138,8 @@ def _called(
     layer = node.operator
     function = leaf_table.sized(layer)
     if function is not None or isinstance(layer, op.Derived):
-        given = graph.find_nodes(op="placeholder")
-        known = {value.meta["node"]: value for value in given}
-        sizes = leaf_table.sizes(network, node, known)
-        images = [known[source.name] for source in network.inputs]
+        sizes = leaf_table.sizes(network, node, values)
+        images = [values[source.name] for source in network.inputs]
         fixed = leaf_table.constants(layer)
         if function is None:
             has_batch = node.name not in network.unbatched
@@ -158,12 +158,11 @@ def _called(
     if node.name in network.sharing:
         lent = _lent(network, node)
         leaves[node.name] = modules.Borrowing(module, tuple(lent))
-        made = {value.meta["node"]: value for value in graph.nodes if value.meta}
         for owner in lent.values():
-            if owner not in made:
+            if owner not in values:
                 holder, _, tensor = owner.rpartition(".")
                 leaves[owner] = getattr(leaves[holder], tensor)
-            arguments += (made.get(owner) or graph.get_attr(owner),)
+            arguments += (values.get(owner) or graph.get_attr(owner),)
     return graph.call_module(node.name, arguments)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from costmodel.bridge.trace.signatures import bound
 from costmodel.bridge.trace.trace_graph import tensors
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
+from costmodel.network import operators as op
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Readers:
         result = self._read(tracer, func, args, options)
         if added := len(tracer.nodes) - before:
             forms.state(tracer, added, canonical(func), tensors((args, options)))
+        if not tracer.records:
+            _without_autograd(tracer, added, tensors((args, options)), tensors(result))
         return result
 
     def _read(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
@@ -113,11 +117,7 @@ class Kernels(TorchDispatchMode):
         self.tracer, self.readers = tracer, readers
 
     def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: Any = (),
-        kwargs: Any = None,
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Read one kernel."""
         options = dict(kwargs or {})
@@ -150,6 +150,34 @@ class Kernels(TorchDispatchMode):
 
 class _MissingError(Exception):
     """A kernel has neither a reader nor a decomposition."""
+
+
+def _without_autograd(
+    tracer: Tracer,
+    added: int,
+    operands: Iterator[torch.Tensor],
+    results: Iterator[torch.Tensor],
+) -> None:
+    """Stop gradients at other names of operands; they pass by what is written in place.
+
+    A tensor that is returned itself stays as it is.
+    """
+    given = {id(tracer.twin(one)) for one in operands}
+    for made in results:
+        known, is_itself = tracer.tensor(made), id(made) in given
+        if not isinstance(known, Traced):
+            continue
+        if is_itself and added:
+            names = {*islice(reversed(tracer.nodes), added)} & tracer.no_gradient
+            if isinstance(tracer.nodes[known.node].operator, op.Identity):
+                continue  # detached in place
+            tracer.no_gradient -= names
+            passes = tracer.requires_gradient(made)
+            (tracer.own_backward if passes else tracer.no_gradient).update(names)
+        elif not (added or is_itself) and tracer.requires_gradient(made):
+            node = tracer.emit(op.Identity(), (known.node,), tracer.name("detach"))
+            tracer.no_gradient.add(node.name)
+            tracer.know(made, replace(known, node=node.name))
 
 
 def _is_stored(tracer: Tracer, args: Any, options: Any) -> bool:

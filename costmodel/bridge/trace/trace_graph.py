@@ -178,8 +178,8 @@ class TraceGraph(Graph):
 
     def change(self, value: torch.Tensor) -> None:
         """Forget how a tensor is made that code writes to, and what it is a view of."""
-        changed = {id(value), id(value._base)}  # noqa: SLF001 - PyTorch has no other
-        changed |= {id(x) for x, twin in self._twins.values() if id(twin) in changed}
+        written: Any = (value, value._base)  # noqa: SLF001 - PyTorch has no other
+        changed = {id(one) for x in written for one in (x, self.original(x))}
         for key in changed & self._known.keys():
             known = self._known[key]
             if isinstance(known[1], Constant):

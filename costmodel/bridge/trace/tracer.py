@@ -188,7 +188,8 @@ class Tracer(TraceGraph, TorchFunctionMode):
         known: list[Traced | Constant | None],
     ) -> Any:
         """Run a function that does not depend on the input, and record its sources."""
-        if writes_to_operand(func) and known and known[0] is not None:
+        writes = writes_to_operand(func)
+        if writes and known and known[0] is not None:
             self.change(args[0])
         sources = tuple(
             dict.fromkeys(
@@ -201,7 +202,6 @@ class Tracer(TraceGraph, TorchFunctionMode):
         if any(one is not None for one in known) and (
             sources or not all(map(_is_small, tensors((args, options))))
         ):
-            writes = writes_to_operand(func)
             run = partial(self.run, func, args, options)
             result = self.values.run(run, func, args, options, writes=writes)
         else:
@@ -224,6 +224,9 @@ class Tracer(TraceGraph, TorchFunctionMode):
             )
         )
         is_detached = stops and any(map(self.learns, sources))
+        # Without autograd, a tensor that is returned itself is as it was.
+        given = () if self.records or name == "detach" else tensors((args, options))
+        itself = {id(self.twin(one)) for one in given if self.requires_gradient(one)}
         for value, sizes in self.readers.sizes(self, func, args, options, result):
             if id(value) not in self.stored:
                 numel = [one for one in known if isinstance(one, Constant)]
@@ -238,7 +241,8 @@ class Tracer(TraceGraph, TorchFunctionMode):
                     value,
                     Constant(
                         sizes, sources, is_itself, is_of_sizes,
-                        is_detached=is_detached, made=made,
+                        is_detached=is_detached and id(value) not in itself,
+                        made=made,
                     ),
                 )  # fmt: skip
         return result

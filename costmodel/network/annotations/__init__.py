@@ -60,7 +60,7 @@ def _shared(
             wrong = f"{name!r}: {owner!r} are not names"
             raise CostModelError(f'network "{network}": shared {wrong}')
         user, lender = node_of(name, nodes), node_of(owner, nodes)
-        known = user in nodes and lender in nodes and not {owner, lender} & {*shared}
+        known = {user, lender} <= nodes.keys() and not {owner, lender} & shared.keys()
         if not known or order[lender] >= order[user]:
             raise CostModelError(
                 f'network "{network}": node "{name}" cannot share the weights of '

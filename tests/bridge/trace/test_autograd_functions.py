@@ -223,7 +223,7 @@ def test_a_gradient_passes_through(name: str) -> None:
         for question in (
             lambda m: m.saved_bytes, lambda m: m.peak(), lambda m: m.timeline,
         ):  # fmt: skip
-            with pytest.raises(CostModelError, match=r"autograd\.Function, whose back"):
+            with pytest.raises(CostModelError, match=r"has a backward of the code"):
                 question(memory)
     assert cm.memory(net).peak().bytes > 0
     assert cm.cost(net).macs == 2 * 4 * (27 * 36 + 36 * 16)
@@ -244,7 +244,7 @@ def test_nothing_is_kept_where_nothing_learns() -> None:
     fixed = between(Swish.apply)
     fixed.a.requires_grad_(False)
     assert said(fixed) == executed(fixed)
-    with pytest.raises(CostModelError, match=r'sigmoid at ".*": runs in an autograd'):
+    with pytest.raises(CostModelError, match=r'sigmoid at ".*": has a backward of'):
         _ = cm.memory(trace(fixed).trained("all"), training=True).saved_bytes
 
 
@@ -266,7 +266,7 @@ def test_what_a_function_multiplies_is_refused() -> None:
     gradients = executed(module).gradients
     assert cm.memory(net, training=True).gradient_bytes == gradients == 448 + 120
     assert cm.cost(net).macs == 2 * 4 * (27 * 36 + 36 * 5)
-    with pytest.raises(CostModelError, match=r"own: what it multiplies is not known"):
+    with pytest.raises(CostModelError, match=r"what it multiplies is not known"):
         cm.training_cost(net)
 
 

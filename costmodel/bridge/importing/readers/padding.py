@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from costmodel.algebra.code.constants import write_constants
 from costmodel.algebra.polynomial import Size, size
 from costmodel.algebra.symbols import Dim
 from costmodel.bridge.importing.call import Call, Pads
@@ -29,8 +28,8 @@ def pad_map(call: Call, x: Traced, pads: Pads, mode: str = "constant") -> Traced
 
 def pad_to(call: Call, x: Traced, sizes: Sequence[Size], before: Any) -> Traced:
     """Append padding up to given sizes; ``half`` of it may be in front."""
-    constants = "" if before == 0 else write_constants({"before": before})
-    return call.put_sizes(lambda to: op.PadTo(to, constants=constants), x, sizes)
+    keep = partial(call.kept, value=0, before=before)
+    return call.put_sizes(lambda to: keep(op.PadTo(to)), x, sizes)
 
 
 def is_of_map(x: Traced, mode: str) -> bool:
