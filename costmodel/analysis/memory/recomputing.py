@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from costmodel.analysis.memory.autograd_saved import Call
 from costmodel.analysis.memory.tensors import ForwardPass, Tensor
 from costmodel.errors import at
 from costmodel.network import operators as op
@@ -41,17 +42,19 @@ def _again(
         return checkpoint.nodes, None
     name = [name for name in checkpoint.nodes if run.saves(run.network[name])][-1]
     last = run.network[name]
-    if is_in_parts(last.operator):
+    if is_in_parts(run.call(last)[0]):
         problem = "what a checkpoint that ends here runs of it again is not modelled"
         raise at(last.operator.kind, name, problem)
     return checkpoint.nodes[: checkpoint.nodes.index(name)], last
 
 
-def is_in_parts(operator: op.Operator) -> bool:
-    """Say whether autograd saves between an operator's parts: rows, or functions."""
+def is_in_parts(call: Call) -> bool:
+    """Say whether autograd saves between an operator's parts, or a part's weight."""
+    operator = call.operator
     if isinstance(operator, op.Pointwise):
         return "intermediate" in operator.row.saved
-    return isinstance(operator, op.TableConv2d)
+    is_fixed = isinstance(operator, op.Subsample2d) and "weight" in call.fixed
+    return is_fixed or isinstance(operator, op.TableConv2d)
 
 
 def run_again(run: ForwardPass, checkpoint: Checkpoint, time: int) -> tuple[str, ...]:
