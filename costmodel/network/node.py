@@ -116,12 +116,20 @@ def check_names(nodes: Mapping[str, Node]) -> None:
 
 
 def unbatched(nodes: Iterable[Node]) -> frozenset[str]:
-    """Return the nodes made of stored tensors alone: one result serves every sample."""
+    """Return the nodes made of stored tensors alone: one result serves every sample.
+
+    What is derived of a layer is of its weights; it is for each sample if it reads the
+    input, or what is.
+    """
     found: set[str] = set()
+    sampled: set[str] = set()
     for node in nodes:
-        is_made = node.operator.is_unbatched or node.inputs
-        if is_made and found.issuperset(node.inputs):
+        if node.operator.is_unbatched:
+            (found if sampled.isdisjoint(node.inputs) else sampled).add(node.name)
+        elif node.inputs and found.issuperset(node.inputs):
             found.add(node.name)
+        elif node.operator.is_input:
+            sampled.add(node.name)
     return frozenset(found)
 
 

@@ -106,10 +106,12 @@ def _part(count: float, whole: float) -> Part:
 def doublings(subject: Subject) -> tuple[Doubling, ...]:
     """Return what twice the width, twice both sides and twice the batch cost.
 
-    Sides are not doubled where the network restricts them by constraints.
+    Sides are not doubled where the network restricts them by constraints. Nothing is
+    where it has no symbol.
     """
-    law, sizes = subject.law, subject.bound.inputs[0].output.sizes
-    now = {N: 1, **dict(zip((H, W), sizes[1:])), **subject.own}
+    law, symbols = subject.law, subject.symbolic.inputs[0].output.sizes
+    sizes = zip(symbols, subject.bound.inputs[0].output.sizes, strict=True)
+    now = {N: 1, **dict(sizes), **subject.own}
     now = {s: n for s, n in now.items() if s in subject.symbolic.free_symbols}
     changes: dict[str, tuple[sympy.Symbol, ...]] = {"batch": (N,)}
     if {H, W} <= now.keys() and not subject.symbolic.constraints:
@@ -118,6 +120,8 @@ def doublings(subject: Subject) -> tuple[Doubling, ...]:
         changes = {setting.named(symbol): (symbol,), **changes}
     if alpha in now:
         changes = {"width": (alpha,), **changes}
+    if not now:
+        return ()
     formulas = [lambdify(law.metric(name), tuple(now)) for name in QUANTITIES]
     return tuple(
         Doubling(what, tuple(_times(f, now, doubled) for f in formulas))

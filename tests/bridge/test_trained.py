@@ -32,6 +32,7 @@ from costmodel.network.annotations import Checkpoint
 from costmodel.network.build import add, conv, image, network, relu, scope
 from costmodel.network.graph import Network
 from costmodel.testing import partly_trained, with_checkpoints
+from tests.bridge.trace.modules import Code
 from tests.drawn import bound_networks, input_size
 
 
@@ -265,6 +266,28 @@ def test_gradients_end_without_autograd_or_pass_by(name: str, made_of: str) -> N
     module = Module(run).train()
     net = cm.trace(module, input=(3, 32, 32), batch=2)
     grads = really(module, torch.ones(2, 3, 32, 32))[1]
+    assert cm.memory(net, training=True).gradient_bytes == grads
+
+
+PARTLY: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
+    "a sum": lambda m, x: F.conv2d(x, m.c.weight.detach() + m.same),
+    "a product": lambda m, x: F.conv2d(x, m.c.weight.detach() * m.gain),
+    "a layer's own too": lambda m, x: m.c(x) + F.conv2d(x, m.c.weight.data * m.gain),
+    "both": lambda m, x: F.conv2d(x, m.same.detach() * m.gain + m.same),
+    "a length": lambda m, x: F.conv2d(x, m.same / m.same.norm().detach() * m.gain),
+    "a scale": lambda m, x: m.c(x) * (m.scale.detach() * m.gain.view(4, 1, 1)),
+    "a scale in two steps": lambda m, x: m.c(x) * (m.scale.detach() * 2) * m.scale,
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*never used")
+@pytest.mark.parametrize("name", PARTLY)
+def test_a_weight_may_be_computed_of_detached_ones_and_others(name: str) -> None:
+    sizes = {"same": (4, 3, 3, 3), "gain": (4, 1, 1, 1), "scale": (4, 1, 1)}
+    weights = {key: nn.Parameter(torch.ones(size)) for key, size in sizes.items()}
+    module = Code(PARTLY[name], c=nn.Conv2d(3, 4, 3), **weights).train()
+    net = cm.trace(module, input=(3, 12, 12), batch=2)
+    grads = really(module, torch.ones(2, 3, 12, 12))[1]
     assert cm.memory(net, training=True).gradient_bytes == grads
 
 

@@ -450,6 +450,24 @@ def test_names_that_differ_in_case_alone_have_two_files(here: Path) -> None:
     assert pages == {"two.py-Net.html", "two.py-net-2.html"}
 
 
+def test_a_report_has_pages_of_any_symbols_or_none(here: Path) -> None:
+    (here / "sized.py").write_text(
+        "import costmodel as cm\n"
+        "from costmodel.algebra.symbols import H, W\n"
+        "from costmodel.network.build import conv, image, network\n"
+        "def made(*sizes):\n"
+        "    return network(conv(image(*sizes), 8, kernel=3))\n"
+        "numbers = made(3, 16, 16).bind(N=1)\n"
+        "channels = made(cm.symbol('C'), H, W)\n"
+    )
+    names = [f"sized.py:{one}" for one in ("numbers", "channels")]
+    result = run("report", *names, "--input", "3x16x16", "-o", "out", "--no-oracles")
+    assert result.exit_code == 0, result.stderr
+    pages = [here / f"out/architectures/sized.py-{n[9:]}.html" for n in names]
+    doubled = ["Doubling the" in page.read_text() for page in pages]
+    assert doubled == [False, True]
+
+
 def test_a_report_escapes_what_it_names_and_says_what_is_partial(here: Path) -> None:
     (here / "<b>&.py").write_text((here / "nets.py").read_text())
     name = "<b>&.py:Strange"

@@ -72,8 +72,8 @@ class Constant:
     """Whether it is the stored tensor itself, or a view of it."""
     is_of_sizes: bool = False
     """Whether its values follow from sizes, or its own sizes do."""
-    is_detached: bool = field(default=False, kw_only=True)
-    """Whether no gradient gets from it to its sources."""
+    detached: frozenset[str] = field(default=frozenset(), kw_only=True)
+    """Sources that can learn, and get no gradient from it."""
     made: Mapping[str, Any] = field(default_factory=dict, kw_only=True, hash=False)
     """How it is made, as the constants of :class:`Derived` say it, if that is known."""
 

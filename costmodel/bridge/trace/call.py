@@ -177,18 +177,21 @@ class TorchCall(Call):
         It is empty if the layer stores the weight itself.
         """
         graph, paths = self.graph, self.sources(value)
-        mine = next((p for p in paths if _fits(graph.by_path[p], value)), "")
+        made = graph.tensor(value)
+        detached = made.detached if isinstance(made, Constant) else frozenset()
+        fitting = [p for p in paths if _fits(graph.by_path[p], value)]
+        mine = min(fitting, key=detached.__contains__, default="")
         if not mine:
             return graph.computed(value)
-        known, made = graph.lender(mine), graph.tensor(value)
-        if known is None and isinstance(made, Constant) and made.is_detached:
+        known = graph.lender(mine)
+        if mine in detached and (known is None or graph.requires_gradient(value)):
             # Another use may learn what is detached in this one: nobody's layer has it.
             return graph.computed(value)
         if known is None:
             graph.own(mine, name, tensor)
         for path in paths:
             if path != mine:
-                graph.store(path)
+                graph.store(path, stops=path in detached)
         return known or ""
 
     # Numbers of windows and normalizations.

@@ -104,7 +104,7 @@ class TraceGraph(Graph):
         """Say whether a tensor depends on a parameter that requires a gradient."""
         known = self.tensor(value)
         if isinstance(known, Constant):
-            return not known.is_detached and any(map(self.learns, known.sources))
+            return any(map(self.learns, {*known.sources} - known.detached))
         if known is None:
             return False
         so_far = Network(
@@ -259,10 +259,12 @@ class TraceGraph(Graph):
         return Traced(name, shape, sizes, layout)
 
     def _emit_constant(self, shape: Shape, constant: Constant, layout: Layout) -> str:
-        is_itself = constant.is_itself and not constant.is_detached
+        is_itself = constant.is_itself and not constant.detached
         if is_itself and constant.sources[0] not in self._owners:
             return self._store(constant.sources[0], shape)
-        made_of = tuple(map(self.store, constant.sources))
+        stops = not any(map(self.learns, {*constant.sources} - constant.detached))
+        parts = frozenset() if stops else constant.detached
+        made_of = tuple(self.store(one, stops=one in parts) for one in constant.sources)
         name, made = self.name("derived"), dict(constant.made)
         if constant.is_itself:
             made = {"dims": ()}
@@ -270,15 +272,22 @@ class TraceGraph(Graph):
         if "dims" in made and [type(one) for one in stored] != [op.Parameter]:
             made = {}  # the layer that it belongs to is no operand
         name = self.emit_derived(shape, made_of, name, layout, made)
-        self.no_gradient.update({name} if constant.is_detached else ())
+        self.no_gradient.update({name} if constant.detached and stops else ())
         return name
 
-    def store(self, path: str) -> str:
-        """Return the node of a stored tensor, or of the layer that it belongs to."""
+    def store(self, path: str, *, stops: bool = False) -> str:
+        """Return the node of a stored tensor, or of the layer that it belongs to.
+
+        If gradients stop, it is that of another name of it, to which none gets.
+        """
+        sizes = tuple(formula_of(s) for s in self.by_path[path][0].shape)
         if path not in self._owners:
-            value, _ = self.by_path[path]
-            self._store(path, shaped([formula_of(s) for s in value.shape]))
-        return self._owners[path]
+            self._store(path, shaped(sizes))
+        if not stops:
+            return self._owners[path]
+        one = Constant(sizes, (path,), is_itself=True, detached=frozenset({path}))
+        layout, shape = split(sizes, self.batch)
+        return self._emit_constant(shape, one, layout)
 
     def _store(self, path: str, shape: Shape) -> str:
         self.used.add(path)

@@ -191,14 +191,8 @@ class Tracer(TraceGraph, TorchFunctionMode):
         writes = writes_to_operand(func)
         if writes and known and known[0] is not None:
             self.change(args[0])
-        sources = tuple(
-            dict.fromkeys(
-                path
-                for one in known
-                if isinstance(one, Constant)
-                for path in one.sources
-            )
-        )
+        constants = [one for one in known if isinstance(one, Constant)]
+        sources = tuple(dict.fromkeys(p for one in constants for p in one.sources))
         if any(one is not None for one in known) and (
             sources or not all(map(_is_small, tensors((args, options))))
         ):
@@ -214,26 +208,24 @@ class Tracer(TraceGraph, TorchFunctionMode):
             result = run() if is_real else self.values.run(run, func, args, options)
         is_of_sizes = any(
             isinstance(v, (SizeInt, SizeRatio)) for v in leaves((args, options))
-        ) or any(isinstance(one, Constant) and one.is_of_sizes for one in known)
-        stops = (
-            (name == "detach" and not self.owns_backward)
-            or not self.records
-            or not any(
-                isinstance(one, Constant) and one.sources and not one.is_detached
-                for one in known
-            )
-        )
-        is_detached = stops and any(map(self.learns, sources))
+        ) or any(one.is_of_sizes for one in constants)
+        passing = {p for one in constants for p in {*one.sources} - one.detached}
+        if not self.records or (name == "detach" and not self.owns_backward):
+            passing.clear()
+        detached = frozenset(filter(self.learns, {*sources} - passing))
         # Without autograd, a tensor that is returned itself is as it was.
         given = () if self.records or name == "detach" else tensors((args, options))
-        itself = {id(self.twin(one)) for one in given if self.requires_gradient(one)}
+        itself = {
+            id(self.twin(one)): what.detached
+            for one, what in zip(given, known, strict=False)
+            if isinstance(what, Constant)
+        }
         for value, sizes in self.readers.sizes(self, func, args, options, result):
             if id(value) not in self.stored:
-                numel = [one for one in known if isinstance(one, Constant)]
                 is_itself = (
                     len(sources) == 1
-                    and len(numel) == 1
-                    and numel[0].is_itself
+                    and len(constants) == 1
+                    and constants[0].is_itself
                     and name in VIEWS
                 )
                 made = how_made(name, args, options, known)
@@ -241,8 +233,7 @@ class Tracer(TraceGraph, TorchFunctionMode):
                     value,
                     Constant(
                         sizes, sources, is_itself, is_of_sizes,
-                        is_detached=is_detached and id(value) not in itself,
-                        made=made,
+                        detached=itself.get(id(value), detached), made=made,
                     ),
                 )  # fmt: skip
         return result

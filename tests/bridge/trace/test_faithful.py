@@ -198,6 +198,21 @@ UNDETERMINED: dict[str, tuple[Run, str]] = {
 }
 
 
+OF_WEIGHTS: dict[str, Run] = {
+    "the sum": lambda m, x: m.c(x) + m.c.weight.sum(),
+    "the deviation": lambda m, x: m.c(x) / m.c.weight.std(),
+    "a mean each": lambda m, x: m.c(x) * m.c.weight.mean((1, 2, 3)).view(-1, 1, 1),
+    "for each sample": lambda m, x: m.c(x) + m.c.bias.sum().expand(len(x), 1, 1, 1),
+}
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+def test_what_is_derived_of_a_layer_has_its_own_shape(name: str) -> None:
+    module = Code(OF_WEIGHTS[name], c=conv(3, 4))
+    assert not is_faithful(module)
+    assert undetermined(trace(module)) == ["derived"]
+
+
 @pytest.mark.parametrize("name", UNDETERMINED)
 def test_what_is_not_recorded_is_named_and_has_the_shapes(name: str) -> None:
     code, said = UNDETERMINED[name]
