@@ -493,3 +493,51 @@ def test_steps_of_reentrant_and_inner_checkpoints_are_refused() -> None:
     with pytest.raises(CostModelError, match=r"in a checkpoint within another one"):
         cm.training_cost(net)
     assert cm.cost(net).macs == cm.cost(base()).macs
+
+
+def toggled(m: Any, x: torch.Tensor) -> Any:
+    y = m.a(x)
+    m.b.requires_grad_(requires_grad=False)
+    first = m.b(y)
+    m.b.requires_grad_(requires_grad=True)
+    return first + m.b(y.detach())
+
+
+def frozen_late(m: Any, x: torch.Tensor) -> Any:
+    y = m.a(x)
+    m.a.requires_grad_(requires_grad=False)
+    return m.b(y)
+
+
+@pytest.mark.parametrize("run", [toggled, frozen_late])
+def test_a_parameter_is_frozen_in_all_its_uses_or_in_none(run: Any) -> None:
+    module = Code(run, a=nn.Conv2d(3, 3, 1), b=nn.Conv2d(3, 3, 1))
+    with pytest.raises(CostModelError, match="requires_grad changes between its uses"):
+        cm.trace(module)
+    assert all(value.requires_grad for value in module.parameters())
+
+
+def in_a_list() -> Any:
+    layers = [nn.Conv2d(3, 4, 3)]
+    return Code(lambda _, x: layers[0](x))
+
+
+def when_it_runs() -> Any:
+    def run(m: Any, x: torch.Tensor) -> Any:
+        if m.late is None:
+            m.late = nn.Conv2d(x.shape[1], 4, 3)
+        return m.late(x)
+
+    return Code(run, late=None)
+
+
+@pytest.mark.parametrize("make", [in_a_list, when_it_runs])
+def test_parameters_that_a_module_does_not_hold_are_refused(make: Any) -> None:
+    with pytest.raises(CostModelError, match=r"that the module does not hold"):
+        cm.trace(make())
+
+
+def test_a_module_that_made_its_layers_has_their_parameters() -> None:
+    module = when_it_runs()
+    module(torch.zeros(1, 3, 8, 8))
+    assert cm.cost(cm.trace(module)).parameters == 112

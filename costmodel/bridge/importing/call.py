@@ -147,7 +147,8 @@ class Call(ABC):
     def ints(self, name: str, axes: int, default: Any) -> tuple[Dim, ...]:
         """Return one number per axis, given once for all or one by one."""
         value = self.get(name)
-        value = default if value is None or value in ((), []) else value
+        if value is None or value in ((), []):
+            return tuple(each(default, axes))
         return tuple(map(formula_value, each(value, axes)))
 
     def axis(self, x: Traced, place: int) -> int:

@@ -45,8 +45,7 @@ class Readers:
         result = self._read(tracer, func, args, options)
         if added := len(tracer.nodes) - before:
             forms.state(tracer, added, canonical(func), tensors((args, options)))
-        if not tracer.records:
-            _without_autograd(tracer, added, tensors((args, options)), tensors(result))
+        _follow_names(tracer, added, tensors((args, options)), tensors(result))
         return result
 
     def _read(self, tracer: Tracer, func: Any, args: Any, options: Any) -> Any:
@@ -152,29 +151,33 @@ class _MissingError(Exception):
     """A kernel has neither a reader nor a decomposition."""
 
 
-def _without_autograd(
+def _follow_names(
     tracer: Tracer,
     added: int,
     operands: Iterator[torch.Tensor],
     results: Iterator[torch.Tensor],
 ) -> None:
-    """Stop gradients at other names of operands; they pass by what is written in place.
+    """Note other names of what is written in place; without autograd, stop gradients.
 
-    A tensor that is returned itself stays as it is.
+    They stop at other names of operands, and pass by what is written in place. A tensor
+    that is returned itself stays as it is.
     """
     given = {id(tracer.twin(one)) for one in operands}
     for made in results:
         known, is_itself = tracer.tensor(made), id(made) in given
         if not isinstance(known, Traced):
             continue
-        if is_itself and added:
+        made_by = tracer.nodes[known.node].operator
+        is_written = is_itself and added and not isinstance(made_by, op.Identity)
+        if is_written and not made_by.view:
+            tracer.write(made)
+        if is_written and not tracer.records:
             names = {*islice(reversed(tracer.nodes), added)} & tracer.no_gradient
-            if isinstance(tracer.nodes[known.node].operator, op.Identity):
-                continue  # detached in place
             tracer.no_gradient -= names
             passes = tracer.requires_gradient(made)
             (tracer.own_backward if passes else tracer.no_gradient).update(names)
-        elif not (added or is_itself) and tracer.requires_gradient(made):
+        is_name = not (added or is_itself)
+        if is_name and not tracer.records and tracer.requires_gradient(made):
             node = tracer.emit(op.Identity(), (known.node,), tracer.name("detach"))
             tracer.no_gradient.add(node.name)
             tracer.know(made, replace(known, node=node.name))

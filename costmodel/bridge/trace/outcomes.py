@@ -62,7 +62,7 @@ def outcomes(
     used: set[str] = set()
     wanted: tuple[bool, ...] | None = ()
     while wanted is not None:
-        follow = _Follow(wanted)
+        follow = _Follow(wanted, most)
         network, tracer = traced(
             module, input, batch, name, on_unknown, check=check, draws=follow
         )
@@ -101,11 +101,12 @@ class _Follow:
     """Makes all runs of one outcome decide alike: the first one says how."""
 
     wanted: tuple[bool, ...]
+    most: int
     events: tuple[Event, ...] | None = None
 
     @contextmanager
     def __call__(self, tracer: Tracer) -> Iterator[None]:
-        with following_draws(tracer, self.wanted) as events:
+        with following_draws(tracer, self.wanted, self.most) as events:
             yield
         self.events = tuple(events) if self.events is None else self.events
         for now, then in zip((*events, None), (*self.events, None), strict=False):

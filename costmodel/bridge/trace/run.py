@@ -260,6 +260,8 @@ def _run(
             draws(tracer) if draws else nullcontext(),
         ):
             result = module(image)
+            tracer.check_learned()
+            tracer.check_names(_tensors(result))
     except DependsOnDataError:
         raise
     except Exception:

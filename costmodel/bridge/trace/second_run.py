@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 
 import sympy
@@ -13,6 +15,11 @@ from costmodel.algebra.symbols import D, H, N, W
 from costmodel.bridge.importing.constraints import admits
 from costmodel.bridge.importing.graph import SampleError
 from costmodel.bridge.importing.symbolic_int import Record
+from costmodel.bridge.trace.patches.draws import (
+    Event,
+    NotFollowedError,
+    following_draws,
+)
 from costmodel.bridge.trace.patches.kept import drawing_otherwise
 from costmodel.bridge.trace.tracer import Tracer
 from costmodel.errors import CostModelError
@@ -38,8 +45,8 @@ FURTHER = 8
 """Runs if a size became a plain number, which any code may follow."""
 
 DRAWS = 12
-"""Runs with other random numbers: a layer that is dropped one time in five is found in
-14 of 15 networks."""
+"""Runs with other random numbers, which nothing follows: a layer that is dropped one
+time in five is found in 14 of 15 networks."""
 
 DEPTHS = (19, 32, 48)
 """Depths of volumes: an odd one first, and others if code requires a multiple."""
@@ -160,27 +167,73 @@ def _forget(first: Tracer, second: Tracer) -> None:
 
 
 def check_draws(
-    rerun: Callable[[], tuple[Tracer, object]], first: Tracer, title: str, hint: str
+    rerun: Callable[..., tuple[Tracer, object]], first: Tracer, title: str, hint: str
 ) -> None:
     """Run again with other random numbers, if a run drew any.
 
+    Draws that can be followed are decided otherwise, one after the other; for others
+    there are several runs.
     **Errors**: another draw runs other layers, whose cost is that of one draw.
     """
-    for seed in range(DRAWS if first.draws else 0):
-        with drawing_otherwise(first.generators, seed):
-            try:
-                second, _ = rerun()
-            except Exception as error:
-                fails = f"trace: {title} fails at another random draw: {error}"
-                raise CostModelError(fails) from error
+    is_followed = hint == UNKNOWN  # outcome by outcome
+    ways = () if is_followed else _decided_otherwise(rerun)
+    ways = chain(ways, _drawn_otherwise(rerun, first))
+    for other in ways if first.draws else ():
+        try:
+            second, where = other()
+        except NotFollowedError:
+            continue
+        except Exception as error:
+            fails = f"trace: {title} fails at another random draw: {error}"
+            raise CostModelError(fails) from error
         if found := first.difference(second, first.record.values):
             node, reason = found
-            where = (second.draws or first.draws)[0]
             raise CostModelError(
-                f'trace: {title} runs other layers at another random draw, in "{where}"'
+                f"trace: {title} runs other layers at another random draw, in "
+                f'"{where or first.draws[0]}"'
                 f': {node.operator.kind} "{node.name}", {reason}; {hint}'
             )
 
+
+Runs = Iterator[Callable[[], tuple[Tracer, str]]]
+"""Runs, and the module whose draw decides otherwise in each, if that is known."""
+
+
+def _decided_otherwise(rerun: Callable[..., tuple[Tracer, object]]) -> Runs:
+    """Give runs in which each draw that can be followed decides otherwise."""
+    events: list[Event] = []
+
+    def decided(place: int, wanted: tuple[bool, ...]) -> tuple[Tracer, str]:
+        @contextmanager
+        def draws(tracer: Tracer) -> Iterator[None]:
+            with following_draws(tracer, wanted, MOST_EVENTS) as found:
+                yield
+            events[:] = found if not wanted else events
+
+        second, _ = rerun(draws=draws)
+        return second, events[place].where if events else ""
+
+    yield partial(decided, 0, ())
+    for place, event in enumerate(tuple(events)):
+        before = (one.is_below for one in events[:place])
+        yield partial(decided, place, (*before, not event.is_below))
+
+
+def _drawn_otherwise(
+    rerun: Callable[..., tuple[Tracer, object]], first: Tracer
+) -> Runs:
+    """Give runs with other random numbers."""
+
+    def drawn(seed: int) -> tuple[Tracer, str]:
+        with drawing_otherwise(first.generators, seed):
+            second, _ = rerun()
+        return second, (second.draws or first.draws)[0]
+
+    return (partial(drawn, seed) for seed in range(DRAWS))
+
+
+MOST_EVENTS = 64
+"""Draws of one run that are decided otherwise, each in a run of its own."""
 
 KNOWN = (
     "chance decides what runs, as in stochastic depth; trace it in evaluation mode, or "

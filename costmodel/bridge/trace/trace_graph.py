@@ -15,6 +15,7 @@ from costmodel.analysis.memory.gradient_flow import gradient_flow
 from costmodel.bridge.importing.batch_axis import Layout, shaped, split
 from costmodel.bridge.importing.graph import PLACES, Constant, Graph, Traced
 from costmodel.bridge.importing.symbolic_int import formula_of
+from costmodel.errors import CostModelError
 from costmodel.network import operators as op
 from costmodel.network.graph import Network
 from costmodel.network.node import Node
@@ -55,6 +56,10 @@ class TraceGraph(Graph):
         self.records = True
         self.owns_backward = False
         self._running: list[list[str]] = []
+        self._learned: dict[str, bool] = {}
+        # By storage: all tensors of it; and those that are not as recorded, and where.
+        self._names: dict[int, dict[int, torch.Tensor]] = {}
+        self._overwritten: dict[int, str] = {}
 
     # Where gradients stop.
 
@@ -96,9 +101,23 @@ class TraceGraph(Graph):
             self.checkpoints.append((self._running.pop(), stops_early))
 
     def learns(self, path: str) -> bool:
-        """Say whether a stored tensor is a parameter that requires a gradient now."""
+        """Say whether a stored tensor is a parameter that requires a gradient now.
+
+        **Errors**: it did not when it was used before, or it was the other way round.
+        """
         value, is_parameter = self.by_path[path]
-        return is_parameter and value.requires_grad
+        now = is_parameter and value.requires_grad
+        if self._learned.setdefault(path, now) != now:
+            raise CostModelError(
+                f'"{path}": its requires_grad changes between its uses, so that some '
+                "train it and others do not, which no trace follows"
+            )
+        return now
+
+    def check_learned(self) -> None:
+        """Refuse parameters that were frozen after their use: they get no gradient."""
+        for path in [path for path, learned in self._learned.items() if learned]:
+            self.learns(path)
 
     def requires_gradient(self, value: torch.Tensor) -> bool:
         """Say whether a tensor depends on a parameter that requires a gradient."""
@@ -189,6 +208,34 @@ class TraceGraph(Graph):
     def know(self, value: torch.Tensor, what: Traced | Constant) -> None:
         """Record a tensor."""
         self._known[id(value)] = value, what
+        if isinstance(what, Traced):
+            storage = value.untyped_storage()._cdata  # noqa: SLF001 - its identity
+            self._names.setdefault(storage, {})[id(value)] = value
+
+    def write(self, value: torch.Tensor) -> None:
+        """Note that other names of a tensor, or of part of it, are not as recorded."""
+        names = self._names.get(value.untyped_storage()._cdata, {})  # noqa: SLF001
+        others = {key: one for key, one in names.items() if one is not value}
+        if others:
+            elements = value.untyped_storage().nbytes() // value.element_size()
+            is_written = torch.zeros(elements, dtype=torch.bool)
+            _elements(is_written, value).fill_(value=True)
+            self._overwritten |= {
+                key: self.path
+                for key, one in others.items()
+                if _elements(is_written, one).any()
+            }
+
+    def check_names(self, values: Iterable[torch.Tensor]) -> None:
+        """Refuse to read a tensor that code wrote to by another name of it."""
+        for value in values if self._overwritten else ():
+            if id(value) in self._overwritten:
+                raise CostModelError(
+                    f"{self.path or 'forward'}: reads a tensor that code has written "
+                    "to, in place, by another name of it or of a part of it (a view, "
+                    f"in {self._overwritten[id(value)] or 'forward'}), which no trace "
+                    "follows; compute a tensor of its own there"
+                )
 
     def twin(self, value: Any) -> Any:
         """Return a tensor without memory in place of a real one."""
@@ -320,6 +367,11 @@ class TraceGraph(Graph):
         return self._unique(
             f"{scope}_{last}" if is_node else f"{scope}.{last}".lstrip(".")
         )
+
+
+def _elements(of: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Return the elements of a storage that a tensor is of."""
+    return of.as_strided(like.shape, like.stride(), like.storage_offset())
 
 
 def _clean(path: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.hooks import RemovableHandle
@@ -78,7 +80,7 @@ class Tracer(TraceGraph, TorchFunctionMode):
         if func == torch.Tensor.requires_grad.__get__:
             return self.requires_gradient(args[0])
         if name in {"register_hook", "retain_grad"}:  # which concern backward alone
-            return RemovableHandle({})
+            return RemovableHandle(OrderedDict())
         self.records = self.is_recording()
         known = [self.tensor(value) for value in tensors((args, options))]
         if is_question(name):
@@ -90,11 +92,25 @@ class Tracer(TraceGraph, TorchFunctionMode):
         )
         if not reached or name in MADE_ANEW:
             return self._constant(name, func, args, options, known)
+        self.check_names(tensors((args, options)))
+        self._check_held(tensors((args, options)), name)
         if name == "getitem":
             args = args[0], self.values.places(args[1])
         if writes_to_operand(func) and not isinstance(known[0], Traced):
             self.values.forget(args[0])
         return self.readers.read(self, func, args, options)
+
+    def _check_held(self, values: Iterable[torch.Tensor], name: str) -> None:
+        """Refuse to read a parameter that is none of the module's."""
+        for one in values:
+            is_loose = isinstance(one, nn.Parameter) and id(one) not in self.stored
+            if is_loose and one.requires_grad:
+                raise CostModelError(
+                    f"{self.path or 'forward'}: {name} reads a parameter of shape "
+                    f"{tuple(one.shape)} that the module does not hold: keep layers in "
+                    "nn.ModuleList or nn.ModuleDict, and run a module that makes "
+                    "layers while it runs once before it is traced"
+                )
 
     def run(self, func: Callable[..., Any], args: Any, options: Any) -> Any:
         """Run a function on tensors without memory."""
@@ -138,11 +154,14 @@ class Tracer(TraceGraph, TorchFunctionMode):
             is_in_place = written.startswith("__i") and name in OF_TWO
         else:
             is_in_place = written.endswith("_")
+        alike = self.twin(x)
         if is_in_place or options.get("inplace") is True:
-            return self.twin(x)
+            return alike
         if not normalizes and any(a is True for a in args[1:]):
             return None
-        return torch.empty_like(self.twin(x))
+        # What drops nothing returns its operand.
+        is_idle = "dropout" in name and False in (*args[1:], options.get("training"))
+        return alike.view_as(alike) if is_idle else torch.empty_like(alike)
 
     def _answer(
         self, name: str, func: Any, args: tuple[Any, ...], options: dict[str, Any]

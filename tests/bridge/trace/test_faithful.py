@@ -481,3 +481,78 @@ def test_a_generated_module_comes_back(parts: list[nn.Module], twice: bool) -> N
     module = Code(forward, parts=nn.Sequential(*parts))
     is_faithful(module, (4, H, W), sizes=[(17, 23), (24, 16), (32, 32)])
     holds_its_weights(module, (4, H, W))
+
+
+# What is written in place, by one of several names.
+
+
+def half_of_it(m: Any, x: torch.Tensor) -> Any:
+    x = m.conv(x)
+    half = x[:, 2:]
+    half += m.other(x.relu())[:, 2:]
+    return m.head(x)
+
+
+def all_of_it(m: Any, x: torch.Tensor) -> Any:
+    x = m.conv(x)
+    x.flatten(2).relu_()
+    return m.head(x)
+
+
+def a_detached_name(m: Any, x: torch.Tensor) -> Any:
+    x = m.conv(x)
+    x.detach().mul_(2)
+    return m.head(x)
+
+
+def a_name_from_before(m: Any, x: torch.Tensor) -> Any:
+    x = m.conv(x)
+    flat = x.flatten(2)
+    F.relu_(x)
+    return flat.unflatten(2, (-1, 1))
+
+
+def what_dropped_nothing(m: Any, x: torch.Tensor) -> Any:
+    x = m.conv(x)
+    return m.head(F.relu(m.drop(x), inplace=True)) + m.head(x)
+
+
+def its_result(m: Any, x: torch.Tensor) -> Any:
+    x = m.conv(x)
+    x[:, :2].mul_(2)
+    return x
+
+
+@pytest.mark.parametrize(
+    "run",
+    [half_of_it, all_of_it, a_detached_name, a_name_from_before, what_dropped_nothing,
+     its_result],
+)  # fmt: skip
+def test_what_is_written_by_another_name_is_refused(run: Run) -> None:
+    parts = {"conv": conv(3, 4), "other": conv(4, 4), "head": conv(4, 4)}
+    module = Code(run, drop=nn.Dropout(), **parts).eval()
+    with pytest.raises(CostModelError, match="by another name of it"):
+        trace(module)
+
+
+WRITTEN: dict[str, Run] = {
+    "by its name": lambda m, x: m.head(m.conv(x).add_(1).relu_()),
+    "read by the same name": lambda m, x: (
+        m.head(flat.unflatten(2, (x.shape[2], -1)))
+        if (flat := m.conv(x).flatten(2)).relu_() is flat
+        else x
+    ),
+    "beside the other half": lambda m, x: m.head(
+        torch.cat([(parts := m.conv(x).tensor_split(2, 1))[0].relu_(), parts[1]], 1)
+    ),
+    "behind dropout": lambda m, x: m.head(F.relu(m.drop(m.conv(x)), inplace=True)),
+    "and its name again": lambda m, x: m.head(F.relu_(y := m.conv(x))) + m.head(y),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_written_has_the_values(name: str) -> None:
+    parts = {"conv": conv(3, 4), "head": conv(4, 4)}
+    module = Code(WRITTEN[name], drop=nn.Dropout(), **parts).eval()
+    with torch.no_grad():
+        assert is_faithful(module)

@@ -8,6 +8,7 @@ import random
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar
 from unittest import mock
 
@@ -659,6 +660,71 @@ def test_objects_that_answer_every_name_are_not_followed(kind: Any) -> None:
     assert cm.cost(trace(module)).macs == 108 * H * N * W
 
 
+class Options(dict[str, Any]):
+    """A dictionary whose items are attributes too, as in many configurations."""
+
+    __getattr__ = dict.__getitem__
+    __setattr__ = dict.__setitem__
+
+
+class Lenient(Options):
+    """One that has every attribute, most of them None."""
+
+    __getattr__ = dict.get  # type: ignore[assignment]
+
+
+class Sealed(Options):
+    """One that says of itself that it cannot be emptied or copied."""
+
+    def clear(self) -> None:
+        """Refuse."""
+        raise RuntimeError
+
+    copy = values = items = clear  # type: ignore[assignment]
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts, in slots."""
+
+    calls: int = 0
+    latest: Any = None
+
+
+KEEPERS: dict[str, Any] = {
+    "options": Options, "lenient": Lenient, "sealed": Sealed,
+    "slots": Meter,
+    "an array": lambda calls: np.array([calls, calls]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KEEPERS)
+def test_objects_of_others_classes_are_as_before(name: str) -> None:
+    def count(module: Any, x: torch.Tensor) -> Any:
+        if name == "an array":
+            module.kept += 1
+        else:
+            module.kept.calls = module.kept.calls + 1
+            module.kept.latest = x
+        return module.conv(x)
+
+    module = Code(count, conv=conv(3, 4), kept=None)
+    module.kept = KEEPERS[name](calls=0)
+    before = repr(module.kept)
+    assert cm.cost(trace(module)).macs == 108 * H * N * W
+    assert repr(module.kept) == before
+
+
+def test_hooks_of_tensors_are_backwards_own() -> None:
+    def watched(module: Any, x: torch.Tensor) -> Any:
+        y = module.conv(x)
+        y.retain_grad()
+        y.register_hook(lambda gradient: gradient)
+        return y
+
+    assert cm.cost(trace(Code(watched, conv=conv(3, 4)))).macs == 108 * H * N * W
+
+
 def test_what_a_bound_method_writes_to_is_as_before() -> None:
     trace(Code(lambda m, x: m.conv(x) * COUNT(), conv=conv(3, 4)))
     assert COUNT.__self__.calls == 0
@@ -714,3 +780,33 @@ def test_a_generator_of_a_file_is_looked_at_too() -> None:
     found = cm.outcomes(at_random(lambda: DRAWS.random() < 0.25))
     assert [str(one.probability) for one in found] == ["1/4", "3/4"]
     assert DRAWS.getstate() == before
+
+
+RARE: dict[str, Callable[[Any], Any]] = {
+    "python": lambda _: random.random() < 1e-4,  # noqa: S311
+    "nearly always": lambda _: random.random() < 0.9999,  # noqa: S311
+    "numpy": lambda _: np.random.rand() < 1e-4,  # noqa: NPY002
+    "torch": lambda _: torch.rand(1) < 1e-4,
+    "torch's number": lambda _: torch.rand(()).item() < 1e-4,
+    "a trial": lambda _: torch.bernoulli(torch.tensor(1e-4)).item() == 1,
+}
+
+
+@pytest.mark.parametrize("name", RARE)
+def test_what_a_draw_decides_rarely_is_refused_too(name: str) -> None:
+    at_random = Code(lambda m, x: x if RARE[name](x) else m.conv(x), conv=conv(3, 3))
+    before = seeds()
+    with pytest.raises(CostModelError, match="runs other layers at another random"):
+        trace(at_random)
+    assert seeds() == before
+
+
+def test_a_loop_that_a_draw_ends_has_more_outcomes_than_any_number() -> None:
+    def again(_: Any, x: torch.Tensor) -> Any:
+        while random.random() < 0.25:  # noqa: S311
+            pass
+        return x.relu()
+
+    with pytest.raises(CostModelError, match="more than 4 random draws in one run"):
+        cm.outcomes(Code(again), most=4)
+    assert kinds(trace(Code(again))) == ["input", "relu"]

@@ -54,6 +54,10 @@ class Event:
         return f'draw {sign} {self.bound} in "{self.where}" ({self.line})'
 
 
+class NotFollowedError(CostModelError):
+    """What code makes of a draw has no probability, or there is too much of it."""
+
+
 @dataclass
 class _Events:
     """The events of one run, whose first ones are wanted so; others are true first.
@@ -63,6 +67,7 @@ class _Events:
 
     tracer: Tracer
     wanted: Sequence[bool]
+    most: int
     so_far: list[Event] = field(default_factory=list)
     handed_out: list[str] = field(default_factory=list)
 
@@ -112,13 +117,19 @@ class _Uniform:
         if not self.low < bound < self.high:
             return bound >= self.high
         if self.is_certain:
-            raise CostModelError(
+            raise NotFollowedError(
                 f'outcomes: in "{self.events.where}" ({_line()}), code compares what '
                 "it draws after it has set the generator to a seed or a state: that "
                 "is one certain number, and has no probability; trace follows it"
             )
         share = (bound - self.low) / (self.high - self.low)
         so_far, wanted = self.events.so_far, self.events.wanted
+        if len(so_far) == self.events.most:
+            raise NotFollowedError(
+                f'outcomes: in "{self.events.where}" ({_line()}), code asks for more '
+                f"than {self.events.most} random draws in one run, as a loop may that "
+                "a draw ends, and there are more outcomes yet than most allows"
+            )
         below = wanted[len(so_far)] if len(so_far) < len(wanted) else True
         self.low, self.high = (self.low, bound) if below else (bound, self.high)
         likely = share if below else 1 - share
@@ -146,7 +157,7 @@ class Draw(float):
     def __lt__(self, other: Any) -> Any:
         if isinstance(other, (Draw, SizeInt, SizeRatio)):
             kind = "another draw" if isinstance(other, Draw) else "a size"
-            raise CostModelError(
+            raise NotFollowedError(
                 f'outcomes: in "{self.uniform.events.where}" ({_line()}), a random '
                 f"draw is compared with {kind}: its probability is no constant"
             )
@@ -224,9 +235,11 @@ _LIBRARIES = ("costmodel.bridge.", "torch.", "numpy.", "random")
 
 
 @contextmanager
-def following_draws(tracer: Tracer, wanted: Sequence[bool]) -> Iterator[list[Event]]:
+def following_draws(
+    tracer: Tracer, wanted: Sequence[bool], most: int
+) -> Iterator[list[Event]]:
     """Let events be as wanted while code runs, and give the list of all of them."""
-    events = _Events(tracer, wanted)
+    events = _Events(tracer, wanted, most)
     # Functions of ``random`` are methods of one object, wherever they are imported.
     plain, (pythons, numpys, *_) = random.random, tracer.generators
     each = [(g, vars(g)) for g in tracer.generators if type(g) is random.Random]

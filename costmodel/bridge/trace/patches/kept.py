@@ -12,9 +12,10 @@ import pickle
 import random
 import sys
 import types
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from torch import nn
 MOST_COPIED = 1 << 20
 """Elements of a tensor that is registered nowhere, and put back if a run changes it."""
 
-_CONTAINERS = (dict, list, set, deque, tuple)
+_CONTAINERS = (OrderedDict, dict, list, set, deque, tuple)
 _LEFT_ALONE = (types.ModuleType, nn.Module)
 _HOLDERS = ("collections", "weakref", "types", "threading")
 _LIBRARIES = frozenset(sys.stdlib_module_names - {"builtins"}) | {
@@ -80,10 +81,16 @@ class Kept:
 
     def _look(self, place: Any, *, is_owned: bool) -> None:
         if isinstance(place, _CONTAINERS):
-            if not isinstance(place, tuple):
-                self._undo.append(functools.partial(_refill, place, place.copy()))
-            inside = place.values() if isinstance(place, dict) else place
-            self._wait(*inside, is_owned=is_owned)
+            # Read by the container's own methods: a class of it may have others.
+            kind = next(one for one in _CONTAINERS if isinstance(place, one))
+            inside = [*_content_of(place, kind)]
+            if kind is not tuple:
+                self._undo.append(functools.partial(_refill, place, kind, inside))
+            values = (v for _, v in inside) if issubclass(kind, dict) else inside
+            self._wait(*values, is_owned=is_owned)
+        elif isinstance(place, np.ndarray):
+            if place.size <= MOST_COPIED and place.flags.writeable:
+                self._undo.append(functools.partial(np.copyto, place, place.copy()))
         elif isinstance(place, torch.Tensor):
             is_real = place.device.type != "meta" and place.numel() <= MOST_COPIED
             if is_real and id(place) not in self._registered:
@@ -106,13 +113,25 @@ class Kept:
         if isinstance(place, types.FunctionType):
             if is_owned and _is_own(place):
                 self._look_at_function(place)
-        elif type(place).__dictoffset__:
-            self._wait(vars(place), type(place), is_owned=is_owned)
+        else:
+            self._look_at_object(place, is_owned=is_owned)
         if isinstance(place, _CACHE):
             misses = place.cache_info().misses
             self._undo.append(lambda: _forget(place, misses))
         if issubclass(type(place), _WRAPPERS):
             self._wait(*(getattr(place, n, None) for n in _HELD), is_owned=is_owned)
+
+    def _look_at_object(self, place: Any, *, is_owned: bool) -> None:
+        if type(place).__dictoffset__:
+            self._wait(vars(place), type(place), is_owned=is_owned)
+        kinds = type(place).__mro__
+        slotted = (one for one in kinds if "__slots__" in vars(one) and _is_own(one))
+        for member in (one for kind in slotted for one in vars(kind).values()):
+            if isinstance(member, types.MemberDescriptorType):
+                before = _slot(member, place)
+                undo = functools.partial(_reset_slot, member, place, before)
+                self._undo.append(undo)
+                self._wait(before, is_owned=is_owned)
 
     def _look_at_class(self, one: type) -> None:
         """Note the attributes of a class and its bases, and what its methods read."""
@@ -180,16 +199,32 @@ def _may_keep(value: Any) -> bool:
     return not _is_library(home) or home.partition(".")[0] in _HOLDERS
 
 
-def _refill(place: Any, before: Any) -> None:
+def _content_of(place: Any, kind: Any) -> Iterator[Any]:
+    """Return what a container holds: pairs, if it is a dictionary."""
+    return iter(kind.items(place) if issubclass(kind, dict) else kind.__iter__(place))
+
+
+def _refill(place: Any, kind: Any, before: list[Any]) -> None:
     """Restore a container after a run, which may have left tensors without memory."""
-    if isinstance(place, dict):
-        is_same = list(place) == list(before)
-        now, then = place.values(), before.values()
-    else:
-        is_same, now, then = True, place, before
-    if not is_same or [*map(id, now)] != [*map(id, then)]:
-        place.clear()
-        place.extend(before) if hasattr(place, "extend") else place.update(before)
+    now = [*_content_of(place, kind)]
+    parts = chain.from_iterable if issubclass(kind, dict) else iter
+    if [*map(id, parts(now))] != [*map(id, parts(before))]:
+        kind.clear(place)
+        getattr(kind, "extend" if hasattr(kind, "extend") else "update")(place, before)
+
+
+def _reset_slot(member: Any, place: Any, before: Any) -> None:
+    if _slot(member, place) is not before:
+        member.__delete__(place) if before is _MISSING else member.__set__(
+            place, before
+        )
+
+
+def _slot(member: Any, place: Any) -> Any:
+    try:
+        return member.__get__(place)
+    except AttributeError:
+        return _MISSING
 
 
 def _rewrite(place: torch.Tensor, before: torch.Tensor) -> None:
