@@ -218,6 +218,13 @@ REFUSED = [
     ("*".join(f"(H+{i})" for i in range(500)), "over 32 products of terms"),
     (f"Max({','.join(f'floor(H/{i + 2})' for i in range(120))})", "Max of 120 values"),
     (f"Max({','.join(f'floor(Max(H/{i + 2}, W)/{i + 3})' for i in range(9))})", "18 v"),
+    (
+        "+".join(
+            f"Max({','.join(f'floor(H/{i + k})' for i in range(2, 14))})"
+            for k in range(9)
+        ),
+        "Max of 12 values; at most 16",
+    ),
     ("(" * 250 + "H" + ")" * 250, "nested parentheses"),
     ("make_divisible(H, 2)", "make_divisible does not take 2 arguments"),
 ]

@@ -7,7 +7,7 @@ import math
 import operator
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from itertools import accumulate
 from typing import Any
@@ -106,6 +106,7 @@ def parse(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of "1if": it is refused below
             tree = ast.parse(source, mode="eval")
+        _check_compared(tree)
         value = _finite(sympy.sympify(_evaluate(tree.body, names or {}, source)))
         check_terms(value, _MOST_TERMS)
         return as_dim(value, what)
@@ -144,7 +145,6 @@ def _evaluate(node: ast.expr, names: Mapping[str, sympy.Expr], source: str) -> A
                 known = known_are(name, sorted(FUNCTIONS))
                 raise CostModelError(f"unknown function {name}; {known}")
             values = [_evaluate(a, names, source) for a in arguments]
-            _check_compared(name, values)
             problem = f"{name} does not take {len(values)} arguments"
             try:
                 return FUNCTIONS[name](*values)
@@ -154,14 +154,21 @@ def _evaluate(node: ast.expr, names: Mapping[str, sympy.Expr], source: str) -> A
             raise ValueError(node)
 
 
-def _check_compared(name: str, values: Sequence[sympy.Expr]) -> None:
-    """Refuse a Max or Min of many values, those inside of them included."""
-    inside = [sum(len(e.args) for e in v.atoms(sympy.Max, sympy.Min)) for v in values]
-    many = sum(max(1, one) for one in inside)
-    if name in {"Max", "Min"} and many > _MOST_COMPARED:
-        raise CostModelError(
-            f"{name} of {many} values; at most {_MOST_COMPARED} are compared"
-        )
+def _extremes(tree: ast.AST) -> list[ast.Call]:
+    calls = (one for one in ast.walk(tree) if isinstance(one, ast.Call))
+    return [call for call in calls if ast.unparse(call.func) in {"Max", "Min"}]
+
+
+def _check_compared(tree: ast.AST) -> None:
+    """Refuse a Max or Min of many values, those inside of them included, or many."""
+    pairs = 0
+    for call in _extremes(tree):
+        inside = (sum(len(e.args) for e in _extremes(one)) for one in call.args)
+        many = sum(max(1, count) for count in inside)
+        pairs += many**2
+        if many > _MOST_COMPARED or pairs > 3 * _MOST_COMPARED**2:
+            most = f"at most {_MOST_COMPARED} are compared, at most three times"
+            raise CostModelError(f"{ast.unparse(call.func)} of {many} values; {most}")
 
 
 def _finite(value: sympy.Expr) -> sympy.Expr:
