@@ -327,11 +327,11 @@ class TraceGraph(Graph):
 
         If gradients stop, it is that of another name of it, to which none gets.
         """
-        sizes = tuple(formula_of(s) for s in self.by_path[path][0].shape)
-        if path not in self._owners:
-            self._store(path, shaped(sizes))
-        if not stops:
+        if path in self._owners and not stops:
             return self._owners[path]
+        sizes = tuple(formula_of(s) for s in self.by_path[path][0].shape)
+        if not stops:
+            return self._store(path, shaped(sizes))
         one = Constant(sizes, (path,), is_itself=True, detached=frozenset({path}))
         layout, shape = split(sizes, self.batch)
         return self._emit_constant(shape, one, layout)

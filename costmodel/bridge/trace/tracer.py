@@ -82,18 +82,17 @@ class Tracer(TraceGraph, TorchFunctionMode):
         if name in {"register_hook", "retain_grad"}:  # which concern backward alone
             return RemovableHandle(OrderedDict())
         self.records = self.is_recording()
-        known = [self.tensor(value) for value in tensors((args, options))]
+        given = [*tensors((args, options))]
+        known = [self.tensor(value) for value in given]
         if is_question(name):
             return self._answer(name, func, args, options)
         reached = any(isinstance(one, Traced) for one in known)
         # Products of stored tensors alone are work as well, once for any batch.
-        reached = reached or (
-            name in PRODUCTS and any(one is not None for one in known)
-        )
+        reached = reached or (name in PRODUCTS and any(known))
         if not reached or name in MADE_ANEW:
             return self._constant(name, func, args, options, known)
-        self.check_names(tensors((args, options)))
-        self._check_held(tensors((args, options)), name)
+        self.check_names(given)
+        self._check_held(given, name)
         if name == "getitem":
             args = args[0], self.values.places(args[1])
         if writes_to_operand(func) and not isinstance(known[0], Traced):
