@@ -14,6 +14,7 @@ PARTS = (
     ("numpy", "evaluating formulas at many points", ""),
     ("torch", "compiled modules and oracles", "torch"),
     ("fvcore", "the fvcore oracle", "torch"),
+    ("scipy", "fitting a device's seconds", "torch"),
     ("onnx", "reading ONNX models", "onnx"),
     ("jinja2", "report pages", "report"),
     ("graphviz", "writing drawings", "report"),

@@ -65,13 +65,13 @@ LIMITS = {
     "pages": Limit(None, 3_648, "lines of network/operators"),
     "deferred": Limit(None, 10_475, "the same with imports inside of functions"),
     "floors": Limit(13_000, 20_286, "lines of algebra, network and analysis"),
-    "lines": Limit(31_000, 44_087, "lines of costmodel"),
+    "lines": Limit(31_000, 44_404, "lines of costmodel"),
     "room": Limit(14, 14, "files of the fullest room"),
     "circles": Limit(0, 0, "files that import themselves by way of others"),
     "classes": Limit(48, 48, "concrete operator classes"),
     "files": Limit(5, 10, "files that name an operator class, median"),
 }
-"""By figure. A limit is lowered with the figure; 0033 and 0034 say what raised some."""
+"""By figure. A limit is lowered with it; 0033, 0034 and 0036 say what raised some."""
 
 
 def main(arguments: Collection[str] = (), root: Path = ROOT) -> int:

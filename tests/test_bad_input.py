@@ -292,8 +292,10 @@ def test_altered_rows_are_measurements_or_refused(data: st.DataObject) -> None:
 def test_altered_profiles_are_profiles_or_refused(data: st.DataObject) -> None:
     document = json.loads(next(iter(cm.profiles().values())).to_json())
     place = document
-    for _ in range(data.draw(st.integers(0, 2))):
-        inner = [v for v in place.values() if isinstance(v, dict) and v]
+    for _ in range(data.draw(st.integers(0, 4))):
+        values = [one for v in place.values()
+                  for one in (v if isinstance(v, list) else [v])]  # fmt: skip
+        inner = [v for v in values if isinstance(v, dict) and v]
         place = data.draw(st.sampled_from(inner)) if inner else place
     place[data.draw(st.sampled_from(sorted(place)))] = data.draw(ODD)
     answered(lambda: Profile.from_json(json.dumps(document)))

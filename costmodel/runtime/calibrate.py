@@ -6,8 +6,8 @@ in caches where a network's are not, and their times are up to twice too short.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,22 +16,19 @@ from sympy.utilities.iterables import sift
 
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.network.serialization.json import digest
 from costmodel.runtime.kernels import Kernel, kernels
 from costmodel.runtime.kernels.classes import KINDS
+from costmodel.runtime.left_out import Sample, beside, left_out
 from costmodel.runtime.measure import jsonl
 from costmodel.runtime.measure.environment import machine
-from costmodel.runtime.measure.result import (
-    Measurement,
-    at_one_speed,
-    combined,
-    key_of,
-    rows_of,
-)
-from costmodel.runtime.profile import Profile
-from costmodel.runtime.profile.fit import Timed, fit
-from costmodel.runtime.random_networks import BATCHES, calibration_networks
+from costmodel.runtime.measure.result import Measurement, combined, key_of, rows_of
+from costmodel.runtime.profile import Coefficients, Profile
+from costmodel.runtime.profile.fit import Timed, boxes, classes, grouped
+from costmodel.runtime.profile.peaks import ENOUGH, peaks, rounded
+from costmodel.runtime.random_networks import BATCHES, calibration_networks, identity
 from costmodel.runtime.setting import Setting
+from costmodel.runtime.validate.baselines import Case
+from costmodel.runtime.validate.features import totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +56,19 @@ QUICK = Draw(networks=11, sittings=1, rounds=2)
 
 def calibrate(
     setting: Setting, path: Path | str, draw: Draw | None = None, *, name: str,
-    advance: Callable[[str], object] = str,
+    seconds: float | None = None, advance: Callable[[str], object] = str,
 ) -> Profile:  # fmt: skip
     """Measure what is not in the file yet, and fit a profile to all that is.
 
     Rows are appended to the file of JSON lines as they come; ``advance`` is called
-    after each, with its network's name.
+    after each, with its network's name. After so many ``seconds`` no other group of
+    networks is begun.
     """
-    draw = Draw() if draw is None else draw
+    start, draw = time.monotonic(), Draw() if draw is None else draw
     for one in measured(setting, path, draw):
         advance(one.name)
+        if seconds is not None and time.monotonic() - start > seconds:
+            break
     return refit(setting, path, draw, name=name)
 
 
@@ -84,11 +84,6 @@ def measured(setting: Setting, path: Path | str, draw: Draw) -> Iterator[Measure
     for one in measure_all(jobs, setting, plan, done=known):
         jsonl.append(path, one.to_row())
         yield one
-
-
-def identity(net: Network) -> dict[str, str]:
-    """Return what tells a drawn network from one of the same name drawn otherwise."""
-    return {"network": digest(net)}
 
 
 def refit(
@@ -111,40 +106,63 @@ def refit(
         raise CostModelError(
             f"calibrate: {path} is of several machines: {'; '.join(sorted(places))}"
         )
-    steady = combined(at_one_speed(rows))
+    steady = combined(rows)
     pairs = [(one, known[one.name, one.options["network"]]) for one in steady]
     return fitted(pairs, setting, name=name)
 
 
 def fitted(
-    pairs: Sequence[tuple[Measurement, Network]], setting: Setting, *, name: str
-) -> Profile:
+    pairs: Sequence[tuple[Measurement, Network]], setting: Setting, *, name: str,
+    judged: bool = True,
+) -> Profile:  # fmt: skip
     """Fit a profile to networks measured operator by operator.
 
-    Its stamp keeps the anchor's seconds: measurements taken when that network took
-    longer, or less, can be compared with what the profile predicts.
+    Kernels are fitted first, then what whole networks take beside them. Its stamp keeps
+    the anchor's seconds: measurements taken when that network took longer, or less, can
+    be compared with what the profile predicts. Fits that leave networks out, which
+    take eight times as long, tell how wrong it is, unless it is not to be ``judged``.
     """
-    timed = {one.name: timed_kernels(one, net) for one, net in pairs}
-    shares = [math.log(one.seconds / inside) for one, net in pairs
-              if (inside := kernel_seconds(one, net))]  # fmt: skip
-    low, middle, high = np.percentile(shares, [16, 50, 84])
+    samples = [sample_of(one, net) for one, net in pairs]
+    groups = grouped(row for sample in samples for row in sample.timed)
+    found = classes(groups)
+    overhead, between = beside(samples)
     last = max((one for one, _ in pairs), key=lambda one: str(one.stamp["date"]))
     anchors = [one.anchor for one, _ in pairs if one.anchor]
     speed = {"anchor": float(np.median(anchors))} if anchors else {}
-    profile = fit(
-        [row for rows in timed.values() for row in rows],
-        setting,
+    margin, errors = left_out(samples) if judged else (1.0, None)
+    return Profile(
         name=name,
+        setting=setting,
+        coefficients=found,
+        box=boxes(groups),
+        overhead=rounded(overhead),
+        between=rounded(between),
+        margin=rounded(margin),
+        left_out=errors,
+        **peaks(groups),
         stamp=dict(last.stamp) | speed,
-        overhead=math.exp(middle),
-        overhead_spread=float(high - low) / 2,
         versions=dict(last.stamp["versions"]),
         date=str(last.stamp["date"])[:10],
+        notes=tuple(_notes(found)),
     )
-    # A fused one occurs in no eager network.
-    missing = (f"{kind}: no kernel was timed" for kind in KINDS
-               if kind not in profile.coefficients and kind != "fused")  # fmt: skip
-    return replace(profile, notes=(*profile.notes, *missing))
+
+
+def _notes(found: Mapping[str, Coefficients]) -> Iterator[str]:
+    """Say which classes few kernels were timed of, or none."""
+    few = [f"{kind} ({one.samples})" for kind, one in found.items()
+           if one.samples < ENOUGH]  # fmt: skip
+    if few:
+        yield f"fewer than {ENOUGH} kernels were timed of {', '.join(few)}"
+    # No eager network has a fused one.
+    if none := [kind for kind in KINDS if kind not in found and kind != "fused"]:
+        yield f"no kernel was timed of {', '.join(none)}"
+
+
+def sample_of(one: Measurement, net: Network) -> Sample:
+    """Return what a fit takes from a measured network."""
+    found = totals(net, one.setting)
+    case = Case(one.name, one.name, int(one.batch), found, one.seconds)
+    return Sample(case, timed_kernels(one, net), kernel_seconds(one, net))
 
 
 def timed_kernels(one: Measurement, net: Network) -> list[Timed]:

@@ -141,11 +141,15 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "float | None": lambda value: value is None or _is_number(value),
     "tuple[int, ...]": _each(_is_count),
     "tuple[str, ...]": _each(_is_text),
-    "tuple[tuple[float, ...], ...]": _each(_each(_is_number)),
     "Mapping[str, Any]": lambda value: isinstance(value, dict),
     "Mapping[str, str]": _values(_is_text),
     "Mapping[str, float]": _values(_is_number),
     "Mapping[str, Coefficients]": _values(lambda value: isinstance(value, dict)),
+    "Mapping[str, tuple[float, float]]": _values(
+        lambda v: _each(_is_number)(v) and len(v) == 2
+    ),
+    "tuple[Coefficients, ...]": _each(lambda value: isinstance(value, dict)),
+    "LeftOut | None": lambda value: value is None or isinstance(value, dict),
     "Box": _values(_values(lambda v: _each(_is_count)(v) and len(v) == 2)),
     "Setting": lambda value: isinstance(value, dict),
 }

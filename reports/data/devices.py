@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,16 @@ class ClassRow:
     unit: str
     fitted: Coefficients
 
+    left_out: float | None
+    """How far the sums of networks were off that a fit left out, on average."""
+
     @property
-    def settled(self) -> str:
-        """The terms that the measurements do not determine, in words."""
-        return ", ".join(self.fitted.unidentified).replace("_", " ")
+    def split(self) -> str:
+        """Into how many parts the class is split, and by what, in words."""
+        names = dict.fromkeys(_splits(self.fitted))
+        if not names:
+            return ""
+        return f"{len(self.fitted.leaves)}: {', '.join(names).replace('_', ' ')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +67,18 @@ def devices() -> tuple[Device, ...]:
     return tuple(_device(profile) for profile in profiles().values())
 
 
+def _splits(found: Coefficients) -> Iterator[str]:
+    """Give the numbers by which a class, and its parts, are split."""
+    if found.parts:
+        yield found.split
+    for part in found.parts:
+        yield from _splits(part)
+
+
 def _device(profile: Profile) -> Device:
+    off = profile.left_out.classes if profile.left_out else {}
     classes = tuple(
-        ClassRow(kind, KINDS[kind], fitted)
+        ClassRow(kind, KINDS[kind], fitted, off[kind][1] if kind in off else None)
         for kind, fitted in sorted(profile.coefficients.items())
     )
     found = validation(profile.name) or {"sets": {}}

@@ -30,7 +30,7 @@ def made_up(
         setting=setting or Setting(),
         coefficients={kind: Coefficients(*truth(kind), samples=99) for kind in kinds},
         overhead=overhead,
-        spread=0.05,
+        margin=1.07,
         peak_flop_per_s=1e11,
         peak_byte_per_s=2e10,
     )

@@ -2,48 +2,41 @@
 
     python -m tests.runtime.table
 
-Nothing is measured here: predictions of the shipped profile, and every baseline fitted
-to the networks that it was calibrated on, beside what `held_out` measured.
+Nothing is measured here: predictions of the shipped profiles, and every baseline fitted
+to the networks that each was calibrated on, beside what `held_out` measured.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
-from costmodel.cli.commands.validate import _ours, _read, _roofs
+from costmodel.cli.commands.validate import _opened, _ours, _roofs
+from costmodel.network.graph import Network
 from costmodel.runtime.measure.jsonl import write_whole
 from costmodel.runtime.measure.result import Measurement
-from costmodel.runtime.profile import load_profile
+from costmodel.runtime.profile import Profile, load_profile
 from costmodel.runtime.profile.shipped import SCHEMA, validations
-from costmodel.runtime.validate import Estimate, validate
+from costmodel.runtime.validate import Estimate, numbered, validate
 from costmodel.runtime.validate.baselines import BASELINES, Case
-from costmodel.runtime.validate.cases import measurements
+from costmodel.runtime.validate.cases import case_of, estimate, measurements
 from tests import zoo
 
 
-FOLDER = Path(__file__).parent / "measured"
+MEASURED = Path(__file__).parent / "measured"
 PAGE = Path(__file__).parents[2] / "docs" / "validation.md"
-
-PROFILE = "intel-xeon-avx512-1-thread-float32"
-"""The shipped profile that is judged: of the machine that the sets were measured on."""
-
-CALIBRATION = FOLDER.with_name("calibration.jsonl.gz")
-"""What the profile was calibrated on, and what baselines are fitted to."""
-
-COMES_WITH = validations() / f"{PROFILE}.json"
-"""What the package says of its own predictions."""
 
 SETS: dict[str, tuple[str, ...]] = {
     "torchvision, for development": ("torchvision",),
     "timm, blind": ("timm",),
     "both": ("torchvision", "timm"),
+    "timm, others": ("more",),
     "registered architectures": ("registered",),
     "transfer: batches 1 to 8, sides 128 to 320": ("transfer",),
 }
@@ -51,73 +44,119 @@ SETS: dict[str, tuple[str, ...]] = {
 
 HEADER = "| predictor | MAPE | 95 % | median | p90 | max | ≤ 10 % | bias | τ |"
 
-
-def files(which: str) -> list[Path]:
-    """Return the files of a set; those of a set are there together or not at all."""
-    return [FOLDER / f"{stem}.jsonl" for stem in SETS[which]]
+LEAVE_FAMILY_OUT = ("FLOPs + activations", "ConvMeter-like")
+"""Baselines that are fitted to the judged networks, too, without each one's family."""
 
 
-def available() -> list[str]:
-    """Return the sets that were measured."""
-    return [which for which in SETS if all(file.exists() for file in files(which))]
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A shipped profile: its calibration, and what was measured on that machine."""
+
+    profile: str
+    title: str
+
+    @property
+    def folder(self) -> Path:
+        """Return where its measurements are."""
+        return MEASURED / self.profile
+
+    def files(self, which: str) -> list[Path]:
+        """Return the files of a set."""
+        return [self.folder / f"{stem}.jsonl.gz" for stem in SETS[which]]
+
+    @property
+    def available(self) -> list[str]:
+        """The sets that were measured there."""
+        return [w for w in SETS if all(file.exists() for file in self.files(w))]
+
+
+MACHINES = (
+    Machine(
+        "intel-xeon-avx512-1-thread-float32", "Intel Xeon with AVX-512, one thread"
+    ),
+    Machine("amd-epyc-avx2-1-thread-float32", "AMD EPYC with AVX2, one thread"),
+    Machine("intel-xeon-amx-1-thread-float32", "Intel Xeon with AMX, one thread"),
+    Machine("intel-xeon-amx-2-threads-float32", "Intel Xeon with AMX, two threads"),
+)
+"""Machines and settings by the profiles that come with the package."""
 
 
 @cache
-def judged(which: str) -> dict[str, Any]:
+def judged(machine: Machine, which: str) -> dict[str, Any]:
     """Return what ``costmodel validate FILES --device PROFILE --fit CALIBRATION`` says.
 
-    Each file is read once, however many sets it is in.
+    The best baselines are fitted to the networks of other families as well.
     """
-    profile = load_profile(PROFILE)
-    parts = [read(file) for file in files(which)]
-    found = [one for measured, _, _ in parts for one in measured]
-    cases = [case for _, some, _ in parts for case in some]
-    estimates = {key: e for _, _, known in parts for key, e in known.items()}
+    profile = load_profile(machine.profile)
+    found = [one for file in machine.files(which) for one in measurements(file)]
+    cases, estimates = judge(found, profile)
     # First what is comparable: predictions at the speed that the machine had.
     ours = reversed(_ours(profile, found, estimates))
     ways = [*ours, *BASELINES, *_roofs(profile)]
     halves = [(m.seconds * (1 - m.split_half / 2), m.seconds * (1 + m.split_half / 2))
               for m in found]  # fmt: skip
-    result = validate(cases, ways, fitted_to=calibration(), halves=halves)
-    return result.to_json()
+    result = validate(cases, ways, fitted_to=calibration(machine), halves=halves)
+    document = result.to_json()
+    others = validate(cases, [w for w in BASELINES if w.name in LEAVE_FAMILY_OUT])
+    document["summaries"] |= {
+        f"{name}, fitted to other families": summary
+        for name, summary in others.to_json()["summaries"].items()
+    }
+    return document
+
+
+def judge(
+    found: Sequence[Measurement], profile: Profile
+) -> tuple[list[Case], dict[str, Estimate]]:
+    """Return measured networks' totals, and what the profile predicts."""
+    cases, estimates = [], []
+    for one in found:
+        net, family = opened(one.name, one.shape, one.batch, tuple(one.options.items()))
+        cases.append(case_of(one, net, family, profile.setting))
+        estimates.append(estimate(net, profile))
+    named = numbered(cases)
+    return named, {case.name: e for case, e in zip(named, estimates)}
 
 
 @cache
-def read(file: Path) -> tuple[list[Measurement], list[Case], dict[str, Estimate]]:
-    """Return a file's measurements, their totals, and what the profile predicts."""
+def opened(
+    name: str, shape: tuple[int, ...], batch: int, options: tuple[Any, ...]
+) -> tuple[Network, str]:
+    """Return a measured network and its family: traced once for all machines."""
     zoo.torchvision_models()
     zoo.timm()
-    profile = load_profile(PROFILE)
-    found = measurements(file)
-    return found, *_read(found, profile.setting, profile, {})
+    known = {"name": name, "shape": shape, "batch": batch, "options": dict(options)}
+    return _opened(SimpleNamespace(**known))  # type: ignore[arg-type]
 
 
 @cache
-def calibration() -> list[Case]:
+def calibration(machine: Machine) -> list[Case]:
     """Return the networks that the profile was calibrated on."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / CALIBRATION.stem
-        path.write_bytes(gzip.decompress(CALIBRATION.read_bytes()))
-        return _read(measurements(path), load_profile(PROFILE).setting, None, {})[0]
+    profile = load_profile(machine.profile)
+    return judge(measurements(machine.folder / "calibration.jsonl.gz"), profile)[0]
 
 
 def lines() -> Iterator[str]:
     """Give the tables, line by line."""
-    for which in available():
-        found = judged(which)
-        yield f"### {which[0].upper()}{which[1:]}: {len(found['rows'])} measurements"
-        yield from ("", HEADER, "|---|" + "--:|" * (HEADER.count("|") - 2))
-        yield from (f"| {name} | {row(s)} |" for name, s in found["summaries"].items())
-        yield from ("", sentence(found), "")
-    yield from (
-        "### Every network",
-        "",
-        "| network | measured ms | predicted ms | off |",
-    )
-    yield "|---|--:|--:|--:|"
-    for which in available():
-        if len(SETS[which]) == 1:
-            yield from map(network, judged(which)["rows"])
+    for machine in MACHINES:
+        yield from (f"### {machine.title}", "")
+        for which in machine.available:
+            found = judged(machine, which)
+            title = f"{which[0].upper()}{which[1:]}"
+            yield f"**{title}: {len(found['rows'])} measurements**"
+            yield from ("", HEADER, "|---|" + "--:|" * (HEADER.count("|") - 2))
+            summaries = found["summaries"].items()
+            yield from (f"| {name} | {row(s)} |" for name, s in summaries)
+            yield from ("", sentence(found), "")
+    yield from ("### Every network", "")
+    for machine in MACHINES:
+        yield from (f"**{machine.title}**", "")
+        yield "| network | measured ms | predicted ms | off |"
+        yield "|---|--:|--:|--:|"
+        for which in machine.available:
+            if len(SETS[which]) == 1:
+                yield from map(network, judged(machine, which)["rows"])
+        yield ""
 
 
 def row(s: dict[str, Any]) -> str:
@@ -146,13 +185,13 @@ def network(one: dict[str, Any]) -> str:
     return f"| {one['name']} | {seconds * 1e3:.2f} | {ours * 1e3:.2f} | {off} |"
 
 
-def shipped() -> dict[str, Any]:
+def shipped(machine: Machine) -> dict[str, Any]:
     """Return what comes with the package: errors by predictor, and every network."""
     sets = {}
-    for which in available():
+    for which in machine.available:
         if len(SETS[which]) != 1:
             continue
-        found = judged(which)
+        found = judged(machine, which)
         sets[which] = {
             "noise_floor": _digits(found["noise_floor"]),
             "summaries": _digits(found["summaries"]),
@@ -165,7 +204,8 @@ def shipped() -> dict[str, Any]:
                 for one in found["rows"]
             ],
         }
-    return {"schema": SCHEMA, "profile": PROFILE, "units": "seconds", "sets": sets}
+    about = {"schema": SCHEMA, "profile": machine.profile, "units": "seconds"}
+    return {**about, "sets": sets}
 
 
 def _digits(value: Any) -> Any:
@@ -192,5 +232,6 @@ if __name__ == "__main__":
     PAGE.write_text(
         written(PAGE.read_text(encoding="utf-8"), list(lines())), encoding="utf-8"
     )
-    COMES_WITH.parent.mkdir(exist_ok=True)
-    write_whole(COMES_WITH, json.dumps(shipped(), ensure_ascii=False, indent=0) + "\n")
+    for known in MACHINES:
+        text = json.dumps(shipped(known), ensure_ascii=False, indent=0)
+        write_whole(validations() / f"{known.profile}.json", f"{text}\n")

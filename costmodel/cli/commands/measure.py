@@ -47,8 +47,8 @@ setting_options = together(
     click.option("--mode", default="eager", show_default=True,
                  help="eager, folded (batch norm put into convolutions), compile, "
                  "or graph (a CUDA graph)."),
-    click.option("--threads", default=1, show_default=True,
-                 type=click.IntRange(min=1), help="Threads on a CPU."),
+    click.option("--threads", type=click.IntRange(min=1),
+                 help="Threads on a CPU; by default as many as PyTorch would use."),
 )  # fmt: skip
 """The options of a setting: device, number format, layout, mode and threads."""
 
@@ -77,7 +77,7 @@ setting_options = together(
 @click.pass_context
 def measure(
     context: click.Context, names: tuple[str, ...], device: str, dtype: str,
-    layout: str, mode: str, threads: int, settings: tuple[str, ...],
+    layout: str, mode: str, threads: int | None, settings: tuple[str, ...],
     resolution: Any, batch: int, rounds: int, sittings: int, together: int,
     seed: int, output: Path | None, *, per_operator: bool, as_json: bool,
 ) -> None:  # fmt: skip

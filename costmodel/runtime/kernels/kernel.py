@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
+
+import sympy
 
 from costmodel.algebra.count import Count, added
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.analysis.cost.totals import OperatorCost
 from costmodel.network.node import Node
 from costmodel.network.operators import Operator
 from costmodel.network.shape import Shape, counted
 from costmodel.runtime.setting import Setting
+
+
+_OF_OPERATOR = (
+    "window", "stride", "dilation", "groups", "channels_in", "channels_out",
+    "positions_in", "positions_out", "operand_bytes",
+)  # fmt: skip
+
+NUMBERS = (*_OF_OPERATOR, "work", "activation_bytes", "weight_bytes")
+"""What a class of kernels may be split by: numbers that a kernel's operator has.
+
+Areas of window, stride and dilation; groups; channels and positions of the first
+operand and of the result, per sample; bytes of all operands, per sample; and what the
+kernel computes and moves for a whole batch. What an operator has not got is 1.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,16 @@ class Kernel:
 
     calls: Dim = 1
     """How often its routine is called: once per group of a native convolution."""
+
+    operator_numbers: tuple[Dim, ...] = ()
+    """Those of :data:`NUMBERS` that are its operator's; of a fused one none."""
+
+    def number(self, name: str) -> Dim:
+        """Return one of :data:`NUMBERS`."""
+        if name not in _OF_OPERATOR:
+            return as_dim(getattr(self, name))
+        known = dict(zip(_OF_OPERATOR, self.operator_numbers))
+        return known.get(name, 1)
 
     @property
     def name(self) -> str:
@@ -77,6 +104,19 @@ class Site:
         """Bytes of operands and result."""
         return self.sample.operand_bytes + self.sample.output_bytes
 
+    @property
+    def numbers(self) -> tuple[Dim, ...]:
+        """What classes may be split by, of the operator itself."""
+        given, x, y = (
+            self.operator.attributes,
+            *map(counted, (self.inputs[0], self.output)),
+        )
+        area = [_area(given.get(name, 1)) for name in ("kernel", "stride", "dilation")]
+        groups = _area(given.get("groups", 1))
+        counts = (x.channels, y.channels, x.positions, y.positions,
+                  self.sample.operand_bytes)  # fmt: skip
+        return (*area, groups, *(added([(1, count)]) for count in counts))
+
     def kernel(
         self, kind: str, work: Count, activation_bytes: Count, weight_bytes: Count = 0,
         *, when: Dim = 1, calls: Dim = 1, rereads: bool = False,
@@ -97,6 +137,7 @@ class Site:
             is_modelled=is_modelled,
             when=when,
             calls=calls,
+            operator_numbers=self.numbers,
         )
 
     def one(
@@ -111,3 +152,11 @@ class Site:
         """Return elementwise kernels, one after the other."""
         moved = (operands + 1) * self.setting.element_bytes * self.made
         return tuple(self.kernel(kind, self.made, moved) for kind in kinds)
+
+
+def _area(value: object) -> Dim:
+    """Return the product of a window's sides; 1 for what is no size."""
+    if isinstance(value, tuple):
+        return as_dim(prod(map(_area, value)))
+    is_size = isinstance(value, int | sympy.Expr) and not isinstance(value, bool)
+    return as_dim(value) if is_size else 1

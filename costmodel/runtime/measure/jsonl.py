@@ -6,8 +6,10 @@ skipped by readers, and cut off by the next writer.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -46,12 +48,13 @@ def append(path: Path | str, row: Mapping[str, Any]) -> None:
 def read(path: Path | str) -> list[Row]:
     """Return the rows of a file, none where there is no file yet.
 
-    Only the last line may be torn; any other that is no JSON object is an error.
+    Only the last line may be torn; any other that is no JSON object is an error. A file
+    that ends in .gz is decompressed.
     """
     where = Path(path)
     if not where.exists():
         return []
-    *lines, last = where.read_bytes().split(b"\n")
+    *lines, last = _content(where).split(b"\n")
     rows = [_row(line, where, number) for number, line in enumerate(lines, 1) if line]
     if last:
         try:
@@ -59,6 +62,16 @@ def read(path: Path | str) -> list[Row]:
         except CostModelError:
             return rows  # torn: its writer was stopped
     return rows
+
+
+def _content(where: Path) -> bytes:
+    content = where.read_bytes()
+    if where.suffix != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise CostModelError(f"{where}: is no gzip file: {error}") from None
 
 
 def done(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, Row]:

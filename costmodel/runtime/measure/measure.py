@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from itertools import islice
+from itertools import compress, islice
 from typing import Any
 
 from costmodel.errors import CostModelError, MissingDependencyError, no_network
@@ -61,6 +61,9 @@ TURN_SECONDS = 0.06
 MOST_RUNS = 12
 """Most runs per turn."""
 
+PACE_RUNS = 2
+"""Counted runs of the anchor before every turn, and as many after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -94,7 +97,7 @@ def measure(
     layout: str = "nchw",
     batch: int = 1,
     mode: str = "eager",
-    threads: int = 1,
+    threads: int | None = None,
     resolution: int | tuple[int, int] | None = None,
     input: tuple[int, ...] | None = None,  # noqa: A002 - as in trace
     per_operator: bool = False,
@@ -149,9 +152,14 @@ def measure_all(
 
 
 def setting_of(
-    device: str, dtype: str, layout: str, mode: str, threads: int
+    device: str, dtype: str, layout: str, mode: str, threads: int | None = None
 ) -> Setting:
-    """Return the setting with this machine's lanes, if it can be run."""
+    """Return the setting with this machine's lanes, if it can be run.
+
+    Without a number, a CPU has as many threads as PyTorch would use.
+    """
+    if threads is None:
+        threads = torch.get_num_threads() if device == "cpu" else 1
     return check_setting(Setting(device, dtype, layout, mode, threads, lanes()))
 
 
@@ -180,6 +188,8 @@ class _Turns:
     runs: int = 2
     rounds: list[list[Sample]] = field(default_factory=list)
     operators: list[dict[str, float]] = field(default_factory=list)
+    anchors: list[list[Sample]] = field(default_factory=list)
+    """The anchor's runs just before and after each turn."""
 
 
 def _group(jobs: Sequence[Job], setting: Setting, plan: Plan) -> list[Measurement]:
@@ -187,26 +197,27 @@ def _group(jobs: Sequence[Job], setting: Setting, plan: Plan) -> list[Measuremen
     is_cuda = setting.device == "cuda"
     with seeded(plan.seed):
         all_jobs = [*jobs, Job("anchor", anchor, is_whole=True)]
-        subjects = [_subject(job, setting, plan) for job in all_jobs]
+        *subjects, pace = [_subject(job, setting, plan) for job in all_jobs]
     order, clocks = list(range(len(subjects))), []
     shuffle = random.Random(plan.seed).shuffle  # noqa: S311 - an order, no secret
     with still(setting):
         turns = [_warmed(subject, setting) for subject in subjects]
+        beside = _warmed(pace, setting)
         before = stamp(torch, device=setting.device, threads=setting.threads)
         for _ in range(plan.rounds):
             shuffle(order)
             for index in order:
-                _turn(turns[index], setting)
+                _turn(turns[index], beside, setting)
             clocks.append(cuda.clock_now() if is_cuda else 0.0)
         after = stamp(torch, device=setting.device, threads=setting.threads)
     about = before | {"load_after": after["load"]}
     if is_cuda:
         about |= {"gpu_after": after["gpu"], "sm_mhz": clocks}
         for one in turns:
-            kept = zip(one.rounds, cuda.steady(clocks))
-            one.rounds = [samples for samples, is_kept in kept if is_kept]
-    speed = summarized(turns[-1].rounds)["seconds"]
-    return [_summary(one, setting, about, speed) for one in turns[:-1]]
+            kept = cuda.steady(clocks)
+            one.rounds = list(compress(one.rounds, kept))
+            one.anchors = list(compress(one.anchors, kept))
+    return [_summary(one, setting, about) for one in turns]
 
 
 def _subject(job: Job, setting: Setting, plan: Plan) -> Subject:
@@ -235,18 +246,23 @@ def _warmed(subject: Subject, setting: Setting) -> _Turns:
     return _Turns(subject, calls, runs)
 
 
-def _turn(one: _Turns, setting: Setting) -> None:
-    """Run a subject once untimed, then timed as a whole, then by operator."""
+def _turn(one: _Turns, beside: _Turns, setting: Setting) -> None:
+    """Time a subject as a whole, then by operator; the anchor before and after."""
+    before = _samples(beside, setting, PACE_RUNS)
+    one.rounds.append(_samples(one, setting, one.runs))
+    if one.subject.graph is not None:
+        one.operators.append(_operators(one, setting))
+    one.anchors.append(before + _samples(beside, setting, PACE_RUNS))
+
+
+def _samples(one: _Turns, setting: Setting, runs: int) -> list[Sample]:
+    """Run a subject once untimed, and then timed."""
     clock = clock_of(setting)
     one.calls[0]()
     if setting.device == "cuda":
-        one.rounds.append([cuda.block(one.calls, clock)])
-    else:
-        (x,) = one.subject.inputs
-        run = one.subject.run
-        one.rounds.append([sampled(run, x, clock) for _ in range(one.runs)])
-    if one.subject.graph is not None:
-        one.operators.append(_operators(one, setting))
+        return [cuda.block(one.calls, clock)]
+    (x,) = one.subject.inputs
+    return [sampled(one.subject.run, x, clock) for _ in range(runs)]
 
 
 def _operators(one: _Turns, setting: Setting) -> dict[str, float]:
@@ -260,9 +276,7 @@ def _operators(one: _Turns, setting: Setting) -> dict[str, float]:
     return medians([run_steps(graph, calls, x, clock) for _ in range(one.runs)])
 
 
-def _summary(
-    one: _Turns, setting: Setting, about: dict[str, Any], speed: float
-) -> Measurement:
+def _summary(one: _Turns, setting: Setting, about: dict[str, Any]) -> Measurement:
     job = one.subject.job
     return Measurement(
         name=job.name,
@@ -273,6 +287,6 @@ def _summary(
         clock=clock_of(setting),
         stamp=about,
         operators=medians(one.operators),
-        anchor=speed,
+        anchor=summarized(one.anchors)["seconds"],
         options=dict(job.options),
     )

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import numpy as np
 from sympy.utilities.iterables import sift
 
@@ -61,7 +62,8 @@ class Measurement:
     operators: Mapping[str, float] = field(default_factory=dict)
     """Median seconds of every node, run inside the network; empty if not asked for."""
     anchor: float | None = None
-    """Seconds of a small fixed network in the same rounds: how fast the machine was."""
+    """Seconds of a small fixed network before and after each turn of this one: how fast
+    the machine was."""
     options: Mapping[str, Any] = field(default_factory=dict)
     sitting: int = 0
     """Which pass over all networks this measurement is from, counted from 0."""
@@ -132,31 +134,92 @@ _TELLING = ("name", "options", "shape", "batch", "setting", "sitting")
 def combined(measurements: Iterable[Measurement]) -> list[Measurement]:
     """Return one measurement per network from those of several sittings.
 
-    Seconds are medians over sittings, each at the same speed of the machine. What
-    differs between odd and even sittings then is the noise.
+    Seconds are medians over sittings, all at one speed of the machine
+    (:func:`at_one_speed`). What differs between odd and even sittings then is the
+    noise.
     """
-    groups = sift(measurements, lambda one: replace(one, sitting=0).key)
+    steady = at_one_speed(measurements)
+    groups = sift(steady, _network)
+    return [_combined(group) if group[1:] else group[0] for group in groups.values()]
+
+
+def _network(one: Measurement) -> str:
+    """Return what identifies a network that is measured in several sittings."""
+    return replace(one, sitting=0).key
+
+
+def at_one_speed(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """Return measurements as if the machine had been equally fast all the time.
+
+    A machine is faster in one minute than in another. Networks take turns in groups, in
+    each sitting in others, so each group tells how fast the machine was: by what its
+    networks, and the anchor beside them, took there and in their other groups. Log
+    seconds are taken as a network's plus a group's, by medians. Groups without a
+    network in common are compared by their anchors alone.
+
+    **Source**: Tukey 1977, "Exploratory Data Analysis", chapter 10: median polish.
+    """
+    rows = list(measurements)
+    graph = nx.Graph([(_network(one), ("group", *_group(one))) for one in rows])
+    found: dict[Any, tuple[float, float | None]] = {}
+    for part in nx.connected_components(graph):
+        found |= _speeds([one for one in rows if _network(one) in part])
     return [
-        _combined(at_one_speed(group)) if group[1:] else group[0]
-        for group in groups.values()
+        _times(one, 1 / found[_group(one)][0], found[_group(one)][1]) for one in rows
     ]
 
 
-def at_one_speed(rows: Sequence[Measurement]) -> list[Measurement]:
-    """Return measurements as if the machine had been equally fast all the time.
+def _group(one: Measurement) -> tuple[object, ...]:
+    """Return what rows that took turns with one another have in common."""
+    return one.sitting, str(one.stamp.get("date")), machine(one.stamp)
 
-    A machine is faster in one minute than in another, and the anchor, a small network
-    that took turns with every group, tells by how much: times are multiplied by the
-    median anchor over their own. Without anchors they stay as they are.
+
+_ROUNDS = 20
+"""Medians taken in turn over networks and over groups; 5 to 10 are enough."""
+
+
+def _speeds(
+    rows: Sequence[Measurement],
+) -> dict[tuple[object, ...], tuple[float, float | None]]:
+    """Return how long things took in each group, and the anchor at the usual speed.
+
+    A network in one group alone says nothing of that group's speed.
     """
-    anchors = [one.anchor for one in rows if one.anchor]
-    if len(anchors) < len(rows):
-        return list(rows)
-    usual = float(np.median(anchors))
-    return [_times(one, usual / anchor) for one, anchor in zip(rows, anchors)]
+    groups = sift(rows, _group)
+    seen = {name: {_group(one) for one in some}
+            for name, some in sift(rows, _network).items()}  # fmt: skip
+    table = [(_network(one), _group(one), np.log(one.seconds)) for one in rows
+             if len(seen[_network(one)]) > 1]  # fmt: skip
+    anchors = {
+        group: float(np.median([one.anchor for one in some]))
+        for group, some in groups.items()
+        if all(one.anchor for one in some)
+    }
+    if len(anchors) == len(groups):
+        table += [("", group, np.log(anchor)) for group, anchor in anchors.items()]
+    speed = dict.fromkeys(groups, 0.0)
+    for _ in range(_ROUNDS if table else 0):
+        usual = _middles((name, t - speed[group]) for name, group, t in table)
+        speed |= _middles((group, t - usual[name]) for name, group, t in table)
+        middle = float(np.median([*speed.values()]))
+        speed = {group: value - middle for group, value in speed.items()}
+    usual_anchor = (
+        float(np.median([a / np.exp(speed[group]) for group, a in anchors.items()]))
+        if len(anchors) == len(groups) else None
+    )  # fmt: skip
+    return {group: (float(np.exp(s)), usual_anchor) for group, s in speed.items()}
 
 
-def _times(one: Measurement, factor: float) -> Measurement:
+def _middles(pairs: Iterable[tuple[Any, float]]) -> dict[Any, float]:
+    """Return each name's median."""
+    values: dict[Any, list[float]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: float(np.median(some)) for name, some in values.items()}
+
+
+def _times(one: Measurement, factor: float, anchor: float | None) -> Measurement:
+    """Return a measurement at another speed of the machine."""
     operators = {node: factor * seconds for node, seconds in one.operators.items()}
     return replace(
         one,
@@ -164,7 +227,7 @@ def _times(one: Measurement, factor: float) -> Measurement:
         wall_seconds=factor * one.wall_seconds,
         iqr=factor * one.iqr,
         least=factor * one.least,
-        anchor=factor * one.anchor if one.anchor else None,
+        anchor=anchor,
         operators=operators,
     )
 
@@ -177,7 +240,6 @@ def _combined(group: Sequence[Measurement]) -> Measurement:
     odd, even = (
         float(np.median([one.seconds for one in group[start::2]])) for start in (0, 1)
     )
-    anchors = [one.anchor for one in group if one.anchor]
     return replace(
         group[0],
         seconds=seconds,
@@ -189,7 +251,6 @@ def _combined(group: Sequence[Measurement]) -> Measurement:
         wall_seconds=middle("wall_seconds"),
         faults=middle("faults"),
         operators=medians([one.operators for one in group]),
-        anchor=float(np.median(anchors)) if anchors else None,
         sitting=0,
     )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +16,14 @@ from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.runtime.kernels import Kernel, kernels
 from costmodel.runtime.kernels.classes import SUBSTITUTES
+from costmodel.runtime.kernels.kernel import NUMBERS
+from costmodel.runtime.kernels.routine_choice import at_least
 from costmodel.runtime.predict.warnings import Row, warnings_of
-from costmodel.runtime.profile import FEATURES, Profile, load_profile
+from costmodel.runtime.profile import FEATURES, Coefficients, Profile, load_profile
 
 
-WITHIN = sympy.Rational(128155, 100000)
-"""Standard deviations to either side that hold 80 % of a normal distribution."""
+TERMS_OF = (*FEATURES, "calls")
+"""The number of a kernel that each of a class's four coefficients multiplies."""
 
 
 class Prediction:
@@ -36,10 +37,11 @@ class Prediction:
         """Keep both, and find the kernels."""
         self.network, self.profile = network, profile
         self._kernels = kernels(network, profile.setting)
+        self._known: dict[Any, list[tuple[tuple[sympy.Rational, ...], Dim]]] = {}
 
     @cached_property
     def seconds(self) -> sympy.Expr:
-        """Seconds per batch: k·Σ a·work + b·bytes + c·weights + d·calls, over classes.
+        """Seconds per batch: Σ a·work + b·bytes + c·weights + d·calls, over classes.
 
         A plain expression whose numbers are decimals as the profile has them, exactly.
         """
@@ -53,38 +55,16 @@ class Prediction:
     @cached_property
     def low(self) -> sympy.Expr:
         """The lower end of an interval that should hold 80 % of measurements."""
-        whole = self.seconds
-        return whole**2 / (whole + WITHIN * sympy.sqrt(self.variance))
+        return self.seconds**2 / self.high
 
     @cached_property
     def high(self) -> sympy.Expr:
-        """The upper end: as many times above as :attr:`low` is below."""
-        return self.seconds + WITHIN * sympy.sqrt(self.variance)
+        """The upper end: as many times above as :attr:`low` is below.
 
-    @cached_property
-    def variance(self) -> sympy.Expr:
-        """Of the prediction, in s².
-
-        What calibration left open: of whole networks (``spread``), of each class's
-        coefficients, and of each kernel beside its class; unmodelled ones may be
-        anything between nothing and twice what they are taken for, equal ones alike.
+        Four of five networks that calibration left out were off by no more than its
+        margin. What is unmodelled may take twice what it is taken for.
         """
-        k = decimal(self.profile.overhead)
-        parts = [decimal(self.profile.spread) * self.seconds]
-        for kind, totals in self._totals(self._kernels).items():
-            for factors in self.profile.coefficients[kind].factor:
-                pairs = [(decimal(x), t) for x, t in zip(factors, totals) if x]
-                parts.append(k * sympy.Add(*(x * total for x, total in pairs)))
-        apart = []
-        for kernel, count in Counter(map(_anywhere, self._kernels)).items():
-            kind, is_modelled = self._class(kernel)
-            residual = self.profile.coefficients[kind].residual
-            each = self._sum([kernel])
-            if not is_modelled:
-                parts.append(count * each)
-            apart.append(count * (decimal(residual) * each) ** 2)
-        # A sum of squares, so that no set of symbols makes it negative.
-        return sympy.Add(*(part**2 for part in parts), *apart)
+        return decimal(self.profile.margin) * self.seconds + self.unmodelled_seconds
 
     @cached_property
     def unmodelled_seconds(self) -> sympy.Expr:
@@ -144,35 +124,52 @@ class Prediction:
         groups = sift(self._kernels, key)
         return {name: self._sum(some) for name, some in groups.items()}
 
-    def _totals(self, some: Iterable[Kernel]) -> dict[str, tuple[sympy.Expr, ...]]:
-        """Return each class's four totals: work, bytes, weights, calls."""
-        groups = sift(some, lambda kernel: (self._class(kernel)[0], kernel.when))
-        parts: dict[str, list[tuple[sympy.Expr, ...]]] = {}
-        for (kind, when), group in groups.items():
-            terms = ([getattr(k, name) for k in group] for name in (*FEATURES, "calls"))
-            sums = (sympy.sympify(when) * sympy.Add(*numbers) for numbers in terms)
-            parts.setdefault(kind, []).append(tuple(sums))
-        return {
-            kind: tuple(sympy.Add(*column) for column in zip(*sums))
-            for kind, sums in parts.items()
-        }
-
     def _sum(self, some: Iterable[Kernel]) -> sympy.Expr:
+        """Return the seconds of kernels, those of one part of a class added first."""
+        groups: dict[tuple[Any, ...], list[Kernel]] = {}
+        for kernel in some:
+            for values, share in self._parts(kernel):
+                groups.setdefault((values, share), []).append(kernel)
         terms = []
-        k = decimal(self.profile.overhead)
-        for kind, totals in self._totals(some).items():
-            values = self.profile.coefficients[kind].values
-            terms += [k * decimal(v) * total for v, total in zip(values, totals)]
+        for (values, share), group in groups.items():
+            totals = (
+                sympy.Add(*(getattr(k, name) for k in group)) for name in TERMS_OF
+            )
+            seconds = sympy.Add(*(v * total for v, total in zip(values, totals)))
+            seconds += len(group) * self._between
+            terms.append(sympy.sympify(share) * seconds)
         return sympy.Add(*terms)
+
+    @property
+    def _between(self) -> sympy.Rational:
+        """Seconds that pass before or after each kernel."""
+        return decimal(self.profile.between)
+
+    def _parts(self, kernel: Kernel) -> list[tuple[tuple[sympy.Rational, ...], Dim]]:
+        """Return the coefficients that a kernel may have, and where: 1 there, else 0.
+
+        With all numbers known it is one. The network's overhead is in them.
+        """
+        key = (kernel.kind, kernel.when, *map(kernel.number, NUMBERS))
+        if key not in self._known:
+            found = self.profile.coefficients[self._class(kernel)[0]]
+            leaves = list(_leaves(found, kernel, kernel.when))
+            self._known[key] = [(self._values(leaf), where) for leaf, where in leaves]
+        return self._known[key]
+
+    def _values(self, leaf: Coefficients) -> tuple[sympy.Rational, ...]:
+        k = decimal(self.profile.overhead)
+        return tuple(k * decimal(value) for value in leaf.values)
 
     def _priced(self, kernel: Kernel) -> tuple[Dim, Dim, Dim, bool]:
         """Return the seconds of computing, of moving, of calls; if it has a class."""
-        known = self.profile.coefficients
-        kind, is_modelled = self._class(kernel)
-        (totals,) = self._totals([kernel]).values()
-        k, values = decimal(self.profile.overhead), known[kind].values
-        a, b, c, d = (k * decimal(v) * total for v, total in zip(values, totals))
-        return as_dim(a), as_dim(b + c), as_dim(d), is_modelled
+        sums = [sympy.S.Zero] * 4
+        for values, share in self._parts(kernel):
+            for number, (value, name) in enumerate(zip(values, TERMS_OF)):
+                sums[number] += share * value * getattr(kernel, name)
+            sums[3] += share * self._between
+        a, b, c, d = sums
+        return as_dim(a), as_dim(b + c), as_dim(d), self._class(kernel)[1]
 
     def _class(self, kernel: Kernel) -> tuple[str, bool]:
         """Return the class whose coefficients a kernel takes, and if it is its own."""
@@ -215,6 +212,19 @@ def predict(network: Network, device: str | Path | Profile) -> Prediction:
     **Units**: seconds per batch.
     """
     return Prediction(network, load_profile(device))
+
+
+def _leaves(
+    found: Coefficients, kernel: Kernel, where: Dim
+) -> Iterator[tuple[Coefficients, Dim]]:
+    """Give the parts of a class that a kernel may be in, and 1 where it is, else 0."""
+    if not found.parts:
+        yield found, where
+        return
+    is_high = at_least(kernel.number(found.split), found.limit + 1)
+    for part, share in zip(found.parts, (1 - is_high, is_high)):
+        if share != 0:
+            yield from _leaves(part, kernel, as_dim(where * share))
 
 
 def _anywhere(kernel: Kernel) -> Kernel:

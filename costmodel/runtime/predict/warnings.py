@@ -58,6 +58,7 @@ class Row:
 
 def warnings_of(rows: Sequence[Row], profile: Profile) -> Iterator[str]:
     """Give a sentence for each reason to doubt the seconds of a network's kernels."""
+    yield from doubts(profile)
     seconds = [row.seconds for row in rows]
     yield from _guessed(rows, seconds)
     free = set().union(*(s.free_symbols for s in map(sympy.sympify, seconds)))
@@ -66,6 +67,10 @@ def warnings_of(rows: Sequence[Row], profile: Profile) -> Iterator[str]:
             f"{names} {'is a symbol' if len(free) == 1 else 'are symbols'}: what is "
             "inside of the calibrated range is known once every size is a number"
         )
+        if stepped := ", ".join(
+            sorted({row.kind for row in rows if _steps(row, profile)})
+        ):
+            yield f"steps in the formula, by size: {stepped}"
     groups: dict[tuple[str, str], list[tuple[float, str, int]]] = {}
     for row in rows:
         for feature, times, value in _outside(row, profile):
@@ -73,6 +78,18 @@ def warnings_of(rows: Sequence[Row], profile: Profile) -> Iterator[str]:
             found.append((times, row.name, value))
     for (kind, feature), found in groups.items():
         yield _sentence(profile, kind, feature, found)
+
+
+def doubts(profile: Profile) -> Iterator[str]:
+    """Say if simpler predictors did better on what a calibration left out."""
+    found = profile.left_out
+    if found and found.better:
+        name = min(found.better, key=found.better.__getitem__)
+        yield (
+            f"{profile.name} is no good: networks that its calibration left out are "
+            f"predicted {found.better[name]:.1%} off by {name}, and {found.mape:.1%} "
+            "by this profile; was the machine busy, or too little measured?"
+        )
 
 
 def _guessed(rows: Sequence[Row], seconds: Sequence[Dim]) -> Iterator[str]:
@@ -92,6 +109,17 @@ def _guessed(rows: Sequence[Row], seconds: Sequence[Dim]) -> Iterator[str]:
             f"{float(share):.1%} of the time is guessed, without a class of its own: "
             f"{names}, at {where}"
         )
+
+
+def _steps(row: Row, profile: Profile) -> bool:
+    """Say whether symbols decide in which part of its class a kernel is."""
+    found = [profile.coefficients[row.kind]] if row.is_modelled else []
+    while found:
+        one = found.pop()
+        found += one.parts
+        if one.parts and sympy.sympify(row.kernel.number(one.split)).free_symbols:
+            return True
+    return False
 
 
 def _outside(row: Row, profile: Profile) -> Iterator[tuple[str, float, int]]:

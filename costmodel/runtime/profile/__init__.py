@@ -11,10 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from costmodel.errors import CostModelError, known_are
 from costmodel.runtime.kernels.classes import KINDS
+from costmodel.runtime.kernels.kernel import NUMBERS
 from costmodel.runtime.setting import Setting, checked
 
 
@@ -24,7 +23,10 @@ TERMS = ("work", "activation_byte", "weight_byte", "call")
 FEATURES = ("work", "activation_bytes", "weight_bytes")
 """The numbers of a kernel that a calibrated box bounds."""
 
-SCHEMA = "costmodel.profile/1"
+SCHEMA = "costmodel.profile/2"
+
+MOST_SPLITS = 20
+"""Parts of parts that a file may have."""
 
 DIGITS = 6
 """Significant digits of a coefficient: as many as are written, and all that count."""
@@ -34,32 +36,38 @@ DIGITS = 6
 class Coefficients:
     """Seconds of one class: a·work + b·activation bytes + c·weight bytes + d per call.
 
-    **Units**: seconds per unit of each term; ``residual`` is the spread of the
-    logarithm of measured over predicted time, kernel by kernel.
+    A class that is not the same everywhere is in two ``parts``: kernels whose number
+    ``split`` (one of :data:`NUMBERS`) is at most ``limit``, and all others. Its own
+    four are those of the whole class.
+
+    **Units**: seconds per unit of each term; ``residual`` is the median of
+    |predicted/measured − 1|, kernel by kernel, without its parts.
     """
 
     work: float
     activation_byte: float
     weight_byte: float
     call: float
-    covariance: tuple[tuple[float, ...], ...] = ((0.0,) * 4,) * 4
-    """Of the four, in the order of :data:`TERMS`, from resampling networks."""
     residual: float = 0.0
     samples: int = 0
-    identified: tuple[str, ...] = TERMS
-    """Terms that the measurements settle, or show to be negligible."""
+    split: str = ""
+    limit: int = 0
+    parts: tuple[Coefficients, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse negative or non-finite numbers, four zeros, and a wrong covariance."""
-        spreads = [self.residual, *(n for row in self.covariance for n in row)]
-        if not all(math.isfinite(n) for n in (*self.values, *spreads)):
+        """Refuse negative or non-finite numbers, four zeros, and half a split."""
+        if not all(math.isfinite(n) for n in (*self.values, self.residual)):
             raise CostModelError(f"coefficients {self.values}: not all are numbers")
         if min(self.values) < 0 or max(self.values) == 0:
             raise CostModelError(
                 f"coefficients {self.values}: none may be negative, nor all be 0"
             )
-        if [len(row) for row in self.covariance] != [4] * 4:
-            raise CostModelError("coefficients: the covariance is not 4 by 4")
+        is_split = len(self.parts) == 2 and self.split in NUMBERS
+        if not is_split and (self.parts or self.split):
+            raise CostModelError(
+                f'coefficients: {len(self.parts)} parts, by "{self.split}"; a class is '
+                f"in two parts, by one of {', '.join(NUMBERS)}"
+            )
 
     @property
     def values(self) -> tuple[float, float, float, float]:
@@ -67,25 +75,33 @@ class Coefficients:
         return self.work, self.activation_byte, self.weight_byte, self.call
 
     @property
-    def errors(self) -> tuple[float, ...]:
-        """The standard error of each of the four."""
-        return tuple(math.sqrt(self.covariance[i][i]) for i in range(4))
+    def leaves(self) -> tuple[Coefficients, ...]:
+        """What it consists of in the end: itself if it has no parts."""
+        return tuple(leaf for part in self.parts for leaf in part.leaves) or (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How well drawn networks are predicted by fits that left them out.
+
+    **Units**: fractions of 1: ``mape`` and ``median`` of |predicted/measured − 1|,
+    whole networks; ``coverage`` is the share that lies in an 80 % interval made without
+    them.
+    """
+
+    networks: int
+    mape: float
+    median: float
+    coverage: float
+    classes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """By class its share of all seconds, and the mean error of its sums."""
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    """The mean error of other predictors, fitted to the same networks."""
 
     @property
-    def factor(self) -> tuple[tuple[float, ...], ...]:
-        """Rows whose squared products with four totals add up to their variance."""
-        values, vectors = np.linalg.eigh(np.array(self.covariance))
-        rows = vectors.T * np.sqrt(np.maximum(values, 0.0))[:, None]
-        return tuple(
-            tuple(float(f"{number:.{DIGITS}g}") for number in row)
-            for row in rows
-            if np.abs(row).max() > 0
-        )
-
-    @property
-    def unidentified(self) -> tuple[str, ...]:
-        """Terms that the measurements do not settle."""
-        return tuple(term for term in TERMS if term not in self.identified)
+    def better(self) -> dict[str, float]:
+        """Those of the baselines that err less."""
+        return {name: e for name, e in self.baselines.items() if e < self.mape}
 
 
 Box = Mapping[str, Mapping[str, tuple[int, int]]]
@@ -96,10 +112,11 @@ Box = Mapping[str, Mapping[str, tuple[int, int]]]
 class Profile:
     """A device in one setting: coefficients by class, and what they hold for.
 
-    ``overhead`` is a whole network's time over the sum of its kernels'. ``spread`` is
-    that of the logarithm of measured over predicted sums of whole networks that were
-    left out of a fit. ``peak_flop_per_s`` and ``peak_byte_per_s`` are the highest rates
-    sustained in any class: a roofline's two sides, measured.
+    A network takes ``overhead`` times the sum of its kernels, and ``between`` for each
+    of them. ``margin`` is the factor within which four of five networks lie that were
+    left out of a fit, and ``left_out`` how wrong these were. ``peak_flop_per_s`` and
+    ``peak_byte_per_s`` are the highest rates sustained in any class: a roofline's two
+    sides, measured.
 
     **Units**: seconds, FLOP/s (2 per multiply–accumulate), bytes/s.
     """
@@ -109,14 +126,16 @@ class Profile:
     coefficients: Mapping[str, Coefficients]
     box: Box = field(default_factory=dict)
     overhead: float = 1.0
-    spread: float = 0.0
+    between: float = 0.0
+    margin: float = 1.0
+    left_out: LeftOut | None = None
     peak_flop_per_s: float = 0.0
     peak_byte_per_s: float = 0.0
     stamp: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     date: str = ""
     notes: tuple[str, ...] = ()
-    """What the calibration could not identify, in words."""
+    """What the calibration lacks, in words."""
 
     def __post_init__(self) -> None:
         """Refuse unknown classes, and a profile without any."""
@@ -129,6 +148,10 @@ class Profile:
             )
         if not (math.isfinite(self.overhead) and self.overhead > 0):
             raise CostModelError(f'profile "{self.name}": overhead {self.overhead!r}')
+        if not (math.isfinite(self.between) and self.between >= 0):
+            raise CostModelError(f'profile "{self.name}": between {self.between!r}')
+        if not (math.isfinite(self.margin) and self.margin >= 1):
+            raise CostModelError(f'profile "{self.name}": margin {self.margin!r}')
 
     def to_json(self) -> str:
         """Return the profile as text; :meth:`from_json` gives it back."""
@@ -144,7 +167,10 @@ class Profile:
             raise CostModelError(f"{source}: no JSON: {error}") from None
         schema = document.get("schema") if isinstance(document, dict) else None
         if schema != SCHEMA:
-            raise CostModelError(f"{source}: schema {schema!r} is not {SCHEMA}")
+            raise CostModelError(
+                f"{source}: schema {schema!r} is not {SCHEMA}; a profile of an earlier "
+                "version is made anew by costmodel calibrate --refit"
+            )
         try:
             return _read(document)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -197,14 +223,14 @@ def _read(document: dict[str, Any]) -> Profile:
     values = checked(Profile, given, "profile")
     values["setting"] = Setting.from_json(document["setting"])
     values["coefficients"] = {
-        kind: Coefficients(
-            **{
-                key: _frozen(value)
-                for key, value in checked(Coefficients, entry, f"class {kind}").items()
-            }
-        )
+        kind: _coefficients(entry, f"class {kind}")
         for kind, entry in document["coefficients"].items()
     }
+    if values.get("left_out") is not None:
+        left_out = checked(LeftOut, values["left_out"], "left_out")
+        pairs = left_out.get("classes", {})
+        left_out["classes"] = {kind: tuple(pair) for kind, pair in pairs.items()}
+        values["left_out"] = LeftOut(**left_out)
     values["box"] = {
         kind: {feature: tuple(bounds) for feature, bounds in features.items()}
         for kind, features in document.get("box", {}).items()
@@ -213,5 +239,11 @@ def _read(document: dict[str, Any]) -> Profile:
     return Profile(**values)
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+def _coefficients(entry: Any, what: str, depth: int = 0) -> Coefficients:
+    """Return a class, and its parts in turn."""
+    values = checked(Coefficients, entry, what)
+    parts = values.get("parts", ())
+    if depth > MOST_SPLITS:
+        raise CostModelError(f"{what}: split over {MOST_SPLITS} times")
+    values["parts"] = tuple(_coefficients(part, what, depth + 1) for part in parts)
+    return Coefficients(**values)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from costmodel.runtime.profile import DIGITS
-from costmodel.runtime.profile.robust_nnls import Array
+from costmodel.runtime.profile.least_squares import Array
 
 
 ENOUGH = 30

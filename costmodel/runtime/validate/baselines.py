@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from costmodel.errors import CostModelError
-from costmodel.runtime.profile.robust_nnls import nonnegative
+from costmodel.runtime.profile.least_squares import nonnegative
 from costmodel.runtime.validate.features import Totals
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.runtime.calibrate import identity
 from costmodel.runtime.measure.result import Measurement, load
 from costmodel.runtime.predict import predict
 from costmodel.runtime.profile import Profile
-from costmodel.runtime.random_networks import drawn
+from costmodel.runtime.random_networks import drawn, identity
 from costmodel.runtime.setting import Setting
 from costmodel.runtime.validate import Estimate
 from costmodel.runtime.validate.baselines import Case
@@ -76,7 +75,7 @@ _DRAWN = re.compile(r"drawn-(\d+)-(\d+)-(\w+)")
 def drawn_network(one: Measurement) -> tuple[Network, str] | None:
     """Draw a network of a calibration again, with its family; None if it is another.
 
-    >>> from costmodel.runtime.random_networks import drawn
+    >>> from costmodel.runtime.random_networks import drawn, identity
     >>> _DRAWN.fullmatch(drawn(1, seed=3).name).groups()
     ('3', '1', 'bottleneck')
     """

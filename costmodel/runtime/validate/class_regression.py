@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.errors import CostModelError
-from costmodel.runtime.profile.robust_nnls import Array, Prior, nonnegative
+from costmodel.runtime.profile.least_squares import Array, Prior, nonnegative
 from costmodel.runtime.validate.baselines import Case, Model
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from costmodel.errors import CostModelError
+from costmodel.runtime.profile.least_squares import scipy
 
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -121,29 +121,10 @@ def bootstrap(values: Sequence[float] | Array, level: float = 0.95) -> Any:
 def kendall(first: Sequence[float] | Array, second: Sequence[float] | Array) -> float:
     """Return Kendall's τ_b; it is not a number where one side is all ties.
 
-    τ_b = (concordant − discordant)/√((pairs − ties₁)(pairs − ties₂)). In the order of
-    one side, a pair is discordant if the earlier one is larger on the other side.
-
-    **Source**: Knight 1966, "A computer method for calculating Kendall's tau with
-    ungrouped data".
-
     >>> kendall([1, 2, 3, 4], [1, 2, 4, 3])
-    0.6666666666666666
+    0.666666666667
     """
-    x, y = np.asarray(first, float), np.asarray(second, float)
-    total = len(x) * (len(x) - 1) // 2
-    ties_x, ties_y, both = map(_ties, (x, y, x + 1j * y))
-    if total in (ties_x, ties_y):
-        return float("nan")
-    before, discordant = list[float](), 0
-    for value in y[np.lexsort((y, x))].tolist():
-        place = bisect_right(before, value)
-        discordant += len(before) - place
-        before.insert(place, value)
-    score = total - ties_x - ties_y + both - 2 * discordant
-    # One root of an exact integer: perfect order is 1, to the last digit.
-    product = (total - ties_x) * (total - ties_y)
-    return float(score / np.sqrt(float(product)))
+    return _ranked("kendalltau", first, second)
 
 
 def spearman(first: Sequence[float] | Array, second: Sequence[float] | Array) -> float:
@@ -152,23 +133,14 @@ def spearman(first: Sequence[float] | Array, second: Sequence[float] | Array) ->
     >>> spearman([1, 2, 3, 4], [1, 10, 100, 1000])
     1.0
     """
-    x, y = ranks(first), ranks(second)
-    x, y = x - x.mean(), y - y.mean()
-    size = float(np.sqrt((x @ x) * (y @ y)))
-    return round(float(x @ y) / size, 12) if size else float("nan")
+    return _ranked("spearmanr", first, second)
 
 
-def ranks(values: Sequence[float] | Array) -> Array:
-    """Return ranks from 1 on; equal values share the mean of theirs.
-
-    >>> ranks([30, 10, 10]).tolist()
-    [3.0, 1.5, 1.5]
-    """
-    _, inverse, counts = np.unique(
-        np.asarray(values, float), return_inverse=True, return_counts=True
-    )
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[inverse])
+def _ranked(name: str, *sides: Sequence[float] | Array) -> float:
+    """Return one of SciPy's rank correlations, to twelve digits."""
+    if any(len(np.unique(np.asarray(side, float))) < 2 for side in sides):
+        return float("nan")
+    return round(float(getattr(scipy("stats"), name)(*sides).statistic), 12)
 
 
 def noise_floor(halves: Sequence[tuple[float, float]]) -> float:
@@ -183,9 +155,3 @@ def noise_floor(halves: Sequence[tuple[float, float]]) -> float:
         raise CostModelError("noise floor: no measurement was made in two halves")
     a, b = pairs(*zip(*halves, strict=True))
     return float((2 * np.abs(a - b) / (a + b)).mean())
-
-
-def _ties(values: Array) -> int:
-    """Return the number of pairs of equal values."""
-    _, counts = np.unique(values, return_counts=True)
-    return int((counts * (counts - 1) // 2).sum())

@@ -139,9 +139,11 @@ def _at(kernel: Kernel, numbers: dict[sympy.Symbol, int]) -> Kernel:
     names = ("work", "activation_bytes", "weight_bytes", "when")
     values = (sympy.sympify(getattr(kernel, n)).subs(numbers) for n in names)
     work, moved, weights, when = map(as_dim, values)
+    of_operator = (sympy.sympify(n).subs(numbers) for n in kernel.operator_numbers)
     return replace(
-        kernel, work=work, activation_bytes=moved, weight_bytes=weights, when=when
-    )
+        kernel, work=work, activation_bytes=moved, weight_bytes=weights, when=when,
+        operator_numbers=tuple(map(as_dim, of_operator)),
+    )  # fmt: skip
 
 
 @given(bound_networks())

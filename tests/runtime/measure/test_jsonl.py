@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -135,3 +136,12 @@ def test_a_row_that_does_not_fit_on_the_disk_leaves_the_rows_before_it(
     assert read(path) == rows
     append(path, {"n": 3})
     assert read(path) == [*rows, {"n": 3}]
+
+
+def test_a_compressed_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"n": 1}\n{"n": 2}\n'))
+    assert read(path) == [{"n": 1}, {"n": 2}]
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(CostModelError, match=r"rows.jsonl.gz: is no gzip file: "):
+        read(path)

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 import costmodel as cm
 from costmodel.runtime.kernels.classes import KINDS
+from costmodel.runtime.kernels.kernel import NUMBERS as NAMES
 from costmodel.runtime.profile import (
     FEATURES,
-    TERMS,
     Coefficients,
+    LeftOut,
     Profile,
     load_profile,
     profiles,
@@ -27,26 +28,43 @@ from tests.runtime.devices import made_up
 NUMBERS = st.floats(1e-15, 1e-3, allow_nan=False)
 
 
+SHARES = st.floats(0, 2)
+
+
+def drawn_classes(depth: int = 2) -> st.SearchStrategy[Coefficients]:
+    """Draw a class, whole or in parts."""
+    whole = st.builds(
+        Coefficients, NUMBERS, NUMBERS, NUMBERS, NUMBERS, SHARES, st.integers(1, 999)
+    )
+    if not depth:
+        return whole
+    part = drawn_classes(depth - 1)
+    split = st.builds(
+        replace, whole, split=st.sampled_from(NAMES), limit=st.integers(0, 10**9),
+        parts=st.tuples(part, part),
+    )  # fmt: skip
+    return whole | split
+
+
+LEFT_OUTS = st.none() | st.builds(
+    LeftOut, st.integers(8, 99), SHARES, SHARES, st.floats(0, 1),
+    st.dictionaries(st.sampled_from(sorted(KINDS)), st.tuples(SHARES, SHARES)),
+    st.dictionaries(st.text(), SHARES),
+)  # fmt: skip
+
+
 @st.composite
 def drawn_profiles(draw: st.DrawFn) -> Profile:
     """Draw a profile of any classes."""
     kinds = draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, unique=True))
-    row = st.tuples(*[NUMBERS] * 4)
-    coefficients = {
-        kind: Coefficients(
-            *draw(row), covariance=draw(st.tuples(row, row, row, row)),
-            residual=draw(NUMBERS), samples=draw(st.integers(1, 999)),
-            identified=tuple(draw(st.lists(st.sampled_from(TERMS), unique=True))),
-        )
-        for kind in kinds
-    }  # fmt: skip
     bounds = st.tuples(st.integers(0, 9), st.integers(10, 10**12))
     return Profile(
         name=draw(st.text()),
         setting=Setting(threads=draw(st.integers(1, 9)), lanes=draw(st.integers(1, 9))),
-        coefficients=coefficients,
+        coefficients={kind: draw(drawn_classes()) for kind in kinds},
         box={kind: {f: draw(bounds) for f in FEATURES} for kind in kinds},
-        overhead=draw(st.floats(0.5, 2)), spread=draw(st.floats(0, 1)),
+        overhead=draw(st.floats(0.5, 2)), between=draw(st.floats(0, 1e-3)),
+        margin=draw(st.floats(1, 2)), left_out=draw(LEFT_OUTS),
         peak_flop_per_s=draw(st.floats(0, 1e15)),
         stamp={"cpu": draw(st.text())}, versions={"torch": "2.13"},
         date="2026-11-26", notes=tuple(draw(st.lists(st.text(), max_size=3))),
@@ -77,14 +95,18 @@ def test_shipped_profiles_are_found_by_their_names() -> None:
             assert kind in profile.box
 
 
-def test_errors_are_the_roots_of_variances() -> None:
-    matrix = tuple(tuple(4.0 * (i == j) for j in range(4)) for i in range(4))
-    assert Coefficients(1, 1, 1, 1, covariance=matrix).errors == (2.0,) * 4
+def test_a_baseline_that_is_better_is_named() -> None:
+    found = LeftOut(88, 0.1, 0.05, 0.8, {}, {"FLOPs": 0.4, "a line": 0.09})
+    assert found.better == {"a line": 0.09}
 
 
-def test_what_is_not_identified_is_named() -> None:
-    found = Coefficients(1, 1, 1, 1, identified=("call", "work"))
-    assert found.unidentified == ("activation_byte", "weight_byte")
+@pytest.mark.parametrize(
+    ("split", "parts"), [("window", 1), ("", 2), ("colour", 2), ("window", 0)]
+)
+def test_half_a_split_is_refused(split: str, parts: int) -> None:
+    whole = Coefficients(1, 1, 1, 1)
+    with pytest.raises(cm.CostModelError, match="a class is in two parts, by one of"):
+        replace(whole, split=split, parts=(whole,) * parts)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +117,8 @@ def test_what_is_not_identified_is_named() -> None:
          {"coefficients": {"hammer": Coefficients(1, 1, 1, 1)}}),
         ("overhead 0", {"overhead": 0}),
         ("overhead nan", {"overhead": float("nan")}),
+        ("between -1", {"between": -1}),
+        ("margin 0.9", {"margin": 0.9}),
     ],
 )  # fmt: skip
 def test_a_profile_that_is_none_is_refused(
@@ -123,12 +147,14 @@ def test_coefficients_that_are_no_times_are_refused(
     ("problem", "text"),
     [
         ("mine: no JSON", "{"),
-        ("mine: schema None is not costmodel.profile/1", "[]"),
-        ("mine: schema None is not costmodel.profile/1", "{}"),
+        ("mine: schema None is not costmodel.profile/2", "[]"),
+        ("mine: schema None is not costmodel.profile/2", "{}"),
         ("mine: schema 'costmodel.profile/0' is not",
          '{"schema": "costmodel.profile/0"}'),
-        ("mine: profile: field 'name' is missing",
+        ("a profile of an earlier version is made anew by costmodel calibrate --refit",
          '{"schema": "costmodel.profile/1"}'),
+        ("mine: profile: field 'name' is missing",
+         '{"schema": "costmodel.profile/2"}'),
     ],
 )  # fmt: skip
 def test_a_text_that_is_no_profile_is_refused(problem: str, text: str) -> None:

@@ -17,7 +17,6 @@ from costmodel.runtime.validate.metrics import (
     errors,
     kendall,
     noise_floor,
-    ranks,
     spearman,
     summary,
 )
@@ -59,7 +58,6 @@ def test_rho_is_the_correlation_of_mean_ranks(points: list[tuple[int, int]]) -> 
         return below + (sum(v == one for v in values) + 1) / 2
 
     expected = [[mean_rank(v, one) for one in v] for v in (x, y)]
-    assert [ranks(x).tolist(), ranks(y).tolist()] == expected
     assert spearman(x, y) == pytest.approx(np.corrcoef(*expected)[0, 1], abs=1e-9)
 
 

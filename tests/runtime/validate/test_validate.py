@@ -186,7 +186,7 @@ PROFILE = Profile(
         "batch_norm": Coefficients(1e-10, 1e-10, 0, 1e-6),
         "copy": Coefficients(0, 2e-10, 0, 1e-6),
     },
-    spread=0.05,
+    margin=1.07,
     peak_flop_per_s=1e11,
     peak_byte_per_s=1e10,
 )
