@@ -167,7 +167,7 @@ def _check_compared(tree: ast.AST) -> None:
         inside = (sum(len(e.args) for e in _extremes(one)) for one in call.args)
         many = sum(max(1, count) for count in inside)
         powers = re.findall(r"\*\* (\d+)", ast.unparse(call))
-        work += many * (many + sum(map(int, powers)))
+        work += many * (many * (many > 3) + sum(map(int, powers)))
         if many > _MOST_COMPARED or work > 3 * _MOST_COMPARED**2:
             most = f"at most {_MOST_COMPARED}, of low powers, are compared three times"
             raise CostModelError(f"{ast.unparse(call.func)} of {many} values; {most}")

@@ -44,7 +44,7 @@ def lambdify(
     function = sympy.lambdify(
         chosen,
         wanted,
-        modules=[functions, "numpy"],
+        modules=[functions | _EXTREMES, "numpy"],
         printer=_IntegerPrinter(),
         cse=True,
     )
@@ -86,6 +86,18 @@ def exactly(expression: Dim, symbols: Sequence[sympy.Symbol]) -> Callable[..., D
 
     return evaluate
 
+
+def _of_any(python: Callable[..., Any], array: Callable[..., Any]) -> Any:
+    """Return a function of arrays that leaves Python's integers what they are."""
+
+    def extreme(one: Any, other: Any) -> Any:
+        is_array = isinstance(one, np.ndarray) or isinstance(other, np.ndarray)
+        return array(one, other) if is_array else python(one, other)
+
+    return extreme
+
+
+_EXTREMES = {"maximum": _of_any(max, np.maximum), "minimum": _of_any(min, np.minimum)}
 
 _EXACT_BITS = 62
 """Bits that a 64-bit integer holds, sign and one to spare."""
