@@ -23,7 +23,7 @@ from costmodel.runtime.measure import jsonl
 from costmodel.runtime.measure.environment import machine
 from costmodel.runtime.measure.result import Measurement, combined, key_of, rows_of
 from costmodel.runtime.profile import Coefficients, Profile
-from costmodel.runtime.profile.fit import Timed, boxes, classes, grouped
+from costmodel.runtime.profile.fit import Timed, classes, grouped
 from costmodel.runtime.profile.peaks import ENOUGH, peaks, rounded
 from costmodel.runtime.random_networks import BATCHES, calibration_networks, identity
 from costmodel.runtime.setting import Setting
@@ -134,7 +134,7 @@ def fitted(
         name=name,
         setting=setting,
         coefficients=found,
-        box=boxes(groups),
+        box={kind: rows.box for kind, rows in groups.items()},
         overhead=rounded(overhead),
         between=rounded(between),
         margin=rounded(margin),

@@ -12,13 +12,29 @@ from tests.runtime import table
 from tests.runtime.held_out import names
 
 
+LISTS = ("torchvision, for development", "timm, blind", "both")
+
 STATED = {
-    "intel-xeon-avx512-1-thread-float32": 0.05,
-    "amd-epyc-avx2-1-thread-float32": 0.08,
-    "intel-xeon-amx-1-thread-float32": 0.08,
-    "intel-xeon-amx-2-threads-float32": 0.1,
+    "intel-xeon-avx512-1-thread-float32": {
+        "torchvision, for development": 0.04,
+        "timm, blind": 0.05,
+        "both": 0.05,
+        "registered architectures": 0.05,
+        "transfer: batches 1 to 8, sides 128 to 320": 0.05,
+    },
+    "amd-epyc-avx2-1-thread-float32": {"timm, others": 0.08},
+    "intel-xeon-amx-1-thread-float32": dict.fromkeys(LISTS, 0.08),
+    "intel-xeon-amx-2-threads-float32": dict.fromkeys(LISTS, 0.1),
 }
-"""The most that any set's mean error is on each machine, as the page states."""
+"""Mean errors that the page states, rounded up to whole percents."""
+
+SURE = {
+    "intel-xeon-avx512-1-thread-float32": (0.8, 0.95),
+    "amd-epyc-avx2-1-thread-float32": (0.7, 0.9),
+    "intel-xeon-amx-1-thread-float32": (0.7, 0.9),
+    "intel-xeon-amx-2-threads-float32": (0.5, 0.9),
+}
+"""The least share of any set that is within a tenth, and the least rank correlation."""
 
 SETS = [(machine, which) for machine in table.MACHINES for which in machine.available]
 
@@ -27,8 +43,10 @@ SETS = [(machine, which) for machine in table.MACHINES for which in machine.avai
 def test_predictions_are_as_good_as_stated(machine: table.Machine, which: str) -> None:
     found = table.judged(machine, which)
     ours = next(iter(found["summaries"].values()))
-    assert ours["mape"] <= STATED[machine.profile]
-    assert ours["tau"] >= 0.9
+    within, tau = SURE[machine.profile]
+    assert ours["mape"] <= STATED[machine.profile][which]
+    assert ours["within"] >= within
+    assert ours["tau"] >= tau
     baselines = [s for name, s in found["summaries"].items() if "costmodel" not in name]
     assert all(ours["mape"] < other["mape"] for other in baselines)
 

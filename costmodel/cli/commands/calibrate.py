@@ -51,9 +51,7 @@ def _counts(
     """Read numbers from 1 with commas between them, such as 1,8,64."""
     del context, parameter
     parts = [] if text is None else [part.strip() for part in text.split(",")]
-    if not all(p.isascii() and p.isdigit() and 0 < len(p) < 7 for p in parts):
-        raise click.BadParameter(f"{text} is not like 1,8,64")
-    if 0 in map(int, parts):
+    if not all(p.isascii() and p.isdigit() and len(p) < 7 and int(p) for p in parts):
         raise click.BadParameter(f"{text} is not like 1,8,64")
     return tuple(dict.fromkeys(map(int, parts)))
 

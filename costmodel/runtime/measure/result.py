@@ -160,10 +160,13 @@ def at_one_speed(measurements: Iterable[Measurement]) -> list[Measurement]:
     **Source**: Tukey 1977, "Exploratory Data Analysis", chapter 10: median polish.
     """
     rows = list(measurements)
-    graph = nx.Graph([(_network(one), ("group", *_group(one))) for one in rows])
+    names = [_network(one) for one in rows]
+    graph = nx.Graph((name, ("group", *_group(one))) for name, one in zip(names, rows))
+    parts = enumerate(nx.connected_components(graph))
+    place = {node: number for number, part in parts for node in part}
     found: dict[Any, tuple[float, float | None]] = {}
-    for part in nx.connected_components(graph):
-        found |= _speeds([one for one in rows if _network(one) in part])
+    for some in sift(zip(names, rows), lambda pair: place[pair[0]]).values():
+        found |= _speeds(some)
     return [
         _times(one, 1 / found[_group(one)][0], found[_group(one)][1]) for one in rows
     ]
@@ -179,17 +182,18 @@ _ROUNDS = 20
 
 
 def _speeds(
-    rows: Sequence[Measurement],
+    named: Sequence[tuple[str, Measurement]],
 ) -> dict[tuple[object, ...], tuple[float, float | None]]:
     """Return how long things took in each group, and the anchor at the usual speed.
 
     A network in one group alone says nothing of that group's speed.
     """
-    groups = sift(rows, _group)
-    seen = {name: {_group(one) for one in some}
-            for name, some in sift(rows, _network).items()}  # fmt: skip
-    table = [(_network(one), _group(one), np.log(one.seconds)) for one in rows
-             if len(seen[_network(one)]) > 1]  # fmt: skip
+    groups = sift((one for _, one in named), _group)
+    seen: dict[str, set[object]] = {}
+    for name, one in named:
+        seen.setdefault(name, set()).add(_group(one))
+    table = [(name, _group(one), np.log(one.seconds)) for name, one in named
+             if len(seen[name]) > 1]  # fmt: skip
     anchors = {
         group: float(np.median([one.anchor for one in some]))
         for group, some in groups.items()

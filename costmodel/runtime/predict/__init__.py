@@ -19,11 +19,7 @@ from costmodel.runtime.kernels.classes import SUBSTITUTES
 from costmodel.runtime.kernels.kernel import NUMBERS
 from costmodel.runtime.kernels.routine_choice import at_least
 from costmodel.runtime.predict.warnings import Row, warnings_of
-from costmodel.runtime.profile import FEATURES, Coefficients, Profile, load_profile
-
-
-TERMS_OF = (*FEATURES, "calls")
-"""The number of a kernel that each of a class's four coefficients multiplies."""
+from costmodel.runtime.profile import MULTIPLIED, Coefficients, Profile, load_profile
 
 
 class Prediction:
@@ -133,7 +129,7 @@ class Prediction:
         terms = []
         for (values, share), group in groups.items():
             totals = (
-                sympy.Add(*(getattr(k, name) for k in group)) for name in TERMS_OF
+                sympy.Add(*(getattr(k, name) for k in group)) for name in MULTIPLIED
             )
             seconds = sympy.Add(*(v * total for v, total in zip(values, totals)))
             seconds += len(group) * self._between
@@ -165,7 +161,7 @@ class Prediction:
         """Return the seconds of computing, of moving, of calls; if it has a class."""
         sums = [sympy.S.Zero] * 4
         for values, share in self._parts(kernel):
-            for number, (value, name) in enumerate(zip(values, TERMS_OF)):
+            for number, (value, name) in enumerate(zip(values, MULTIPLIED)):
                 sums[number] += share * value * getattr(kernel, name)
             sums[3] += share * self._between
         a, b, c, d = sums

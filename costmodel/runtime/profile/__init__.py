@@ -23,6 +23,9 @@ TERMS = ("work", "activation_byte", "weight_byte", "call")
 FEATURES = ("work", "activation_bytes", "weight_bytes")
 """The numbers of a kernel that a calibrated box bounds."""
 
+MULTIPLIED = (*FEATURES, "calls")
+"""The number of a kernel that each of a class's four coefficients multiplies."""
+
 SCHEMA = "costmodel.profile/2"
 
 MOST_SPLITS = 20

@@ -13,7 +13,7 @@ from costmodel.algebra.symbols import as_int
 from costmodel.errors import CostModelError
 from costmodel.runtime.kernels import Kernel
 from costmodel.runtime.kernels.kernel import NUMBERS
-from costmodel.runtime.profile import FEATURES, Box, Coefficients
+from costmodel.runtime.profile import FEATURES, MULTIPLIED, Coefficients
 from costmodel.runtime.profile.least_squares import SOFT, Array, nonnegative
 from costmodel.runtime.profile.peaks import rounded
 
@@ -94,9 +94,9 @@ def grouped(timed: Iterable[Timed]) -> dict[str, Rows]:
 
 
 def _rows(timed: list[Timed]) -> Rows:
-    terms = (*FEATURES, "calls")
+    multiplied = [[as_int(getattr(t.kernel, n)) for n in MULTIPLIED] for t in timed]
     return Rows(
-        np.array([[as_int(getattr(t.kernel, n)) for n in terms] for t in timed], float),
+        np.array(multiplied, float),
         np.array([[as_int(t.kernel.number(n)) for n in NUMBERS] for t in timed], float),
         np.array([t.seconds for t in timed]),
         np.array([t.network for t in timed]),
@@ -114,11 +114,6 @@ def classes(groups: Mapping[str, Rows]) -> dict[str, Coefficients]:
     are linear.
     """
     return {kind: _split(rows, _left_out(rows)) for kind, rows in groups.items()}
-
-
-def boxes(groups: Mapping[str, Rows]) -> Box:
-    """Return the range of every feature of every class."""
-    return {kind: rows.box for kind, rows in groups.items()}
 
 
 def predicted(found: Coefficients, rows: Rows) -> Array:
@@ -201,9 +196,11 @@ def _gains(rows: Rows, off: Array) -> Iterator[tuple[float, int, int]]:
         gain = sums[:-1] ** 2 / count + (sums[-1] - sums[:-1]) ** 2 / count[::-1]
         is_cut = values[1:] > values[:-1]
         is_cut &= np.minimum(count, count[::-1]) >= LEAST_KERNELS
-        for at in np.argsort(-np.where(is_cut, gain, -1))[:1]:
-            cut = math.floor(math.sqrt(max(values[at], 0.5) * values[at + 1]))
-            sides = _sides(rows, number, max(cut, int(values[at])))
-            many = (len(np.unique(side.networks)) for side in sides)
-            if is_cut[at] and min(many) >= LEAST_NETWORKS:
-                yield float(gain[at]), number, max(cut, int(values[at]))
+        if not is_cut.any():
+            continue
+        at = int(np.argmax(np.where(is_cut, gain, -1)))
+        middle = math.floor(math.sqrt(max(values[at], 0.5) * values[at + 1]))
+        limit = max(middle, int(values[at]))
+        sides = _sides(rows, number, limit)
+        if min(len(np.unique(side.networks)) for side in sides) >= LEAST_NETWORKS:
+            yield float(gain[at]), number, limit

@@ -12,14 +12,7 @@ from hypothesis import strategies as st
 import costmodel as cm
 from costmodel.runtime.kernels.kernel import NUMBERS
 from costmodel.runtime.profile import Coefficients
-from costmodel.runtime.profile.fit import (
-    Rows,
-    Timed,
-    boxes,
-    classes,
-    grouped,
-    predicted,
-)
+from costmodel.runtime.profile.fit import Rows, Timed, classes, grouped, predicted
 from costmodel.runtime.profile.least_squares import nonnegative
 from costmodel.runtime.profile.peaks import peaks
 from tests.runtime.devices import timed, truth
@@ -137,7 +130,7 @@ def test_the_residual_is_the_noise_of_the_measurements() -> None:
 
 def test_the_box_is_what_was_calibrated() -> None:
     found = timed(nets())
-    box = boxes(grouped(found))
+    box = {kind: rows.box for kind, rows in grouped(found).items()}
     for one in found:
         for feature, (low, high) in box[one.kernel.kind].items():
             assert low <= getattr(one.kernel, feature) <= high
