@@ -30,9 +30,12 @@ def is_fractional(formula: sympy.Expr) -> bool:
     >>> from costmodel.algebra.symbols import H
     >>> is_fractional(9 * H), is_fractional(9 * H / 10**6)
     (False, True)
+    >>> is_fractional((H + 1) * (H / 10**6 + 2))
+    True
     """
-    terms = sympy.Add.make_args(formula)
-    return not all(term.as_coeff_Mul()[0].is_Integer for term in terms)
+    if isinstance(formula, (sympy.Add, sympy.Mul)):
+        return any(map(is_fractional, formula.args))
+    return bool(formula.is_Rational and not formula.is_Integer)
 
 
 def whole_number(what: str, value: object) -> int:

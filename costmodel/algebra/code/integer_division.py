@@ -56,21 +56,24 @@ def _is_count(formula: sympy.Expr) -> bool:
     """Say whether a formula is a count: in whole numbers, or whole at two points.
 
     Symbols in denominators are 1 there, since divisibility is not known. Seconds, in
-    decimals, are whole at neither point.
+    decimals, are whole nowhere but where they are 0, which tells nothing: a routine
+    may not run there.
     """
     if not is_fractional(formula):
         return True
     below = {s for p in formula.atoms(sympy.Pow) if p.exp.is_negative
              for s in p.free_symbols}  # fmt: skip
-    symbols = sorted(formula.free_symbols, key=str)
-    for further in (0, 1):
-        numbers = {
-            s: sympy.Integer(1 if s in below else _PRIMES[(k + further) % len(_PRIMES)])
-            for k, s in enumerate(symbols)
-        }
-        if not formula.xreplace(numbers).is_Integer:
+    symbols = sorted(formula.free_symbols - below, key=str)
+    ones = dict.fromkeys(formula.free_symbols, sympy.S.One)
+    told = 0
+    for further in range(4):
+        primes = (_PRIMES[(k + further) % len(_PRIMES)] for k in range(len(symbols)))
+        numbers = dict(zip(symbols, map(sympy.Integer, primes))) if further else {}
+        value = formula.xreplace(ones | numbers)
+        if not value.is_Integer:
             return False
-    return True
+        told += value != 0
+    return told > 1
 
 
 def _quotient(value: sympy.Expr) -> sympy.Expr:

@@ -39,7 +39,7 @@ def at_least(value: Dim, least: int) -> Dim:
     return either((value, least))
 
 
-@lru_cache(maxsize=4096)  # sympy takes milliseconds for it
+@lru_cache(maxsize=4096)
 def either(*pairs: tuple[Dim, int]) -> Dim:
     """Return 1 where any of some whole numbers reaches its least, else 0.
 
@@ -47,10 +47,18 @@ def either(*pairs: tuple[Dim, int]) -> Dim:
     >>> either((1, 2), (3, 2)), either((N, 2), (9 * H, 21))
     (1, Min(1, Max(9*H - 20, N - 1)))
     """
-    beyond = [value - (least - 1) for value, least in pairs]
-    if any(type(more) is int and more > 0 for more in beyond):
+    beyond = [sympy.sympify(value - (least - 1)) for value, least in pairs]
+    if any(more.is_positive for more in beyond):
         return 1
-    return as_dim(sympy.Min(1, sympy.Max(0, *beyond)))
+    undecided = [more for more in beyond if not more.is_nonpositive]
+    if not undecided:
+        return 0
+    if len(undecided) > 1:
+        return as_dim(sympy.Min(1, sympy.Max(0, *undecided)))
+    # What sympy would ask further takes it milliseconds, and decides nothing more.
+    (more,) = undecided
+    more = more if more.is_nonnegative else sympy.Max(0, more, evaluate=False)
+    return as_dim(sympy.Min(1, more, evaluate=False))
 
 
 def in_onednn(layer: Conv, x: Shape, batch: Dim, setting: Setting) -> Dim:

@@ -201,6 +201,20 @@ def test_a_prediction_becomes_a_function_of_numbers(
     assert float(function(*sizes)) == pytest.approx(float(bound), rel=1e-12)
 
 
+@FEWER
+@given(net=networks(), profile=DEVICES, data=st.data())
+def test_both_forms_become_functions_that_give_the_seconds(
+    net: Network, profile: Profile, data: st.DataObject
+) -> None:
+    height, width = data.draw(input_sizes(net))
+    sizes = (data.draw(st.integers(1, 20)), height, width)
+    found = predict(net, profile)
+    assume(found.rows)
+    told = float(found.at(dict(zip((N, H, W), sizes))))
+    for formula in (found.seconds, found.factored):
+        assert float(cm.lambdify(formula, [N, H, W])(*sizes)) == pytest.approx(told)
+
+
 def test_sympy_takes_a_prediction_for_its_formula() -> None:
     found = predict(cm.load("lenet5"), device())
     assert sympy.sympify(found) is found.seconds

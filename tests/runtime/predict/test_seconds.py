@@ -15,6 +15,7 @@ import costmodel as cm
 from costmodel.algebra.code.numpy_code import exactly
 from costmodel.algebra.parse import parse
 from costmodel.algebra.symbols import Dim, H, N, W, alpha, as_dim
+from costmodel.runtime.kernels.routine_choice import at_least
 
 
 SECONDS = (
@@ -25,6 +26,8 @@ SECONDS = (
 """An exact formula as a prediction gives it: decimals times counts."""
 
 AT = {N: 1, H: 224, W: 224}
+
+MICROSECONDS = st.integers(1, 10**6).map(lambda n: sympy.Rational(n, 10**12))
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,18 @@ def test_seconds_are_no_whole_numbers_when_evaluated(n: int, h: int, w: int) -> 
     expected = float(exactly(law, [N, H, W])(n, h, w))
     actual = cm.lambdify(law, [N, H, W])(n, np.array([h, h]), w)
     assert actual == pytest.approx([expected, expected], rel=1e-12)
+
+
+@given(st.lists(st.tuples(MICROSECONDS, MICROSECONDS, st.integers(2, 512)), min_size=1),
+       st.integers(1, 64), st.integers(1, 512))  # fmt: skip
+def test_neither_are_they_where_routines_change(
+    parts: list[tuple[sympy.Rational, sympy.Rational, int]], n: int, h: int
+) -> None:
+    law = sympy.Add(
+        *((a * N * H + b) * (1 - at_least(H, least)) for a, b, least in parts)
+    )
+    expected = pytest.approx(float(exactly(law, [N, H])(n, h)), rel=1e-12, abs=0)
+    assert cm.lambdify(law, [N, H])(n, h) == expected
 
 
 def test_counts_that_are_divided_stay_whole_when_evaluated() -> None:
