@@ -75,17 +75,14 @@ def zoo(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def report(session: nox.Session) -> None:
     """Write the report of every architecture."""
-    python = everything(session)
-    folder = str(SHARED / "report")
-    session.run(python, "-m", "costmodel", "report", "--all", "--oracles", "-o", folder)
+    site(session, everything(session))
 
 
 @nox.session(venv_backend="none")
 def browser(session: nox.Session) -> None:
     """Open the report in Chromium, which has to be installed, and use it."""
     python = everything(session)
-    folder = str((SHARED / "report").resolve())
-    session.run(python, "-m", "costmodel", "report", "--all", "-o", folder)
+    folder = site(session, python)
     session.run(python, "-m", "pip", "install", "-q", *CONSTRAINTS, "-e", ".[browser]")
     env = {"COSTMODEL_REPORT": folder}
     tests = ("-n", "auto", "tests/reports/test_browser.py")
@@ -147,6 +144,13 @@ def install(session: nox.Session, *tools: str) -> None:
     # Files that are gone since would be installed from there.
     shutil.rmtree("build", ignore_errors=True)
     session.install(*CONSTRAINTS, *tools, ".")
+
+
+def site(session: nox.Session, python: str) -> str:
+    """Write what changed of the report since it was last written; return its folder."""
+    folder = str((SHARED / "report").resolve())
+    session.run(python, "-m", "costmodel", "report", "--all", "--oracles", "-o", folder)
+    return folder
 
 
 def everything(session: nox.Session) -> str:

@@ -74,7 +74,16 @@ def left_out(samples: Sequence[Sample]) -> tuple[float, LeftOut | None]:
     if len(samples) < FOLDS:
         return 1.0, None
     found = list(_predictions(samples))
-    ratios = np.array([one.predicted / one.sample.case.seconds for one in found])
+    told = {one.sample.case.name: one.predicted for one in found}
+    return judged([one.case for one in samples], told, _by_class(found))
+
+
+def judged(
+    cases: Sequence[Case], told: Mapping[str, float],
+    by_class: Mapping[str, tuple[float, float]],
+) -> tuple[float, LeftOut]:  # fmt: skip
+    """Return the same of what fits without each network told of it, by its name."""
+    ratios = np.array([told[one.name] / one.seconds for one in cases])
     apart = np.abs(np.log(ratios))
     errors = np.abs(ratios - 1)
     held = [
@@ -82,12 +91,12 @@ def left_out(samples: Sequence[Sample]) -> tuple[float, LeftOut | None]:
         for number in range(len(apart))
     ]
     return math.exp(_quantile(apart)), LeftOut(
-        networks=len(found),
+        networks=len(cases),
         mape=rounded(errors.mean()),
         median=rounded(np.median(errors)),
         coverage=rounded(np.mean(held)),
-        classes=_by_class(found),
-        baselines=_baselines(samples),
+        classes=by_class,
+        baselines=_baselines(cases),
     )
 
 
@@ -108,7 +117,7 @@ class _Predicted:
 
 def _predictions(samples: Sequence[Sample]) -> Iterator[_Predicted]:
     """Give every network as predicted by a fit without it."""
-    for out in _folds(len(samples)):
+    for out in folds(len(samples)):
         others = [one for n, one in enumerate(samples) if n not in out]
         found = classes(grouped(row for one in others for row in one.timed))
         factor, between = beside(others)
@@ -143,7 +152,7 @@ def _inside(sample: Sample, by_class: Mapping[str, tuple[float, float]]) -> floa
     return sample.inside + sum(guess - taken for guess, taken in by_class.values())
 
 
-def _folds(count: int) -> Iterator[Collection[int]]:
+def folds(count: int) -> Iterator[Collection[int]]:
     """Give the numbers of the networks that are left out together."""
     order = np.random.default_rng(0).permutation(count)
     for start in range(FOLDS):
@@ -163,11 +172,10 @@ def _by_class(found: Sequence[_Predicted]) -> dict[str, tuple[float, float]]:
     return shares
 
 
-def _baselines(samples: Sequence[Sample]) -> dict[str, float]:
+def _baselines(cases: Sequence[Case]) -> dict[str, float]:
     """Return the mean error of every baseline on the same networks, left out alike."""
-    cases = [one.case for one in samples]
     errors: dict[str, list[float]] = {way.name: [] for way in BASELINES}
-    for out in _folds(len(cases)):
+    for out in folds(len(cases)):
         others = [case for n, case in enumerate(cases) if n not in out]
         for way in BASELINES:
             model = way.fit(others)

@@ -15,7 +15,6 @@ import json
 import os
 import random
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -105,11 +104,9 @@ def measure_published(
     setting: Setting, path: Path, jobs: Sequence[Job], seconds: float
 ) -> None:
     """Append the measurements of published networks, until the time is over."""
-    start, known = time.monotonic(), jsonl.done(jsonl.read(path), key_of)
-    for one in measure_all(jobs, setting, PLAN, done=known):
+    known = jsonl.done(jsonl.read(path), key_of)
+    for one in measure_all(jobs, setting, PLAN, done=known, seconds=seconds):
         jsonl.append(path, one.to_row())
-        if time.monotonic() - start > seconds:
-            break
 
 
 def judged(profile: Profile, path: Path) -> dict[str, Any]:

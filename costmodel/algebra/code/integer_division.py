@@ -7,6 +7,7 @@ from typing import Any
 import sympy
 
 from costmodel.algebra.checks import is_fractional
+from costmodel.algebra.code.common_parts import rebuilt
 from costmodel.algebra.symbols import expand
 
 
@@ -38,8 +39,7 @@ def whole(expression: sympy.Expr) -> sympy.Expr:
     division that is left outside of a floor has no remainder if it is done last.
     Others, such as seconds, are no whole numbers, and use ordinary division.
     """
-    floors = expression.replace(sympy.floor, _quotient)
-    result = floors.replace(sympy.ceiling, lambda value: -_quotient(-value))
+    result = rebuilt(expression, _divided)
     if all(symbol.is_integer for symbol in result.free_symbols) and _is_count(
         expression
     ):
@@ -47,6 +47,15 @@ def whole(expression: sympy.Expr) -> sympy.Expr:
         if denominator != 1:
             return _quotient(numerator / denominator)
     return result
+
+
+def _divided(_: sympy.Expr, part: sympy.Expr) -> sympy.Expr:
+    """Return a floor or a ceiling as integer division, and anything else as it is."""
+    if isinstance(part, sympy.floor):
+        return _quotient(part.args[0])
+    if isinstance(part, sympy.ceiling):
+        return -_quotient(-part.args[0])
+    return part
 
 
 _PRIMES = (11, 13, 17, 19, 23, 29, 31, 37, 41)

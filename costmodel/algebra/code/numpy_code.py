@@ -14,6 +14,7 @@ from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.pycode import PythonCodePrinter
 
 from costmodel.algebra.checks import formula_of, free_symbols, symbols_of
+from costmodel.algebra.code.common_parts import named_once
 from costmodel.algebra.code.integer_division import whole
 from costmodel.algebra.rounding import Rounding, named_functions
 from costmodel.algebra.symbols import Dim, as_dim
@@ -46,7 +47,7 @@ def lambdify(
         wanted,
         modules=[functions | _EXTREMES, "numpy"],
         printer=_IntegerPrinter(),
-        cse=True,
+        cse=named_once,
     )
     return _evaluator(function, many=many)
 
@@ -71,7 +72,7 @@ def exactly(expression: Dim, symbols: Sequence[sympy.Symbol]) -> Callable[..., D
         formula,
         modules=[_EXACT | functions],
         printer=_FractionPrinter(),
-        cse=True,
+        cse=named_once,
     )
 
     def evaluate(*values: Fraction | int) -> Dim:

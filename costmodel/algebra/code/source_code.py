@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sympy
@@ -11,6 +11,7 @@ from sympy.printing.jscode import JavascriptCodePrinter
 from sympy.printing.pycode import PythonCodePrinter
 
 from costmodel.algebra.checks import formula_of
+from costmodel.algebra.code.common_parts import repeated
 from costmodel.algebra.code.integer_division import whole
 from costmodel.algebra.rounding import named_functions
 from costmodel.algebra.symbols import Dim
@@ -104,17 +105,13 @@ def _lines(definitions: Iterable[str]) -> str:
 
 
 class _SharingPrinter(JavascriptCodePrinter):
-    """Give each part that occurs more than once a name, and print it once.
-
-    sympy's own common subexpression elimination rebuilds every part, and compares the
-    arguments of every Max and Min again; here nothing is rebuilt.
-    """
+    """Give each part that occurs more than once a name, and print it once."""
 
     def __init__(self, formulas: Iterable[sympy.Expr]) -> None:
         super().__init__({"order": "none"})  # sorting takes half of the time
         self.lines: list[str] = []
         self._names: dict[sympy.Expr, str] = {}
-        self._shared = set(_repeated(formulas))
+        self._shared = set(repeated(formulas))
 
     def _print(self, expr: Any, **options: Any) -> str:
         if expr not in self._shared:
@@ -138,18 +135,3 @@ class _SharingPrinter(JavascriptCodePrinter):
         if bottom != 1:
             inside = f"({inside})/({self._print(bottom)})"
         return f"Math.{way}({inside})"
-
-
-def _repeated(formulas: Iterable[sympy.Expr]) -> Iterator[sympy.Expr]:
-    """Give the subexpressions that occur more than once, but no numbers or symbols."""
-    seen: set[sympy.Expr] = set()
-    waiting = list(formulas)
-    while waiting:
-        part = waiting.pop()
-        if not part.args:
-            continue
-        if part in seen:
-            yield part
-            continue
-        seen.add(part)
-        waiting.extend(part.args)

@@ -63,8 +63,8 @@ settings_options = together(
     click.option("--layout", default="nchw", show_default=True, callback=_listed,
                  help="nchw or channels_last."),
     click.option("--mode", default="eager", show_default=True, callback=_listed,
-                 help="eager, folded (batch norm put into convolutions), or graph "
-                 "(a CUDA graph)."),
+                 help="eager, folded (batch norm put into convolutions), compile, or "
+                 "graph (a CUDA graph)."),
     click.option("--threads", callback=_counts,
                  help="Threads on a CPU; by default as many as PyTorch would use."),
 )  # fmt: skip
@@ -173,13 +173,7 @@ def _setting(file: Path, given: tuple[Any, ...], *, refit: bool) -> Setting:
         return _measured_setting(file.with_suffix(".jsonl"), given)
     from costmodel.runtime.measure.measure import setting_of
 
-    setting = setting_of(*given)
-    if setting.mode == "compile":
-        raise CostModelError(
-            "calibrate: mode compile fuses operators, so that none can be timed by "
-            "itself; take mode eager or folded"
-        )
-    return setting
+    return setting_of(*given)
 
 
 def _made(
@@ -193,7 +187,8 @@ def _made(
     if seconds is None:
         profile = at_work.refit(setting, rows, draw, name=name)
     else:
-        with progress("measuring", draw.networks * draw.sittings) as advance:
+        count = sum(len(nets) for _, nets, _ in at_work.passes(setting, draw))
+        with progress("measuring", count * draw.sittings) as advance:
             profile = at_work.calibrate(setting, rows, draw, name=name,
                                         seconds=(1 - COMPUTED) * seconds,
                                         advance=advance)  # fmt: skip

@@ -26,6 +26,7 @@ UNITS = {
     "high": "seconds, upper end",
     "unmodelled_share": "part of the seconds without a class of their own, of 1",
     "kernels": "the number of kernels that run",
+    "anchor": "seconds of a small fixed network at the speed that is predicted for",
     "flop_per_byte": "arithmetic intensity, a multiply-accumulate is 2 FLOP",
     "compute_bound_from_batch": "samples; null where memory always bounds",
     "bound_seconds": "seconds per batch, the roofline's lower bound with calls",
@@ -94,6 +95,7 @@ def _contents(found: Prediction) -> dict[str, Any]:
         "high": _value(found.high),
         "unmodelled_share": _value(found.unmodelled_share),
         "kernels": len(found.rows),
+        "anchor": found.profile.stamp.get("anchor"),
         "warnings": list(found.warnings),
     }
 
@@ -106,6 +108,8 @@ def _print_total(found: Prediction) -> None:
     share = f"{float(found.unmodelled_share):.1%} without a class of its own"
     click.echo(f"{_time(found.seconds)}, 80 % interval {_time(found.low)} to "
                f"{_time(found.high)}; {share}")  # fmt: skip
+    if anchor := found.profile.stamp.get("anchor"):
+        click.echo(f"at the speed at which the machine's anchor takes {_time(anchor)}")
 
 
 def _print_parts(found: Prediction, by: str, groups: dict[str, sympy.Expr]) -> None:
@@ -176,7 +180,7 @@ def _print_layers(found: Prediction, layers: list[dict[str, Any]]) -> None:
         click.echo(f"and {len(layers) - SHOWN_LAYERS} faster ones; --json has them all")
 
 
-def _time(seconds: sympy.Expr) -> str:
+def _time(seconds: sympy.Expr | float) -> str:
     return f"{float(seconds) * 1e3:.4g} ms"
 
 

@@ -71,7 +71,7 @@ SUBSTITUTES: dict[str, str] = {
     "tanh": "sigmoid",
     "pad": "copy",
     "concat": "copy",
-    "fused": "pointwise",
+    "fused": "relu",
     "pointwise": "relu",
 }
 """The class that stands in where a profile has none of a kernel's own: a guess.

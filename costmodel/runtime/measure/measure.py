@@ -7,6 +7,7 @@ the first run of each turn, are not counted.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
@@ -130,16 +131,19 @@ def measure(
 
 def measure_all(
     jobs: Iterable[Job], setting: Setting, plan: Plan | None = None,
-    done: Container[str] = (),
+    done: Container[str] = (), *, seconds: float = math.inf,
 ) -> Iterator[Measurement]:  # fmt: skip
     """Measure many networks; groups of ``plan.together`` take turns.
 
     The measurements of a group are given when it is finished, one per network and
     sitting; :func:`costmodel.runtime.measure.result.combined` merges the sittings. A
     group's modules are in memory together, and freed before the next group's. What is
-    ``done``, by :func:`costmodel.runtime.measure.result.key_of`, is skipped.
+    ``done``, by :func:`costmodel.runtime.measure.result.key_of`, is skipped. No group
+    is begun, after the first, that would not end within so many ``seconds`` if it took
+    as long as the longest one before.
     """
     plan = Plan() if plan is None else plan
+    start, longest = time.monotonic(), 0.0
     waiting = list(jobs)
     for sitting in range(plan.sittings):
         left = [job for job in waiting if signature(job, setting, sitting) not in done]
@@ -147,7 +151,12 @@ def measure_all(
             random.Random(f"{plan.seed}:{sitting}").shuffle(left)  # noqa: S311
         groups = iter(left)
         while group := list(islice(groups, plan.together)):
-            for found in _group(group, setting, plan):
+            begun = time.monotonic()
+            if longest and begun - start + longest > seconds:
+                return
+            measured = _group(group, setting, plan)
+            longest = max(longest, time.monotonic() - begun)
+            for found in measured:
                 yield replace(found, sitting=sitting)
 
 

@@ -15,7 +15,6 @@ from costmodel.algebra.symbols import Dim, as_dim, expand
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.runtime.kernels import Kernel, kernels
-from costmodel.runtime.kernels.classes import SUBSTITUTES
 from costmodel.runtime.kernels.kernel import NUMBERS
 from costmodel.runtime.kernels.routine_choice import at_least
 from costmodel.runtime.predict.warnings import Row, warnings_of
@@ -169,15 +168,8 @@ class Prediction:
 
     def _class(self, kernel: Kernel) -> tuple[str, bool]:
         """Return the class whose coefficients a kernel takes, and if it is its own."""
-        known = self.profile.coefficients
-        kind = kernel.kind
-        if kind in known:
-            return kind, kernel.is_modelled
-        while kind not in known and kind in SUBSTITUTES:
-            kind = SUBSTITUTES[kind]
-        if kind not in known:
-            kind = "copy" if "copy" in known else next(iter(known))
-        return kind, False
+        kind = self.profile.class_of(kernel.kind)
+        return kind, kernel.is_modelled and kind == kernel.kind
 
     def _sympy_(self) -> sympy.Expr:
         """Give sympy the formula."""

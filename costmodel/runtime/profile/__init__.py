@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.errors import CostModelError, known_are
-from costmodel.runtime.kernels.classes import KINDS
+from costmodel.runtime.kernels.classes import KINDS, SUBSTITUTES
 from costmodel.runtime.kernels.kernel import NUMBERS
 from costmodel.runtime.setting import Setting, checked
 
@@ -155,6 +155,18 @@ class Profile:
             raise CostModelError(f'profile "{self.name}": between {self.between!r}')
         if not (math.isfinite(self.margin) and self.margin >= 1):
             raise CostModelError(f'profile "{self.name}": margin {self.margin!r}')
+
+    def class_of(self, kind: str) -> str:
+        """Return the class whose coefficients a kernel of some class takes here.
+
+        It is its own, unless the profile has none; then another stands in, a guess.
+        """
+        known = self.coefficients
+        while kind not in known and kind in SUBSTITUTES:
+            kind = SUBSTITUTES[kind]
+        if kind not in known:
+            kind = "copy" if "copy" in known else next(iter(known))
+        return kind
 
     def to_json(self) -> str:
         """Return the profile as text; :meth:`from_json` gives it back."""

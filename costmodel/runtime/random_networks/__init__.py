@@ -23,11 +23,15 @@ SIDES = (32, 48, 64, 96, 128, 160, 176, 192, 208, 224, 240, 256, 288, 320)
 """Sides of inputs, to which up to 9 pixels are added."""
 
 BATCHES = (1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 6, 8)
+LARGE_BATCHES = (12, 16, 24, 32)
+
+USUAL = 88
+"""Networks of usual batches; one of each family, in larger batches, comes after."""
 
 LEAST_MACS, MOST_MACS = 10_000_000, 5_000_000_000
 MOST_BYTES = 2_000_000_000
-"""Limits for a batch of up to ``USUAL_BATCH`` samples, and proportionally more for
-larger ones: a network that takes longer tells no more."""
+"""Limits for a batch of up to ``USUAL_BATCH`` samples, and proportionally more where
+larger ones are asked for: a network that takes longer tells no more."""
 
 USUAL_BATCH = max(BATCHES)
 
@@ -36,9 +40,12 @@ MOST_WEIGHTS = 40_000_000
 
 
 def calibration_networks(
-    count: int, seed: int = 0, batches: Sequence[int] = BATCHES
+    count: int, seed: int = 0, batches: Sequence[int] | None = None
 ) -> Iterator[Network]:
     """Draw ``count`` networks, the families in turn; all sizes are numbers.
+
+    Batches are small in the first :data:`USUAL` and larger from there on, unless they
+    are given.
 
     >>> nets = list(calibration_networks(2, seed=1))
     >>> [net.name for net in nets]
@@ -52,11 +59,14 @@ def calibration_networks(
         yield drawn(index, seed, batches)
 
 
-def drawn(index: int, seed: int = 0, batches: Sequence[int] = BATCHES) -> Network:
+def drawn(index: int, seed: int = 0, batches: Sequence[int] | None = None) -> Network:
     """Draw one network; what is too small or too large is drawn again."""
+    given = () if batches is None else batches
+    if batches is None:
+        batches = BATCHES if index < USUAL else LARGE_BATCHES
     if not batches or any(type(batch) is not int or batch < 1 for batch in batches):
         raise CostModelError(f"calibrate: batches {batches!r} are no whole numbers")
-    share = max(USUAL_BATCH, *batches) / USUAL_BATCH
+    share = max((USUAL_BATCH, *given)) / USUAL_BATCH
     family = list(BLOCKS)[index % len(BLOCKS)]
     attempt = 0
     while True:
