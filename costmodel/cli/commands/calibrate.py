@@ -73,7 +73,7 @@ settings_options = together(
 
 draw_options = together(
     click.option("--networks", type=click.IntRange(min=1), metavar="COUNT",
-                 help="Number of networks to draw, 88 by default."),
+                 help="Number of networks to draw, 99 by default."),
     click.option("--seed", default=0, show_default=True,
                  help="Seed of the networks, their weights and inputs."),
     click.option("--batches", metavar="SIZES", callback=_counts,
