@@ -12,7 +12,7 @@ import sympy
 
 
 def named_once(
-    formulas: sympy.Expr | Sequence[sympy.Expr],
+    formulas: Sequence[sympy.Expr],
 ) -> tuple[list[tuple[sympy.Symbol, sympy.Expr]], list[sympy.Expr]]:
     """Return names of common parts with what they stand for, and formulas of names.
 
@@ -22,9 +22,8 @@ def named_once(
     >>> named_once([H**2 + 1, 2 * H**2])
     ([(x0, H**2)], [x0 + 1, 2*x0])
     """
-    wanted = [formulas] if isinstance(formulas, sympy.Expr) else list(formulas)
-    shared = set(repeated(wanted))
-    taken = {str(symbol) for one in wanted for symbol in one.free_symbols}
+    shared = set(repeated(formulas))
+    taken = {str(symbol) for one in formulas for symbol in one.free_symbols}
     free = (name for name in sympy.numbered_symbols("x") if str(name) not in taken)
     names: list[tuple[sympy.Symbol, sympy.Expr]] = []
 
@@ -35,7 +34,7 @@ def named_once(
         return made
 
     known: dict[sympy.Expr, sympy.Expr] = {}
-    return names, [rebuilt(one, named, known) for one in wanted]
+    return names, [rebuilt(one, named, known) for one in formulas]
 
 
 def rebuilt(
@@ -49,9 +48,16 @@ def rebuilt(
     are changed once, also those that are ``known``.
     """
     known = {} if known is None else known
-    for part in sympy.postorder_traversal(formula):
+    waiting = [formula]
+    while waiting:
+        part = waiting[-1]
         if part not in known:
+            inner = [one for one in part.args if one not in known]
+            if inner:
+                waiting.extend(reversed(inner))
+                continue
             known[part] = change(part, _of(part, known))
+        waiting.pop()
     return known[formula]
 
 

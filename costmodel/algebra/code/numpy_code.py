@@ -69,7 +69,7 @@ def exactly(expression: Dim, symbols: Sequence[sympy.Symbol]) -> Callable[..., D
     functions = {f.__name__: _of_fractions(f) for f in named_functions([formula])}
     function = sympy.lambdify(
         chosen,
-        formula,
+        [formula],
         modules=[_EXACT | functions],
         printer=_FractionPrinter(),
         cse=named_once,
@@ -77,7 +77,7 @@ def exactly(expression: Dim, symbols: Sequence[sympy.Symbol]) -> Callable[..., D
 
     def evaluate(*values: Fraction | int) -> Dim:
         try:
-            value = function(*map(Fraction, values))
+            (value,) = function(*map(Fraction, values))
         except (ArithmeticError, NameError) as error:
             value = error
         if not isinstance(value, (int, Fraction)):
