@@ -132,7 +132,8 @@ def _pairs(
     rows = []
     for row in rows_of(path):
         one = Measurement.from_row(row)
-        if (one.name, one.options.get("network")) in known and one.setting == setting:
+        key = one.name, str(one.options.get("network"))
+        if key in known and one.setting == setting:
             rows.append(one)
     if not rows:
         raise CostModelError(
@@ -170,7 +171,7 @@ def fitted(
         overhead, between = beside(samples)
         margin, errors = left_out(samples) if judged else (1.0, None)
     timed = [one for one, _ in compiled or pairs]
-    last = max(timed, key=lambda one: str(one.stamp["date"]))
+    last = max(timed, key=lambda one: str(one.stamp.get("date")))
     anchors = [one.anchor for one in timed if one.anchor]
     speed = {"anchor": float(np.median(anchors))} if anchors else {}
     return Profile(
@@ -187,8 +188,8 @@ def fitted(
         left_out=errors,
         **peaks(groups),
         stamp=dict(last.stamp) | speed,
-        versions=dict(last.stamp["versions"]),
-        date=str(last.stamp["date"])[:10],
+        versions=dict(last.stamp.get("versions", {})),
+        date=str(last.stamp.get("date", ""))[:10],
         notes=tuple(_notes(found)),
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 from costmodel.network.graph import Network
 from costmodel.runtime.left_out import FOLDS, Sample, folds, judged
 from costmodel.runtime.predict import predict
-from costmodel.runtime.profile import Coefficients, LeftOut, Profile
+from costmodel.runtime.profile import UNJUDGED, Coefficients, LeftOut, Profile
 from costmodel.runtime.profile.fit import classes, grouped
 from costmodel.runtime.profile.least_squares import nonnegative
 from costmodel.runtime.profile.peaks import rounded
@@ -81,7 +81,7 @@ def judge(
     A network is left out of both, as in :func:`costmodel.runtime.left_out.left_out`.
     """
     if len(wholes) < FOLDS:
-        return 1.0, None
+        return UNJUDGED, None
     told: dict[str, float] = {}
     for out in folds(len(wholes)):
         gone = {wholes[number].case.name for number in out}

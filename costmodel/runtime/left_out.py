@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from costmodel.runtime.profile import Coefficients, LeftOut
+from costmodel.runtime.profile import UNJUDGED, Coefficients, LeftOut
 from costmodel.runtime.profile.fit import Timed, classes, grouped, predicted
 from costmodel.runtime.profile.least_squares import Array, nonnegative
 from costmodel.runtime.profile.peaks import rounded
@@ -72,7 +72,7 @@ def left_out(samples: Sequence[Sample]) -> tuple[float, LeftOut | None]:
     regression", section 2.2.
     """
     if len(samples) < FOLDS:
-        return 1.0, None
+        return UNJUDGED, None
     found = list(_predictions(samples))
     told = {one.sample.case.name: one.predicted for one in found}
     return judged([one.case for one in samples], told, _by_class(found))

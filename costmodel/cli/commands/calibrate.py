@@ -118,6 +118,8 @@ def calibrate(
     """
     if output.suffix != ".json":
         raise click.BadParameter(f"{output} does not end in .json", param_hint="-o")
+    if minutes is not None and math.isnan(minutes):
+        raise click.BadParameter("nan is no number", param_hint="--minutes")
     if not output.parent.is_dir():
         raise CostModelError(f"{output}: there is no folder {output.parent}")
     draw = _draw(networks, seed, batches, sittings, rounds, quick=quick)
@@ -198,26 +200,24 @@ def _made(
 
 def _measured_setting(rows: Path, given: tuple[Any, ...]) -> Setting:
     """Return the setting of a file's rows that matches the given one."""
-    from costmodel.runtime.measure import jsonl
+    from costmodel.runtime.measure.result import rows_of
     from costmodel.runtime.setting import Setting
 
     device, dtype, layout, mode, threads = given
-    found = dict.fromkeys(
-        setting
-        for row in jsonl.read(rows)
-        for setting in [Setting.from_json(row.get("setting", {}))]
-        if setting
-        == Setting(
-            device, dtype, layout, mode, threads or setting.threads, setting.lanes
-        )
-    )
+    every = dict.fromkeys(Setting.from_json(row["setting"]) for row in rows_of(rows))
+    asked = (device, dtype, layout, mode)
+    found = [
+        one
+        for one in every
+        if one == Setting(*asked, threads or one.threads, one.lanes)
+    ]
     if len(found) != 1:
-        known = "; ".join(map(str, found)) or "nothing"
+        known = "; ".join(f"{one}, {one.lanes} lanes" for one in every) or "nothing"
         raise CostModelError(
             f"{rows}: asked for {device} {dtype} {layout} {mode}"
             f"{f', threads: {threads}' if threads else ''}; measured there: {known}"
         )
-    return next(iter(found))
+    return found[0]
 
 
 def _document(profile: Profile, output: Path) -> dict[str, Any]:

@@ -212,12 +212,17 @@ def _opened(one: Measurement) -> tuple[Network, str]:
         net, family = getattr(model_zoo, f"{library}_network")(name)
         net = at_sample(net, sample)
         return net.bind({net.batch: one.batch}), family
-    settings = tuple(f"{key}={value}" for key, value in one.options.items())
+    settings = tuple(f"{key}={_typed(value)}" for key, value in one.options.items())
     chosen, net, _ = open_network(Asked(one.name, settings, sample, str(one.batch)))
     if chosen.family:
         return net, chosen.family
     module = target.open_target(one.name, settings, sample).module
     return net, one.name if module is None else type(module).__module__
+
+
+def _typed(value: object) -> str:
+    """Return an option's value as it is typed: 3,4,6,3 is a list."""
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _ours(

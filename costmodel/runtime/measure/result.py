@@ -23,6 +23,11 @@ from costmodel.runtime.setting import Setting, checked
 
 SCHEMA = "costmodel.measurement/1"
 
+CLOCKS = ("thread", "wall", "events")
+
+SHORTEST = 1e-12
+"""Seconds that nothing falls below."""
+
 MANY_FAULTS = 100
 """Page faults per run above which the allocator distorts the measurement."""
 
@@ -112,9 +117,27 @@ class Measurement:
             key_of(row)
         except (AttributeError, KeyError, TypeError):
             raise CostModelError("measurement: its stamp names no machine") from None
-        if not min(values["seconds"], values["batch"], *values["shape"], 1) > 0:
+        is_long = values["seconds"] >= SHORTEST
+        if not (is_long and min(values["batch"], *values["shape"], 1) > 0):
             raise CostModelError("measurement: seconds, batch and shape are above 0")
+        _check_numbers(values)
         return Measurement(**values)
+
+
+def _check_numbers(values: Mapping[str, Any]) -> None:
+    """Refuse what no clock gives."""
+    names = ("iqr", "split_half", "least", "wall_seconds", "faults")
+    given = {name: values[name] for name in names} | dict(values.get("operators", {}))
+    for name, number in given.items():
+        if number < 0 or (0 < number < SHORTEST and name not in names):
+            raise CostModelError(f"measurement: {name} is {number}; nothing takes that")
+    anchor = values.get("anchor")
+    if anchor is not None and anchor < SHORTEST:
+        raise CostModelError(f"measurement: anchor is {anchor}, not above 0")
+    if values["clock"] not in CLOCKS:
+        raise CostModelError(
+            f"measurement: clock {values['clock']!r} is none of {', '.join(CLOCKS)}"
+        )
 
 
 def key_of(row: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import sympy
 
 from costmodel.algebra.symbols import Dim, as_dim
 from costmodel.runtime.kernels.kernel import Kernel
-from costmodel.runtime.profile import FEATURES, Profile
+from costmodel.runtime.profile import FEATURES, UNJUDGED, Profile
 
 
 MOST_UNMODELLED = 0.05
@@ -83,6 +83,11 @@ def warnings_of(rows: Sequence[Row], profile: Profile) -> Iterator[str]:
 def doubts(profile: Profile) -> Iterator[str]:
     """Say if simpler predictors did better on what a calibration left out."""
     found = profile.left_out
+    if found is None and profile.margin == UNJUDGED:
+        yield (
+            f"nobody knows how good {profile.name} is: fewer networks were measured "
+            "than are needed to leave some out; its interval is a guess"
+        )
     if found and found.better:
         name = min(found.better, key=found.better.__getitem__)
         yield (

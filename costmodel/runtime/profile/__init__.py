@@ -28,6 +28,12 @@ MULTIPLIED = (*FEATURES, "calls")
 
 SCHEMA = "costmodel.profile/2"
 
+SLOWEST = 1e3
+"""Seconds for one operation, byte or call above which a coefficient is a mistake."""
+
+UNJUDGED = 2.0
+"""The factor that stands for the interval of a profile that nothing was left out of."""
+
 MOST_SPLITS = 20
 """Parts of parts that a file may have."""
 
@@ -61,10 +67,12 @@ class Coefficients:
         """Refuse negative or non-finite numbers, four zeros, and half a split."""
         if not all(math.isfinite(n) for n in (*self.values, self.residual)):
             raise CostModelError(f"coefficients {self.values}: not all are numbers")
-        if min(self.values) < 0 or max(self.values) == 0:
+        if min(*self.values, self.residual) < 0 or max(self.values) == 0:
             raise CostModelError(
                 f"coefficients {self.values}: none may be negative, nor all be 0"
             )
+        if max(self.values) > SLOWEST:
+            raise CostModelError(f"coefficients {self.values}: no device is so slow")
         is_split = len(self.parts) == 2 and self.split in NUMBERS
         if not is_split and (self.parts or self.split):
             raise CostModelError(
@@ -106,6 +114,9 @@ class LeftOut:
         """Those of the baselines that err less."""
         return {name: e for name, e in self.baselines.items() if e < self.mape}
 
+
+ASKED = ("name", "setting", "coefficients", "box", "overhead", "between", "margin")
+"""What a file has to say: without it, predictions would be others."""
 
 Box = Mapping[str, Mapping[str, tuple[int, int]]]
 """The least and the most of every feature that was calibrated, by class."""
@@ -155,6 +166,11 @@ class Profile:
             raise CostModelError(f'profile "{self.name}": between {self.between!r}')
         if not (math.isfinite(self.margin) and self.margin >= 1):
             raise CostModelError(f'profile "{self.name}": margin {self.margin!r}')
+        anchor = self.stamp.get("anchor", 1.0)
+        if type(anchor) not in (int, float) or not 0 < anchor < SLOWEST:
+            raise CostModelError(f'profile "{self.name}": anchor {anchor!r}')
+        if min(self.peak_flop_per_s, self.peak_byte_per_s) < 0:
+            raise CostModelError(f'profile "{self.name}": a peak rate is below 0')
 
     def class_of(self, kind: str) -> str:
         """Return the class whose coefficients a kernel of some class takes here.
@@ -182,10 +198,13 @@ class Profile:
             raise CostModelError(f"{source}: no JSON: {error}") from None
         schema = document.get("schema") if isinstance(document, dict) else None
         if schema != SCHEMA:
+            is_older = str(schema).startswith("costmodel.profile/")
+            older = "a profile of an earlier version is made anew by"
             raise CostModelError(
-                f"{source}: schema {schema!r} is not {SCHEMA}; a profile of an earlier "
-                "version is made anew by costmodel calibrate --refit"
-            )
+                f"{source}: schema {schema!r} is not {SCHEMA}; "
+                + (f"{older} costmodel calibrate --refit" if is_older
+                   else "it is no profile, as costmodel calibrate writes one")
+            )  # fmt: skip
         try:
             return _read(document)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -203,6 +222,10 @@ def load_profile(name: str | Path | Profile) -> Profile:
     """Return a profile: a shipped one by its name, or a file's."""
     if isinstance(name, Profile):
         return name
+    if not isinstance(name, (str, Path)):
+        raise CostModelError(
+            f"a device is the name of a profile, a file or a profile, not {name!r}"
+        )
     known = _shipped()
     if str(name) in known:
         return known[str(name)]
@@ -237,6 +260,12 @@ def _read(document: dict[str, Any]) -> Profile:
     given = {name: value for name, value in document.items() if name in known}
     values = checked(Profile, given, "profile")
     values["setting"] = Setting.from_json(document["setting"])
+    for what, names, found in (
+        ("profile", ASKED, document),
+        ("setting", [f.name for f in fields(Setting)], document["setting"]),
+    ):
+        if missing := [repr(name) for name in names if name not in found]:
+            raise CostModelError(f"{what}: field {', '.join(missing)} is missing")
     values["coefficients"] = {
         kind: _coefficients(entry, f"class {kind}")
         for kind, entry in document["coefficients"].items()

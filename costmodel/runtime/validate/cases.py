@@ -108,7 +108,8 @@ def case_of(
 
 def place(one: Measurement) -> tuple[object, ...]:
     """Return what identifies a measurement on any device."""
-    return one.name, tuple(sorted(one.options.items())), one.shape, one.batch
+    options = sorted((name, str(value)) for name, value in one.options.items())
+    return one.name, tuple(options), one.shape, one.batch
 
 
 def estimate(network: Network, profile: Profile) -> Estimate:

@@ -389,6 +389,47 @@ def test_a_file_of_other_networks_or_machines_is_refused(tmp_path: Path) -> None
         refit(Setting(), path, draw, name="two")
 
 
+def test_a_profile_that_nothing_was_left_out_of_says_so() -> None:
+    nets = Draw(networks=3).all()
+    pairs = [(measurement(net), net) for net in nets]
+    found = cm.predict(nets[0], fitted(pairs, setting=Setting(), name="few"))
+    assert float(found.high) == pytest.approx(2 * float(found), rel=0.01)
+    assert any("nobody knows how good few is" in said for said in found.warnings)
+
+
+def test_a_refit_lists_what_was_measured(tmp_path: Path) -> None:
+    output, (net,) = tmp_path / "cpu.json", Draw(networks=1).all()
+    jsonl.append(output.with_suffix(".jsonl"), measurement(net).to_row())
+    result = run("calibrate", "-o", str(output), "--refit", "--mode", "folded")
+    assert result.exit_code == 4
+    assert "measured there: cpu float32 nchw eager, 1 thread, 16 lanes" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("operators", {"conv1": -1.0}), ("operators", {"conv1": 1e-320}),
+        ("iqr", -1.0), ("faults", -2.0), ("seconds", 1e-320), ("anchor", -1.0),
+        ("anchor", 0.0), ("clock", "sun"),
+    ],
+)  # fmt: skip
+def test_what_no_clock_gives_is_refused(name: str, value: object) -> None:
+    (net,) = Draw(networks=1).all()
+    row = measurement(net).to_row()
+    assert Measurement.from_row(row).name == net.name
+    with pytest.raises(CostModelError, match="measurement: "):
+        Measurement.from_row(row | {name: value})
+
+
+@pytest.mark.parametrize("value", [[], {}, None, 3])
+def test_a_row_of_another_network_is_left_out(tmp_path: Path, value: object) -> None:
+    path, draw = tmp_path / "rows.jsonl", Draw(networks=1)
+    row = measurement(draw.all()[0]).to_row()
+    jsonl.append(path, row | {"options": {"network": value}})
+    with pytest.raises(CostModelError, match="no measurement of these networks"):
+        refit(Setting(), path, draw, name="none")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -401,6 +442,7 @@ def test_a_file_of_other_networks_or_machines_is_refused(tmp_path: Path) -> None
         (["-o", "cpu.json", "--dtype", "float32,int8"], 4, "'int8' cannot be run"),
         (["-o", "cpu.json", "--threads", "0"], 2, "0 is not like 1,8,64"),
         (["-o", "cpu.json", "--minutes", "0"], 2, "0.0 is not in the range x>0"),
+        (["-o", "cpu.json", "--minutes", "nan"], 2, "nan is no number"),
         (["-o", "cpu.json", "--threads", "1,2", "--name", "mine"], 2, "is of one"),
         (
             ["-o", "cpu.json", "--refit"],

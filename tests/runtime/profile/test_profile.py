@@ -162,6 +162,30 @@ def test_a_text_that_is_no_profile_is_refused(problem: str, text: str) -> None:
         Profile.from_json(text, "mine")
 
 
+@pytest.mark.parametrize(
+    "path",
+    [("overhead",), ("between",), ("margin",), ("box",), ("setting", "lanes"),
+     ("setting", "threads")],
+    ids="/".join,
+)  # fmt: skip
+def test_what_changes_predictions_cannot_be_missing(path: tuple[str, ...]) -> None:
+    document = json.loads(made_up().to_json())
+    assert Profile.from_json(json.dumps(document)) == made_up()
+    place = document
+    for name in path[:-1]:
+        place = place[name]
+    del place[path[-1]]
+    with pytest.raises(cm.CostModelError, match=f"field '{path[-1]}' is missing"):
+        Profile.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize("anchor", [-5, 0, "abc", [1], True, 1e300])
+def test_an_anchor_that_is_no_time_is_refused(anchor: object) -> None:
+    document = json.loads(made_up().to_json()) | {"stamp": {"anchor": anchor}}
+    with pytest.raises(cm.CostModelError, match="anchor"):
+        Profile.from_json(json.dumps(document))
+
+
 @pytest.mark.parametrize("junk", [None, 3, "x", [1], {"conv": {"work": "much"}}])
 @pytest.mark.parametrize("field", ["setting", "coefficients"])
 def test_junk_inside_a_profile_is_an_error_of_ours(field: str, junk: object) -> None:

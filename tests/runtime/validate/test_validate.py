@@ -232,6 +232,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write(folder / "measured.jsonl", rows), profile
 
 
+def test_options_that_are_lists_are_read_as_measure_writes_them(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    told = {"resnet18": {"repeats": [2, 2, 2, 2]}, "vgg11": {}}
+    rows = [replace(measurement(name, 0.01), options=o) for name, o in told.items()]
+    path = write(tmp_path / "rows.jsonl", rows)
+    result = run(path, "--device", files[1], "--json", "--split", "none")
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.stdout)["rows"]) == 2
+
+
 def test_a_profile_that_is_right_is_said_to_be(files: tuple[Path, Path]) -> None:
     result = run(files[0], "--device", files[1], "--json", "--fail-over", "0.1%")
     assert result.exit_code == 0, result.output
