@@ -46,13 +46,18 @@ def classes(prediction: Prediction) -> list[Any]:
     ]
 
 
+def bound_sizes(data: st.DataObject, net: Network) -> dict[sympy.Symbol, int]:
+    """Draw a height and a width that fit a network, and a batch."""
+    height, width = data.draw(input_sizes(net))
+    return {H: height, W: width, N: data.draw(st.integers(1, 20))}
+
+
 @FEWER
 @given(net=networks(), profile=DEVICES, data=st.data())
 def test_binding_commutes_with_predicting(
     net: Network, profile: Profile, data: st.DataObject
 ) -> None:
-    height, width = data.draw(input_sizes(net))
-    values = {H: height, W: width, N: data.draw(st.integers(1, 20))}
+    values = bound_sizes(data, net)
     free, bound = predict(net, profile), predict(net.bind(values), profile)
     assert free.seconds.subs(values) == bound.seconds
     assert free.high.subs(values) == bound.high
@@ -206,13 +211,13 @@ def test_a_prediction_becomes_a_function_of_numbers(
 def test_both_forms_become_functions_that_give_the_seconds(
     net: Network, profile: Profile, data: st.DataObject
 ) -> None:
-    height, width = data.draw(input_sizes(net))
-    sizes = (data.draw(st.integers(1, 20)), height, width)
+    values = bound_sizes(data, net)
     found = predict(net, profile)
     assume(found.rows)
-    told = float(found.at(dict(zip((N, H, W), sizes))))
+    told = float(found.at(values))
     for formula in (found.seconds, found.factored):
-        assert float(cm.lambdify(formula, [N, H, W])(*sizes)) == pytest.approx(told)
+        function = cm.lambdify(formula, [*values])
+        assert float(function(*values.values())) == pytest.approx(told)
 
 
 def test_sympy_takes_a_prediction_for_its_formula() -> None:
