@@ -66,6 +66,9 @@ if TYPE_CHECKING:
     from costmodel.runtime.predict.roofline import explain as explain
     from costmodel.runtime.profile import load_profile as load_profile
     from costmodel.runtime.profile import profiles as profiles
+    from costmodel.nas import search as search
+    from costmodel.nas.space import space as space
+    from costmodel.nas.space import spaces as spaces
 
 __version__ = "0.1.0.dev0"
 
@@ -107,6 +110,8 @@ _HOME = {
     "costmodel.runtime.predict": ("predict",),
     "costmodel.runtime.profile": ("load_profile", "profiles"),
     "costmodel.runtime.predict.roofline": ("explain",),
+    "costmodel.nas": ("search",),
+    "costmodel.nas.space": ("space", "spaces"),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -1,0 +1,200 @@
+"""Stages of inverted residuals. Tan et al. 2018, arXiv:1807.11626, section 4.1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
+from typing import Any, Literal, TypeAlias
+
+from costmodel.algebra.rounding import make_divisible
+from costmodel.algebra.symbols import Rational, as_dim
+from costmodel.errors import CostModelError
+from costmodel.network.build import (
+    Value,
+    dropout,
+    global_average_pool,
+    image,
+    linear,
+    network,
+    scope,
+)
+from costmodel.network.graph import Network
+from costmodel.nas.choices import Choices
+from costmodel.nas.metrics import all_measured
+from costmodel.nas.space import Level, Point, register
+from costmodel.nas.sums import Group
+from costmodel.zoo.mnasnet import conv_bn, mbconv
+
+
+STAGES = ((24, 2), (40, 2), (80, 2), (112, 1), (192, 2))
+"""Channels and stride of each stage; all blocks but the first have stride 1."""
+
+Block: TypeAlias = tuple[int, int, int, int, int | None]
+"""Channels, kernel, stride, expansion, and the reduction of a gate."""
+
+
+@register("mobile")
+class Mobile(Choices):
+    """Stages whose kernel, expansion, depth, width and gate are chosen.
+
+    Choices are those of MnasNet, by stage; ``per="block"`` chooses kernel, expansion
+    and gate for each block, as ProxylessNAS and Once-for-All do. What is chosen for
+    blocks beyond a stage's depth does not matter, and is left out at the levels
+    "graph" and "function".
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[tuple[int, int]] = STAGES,
+        kernels: Sequence[int] = (3, 5, 7),
+        expansions: Sequence[int] = (3, 4, 6),
+        depths: Sequence[int] = (2, 3, 4),
+        widths: Sequence[object] = (1,),
+        gates: Sequence[int] = (0,),
+        per: Literal["stage", "block"] = "stage",
+        resolution: int = 224,
+    ) -> None:
+        """Make the space. ``gates`` are reductions of squeeze-excitation; 0 has none."""
+        if per not in ("stage", "block"):
+            raise CostModelError(f'mobile: per {per!r}; allowed are "stage", "block"')
+        widths = tuple(as_dim(Rational(str(width))) for width in widths)
+        options = {
+            "stages": tuple(map(tuple, stages)), "kernels": tuple(kernels),
+            "expansions": tuple(expansions), "depths": tuple(depths),
+            "widths": widths, "gates": tuple(gates), "per": per,
+            "resolution": resolution,
+        }  # fmt: skip
+        self.per_stage = 1 if per == "stage" else max(depths)
+        self._of_block = {"kernel": kernels, "expansion": expansions, "gate": gates}
+        choices: dict[str, Sequence[object]] = {}
+        for stage in range(1, len(stages) + 1):
+            choices |= {f"depth{stage}": depths, f"width{stage}": widths}
+            for block in range(1, self.per_stage + 1):
+                suffix = f"{stage}" if per == "stage" else f"{stage}_{block}"
+                choices |= {f"{k}{suffix}": v for k, v in self._of_block.items()}
+        length = 2 + 3 * self.per_stage
+        groups = [
+            # A stage reads the width of the one before it; the head reads the last's.
+            (*([(stage - 1) * length + 1] if stage else []),
+             *range(stage * length, (stage + 1) * length))
+            for stage in range(len(stages))
+        ]  # fmt: skip
+        self._length, self._stages = length, tuple(stages)
+
+        def build(**chosen: Any) -> Network:
+            return self._skeleton(list(chosen.values()), resolution)
+
+        super().__init__("mobile", choices, build, groups=groups, options=options)
+
+    def _skeleton(self, chosen: Sequence[Any], resolution: int) -> Network:
+        """Build stem, stages, features and classifier."""
+        x = self._stem(resolution)
+        for number in range(len(self._stages)):
+            x = self._stage(x, number, chosen[self._places(number)])
+        return network(_head(x), name="mobile", batch=1)
+
+    def _places(self, stage: int) -> slice:
+        return slice(stage * self._length, (stage + 1) * self._length)
+
+    def _stage(self, x: Value, number: int, chosen: Sequence[Any]) -> Value:
+        """Append a stage."""
+        for count, block in enumerate(self._blocks(number, chosen), start=1):
+            with scope(f"stage{number + 1}"), scope(f"block{count}"):
+                x = mbconv(x, *block)
+        return x
+
+    def _blocks(self, number: int, chosen: Sequence[Any]) -> list[Block]:
+        """Return a stage's blocks: its depth and width, then each block's choices."""
+        depth, width, *layers = chosen
+        channels, stride = self._stages[number]
+        maps = make_divisible(channels, width, 8)
+        found = []
+        for count in range(depth):
+            first = 3 * count % len(layers)
+            kernel, expansion, gate = layers[first : first + 3]
+            step = 1 if count else stride
+            found.append((maps, kernel, step, expansion, gate or None))
+        return found
+
+    @staticmethod
+    def _stem(resolution: int) -> Value:
+        """Start with a convolution and a block of 16 channels."""
+        with scope("stem"):
+            x = conv_bn(image(3, resolution, resolution), 32, 3, 2, "relu")
+            return mbconv(x, 16, 3, 1, 1)
+
+    def _price(
+        self, metrics: tuple[str, ...], places: Group, chosen: tuple[int, ...]
+    ) -> tuple[int, ...]:
+        """Return a stage's cost by itself: stem and head are the first's, the last's."""
+        if len(places) == 1:  # a width that two stages share
+            return (0,) * len(metrics)
+        number = places[-1] // self._length
+        names = list(self.choices)
+        values = [self.choices[names[p]][c] for p, c in zip(places, chosen)]
+        side = -(-self.options["resolution"] // 2)
+        for _, stride in self._stages[:number]:
+            side = -(-side // stride)
+        parts = []
+        before = 16
+        if number:
+            before = make_divisible(self._stages[number - 1][0], values.pop(0), 8)
+        else:
+            stem = network(self._stem(self.options["resolution"]), batch=1)
+            parts.append(all_measured(stem, metrics))
+        for block in self._blocks(number, values):
+            parts.append(_price_of(before, side, block, metrics))
+            before, side = block[0], -(-side // block[2])
+        if number == len(self._stages) - 1:
+            x = _head(image(before, side, side))
+            parts.append(all_measured(network(x, batch=1), metrics))
+        return tuple(map(sum, zip(*parts)))
+
+    def key(self, point: Sequence[int], level: Level = "encoding") -> str:
+        """Return text that two points share if and only if they are one at a level."""
+        level = self.known_level(level)
+        own = self.checked(point)
+        return super().key(own if level == "encoding" else self._used(own), level)
+
+    def _used(self, point: Point) -> Point:
+        """Return a point with the first value wherever it does not matter."""
+        used = list(point)
+        for stage in range(len(self._stages)):
+            start = stage * self._length
+            depth = self.choices[f"depth{stage + 1}"][point[start]]
+            for block in range(depth, self.per_stage):
+                first = start + 2 + 3 * block
+                used[first : first + 3] = [0, 0, 0]
+        return tuple(used)
+
+    def _size(self, level: Level) -> int:
+        """Return Π over stages of the widths times what all depths may choose."""
+        if level == "encoding":
+            return super()._size(level)
+        one = prod(len(values) for values in self._of_block.values())
+        stages = (
+            len(self.choices[f"width{stage}"])
+            * sum(
+                one ** min(depth, self.per_stage)
+                for depth in self.choices[f"depth{stage}"]
+            )
+            for stage in range(1, len(self._stages) + 1)
+        )
+        return prod(stages)
+
+
+@lru_cache(maxsize=1 << 16)
+def _price_of(
+    channels: int, side: int, block: Block, metrics: tuple[str, ...]
+) -> tuple[int, ...]:
+    """Return the cost of one block by itself."""
+    x = mbconv(image(channels, side, side), *block)
+    return all_measured(network(x, batch=1), metrics)
+
+
+def _head(x: Value) -> Value:
+    """End with 1,280 features and a classifier."""
+    with scope("head"):
+        x = conv_bn(x, 1280, 1, 1, "relu")
+        return linear(dropout(global_average_pool(x), 20), 1000)

@@ -1,0 +1,76 @@
+"""The journal of a search: a line for each evaluation, from which it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from costmodel import __version__
+from costmodel.errors import CostModelError, short
+from costmodel.runtime.measure import jsonl
+from costmodel.nas.space import Point
+
+
+SCHEMA = "costmodel.search/1"
+
+
+class Journal:
+    """An append-only file: what is searched, then what was found of each point.
+
+    A search that is killed, at any byte, loses the evaluations under way alone.
+    """
+
+    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+        """Keep the place, and what the search is about."""
+        self.path, self.header = path, dict(header)
+        self._is_started = False
+
+    def read(self, count: int) -> dict[str, tuple[float, ...]]:
+        """Return the values by key, ``count`` of each; none where there is no file.
+
+        **Errors**: the file is no journal, is another search's, or was edited.
+        """
+        rows = jsonl.read(self.path)
+        if not rows:
+            if self.path.exists() and self.path.read_bytes().strip():
+                raise CostModelError(f"{self.path}: is no journal of a search")
+            return {}
+        self._check(rows[0])
+        self._is_started = True
+        found = {}
+        for number, row in enumerate(rows[1:], start=2):
+            values = row.get("values")
+            is_row = isinstance(row.get("key"), str) and isinstance(values, list)
+            if not is_row or len(values) != count or not all(map(_is_number, values)):
+                raise CostModelError(
+                    f"{self.path}, line {number}: is no evaluation of {count} values: "
+                    f"{short(row)}"
+                )
+            found[row["key"]] = tuple(values)
+        return found
+
+    def add(self, key: str, point: Point, values: Sequence[float]) -> None:
+        """Append an evaluation; it is on the disk when this returns."""
+        if not self._is_started:
+            start = {"schema": SCHEMA, "version": __version__, **self.header}
+            jsonl.append(self.path, start)
+            self._is_started = True
+        row = {"key": key, "point": list(point), "values": list(values)}
+        jsonl.append(self.path, row)
+
+    def _check(self, row: Mapping[str, Any]) -> None:
+        if row.get("schema") != SCHEMA:
+            raise CostModelError(
+                f"{self.path}: is no journal of a search; give another file"
+            )
+        for key, own in self.header.items():
+            if row.get(key) != own:
+                raise CostModelError(
+                    f"{self.path}: is of another search: {key} {short(row.get(key))} "
+                    f"there, {short(own)} here; give another file"
+                )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

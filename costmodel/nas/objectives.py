@@ -1,0 +1,250 @@
+"""What a search minimizes or maximizes, and the limits that its points have to keep."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from costmodel.algebra.parse import exact
+from costmodel.algebra.symbols import Dim
+from costmodel.errors import CostModelError, known_are, short
+from costmodel.network.graph import Network
+from costmodel.nas.metrics import FLOPS, UNITS, measured, unit
+from costmodel.nas.proxies import PROXIES, PROXY, scored
+from costmodel.nas.space import Point, Space
+
+
+SECONDS = "seconds:"
+"""Before the name of a profile: the seconds that it predicts, per batch."""
+
+Source: TypeAlias = str | Callable[[Network], float] | Mapping[str, float]
+"""A metric, a function of the network, or a table by the text of a point."""
+
+Given: TypeAlias = str | Mapping[str, Source] | Sequence[str | Mapping[str, Source]]
+"""What a user minimizes: a metric's name, or names with their sources."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A number of each network, and whether a search wants it small."""
+
+    name: str
+    source: Source
+    is_maximized: bool = False
+
+    @property
+    def unit(self) -> str:
+        """What the number counts."""
+        if isinstance(self.source, Mapping):
+            return "as the table gives it"
+        if not isinstance(self.source, str):
+            return "as the function gives it"
+        if self.source.startswith(SECONDS):
+            return "seconds per batch, predicted"
+        if self.source.startswith(PROXY):
+            return PROXIES[self.source.removeprefix(PROXY)]
+        return unit(self.source)
+
+    @property
+    def metric(self) -> str | None:
+        """The static metric that it is, or None."""
+        if not isinstance(self.source, str):
+            return None
+        is_metric = ":" not in self.source or self.source.startswith(FLOPS)
+        return self.source if is_metric else None
+
+    def of(self, space: Space, point: Point, network: Callable[[], Network]) -> float:
+        """Return the number of a point; its network is built if it is needed.
+
+        **Errors**: a function that raises, or gives no finite number; a table without
+        the point.
+        """
+        try:
+            value = self._value(space, point, network)
+        except CostModelError:
+            raise
+        except Exception as error:
+            said = short(error) or "it says no more"
+            raise CostModelError(
+                f'objective "{self.name}" at {space.text(point)} fails with '
+                f"{type(error).__name__}: {said}"
+            ) from error
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value):
+            raise CostModelError(
+                f'objective "{self.name}" at {space.text(point)} is {short(value)}, '
+                "not a finite number"
+            )
+        return value
+
+    def _value(
+        self, space: Space, point: Point, network: Callable[[], Network]
+    ) -> float:
+        if isinstance(self.source, Mapping):
+            text = space.text(point)
+            if text not in self.source:
+                raise CostModelError(f'table of "{self.name}": no row for {text}')
+            return self.source[text]
+        if not isinstance(self.source, str):
+            value = self.source(network())
+            return operator.index(value) if hasattr(value, "__index__") else float(value)
+        if self.source.startswith(SECONDS):
+            from costmodel.runtime.predict import predict
+
+            return float(predict(network(), self.source.removeprefix(SECONDS)).seconds)
+        if self.source.startswith(PROXY):
+            return scored(network(), self.source.removeprefix(PROXY))
+        return measured(network(), self.source)
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """Bounds of a metric, both included."""
+
+    name: str
+    low: Dim | None = None
+    high: Dim | None = None
+
+    def holds(self, value: float) -> bool:
+        """Say whether a value is within the bounds."""
+        over = self.high is not None and value > self.high
+        return not over and (self.low is None or bool(value >= self.low))
+
+    def __str__(self) -> str:
+        """Write the bounds as a user does."""
+        low = "" if self.low is None else f"{self.low} <= "
+        high = "" if self.high is None else f" <= {self.high}"
+        return f"{low}{self.name}{high}"
+
+
+def objectives(minimize: Given, maximize: Given) -> tuple[Objective, ...]:
+    """Return what a search is for; at least one, with different names.
+
+    **Errors**: no objective, a name twice, an unknown metric.
+    """
+    found = [
+        Objective(name, source, is_maximized)
+        for given, is_maximized in ((minimize, False), (maximize, True))
+        for name, source in _named(given)
+    ]
+    if not found:
+        raise CostModelError(
+            'search: nothing to minimize or maximize; give minimize="macs", or '
+            'maximize={"accuracy": table}'
+        )
+    for number, one in enumerate(found):
+        if one.name in {other.name for other in found[:number]}:
+            raise CostModelError(f'search: objective "{one.name}" is given twice')
+    return tuple(found)
+
+
+def _named(given: Given) -> Iterable[tuple[str, Source]]:
+    if isinstance(given, (str, Mapping)):
+        given = [given]
+    for one in given:
+        pairs = one.items() if isinstance(one, Mapping) else [(one, one)]
+        for name, source in pairs:
+            if not callable(source) and not isinstance(source, Mapping):
+                check_source(source)
+            yield name, source
+
+
+def check_source(source: object) -> None:
+    """Refuse a name that is no metric, profile or proxy.
+
+    **Errors**: and which there are.
+    """
+    name = str(source)
+    if not isinstance(source, str):
+        raise CostModelError(
+            f"search: objective {short(source)} is no metric's name, function or table"
+        )
+    if name.startswith(SECONDS):
+        from costmodel.runtime.profile import load_profile
+
+        load_profile(name.removeprefix(SECONDS))
+    elif name.startswith(PROXY):
+        if name.removeprefix(PROXY) not in PROXIES:
+            known = known_are(name, [PROXY + word for word in PROXIES])
+            raise CostModelError(f'unknown proxy "{name}"; {known}')
+    elif name.startswith(FLOPS):
+        unit(name)
+    elif name not in UNITS:
+        known = known_are(name, [*UNITS, f"{FLOPS}CONVENTION", f"{SECONDS}PROFILE",
+                                 f"{PROXY}NAME"])  # fmt: skip
+        raise CostModelError(f'unknown metric "{name}"; {known}')
+
+
+_BOUND = re.compile(r"\s*(?:(?P<low>[^<>=]+?)\s*<=)?\s*(?P<name>[\w:.-]+)\s*"
+                    r"(?:(?P<sign><=|>=)\s*(?P<bound>[^<>=]+?))?\s*")  # fmt: skip
+
+
+def constraints(
+    given: str | Mapping[str, object] | Iterable[str],
+) -> tuple[Constraint, ...]:
+    """Return limits from text, or from a mapping of metrics to their upper bounds.
+
+    A mapping's bounds may be pairs (low, high), with None for no bound.
+
+    >>> [str(one) for one in constraints(["macs <= 100M", "1e6 <= parameters <= 2M"])]
+    ['macs <= 100000000', '1000000 <= parameters <= 2000000']
+    >>> str(*constraints({"layers": (8, None)}))
+    '8 <= layers'
+    """
+    if isinstance(given, Mapping):
+        found = [_from_pair(name, bound) for name, bound in given.items()]
+    else:
+        found = [_from_text(text) for text in ([given] if isinstance(given, str) else given)]
+    for one in found:
+        check_source(one.name)
+        if one.low is not None and one.high is not None and one.low > one.high:
+            raise CostModelError(f"constraint {one}: nothing is within it")
+    return tuple(found)
+
+
+def _from_pair(name: str, bound: object) -> Constraint:
+    low, high = bound if isinstance(bound, (tuple, list)) else (None, bound)
+    ends = [None if end is None else amount(name, end) for end in (low, high)]
+    return Constraint(name, *ends)
+
+
+def _from_text(text: str) -> Constraint:
+    found = _BOUND.fullmatch(str(text))
+    if found is None or not (found["low"] or found["bound"]):
+        raise CostModelError(
+            f'constraint "{short(text)}" is not like "macs <= 100M" or '
+            '"1M <= parameters <= 2M"'
+        )
+    name = found["name"]
+    low = None if found["low"] is None else amount(name, found["low"])
+    bound = None if found["bound"] is None else amount(name, found["bound"])
+    if found["sign"] == ">=":
+        if low is not None:
+            raise CostModelError(f'constraint "{short(text)}" has two lower bounds')
+        return Constraint(name, low=bound)
+    return Constraint(name, low, bound)
+
+
+_SUFFIX = {"n": -9, "u": -6, "µ": -6, "m": -3, "K": 3, "k": 3, "M": 6, "G": 9, "T": 12}
+
+
+def amount(name: str, given: object) -> Dim:
+    """Return a bound exactly; text may end in K, M, G or T, and seconds in ms or us.
+
+    >>> amount("macs", "1.5G"), amount("seconds:x", "5ms"), amount("macs", 2e6)
+    (1500000000, 1/200, 2000000)
+    """
+    text = str(given).strip()
+    found = re.fullmatch(r"([\d._eE+-]+?)\s*([nuµmKkMGT]?)(s|B)?", text)
+    if found is None or (found[2] in ("n", "u", "µ", "m") and found[3] != "s"):
+        raise CostModelError(
+            f"{name}: bound {short(given)} is no number, such as 100M or 5ms"
+        )
+    number = exact(found[1], f"{name}: bound") * exact(10) ** _SUFFIX.get(found[2], 0)
+    if not getattr(number, "is_finite", True):
+        raise CostModelError(f"{name}: bound {short(given)} is not finite")
+    return number

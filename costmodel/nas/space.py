@@ -1,0 +1,228 @@
+"""Spaces: sets of networks that are written as points, tuples of small whole numbers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from random import Random
+from typing import Any, Literal, TypeAlias, TypeVar, cast
+
+import numpy as np
+
+from costmodel.entry_points import import_all
+from costmodel.errors import CostModelError, known_are, near
+from costmodel.network.graph import Network
+from costmodel.network.registry import architectures
+from costmodel.nas.metrics import USUAL, all_measured
+
+
+Point: TypeAlias = tuple[int, ...]
+Level: TypeAlias = Literal["encoding", "graph", "function"]
+LEVELS = ("encoding", "graph", "function")
+"""What counts as one: what is written alike, isomorphic graphs, equal functions.
+
+Two networks are one function if the weights of either can be chosen, or renamed, so
+that both compute the same: what reaches no output does not matter, nor does the order
+of summands.
+"""
+
+GROUP = "costmodel.spaces"
+"""The entry-point group under which packages offer spaces."""
+
+MOST = 2_000_000
+"""Points that are listed at most; larger spaces are sampled."""
+
+
+class Space(ABC):
+    """A set of networks to search: how many, which, what is next to one, what it costs.
+
+    ``distinct`` is the level at which points that are one have the same cost.
+    """
+
+    name: str
+    distinct: Level = "encoding"
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        """Keep the name and the options that tell the space from others."""
+        self.name = name
+        self.options = dict(options)
+
+    def __repr__(self) -> str:
+        """Write the call that makes the space."""
+        given = "".join(f", {key}={value!r}" for key, value in self.options.items())
+        return f'space("{self.name}"{given})'
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to other processes as the call that makes it, if there is one."""
+        if self.name in spaces() or self.name in architectures():
+            return _made, (self.name, tuple(self.options.items()))
+        return cast(tuple[Any, ...], object.__reduce_ex__(self, 2))
+
+    def size(self, level: Level = "encoding") -> int:
+        """Return how many networks there are, exactly, at a level.
+
+        **Errors**: a level at which no formula gives the number, of a space that is too
+        large to list.
+        """
+        return self._size(self.known_level(level))
+
+    def enumerate(self, level: Level | None = None) -> Iterator[Point]:
+        """Give every point, one for each network of a level, in a fixed order.
+
+        **Errors**: the space is too large to list.
+        """
+        level = self.distinct if level is None else self.known_level(level)
+        count = self.size()
+        if count > MOST:
+            raise CostModelError(
+                f"{self.name}: {count:,} points are too many to list (at most {MOST:,} "
+                "are); sample them, or search"
+            )
+        seen: set[str] = set()
+        for point in self._points():
+            key = self.key(point, level)
+            if key not in seen:
+                seen.add(key)
+                yield point
+
+    @abstractmethod
+    def sample(self, seed: int | Random = 0) -> Point:
+        """Return a random point; the same for the same seed, or the next of a Random.
+
+        Points are equally likely as they are written.
+        """
+
+    @abstractmethod
+    def neighbours(self, point: Sequence[int]) -> list[Point]:
+        """Return all points that differ in one decision."""
+
+    @abstractmethod
+    def crossover(
+        self, one: Sequence[int], other: Sequence[int], seed: int | Random = 0
+    ) -> Point:
+        """Return a point whose decisions are those of either parent, at random."""
+
+    @abstractmethod
+    def key(self, point: Sequence[int], level: Level = "encoding") -> str:
+        """Return text that two points share if and only if they are one at a level."""
+
+    @abstractmethod
+    def network(self, point: Sequence[int]) -> Network:
+        """Return the network of a point."""
+
+    @abstractmethod
+    def text(self, point: Sequence[int]) -> str:
+        """Return a point as people write it; :meth:`point` reads it."""
+
+    @abstractmethod
+    def point(self, text: str) -> Point:
+        """Return the point that a text names.
+
+        **Errors**: text that names none, and which part of it is wrong.
+        """
+
+    @abstractmethod
+    def checked(self, point: Sequence[int]) -> Point:
+        """Return a point as a tuple, if it is one of the space's."""
+
+    def costs(
+        self, points: Iterable[Sequence[int]], metrics: Sequence[str] = USUAL
+    ) -> dict[str, np.ndarray]:
+        """Return exact costs of points, an array of integers for each metric.
+
+        Metrics are those of :mod:`costmodel.nas.metrics`.
+        """
+        networks = (self.network(self.checked(point)) for point in points)
+        values = [all_measured(network, metrics) for network in networks]
+        table = np.array(values, dtype=np.int64).reshape(len(values), len(metrics))
+        return {metric: table[:, number] for number, metric in enumerate(metrics)}
+
+    def cost(
+        self, point: Sequence[int], metrics: Sequence[str] = USUAL
+    ) -> tuple[int, ...]:
+        """Return the exact costs of one point, in the order of the metrics."""
+        return all_measured(self.network(self.checked(point)), metrics)
+
+    def is_sum(self, metric: str) -> bool:  # noqa: ARG002 - subclasses ask
+        """Say whether a metric is looked up, so that no network is built for it."""
+        return False
+
+    def _size(self, level: Level) -> int:
+        """Return how many networks there are; by default, count them."""
+        return sum(1 for _ in self.enumerate(level))
+
+    @abstractmethod
+    def _points(self) -> Iterator[Point]:
+        """Give every point as it is written."""
+
+    def known_level(self, level: str) -> Level:
+        """Return a level, if there is one of that name."""
+        if level not in LEVELS:
+            known = known_are(level, LEVELS)
+            raise CostModelError(f'{self.name}: unknown level "{level}"; {known}')
+        return level  # type: ignore[return-value]
+
+
+Made = TypeVar("Made", bound=Callable[..., Space])
+_SPACES: dict[str, Callable[..., Space]] = {}
+
+
+def register(name: str) -> Callable[[Made], Made]:
+    """Register a function of options, or a class, that makes a space of that name."""
+
+    def keep(make: Made) -> Made:
+        if name in _SPACES:
+            raise CostModelError(f'space "{name}" is registered twice')
+        _SPACES[name] = make
+        return make
+
+    return keep
+
+
+def spaces() -> dict[str, Callable[..., Space]]:
+    """Return what makes each registered space, by name."""
+    import_all(GROUP)
+    return dict(sorted(_SPACES.items()))
+
+
+def space(name: str, **options: Any) -> Space:
+    """Return a space of networks by name: a benchmark's, or an architecture's options.
+
+    Of an architecture, options given as lists are choices, others are fixed:
+    ``space("mobilenet_v2", width=[0.5, 1], resolution=[160, 192, 224])``.
+
+    **Errors**: an unknown name, option or value.
+
+    >>> space("nasbench201").size(), space("nasbench201").size("function")
+    (15625, 5260)
+    >>> space("mobilenet_v2", width=["1/2", 1], resolution=[160, 192, 224]).size()
+    6
+    """
+    from inspect import signature
+
+    from costmodel.nas.architecture_space import ArchitectureSpace
+
+    known = spaces()
+    if not isinstance(name, str) or (name not in known and name not in architectures()):
+        hint = near(str(name), [*known, *architectures()])
+        listed = f"spaces are {', '.join(known)}, and every architecture's name"
+        raise CostModelError(f'unknown space "{name}"; {hint}{listed}')
+    if name not in known:
+        return ArchitectureSpace(name, **options)
+    taken = signature(known[name]).parameters
+    for key in options:
+        if key not in taken:
+            hint = known_are(key, taken)
+            raise CostModelError(f'space "{name}": unknown option "{key}"; {hint}')
+    return known[name](**options)
+
+
+_MADE: dict[str, Space] = {}
+
+
+def _made(name: str, options: tuple[tuple[str, Any], ...]) -> Space:
+    """Return the space of a call; a process keeps what it has looked up so far."""
+    key = repr((name, options))
+    if key not in _MADE:
+        _MADE[key] = space(name, **dict(options))
+    return _MADE[key]
