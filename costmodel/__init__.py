@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from costmodel.runtime.predict.roofline import explain as explain
     from costmodel.runtime.profile import load_profile as load_profile
     from costmodel.runtime.profile import profiles as profiles
+    from costmodel.search.scale import scale as scale
 
 __version__ = "0.1.0.dev0"
 
@@ -107,6 +108,7 @@ _HOME = {
     "costmodel.runtime.predict": ("predict",),
     "costmodel.runtime.profile": ("load_profile", "profiles"),
     "costmodel.runtime.predict.roofline": ("explain",),
+    "costmodel.search.scale": ("scale",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -1,0 +1,1 @@
+"""Networks that are sought: the largest of a family within a budget."""

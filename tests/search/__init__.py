@@ -1,0 +1,1 @@
+"""Held-out networks, and what was measured of them."""
