@@ -84,7 +84,10 @@ class Family:
 
     def settings(self, point: Point) -> dict[str, Any]:
         """Return a member's options, as ``load`` takes them."""
-        values = {"depth": self.depth_of(point.depth), "width": self.width_of(point.width)}
+        values = {
+            "depth": self.depth_of(point.depth),
+            "width": self.width_of(point.width),
+        }
         found = {self.options[axis][0]: values[axis] for axis in self.options}
         return {**self.fixed, **found, "resolution": point.resolution}
 
@@ -180,7 +183,7 @@ def family_of(network: object, options: Mapping[str, Any]) -> Family:
             )
         start = _side(network.name, USUAL_SIDE if side is None else side)
         return Family(network.name, "", start, {"width": ("width", 1)}, {}, network)
-    chosen = _registered(network)
+    chosen = registered(network)
     start = _side(chosen.name, chosen.resolution if side is None else side)
     grown = {}
     for axis, names in (("depth", DEPTHS), ("width", WIDTHS)):
@@ -192,7 +195,7 @@ def family_of(network: object, options: Mapping[str, Any]) -> Family:
     return Family(chosen.name, chosen.family, start, grown, given)
 
 
-def _registered(name: object) -> Architecture:
+def registered(name: object) -> Architecture:
     """Return a registered network; a family's name is that of its first member."""
     known = architectures()
     members = {one.family: one for one in reversed(known.values())}
@@ -236,7 +239,9 @@ def axes_of(family: Family, over: object) -> tuple[str, ...]:
         if axis not in AXES:
             hint = near(axis, AXES)
             raise CostModelError(
-                f'scale: over "{axis}" is none of {", ".join(AXES)}; {hint}'.rstrip("; ")
+                f'scale: over "{axis}" is none of {", ".join(AXES)}; {hint}'.rstrip(
+                    "; "
+                )
             )
         if axis not in family.axes:
             raise CostModelError(_lacking(family, axis))

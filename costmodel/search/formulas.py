@@ -73,7 +73,11 @@ class Formulas:
         for number in range(self.family.depth_of(multiple), 0, -1):
             with suppress(CostModelError):
                 self.costs(number)
-                return multiple if ceil(base * multiple) == number else Fraction(number, base)
+                return (
+                    multiple
+                    if ceil(base * multiple) == number
+                    else Fraction(number, base)
+                )
         return multiple
 
     def costs(self, depth: Any) -> Cost:

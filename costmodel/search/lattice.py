@@ -109,7 +109,9 @@ def depths(members: Members, ray: Point) -> list[Fraction]:
     else:
         numbers = [Fraction(n) for n in (base if isinstance(base, tuple) else (base,))]
     ends = {k / n for n in numbers for k in range(ceil(low * n), floor(high * n) + 1)}
-    return _nearest(members, _between({low, high, *ends}, ray.depth), ray.depth, "depth")
+    return _nearest(
+        members, _between({low, high, *ends}, ray.depth), ray.depth, "depth"
+    )
 
 
 def widths(members: Members, ray: Point) -> list[Fraction]:

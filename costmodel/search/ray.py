@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from costmodel.algebra.symbols import Dim
@@ -115,7 +116,7 @@ def _rises(members: Members, points: list[Point]) -> bool:
             members.cost(metric, p) for p in points
             if metric not in MEASURED or (metric, p) in members.known
         ]  # fmt: skip
-        if any(one > other for one, other in zip(values, values[1:])):
+        if any(one > other for one, other in pairwise(values)):
             return False
     return True
 
@@ -124,8 +125,8 @@ def _too_large(members: Members) -> CostModelError:
     """Return the error that no member uses the budget up."""
     limits = ", ".join(f"{name} {shown(v)}" for name, v in members.budgets.items())
     return CostModelError(
-        f"scale: {members.family.name}: {limits} is not reached at phi = {MOST}; does it "
-        f"grow with {', '.join(members.compound.factors)}?"
+        f"scale: {members.family.name}: {limits} is not reached at phi = {MOST}; "
+        f"does it grow with {', '.join(members.compound.factors)}?"
     )
 
 

@@ -57,15 +57,19 @@ class Scaled:
     law: Law | None
     """None where nothing that varies is in the law of any budget."""
 
+    def table(self) -> list[list[str]]:
+        """Return both answers as rows of text, the names of the columns first."""
+        head = ["", *self.options, "phi", *self.cost, "of the budget"]
+        cells = _cells(self.options, self.phi, self.cost, self.utilisation)
+        rows = [head, ["scaled", *cells]]
+        if law := self.law:
+            cells = _cells(law.options, law.phi, law.cost, 1 + law.overshoot)
+            rows.append(["law", *cells])
+        return rows
+
     def __str__(self) -> str:
         """Write both answers, a line each."""
-        rows = [["", *self.options, "phi", *self.cost, "of the budget"],
-                ["scaled", *_cells(self.options, self.phi, self.cost, self.utilisation)]
-                ]  # fmt: skip
-        if self.law:
-            law = self.law
-            used = 1 + law.overshoot
-            rows.append(["law", *_cells(law.options, law.phi, law.cost, used)])
+        rows = self.table()
         widths = [max(map(len, column)) for column in zip(*rows)]
         limits = ", ".join(f"{m} ≤ {shown(v)}" for m, v in self.budget.items())
         lines = [

@@ -1,1 +1,1 @@
-"""Held-out networks, and what was measured of them."""
+"""Networks that are sought, against answers found in other ways."""
