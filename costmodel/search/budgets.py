@@ -83,12 +83,11 @@ def measured(network: Network, metric: str, device: Profile | None) -> Dim:
     return as_dim(predict(network, device).factored)
 
 
-def utilisation(cost: Mapping[str, Any], budgets: Mapping[str, Any]) -> Fraction:
-    """Return the largest part of a budget that is used: 1 is all of it.
+def uses(cost: Mapping[str, Any], budgets: Mapping[str, Any]) -> list[Fraction]:
+    """Return the part of each budget that is used, the largest first: 1 is all of it.
 
-    >>> utilisation({"macs": 3, "parameters": 9}, {"macs": 4, "parameters": 10})
-    Fraction(9, 10)
+    >>> uses({"macs": 3, "parameters": 9}, {"macs": 4, "parameters": 10})
+    [Fraction(9, 10), Fraction(3, 4)]
     """
-    return max(
-        Fraction(cost[name]) / Fraction(limit) for name, limit in budgets.items()
-    )
+    parts = (Fraction(cost[m]) / Fraction(limit) for m, limit in budgets.items())
+    return sorted(parts, reverse=True)

@@ -56,6 +56,7 @@ class Family:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     own: Network | None = None
     """The network that is widened, if it is not registered."""
+    _allowed: dict[int, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -142,6 +143,17 @@ class Family:
         """The fewest pixels of a side that the base can take."""
         return int(self.base.smallest(H)[0]) if H in self.base.free_symbols else 1
 
+    def allows(self, side: int) -> bool:
+        """Say whether a side meets what the network's own code asks of it."""
+        if side not in self._allowed:
+            self._allowed[side] = True
+            if self.base.constraints and H in self.base.free_symbols:
+                try:
+                    self.base.bind({H: side})
+                except CostModelError:
+                    self._allowed[side] = False
+        return self._allowed[side]
+
     @cached_property
     def divisor(self) -> int:
         """What an own network's channels are rounded to: at width 1 it is the same."""
@@ -181,6 +193,7 @@ def family_of(network: object, options: Mapping[str, Any]) -> Family:
                 f"scale: {network.name}: resolution {side}: its input's size is "
                 f"{network.inputs[0].output}, and no symbol"
             )
+        _check_symbols(network)
         start = _side(network.name, USUAL_SIDE if side is None else side)
         return Family(network.name, "", start, {"width": ("width", 1)}, {}, network)
     chosen = registered(network)
@@ -193,6 +206,16 @@ def family_of(network: object, options: Mapping[str, Any]) -> Family:
             grown[axis] = (name, value)
             _check_number(chosen.name, name, value)
     return Family(chosen.name, chosen.family, start, grown, given)
+
+
+def _check_symbols(network: Network) -> None:
+    """Refuse a network of other symbols than batch, height and width."""
+    known = {H, W} | sympy.sympify(network.batch).free_symbols
+    if others := sorted(map(str, network.free_symbols - known)):
+        raise CostModelError(
+            f"scale: {network.name} depends on {', '.join(others)} as well; bind a "
+            "number first, or name a registered network"
+        )
 
 
 def registered(name: object) -> Architecture:

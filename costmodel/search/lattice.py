@@ -10,7 +10,7 @@ from math import ceil, floor, inf, log
 import sympy
 
 from costmodel.algebra.rounding import rounded
-from costmodel.search.budgets import MEASURED, utilisation
+from costmodel.search.budgets import MEASURED, uses
 from costmodel.search.family import Point
 from costmodel.search.ray import Members
 
@@ -30,7 +30,8 @@ def best_near(members: Members, ray: Point) -> Point:
     """Return the member of highest utilisation near a point that is within budget.
 
     All distinct roundings are tried: depth ± 5 %, width ± 4 %, and of each the largest
-    side of ± 6 % that is within the budgets. Of equal ones the nearest to the ray wins.
+    side of ± 6 % that is within the budgets. Of equal ones that which uses more of the
+    other budgets wins, and then the nearest to the ray.
     """
     best, score = ray, (_used(members, ray), -inf)
     for depth, width in product(depths(members, ray), widths(members, ray)):
@@ -43,9 +44,9 @@ def best_near(members: Members, ray: Point) -> Point:
     return best
 
 
-def _used(members: Members, point: Point) -> Fraction:
+def _used(members: Members, point: Point) -> list[Fraction]:
     cost = {name: members.cost(name, point) for name in members.budgets}
-    return utilisation(cost, members.budgets)
+    return uses(cost, members.budgets)
 
 
 def _distance(point: Point, ray: Point) -> float:
@@ -58,12 +59,15 @@ def _distance(point: Point, ray: Point) -> float:
     return sum(log(ratio) ** 2 for ratio in ratios)
 
 
-def _largest_side(members: Members, point: Point, least: Fraction) -> Point | None:
+def _largest_side(
+    members: Members, point: Point, least: list[Fraction]
+) -> Point | None:
     """Return the member of the largest side within budget, if it uses enough of it."""
     sides = [point.resolution]
     if "resolution" in members.compound.factors:
         low, high = _window(point.resolution, "resolution")
-        sides = list(range(max(members.family.least_side, ceil(low)), floor(high) + 1))
+        tried = range(max(members.family.least_side, ceil(low)), floor(high) + 1)
+        sides = [side for side in tried if members.family.allows(side)] or sides
     at = [Point(point.depth, point.width, side) for side in sides]
     if not members.fit(at[0]):
         return None

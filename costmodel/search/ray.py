@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError
-from costmodel.runtime.profile import Profile
 from costmodel.search.budgets import MEASURED, measured
 from costmodel.search.compound import Compound
 from costmodel.search.family import Family, Point
 from costmodel.search.formulas import Formulas
 
+
+if TYPE_CHECKING:
+    from costmodel.runtime.profile import Profile
 
 STEPS = 64
 """Steps of φ from one whole number to the next."""
@@ -36,16 +38,18 @@ class Members:
     known: dict[tuple[str, Point], Dim] = field(default_factory=dict)
 
     def at(self, phi: float) -> Point:
-        """Return the member at φ: the nearest legal width, whole pixels.
+        """Return the member at φ: the nearest legal width, whole pixels that are legal.
 
         Every rounding rises with φ.
         """
         multiples = self.compound.multiples(phi)
         side = round(self.family.side * multiples["resolution"])
+        least = self.family.least_side
+        below = (s for s in range(side, least - 1, -1) if self.family.allows(s))
         return Point(
             self.formulas.legal_depth(multiples["depth"]),
             self.legal_width(multiples["width"]),
-            max(self.family.least_side, side),
+            next(below, least),
         )
 
     def legal_width(self, multiple: Fraction) -> Fraction:

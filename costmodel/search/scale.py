@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
-from costmodel.runtime.profile import Profile, load_profile
-from costmodel.search.budgets import (
-    MEASURED,
-    SHOWN,
-    measured,
-    read_budgets,
-    utilisation,
-)
+from costmodel.search.budgets import MEASURED, SHOWN, measured, read_budgets, uses
 from costmodel.search.compound import Compound, compound
 from costmodel.search.family import Family, Point, axes_of, family_of
 from costmodel.search.formulas import Formulas, network_counts
 from costmodel.search.lattice import best_near
 from costmodel.search.ray import Members, largest_on_ray, shown
+
+
+if TYPE_CHECKING:
+    from costmodel.runtime.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +126,7 @@ def scale(
     if not axes:
         raise CostModelError(f"scale: {family.name} has nothing that varies")
     growth = compound(family.kind, axes)
-    profile = None if device is None else load_profile(device)
+    profile = _profile(device)
     for is_repeated in (True, False):
         formulas = _formulas(family, is_repeated=is_repeated)
         members = Members(family, formulas, growth, limits, profile)
@@ -138,6 +135,14 @@ def scale(
     raise CostModelError(
         f"scale: {family.name}: its formula and its network count differently"
     )
+
+
+def _profile(device: str | Profile | None) -> Profile | None:
+    if device is None:
+        return None
+    from costmodel.runtime.profile import load_profile
+
+    return load_profile(device)
 
 
 _FORMULAS: dict[tuple[str, str, bool], Formulas] = {}
@@ -165,7 +170,7 @@ def _scaled(members: Members) -> Scaled | None:
         return None
     return Scaled(
         network, members.family.name, _options(members, point), phi, cost,
-        members.budgets, utilisation(cost, members.budgets), members.compound,
+        members.budgets, uses(cost, members.budgets)[0], members.compound,
         _law(members),
     )  # fmt: skip
 
@@ -206,5 +211,5 @@ def _law(members: Members) -> Law | None:
     except CostModelError:  # the law knows no smallest input
         return None
     cost = _costs(members, network)
-    used = utilisation(cost, members.budgets)
+    used = uses(cost, members.budgets)[0]
     return Law(min(found), network, _options(members, point), cost, used - 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sympy
 from click.testing import CliRunner, Result
 
 import costmodel as cm
@@ -203,6 +204,18 @@ def test_a_bound_input_keeps_its_size() -> None:
     assert found.utilisation > Fraction(8, 10)
 
 
+def test_sides_meet_what_the_network_asks_for() -> None:
+    halved = sympy.Eq(sympy.Mod(cm.H, 16), 0)
+    net = mine()
+    asked = cm.Network.assemble(
+        [(n.name, n.operator, n.inputs, n.form) for n in net.nodes], net.outputs,
+        net.name, net.batch, (cm.Constraint(halved, "mine"),),
+    )  # fmt: skip
+    found = scale(asked, {"macs": 10**8})
+    assert found.options["resolution"] % 16 == 0
+    assert found.cost["macs"] <= 10**8
+
+
 def test_peak_memory_is_that_of_the_network() -> None:
     found = scale("resnet20_cifar", {"peak_memory": 10**6})
     peak = cm.memory(found.network).peak_activation_bytes
@@ -259,6 +272,11 @@ def test_bad_input_is_one_clear_line(
     with pytest.raises(cm.CostModelError, match=message) as caught:
         scale(*given, **named)
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_of_other_symbols_is_refused() -> None:
+    with pytest.raises(cm.CostModelError, match="depends on alpha as well"):
+        scale(cm.load("resnet18", width=cm.alpha), {"macs": 10**9})
 
 
 def run(*arguments: str) -> Result:
