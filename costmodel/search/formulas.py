@@ -28,17 +28,19 @@ class Formulas:
 
     Where a stage repeats one block, count = base + Σ (nᵢ − bᵢ)·blockᵢ, so that two
     networks give those of every depth. Where it does not (dense blocks), each depth
-    has a formula of its own. ``is_repeated=False`` asks for the latter.
+    has a formula of its own. ``source`` is ``"block"``, ``"depth"`` for the latter, or
+    ``"member"``, which counts each member's network.
     """
 
-    def __init__(self, family: Family, *, is_repeated: bool = True) -> None:
+    def __init__(self, family: Family, source: str = "block") -> None:
         """Keep the family; formulas are derived on first use."""
-        self.family = family
+        self.family, self.source = family, source
         self.width = family.width or sympy.Dummy()
         self._costs: dict[Any, Cost] = {}
         self._functions: dict[Any, Callable[..., Dim]] = {}
         self._known: dict[Any, Dim] = {}
-        self.stages = _stages(self) if is_repeated and "depth" in family.options else {}
+        is_repeated = source == "block" and "depth" in family.options
+        self.stages = _stages(self) if is_repeated else {}
         self._counts = [sympy.Symbol(f"n{i}", integer=True, positive=True)
                         for i, _ in enumerate(self.stages)]  # fmt: skip
 
@@ -47,7 +49,9 @@ class Formulas:
         depth = self.family.depth_of(point.depth)
         counts = self.blocks(depth)
         key = (metric, counts or depth, point.width, point.resolution)
-        if key not in self._known:
+        if key not in self._known and self.source == "member":
+            self._known[key] = cost(self.family.network(point)).metric(metric)
+        elif key not in self._known:
             width = self.family.width_of(point.width) or 1
             function = self._function(metric, depth)
             self._known[key] = function(Fraction(width), point.resolution, *counts)
@@ -178,3 +182,7 @@ def network_counts(network: Network, metrics: Iterable[str]) -> dict[str, Dim]:
     """Return counts of a network whose sizes are numbers."""
     totals = cost(network)
     return {metric: totals.metric(metric) for metric in metrics}
+
+
+SOURCES = ("block", "depth", "member")
+"""What formulas are of: each is right where the one before it is not."""

@@ -26,16 +26,37 @@ _PARTS = 32
 """Widths that are tried where legal ones are of no step and of no rounding."""
 
 
+ENOUGH = Fraction(98, 100)
+"""Utilisation below which members farther from the ray are tried."""
+
+_STRETCHES = (1, 2, 4, 8)
+"""How many times as far they may be."""
+
+
 def best_near(members: Members, ray: Point) -> Point:
     """Return the member of highest utilisation near a point that is within budget.
 
     All distinct roundings are tried: depth ± 5 %, width ± 4 %, and of each the largest
-    side of ± 6 % that is within the budgets. Of equal ones that which uses more of the
-    other budgets wins, and then the nearest to the ray.
+    side of ± 6 % that is within the budgets; up to 8 times as far while that uses less
+    than 98 %. Of equal ones that which uses more of the other budgets wins, and then
+    the nearest to the ray.
     """
-    best, score = ray, (_used(members, ray), -inf)
-    for depth, width in product(depths(members, ray), widths(members, ray)):
-        point = _largest_side(members, Point(depth, width, ray.resolution), score[0])
+    best = ray
+    is_measured = not MEASURED.keys().isdisjoint(members.budgets)
+    for stretch in _STRETCHES[: 1 if is_measured else None]:
+        best = _best(members, ray, best, stretch)
+        if _used(members, best)[0] >= ENOUGH:
+            break
+    return best
+
+
+def _best(members: Members, ray: Point, best: Point, stretch: int) -> Point:
+    """Return the best member of a window around the ray's, or the one known."""
+    score = (_used(members, best), -inf)
+    pairs = product(depths(members, ray, stretch), widths(members, ray, stretch))
+    for depth, width in pairs:
+        near = Point(depth, width, ray.resolution)
+        point = _largest_side(members, near, score[0], stretch)
         if point is None:
             continue
         found = (_used(members, point), -_distance(point, ray))
@@ -60,12 +81,12 @@ def _distance(point: Point, ray: Point) -> float:
 
 
 def _largest_side(
-    members: Members, point: Point, least: list[Fraction]
+    members: Members, point: Point, least: list[Fraction], stretch: int
 ) -> Point | None:
     """Return the member of the largest side within budget, if it uses enough of it."""
     sides = [point.resolution]
     if "resolution" in members.compound.factors:
-        low, high = _window(point.resolution, "resolution")
+        low, high = _window(point.resolution, "resolution", stretch)
         tried = range(max(members.family.least_side, ceil(low)), floor(high) + 1)
         sides = [side for side in tried if members.family.allows(side)] or sides
     at = [Point(point.depth, point.width, side) for side in sides]
@@ -93,11 +114,14 @@ def _largest_side(
     return found
 
 
-def _window(value: Fraction | int, axis: str) -> tuple[Fraction, Fraction]:
-    return value * (1 - REACH[axis]), value * (1 + REACH[axis])
+def _window(
+    value: Fraction | int, axis: str, stretch: int
+) -> tuple[Fraction, Fraction]:
+    reach = stretch * REACH[axis]
+    return value * (1 - reach), value * (1 + reach)
 
 
-def depths(members: Members, ray: Point) -> list[Fraction]:
+def depths(members: Members, ray: Point, stretch: int) -> list[Fraction]:
     """Return the depths near the ray's that differ in some number of blocks.
 
     Numbers of blocks are rounded up, so that they change only above multiples of 1/n.
@@ -106,7 +130,7 @@ def depths(members: Members, ray: Point) -> list[Fraction]:
     if "depth" not in members.compound.factors:
         return [ray.depth]
     name, base = family.options["depth"]
-    low, high = _window(ray.depth, "depth")
+    low, high = _window(ray.depth, "depth", stretch)
     if name == "depth":
         counts = [count for count, _ in members.formulas.stages.values()] or [1, 2, 3]
         numbers = [Fraction(count) * Fraction(base) for count in counts]
@@ -118,11 +142,11 @@ def depths(members: Members, ray: Point) -> list[Fraction]:
     )
 
 
-def widths(members: Members, ray: Point) -> list[Fraction]:
+def widths(members: Members, ray: Point, stretch: int) -> list[Fraction]:
     """Return the widths near the ray's at which some channels differ."""
     if "width" not in members.compound.factors:
         return [ray.width]
-    low, high = _window(ray.width, "width")
+    low, high = _window(ray.width, "width", stretch)
     if pace := members.pace:
         steps = range(ceil(low / pace), floor(high / pace) + 1)
         found = [step * pace for step in steps if step]
@@ -182,5 +206,10 @@ def _nearest(
 ) -> list[Fraction]:
     """Return settings by their distance to the ray's; few if each takes a network."""
     ordered = sorted(found, key=lambda value: (abs(value - ray), value))
-    is_slow = not MEASURED.keys().isdisjoint(members.budgets)
-    return ordered[: _MOST_MEASURED[axis]] if is_slow else ordered
+    return ordered[: _MOST_MEASURED[axis]] if _is_slow(members) else ordered
+
+
+def _is_slow(members: Members) -> bool:
+    """Say whether every member takes a network of its own."""
+    is_measured = not MEASURED.keys().isdisjoint(members.budgets)
+    return is_measured or members.formulas.source == "member"

@@ -12,7 +12,7 @@ from costmodel.network.graph import Network
 from costmodel.search.budgets import MEASURED, SHOWN, measured, read_budgets, uses
 from costmodel.search.compound import Compound, compound
 from costmodel.search.family import Family, Point, axes_of, family_of
-from costmodel.search.formulas import Formulas, network_counts
+from costmodel.search.formulas import SOURCES, Formulas, network_counts
 from costmodel.search.lattice import best_near
 from costmodel.search.ray import Members, largest_on_ray, shown
 
@@ -127,8 +127,8 @@ def scale(
         raise CostModelError(f"scale: {family.name} has nothing that varies")
     growth = compound(family.kind, axes)
     profile = _profile(device)
-    for is_repeated in (True, False):
-        formulas = _formulas(family, is_repeated=is_repeated)
+    for source in SOURCES:
+        formulas = _formulas(family, source)
         members = Members(family, formulas, growth, limits, profile)
         if found := _scaled(members):
             return found
@@ -145,18 +145,18 @@ def _profile(device: str | Profile | None) -> Profile | None:
     return load_profile(device)
 
 
-_FORMULAS: dict[tuple[str, str, bool], Formulas] = {}
+_FORMULAS: dict[tuple[str, str, str], Formulas] = {}
 """Formulas of registered families, which every later question takes again."""
 
 
-def _formulas(family: Family, *, is_repeated: bool) -> Formulas:
+def _formulas(family: Family, source: str) -> Formulas:
     """Return formulas of a family, those of an earlier question if there are any."""
     if family.own is not None:
-        return Formulas(family, is_repeated=is_repeated)
+        return Formulas(family, source)
     text = f"{sorted(family.options.items())} {sorted(family.fixed.items())}"
-    key = (family.name, text, is_repeated)
+    key = (family.name, text, source)
     if key not in _FORMULAS:
-        _FORMULAS[key] = Formulas(family, is_repeated=is_repeated)
+        _FORMULAS[key] = Formulas(family, source)
     return _FORMULAS[key]
 
 
