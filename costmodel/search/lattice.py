@@ -90,18 +90,9 @@ def _largest_side(
         tried = range(max(members.family.least_side, ceil(low)), floor(high) + 1)
         sides = [side for side in tried if members.family.allows(side)] or sides
     at = [Point(point.depth, point.width, side) for side in sides]
-    if not members.fit(at[0]):
+    low_index = _last_within(members, at)
+    if low_index is None:
         return None
-    if members.fit(at[-1]):
-        low_index = len(at) - 1
-    else:
-        low_index, over = 0, len(at) - 1
-        while over - low_index > 1:
-            middle = (low_index + over) // 2
-            if members.fit(at[middle]):
-                low_index = middle
-            else:
-                over = middle
     found = at[low_index]
     used = _used(members, found)
     if used < least:
@@ -112,6 +103,19 @@ def _largest_side(
             break
         found = at[low_index]
     return found
+
+
+def _last_within(members: Members, points: list[Point]) -> int | None:
+    """Return the place of the last member within budget; costs rise along them."""
+    if not members.fit(points[0]):
+        return None
+    low, over = 0, len(points)
+    if members.fit(points[-1]):
+        return over - 1
+    while over - low > 1:
+        middle = (low + over) // 2
+        low, over = (middle, over) if members.fit(points[middle]) else (low, middle)
+    return low
 
 
 def _window(
