@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from costmodel.nas import search as search
     from costmodel.nas.space import space as space
     from costmodel.nas.space import spaces as spaces
+    from costmodel.nas.scaling import scale as scale
 
 __version__ = "0.1.0.dev0"
 
@@ -112,6 +113,7 @@ _HOME = {
     "costmodel.runtime.predict.roofline": ("explain",),
     "costmodel.nas": ("search",),
     "costmodel.nas.space": ("space", "spaces"),
+    "costmodel.nas.scaling": ("scale",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

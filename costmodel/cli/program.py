@@ -139,7 +139,7 @@ def _open_registered(
     from costmodel.network.registry.options import INPUT_CHANNELS
 
     chosen = registered(asked.name)
-    options = _read_settings(chosen, asked.settings)
+    options = read_settings(chosen, asked.settings)
     for key in kept:
         if key in chosen.options and chosen.options[key].can_be_symbol:
             options.setdefault(key, chosen.options[key].symbol)
@@ -217,7 +217,7 @@ def heading(chosen: Architecture | Unregistered) -> str:
     return f"{chosen.name}{source}: {chosen.summary}"
 
 
-def _read_settings(chosen: Architecture, settings: Sequence[str]) -> dict[str, Any]:
+def read_settings(chosen: Architecture, settings: Sequence[str]) -> dict[str, Any]:
     """Return the settings of --set, as values if the option is known."""
     given: dict[str, Any] = {}
     for setting in settings:

@@ -12,7 +12,7 @@ from costmodel.runtime.measure import jsonl
 from costmodel.nas.space import Point
 
 
-SCHEMA = "costmodel.search/1"
+SCHEMA = "costmodel.nas/1"
 
 
 class Journal:

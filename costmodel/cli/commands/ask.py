@@ -76,7 +76,7 @@ def _limit(
     from costmodel.analysis.input_sizes.tensor_sizes import tensor_sizes
 
     net, symbol = open_for(asked, varied)
-    most = {bound: _read_count(bound, text)}
+    most = {bound: read_count(bound, text)}
     law, whole = counted(net).metric(metric), tensor_sizes(net)
     found = find(law, symbol, most[bound], whole=whole, step=step, upto=upto)
     _check_fits(net, symbol, found)
@@ -209,7 +209,7 @@ def open_for(asked: Asked, varied: str | None) -> tuple[Network, sympy.Symbol | 
     return net, symbols[0]
 
 
-def _read_count(what: str, text: str) -> int:
+def read_count(what: str, text: str) -> int:
     """Read 300M, 4.2e6 or 4200000 as a whole number."""
     from costmodel.algebra.checks import whole_number
     from costmodel.algebra.parse import exact

@@ -1,0 +1,1 @@
+"""Commands that choose networks: space, search, scale, fit."""

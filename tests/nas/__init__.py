@@ -1,0 +1,1 @@
+"""Networks that are sought, against answers found in other ways."""
