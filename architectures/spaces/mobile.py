@@ -22,7 +22,7 @@ from costmodel.network.build import (
 from costmodel.network.graph import Network
 from costmodel.nas.choices import Choices
 from costmodel.nas.metrics import all_measured
-from costmodel.nas.space import Level, Point, register
+from costmodel.nas.space import LEVELS, Level, Point, register
 from costmodel.nas.sums import Group
 from costmodel.zoo.mnasnet import conv_bn, mbconv
 
@@ -151,6 +151,38 @@ class Mobile(Choices):
             parts.append(all_measured(network(x, batch=1), metrics))
         return tuple(map(sum, zip(*parts)))
 
+    def text(self, point: Sequence[int]) -> str:
+        """Write stages as DEPTHxWIDTH:KERNEL-EXPANSION,…; gates as a third number."""
+        values = list(self.values(point).values())
+        words = []
+        for number in range(len(self._stages)):
+            depth, width, *layers = values[self._places(number)]
+            blocks = [layers[i : i + 3] for i in range(0, len(layers), 3)][:depth]
+            written = ["-".join(map(str, block[: self._shown])) for block in blocks]
+            words.append(f"{depth}x{width}:{','.join(written)}")
+        return " ".join(words)
+
+    def point(self, text: str) -> Point:
+        """Read what :meth:`text` writes."""
+        found: dict[str, str] = {}
+        for number, word in enumerate(text.split(), start=1):
+            head, _, listed = word.partition(":")
+            depth, _, width = head.partition("x")
+            found |= {f"depth{number}": depth, f"width{number}": width}
+            for count, block in enumerate(listed.split(","), start=1):
+                suffix = f"{number}" if self.per_stage == 1 else f"{number}_{count}"
+                chosen = zip(self._of_block, block.split("-"))
+                found |= {f"{name}{suffix}": value for name, value in chosen}
+        firsts = {name: str(values[0]) for name, values in self.choices.items()
+                  if not name.startswith(("depth", "width"))}  # fmt: skip
+        words = {**firsts, **found}
+        return super().point(" ".join(f"{name}={value}" for name, value in words.items()))
+
+    @property
+    def _shown(self) -> int:
+        """How many numbers of a block are written: gates only if there is a choice."""
+        return 3 if len(self._of_block["gate"]) > 1 else 2
+
     def key(self, point: Sequence[int], level: Level = "encoding") -> str:
         """Return text that two points share if and only if they are one at a level."""
         level = self.known_level(level)
@@ -167,6 +199,10 @@ class Mobile(Choices):
                 first = start + 2 + 3 * block
                 used[first : first + 3] = [0, 0, 0]
         return tuple(used)
+
+    def is_counted(self, level: Level) -> bool:
+        """Say that a formula gives the size at every level."""
+        return level in LEVELS
 
     def _size(self, level: Level) -> int:
         """Return Π over stages of the widths times what all depths may choose."""

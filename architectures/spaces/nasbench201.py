@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import networkx as nx
+
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError, known_are, short
 from costmodel.network.build import (
@@ -25,7 +27,7 @@ from costmodel.network.cells.cell import relu_conv_bn
 from costmodel.network.graph import Network
 from costmodel.nas.canonical import Terms, added
 from costmodel.nas.choices import Choices
-from costmodel.nas.space import Level, Point, register
+from costmodel.nas.space import Level, Point, drawn_cell, register
 
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -138,6 +140,16 @@ class NasBench201(Choices):
             return self.text(point)
         own = self.checked(point)
         return _stringed(own) if level == "graph" else _function(own)
+
+    def cells(self, point: Sequence[int]) -> dict[str, nx.DiGraph]:
+        """Return the cell to draw, with edges of zeros left out."""
+        chosen = list(self.values(point).values())
+        sums = [
+            (f"node {node}", [(operation, source) for (source, end), operation
+                              in zip(EDGES, chosen) if end == node and operation != "none"])
+            for node in (1, 2, 3)
+        ]  # fmt: skip
+        return {"cell": drawn_cell(["node 0"], sums, [3])}
 
     def text(self, point: Sequence[int]) -> str:
         """Write a cell as the benchmark does."""

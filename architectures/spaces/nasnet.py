@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import combinations, combinations_with_replacement, product
 from typing import Any
 
+import networkx as nx
+
 from costmodel.errors import CostModelError, known_are
 from costmodel.network.build import image, network
 from costmodel.network.cells.cell import OPERATIONS
@@ -13,7 +15,7 @@ from costmodel.network.cells.genotype import Genotype
 from costmodel.network.graph import Network
 from costmodel.nas.canonical import Terms, added
 from costmodel.nas.choices import Choices
-from costmodel.nas.space import Level, Point, register
+from costmodel.nas.space import Level, Point, drawn_cell, register
 from costmodel.zoo.searched import cifar_stem, head, imagenet_stem, stages
 
 
@@ -79,6 +81,18 @@ class NasNetCells(Choices):
         size = self.blocks
         cells = [chosen[i : i + size] for i in range(0, len(chosen), size)]
         return [Genotype(list(cell)) for cell in cells]
+
+    def cells(self, point: Sequence[int]) -> dict[str, nx.DiGraph]:
+        """Return the cells to draw."""
+        words = ("normal cell", "reduction cell") if self.options["cells"] == 2 else ("cell",)
+        return {
+            word: drawn_cell(
+                ["last cell", "cell before"],
+                [(f"state {n}", block) for n, block in enumerate(cell.blocks, start=2)],
+                cell.output,
+            )
+            for word, cell in zip(words, self.genotypes(point))
+        }
 
     def neighbours(self, point: Sequence[int]) -> list[Point]:
         """Return all points that differ in one operation, or in one state read."""

@@ -60,7 +60,7 @@ def open_target(name: str, settings: Sequence[str], sample: Sample | None) -> Op
     if key not in known:
         with _heard() as heard:
             network, title, module = _opened(
-                name, _options(settings), sample,
+                name, options_from(settings), sample,
                 train=meta.get(TRAIN, False), marks=meta.get(MARK, False),
             )  # fmt: skip
         said = tuple(dict.fromkeys(heard))
@@ -81,7 +81,9 @@ def _opened(
             f"{name}: a file takes no options, got {', '.join(options)}"
         )
     if name.endswith(".json"):
-        return _read_json(name), "a network in a file", None
+        from costmodel.network.registry import load
+
+        return load(name), "a network in a file", None
     if name.endswith(".onnx"):
         return _read_onnx(name, marks=marks), "an ONNX model", None
     _check_place(name)
@@ -103,7 +105,7 @@ def real_module(name: str, settings: Sequence[str]) -> Any:
     if not name.endswith((".onnx", ".json")):
         _check_place(name)
         with imported(name) as attribute:
-            made = _made(name, attribute, _options(settings), build=lambda make: make())
+            made = _made(name, attribute, options_from(settings), build=lambda make: make())
             if _is_module(made):
                 return made.eval()
     return open_target(name, settings, None).network
@@ -112,19 +114,6 @@ def real_module(name: str, settings: Sequence[str]) -> Any:
 def _check_place(name: str) -> None:
     if name.endswith(".py"):
         raise CostModelError(f"{name}: name what builds the network: {name}:NAME")
-
-
-def _read_json(name: str) -> Network:
-    from costmodel.network.graph import Network
-
-    try:
-        text = Path(name).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise CostModelError(f"{name}: is not text, and so not JSON") from None
-    try:
-        return Network.from_json(text)
-    except CostModelError as error:
-        raise CostModelError(f"{name}: {error}") from error
 
 
 def _read_onnx(name: str, *, marks: bool) -> Network:
@@ -259,10 +248,10 @@ def _in_flags(*prefixes: str) -> Iterator[None]:
         raise CostModelError(said) from error
 
 
-def _options(settings: Sequence[str]) -> dict[str, Any]:
+def options_from(settings: Sequence[str]) -> dict[str, Any]:
     """Return the values of --option: Python literals, or else text.
 
-    >>> _options(["depth=18", "act=relu", "widths=[8, 16]"])
+    >>> options_from(["depth=18", "act=relu", "widths=[8, 16]"])
     {'depth': 18, 'act': 'relu', 'widths': [8, 16]}
     """
     given: dict[str, Any] = {}

@@ -94,4 +94,4 @@ def _load(architecture: str, fixed: Mapping[str, Any], **values: Any) -> Network
         names = given if isinstance(given, tuple) else ()
         if names and set(map(str, names)) <= values.keys():
             options[key] = tuple(values.pop(name) for name in names)
-    return load(architecture, **options, **values)
+    return load(architecture, **{**options, **values})

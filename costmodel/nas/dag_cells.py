@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from random import Random
 
+import networkx as nx
 import numpy as np
 
 from costmodel.errors import CostModelError, known_are, short
@@ -78,6 +79,14 @@ class DagCells(Space):
     def cell(self, point: Sequence[int]) -> Cell:
         """Return a point as a graph."""
         return Cell(self.checked(point), self.operations)
+
+    def cells(self, point: Sequence[int]) -> dict[str, nx.DiGraph]:
+        """Return the cell to draw: its vertices, with their operations."""
+        cell = self.cell(point)
+        labels = ["input", *cell.operations, "output"]
+        graph = nx.DiGraph(sorted(cell.edges))
+        nx.set_node_attributes(graph, dict(enumerate(labels)), "label")
+        return {"cell": graph}
 
     def sample(self, seed: int | Random = 0) -> Point:
         """Return a random cell: each way of writing one is equally likely."""
@@ -203,6 +212,10 @@ class DagCells(Space):
         if level is None or level == "graph":
             return map(tuple, self.array().tolist())
         return super().enumerate(level)
+
+    def is_counted(self, level: Level) -> bool:
+        """Say whether Burnside's lemma or a product gives the size at a level."""
+        return level != "function"
 
     def _size(self, level: Level) -> int:
         if level == "graph":

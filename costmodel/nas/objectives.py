@@ -179,8 +179,10 @@ def check_source(source: object) -> None:
         raise CostModelError(f'unknown metric "{name}"; {known}')
 
 
-_BOUND = re.compile(r"\s*(?:(?P<low>[^<>=]+?)\s*<=)?\s*(?P<name>[\w:.-]+)\s*"
-                    r"(?:(?P<sign><=|>=)\s*(?P<bound>[^<>=]+?))?\s*")  # fmt: skip
+_BOUND = re.compile(
+    r"\s*(?:(?P<low>[\d.][^<>=]*?)\s*<=)?\s*(?P<name>[A-Za-z_][\w:.-]*)\s*"
+    r"(?:(?P<sign><=|>=)\s*(?P<bound>[\d.][^<>=]*?))?\s*"
+)
 
 
 def constraints(

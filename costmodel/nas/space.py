@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
+import networkx as nx
 import numpy as np
 
 from costmodel.entry_points import import_all
@@ -143,9 +144,21 @@ class Space(ABC):
         """Return the exact costs of one point, in the order of the metrics."""
         return all_measured(self.network(self.checked(point)), metrics)
 
+    def cells(self, point: Sequence[int]) -> dict[str, nx.DiGraph]:
+        """Return what is searched for as drawings' graphs, if it is cells: by title.
+
+        Nodes are inputs, operations, sums and outputs, with a ``label``.
+        """
+        self.checked(point)
+        return {}
+
     def is_sum(self, metric: str) -> bool:  # noqa: ARG002 - subclasses ask
         """Say whether a metric is looked up, so that no network is built for it."""
         return False
+
+    def is_counted(self, level: Level) -> bool:
+        """Say whether a formula gives the size at a level; else points are listed."""
+        return level == "encoding"
 
     def _size(self, level: Level) -> int:
         """Return how many networks there are; by default, count them."""
@@ -206,7 +219,8 @@ def space(name: str, **options: Any) -> Space:
     if not isinstance(name, str) or (name not in known and name not in architectures()):
         hint = near(str(name), [*known, *architectures()])
         listed = f"spaces are {', '.join(known)}, and every architecture's name"
-        raise CostModelError(f'unknown space "{name}"; {hint}{listed}')
+        told = "; ".join(filter(None, [hint, listed]))
+        raise CostModelError(f'unknown space "{name}"; {told}')
     if name not in known:
         return ArchitectureSpace(name, **options)
     taken = signature(known[name]).parameters
@@ -226,3 +240,28 @@ def _made(name: str, options: tuple[tuple[str, Any], ...]) -> Space:
     if key not in _MADE:
         _MADE[key] = space(name, **dict(options))
     return _MADE[key]
+
+
+def drawn_cell(
+    inputs: Sequence[str],
+    sums: Sequence[tuple[str, Sequence[tuple[str, int]]]],
+    output: Sequence[int],
+) -> nx.DiGraph:
+    """Return a cell as a graph to draw: sums of operations on earlier states.
+
+    States are numbered: the inputs first, then one for each of ``sums``, which are
+    named and list (operation, state); ``output`` are the states that are stacked.
+    """
+    graph = nx.DiGraph()
+    names = [*inputs, *(name for name, _ in sums)]
+    for name in names:
+        graph.add_node(name, label=name)
+    for name, edges in sums:
+        for number, (operation, state) in enumerate(edges):
+            box = f"{name} {number}"
+            graph.add_node(box, label=operation)
+            graph.add_edge(names[state], box)
+            graph.add_edge(box, name)
+    graph.add_node("output", label="output")
+    graph.add_edges_from((names[state], "output") for state in output)
+    return graph

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import sympy
@@ -147,20 +148,18 @@ def load(
     ``trained`` names the scopes whose parameters are trained, as
     :meth:`Network.trained` takes them: ``"head"``, or a tuple of scopes.
     ``input_channels`` is an option of every network: 1 for grey images.
+    A name that ends in ``.json`` is a file that :meth:`Network.to_json` wrote, a
+    network without options.
 
     >>> load("resnet50", resolution=224).batch
     N
     >>> print(load("resnet50", input_channels=1).inputs[0].output)
     1×H×W
     """
-    chosen = find(name)
-    for key in options:
-        if key not in chosen.options:
-            known = [*chosen.options, "resolution", "batch", "trained"]
-            hint = f"{near(key, known)} options are {', '.join(known)}".lstrip()
-            raise CostModelError(f'{name}: unknown option "{key}"; {hint}')
-    given = {k: chosen.options[k].read(name, v) for k, v in options.items()}
-    net = _built(chosen, given)
+    if isinstance(name, str) and name.endswith(".json"):
+        net = _from_file(name, options)
+    else:
+        net = _chosen(name, options)
     if trained != ALL:
         scopes = [trained] if isinstance(trained, str) else trained
         net = net.trained(*_scopes(name, scopes))
@@ -173,8 +172,39 @@ def load(
             )
         values |= dict(zip((H, W), (_side(name, side) for side in pair)))
     if batch is not None:
-        values[net.batch] = _side(name, batch, "batch")
+        count = _side(name, batch, "batch")
+        if type(net.batch) is int and net.batch != count:
+            raise CostModelError(f"{name}: its batch is {net.batch}, not {batch}")
+        values |= {} if type(net.batch) is int else {net.batch: count}
     return net.bind(values) if values else net
+
+
+def _from_file(name: str, options: Mapping[str, Any]) -> Network:
+    """Return the network of a file."""
+    if options:
+        raise CostModelError(f"{name}: a file takes no options, got {', '.join(options)}")
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise CostModelError(f"{name}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise CostModelError(f"{name}: is not text, and so not JSON") from None
+    try:
+        return Network.from_json(text)
+    except CostModelError as error:
+        raise CostModelError(f"{name}: {error}") from error
+
+
+def _chosen(name: str, options: Mapping[str, Any]) -> Network:
+    """Return a registered network with the given options."""
+    chosen = find(name)
+    for key in options:
+        if key not in chosen.options:
+            known = [*chosen.options, "resolution", "batch", "trained"]
+            hint = f"{near(key, known)} options are {', '.join(known)}".lstrip()
+            raise CostModelError(f'{name}: unknown option "{key}"; {hint}')
+    given = {k: chosen.options[k].read(name, v) for k, v in options.items()}
+    return _built(chosen, given)
 
 
 def _built(chosen: Architecture, given: Mapping[str, Any]) -> Network:
