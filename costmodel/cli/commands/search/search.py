@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from costmodel.cli.commands.search.space import SPACE, opened
+from costmodel.cli.commands.search.tables import read_table
 from costmodel.cli.options import JSON
 from costmodel.cli.program import main
-from costmodel.errors import CostModelError, known_are, short
+from costmodel.errors import CostModelError
 from costmodel.terminal import exact_number, note, print_json, print_table, progress
 
 
@@ -164,45 +162,3 @@ def _objective(space: Space, text: str) -> str | dict[str, Source]:
         if not callable(attribute):
             raise CostModelError(f"{source}: is no function of a network")
         return {name: attribute}
-
-
-def read_table(space: Space, path: str, column: str) -> dict[str, float]:
-    """Return a column of a CSV file by network; a column has the networks as text.
-
-    **Errors**: no such file or column; a number that is none; no column of networks.
-    """
-    try:
-        opens = gzip.open if path.endswith(".gz") else open
-        with opens(path, "rt", encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error, EOFError) as error:
-        raise CostModelError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    if not rows or column not in rows[0]:
-        known = known_are(column, rows[0] if rows else [])
-        raise CostModelError(f'{path}: no column "{column}"; {known}')
-    key = _key_column(space, path, rows[0])
-    found = {}
-    for number, row in enumerate(rows, start=2):
-        try:
-            value = float(row[column])
-        except (TypeError, ValueError):
-            value = math.nan
-        if not math.isfinite(value):
-            told = short(row[column])
-            raise CostModelError(f"{path}, line {number}: {column} {told} is no number")
-        found[space.text(space.point(row[key]))] = value
-    return found
-
-
-def _key_column(space: Space, path: str, row: dict[str, str]) -> str:
-    """Return the column whose text is a network of the space."""
-    for key, text in row.items():
-        try:
-            space.point(text or "")
-        except CostModelError:
-            continue
-        return key
-    raise CostModelError(
-        f"{path}: no column has networks of {space.name} as it writes them, such as "
-        f"{space.text(space.sample())}"
-    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from costmodel.cli.commands.search.tables import read_column
 from costmodel.cli.options import JSON, together
 from costmodel.cli.program import main
 from costmodel.cli.target import options_from
@@ -38,16 +39,59 @@ COUNTED = 50_000
 @click.option("--point", "texts", metavar="TEXT", multiple=True,
               help="Show this network instead, as the space writes it "
               "(repeatable).")  # fmt: skip
+@click.option("--audit", "table", metavar="TABLE.csv:COLUMN",
+              help="Say instead which rows of a published table are not what networks "
+              "cost.")  # fmt: skip
+@click.option("--metric", default="parameters", show_default=True,
+              help="What the table's column has.")  # fmt: skip
+@click.option("--unit", type=click.Choice(["1", "K", "M"]), default="1",
+              show_default=True, help="The column's unit.")  # fmt: skip
 @JSON
 def space(
     name: str, settings: tuple[str, ...], count: int, seed: int,
-    texts: tuple[str, ...], *, as_json: bool,
-) -> None:  # fmt: skip
+    texts: tuple[str, ...], table: str | None, metric: str, unit: str, *, as_json: bool,
+) -> int | None:  # fmt: skip
     """Count a space of networks exactly, and show what some of them cost.
 
     SPACE is nasbench101, nasbench201, nats_size, nasnet, mobile, regnet, or an
     architecture's name.
     """
+    if table is not None:
+        return _audit(opened(name, settings), table, metric, unit, as_json=as_json)
+    _show(name, settings, count, seed, texts, as_json=as_json)
+    return None
+
+
+def _audit(
+    space: Space, table: str, metric: str, unit: str, *, as_json: bool
+) -> int:  # fmt: skip
+    """Print the wrong rows of a table; return 1 if there are any."""
+    from costmodel.nas.audit import audit
+    from costmodel.nas.metrics import unit as unit_of
+
+    path, _, column = table.rpartition(":")
+    rows = read_column(space, path, column)
+    found = audit(space, rows, metric, {"1": 1, "K": 10**3, "M": 10**6}[unit])
+    if as_json:
+        print_json(
+            "costmodel.audit/1", {metric: unit_of(metric)}, name=space.name,
+            table=path, rows=len(rows), metric=metric,
+            wrong=[{"text": one.text, "published": float(one.published),
+                    "computed": one.computed, "means": one.means}
+                   for one in found],
+        )  # fmt: skip
+        return int(bool(found))
+    for one in found:
+        click.echo(str(one))
+    click.echo(f"{len(found)} of {len(rows)} rows are not what the networks cost")
+    return int(bool(found))
+
+
+def _show(
+    name: str, settings: tuple[str, ...], count: int, seed: int,
+    texts: tuple[str, ...], *, as_json: bool,
+) -> None:  # fmt: skip
+    """Print the sizes of a space, and the costs of some of its networks."""
     from random import Random
 
     from costmodel.nas.metrics import USUAL, unit
