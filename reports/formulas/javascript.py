@@ -47,7 +47,7 @@ def _level(part: sympy.Expr) -> float:
     if not part.is_Mul:
         return float(precedence(part))
     first = part.args[0]
-    return PRECEDENCE["Add" if first.is_Rational and first.p < 0 else "Mul"]
+    return float(PRECEDENCE["Add" if first.is_Rational and first.p < 0 else "Mul"])
 
 
 def _divides(factor: sympy.Expr) -> bool:
