@@ -27,6 +27,10 @@ from hypothesis import HealthCheck, settings
 from costmodel.network import registry
 
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There is a worker per core: threads on top of these would wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when PyTorch is imported
+
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 LIMIT = 10
 """Seconds of the processor that an example may take when laws are run thoroughly."""

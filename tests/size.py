@@ -61,12 +61,12 @@ class Limit:
 
 
 LIMITS = {
-    "closure": Limit(3_500, 3_500, "lines that cm.cost imports"),
+    "closure": Limit(3_500, 3_495, "lines that cm.cost imports"),
     "pages": Limit(None, 3_648, "lines of network/operators"),
-    "deferred": Limit(None, 10_475, "the same with imports inside of functions"),
-    "floors": Limit(13_000, 20_382, "lines of algebra, network and analysis"),
-    "lines": Limit(31_000, 46_188, "lines of costmodel"),
-    "room": Limit(14, 15, "files of the fullest room"),
+    "deferred": Limit(None, 10_470, "the same with imports inside of functions"),
+    "floors": Limit(13_000, 20_329, "lines of algebra, network and analysis"),
+    "lines": Limit(31_000, 48_400, "lines of costmodel"),
+    "room": Limit(14, 14, "files of the fullest room"),
     "circles": Limit(0, 0, "files that import themselves by way of others"),
     "classes": Limit(48, 48, "concrete operator classes"),
     "files": Limit(5, 10, "files that name an operator class, median"),

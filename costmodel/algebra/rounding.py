@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Self
@@ -105,12 +104,6 @@ def rounded(part: sympy.Basic) -> Rounded | None:
     if isinstance(part, (sympy.floor, sympy.ceiling)):
         return Rounded(part.args[0], (sympy.S.One,))
     return part.rounded() if isinstance(part, Rounding) else None
-
-
-def named_functions(formulas: Iterable[sympy.Expr]) -> list[type[Rounding]]:
-    """Return the functions of this package that formulas call, in a fixed order."""
-    called = {type(part) for formula in formulas for part in formula.atoms(Rounding)}
-    return [function for function in FUNCTIONS.values() if function in called]
 
 
 _MOST_EXACT = 2**53

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from keyword import iskeyword
 from numbers import Integral
 from typing import TypeAlias
@@ -89,6 +90,7 @@ MOST_TERMS = 20_000
 """The most terms that a product is multiplied out to: seconds, not minutes."""
 
 
+@lru_cache(maxsize=1024, typed=True)
 def expand(formula: Dim) -> sympy.Expr:
     """Return a formula multiplied out.
 

@@ -73,8 +73,10 @@ def search(
     gives no number; a journal of another search; a scheduler that does not answer.
 
     >>> from costmodel.nas.space import space
-    >>> found = search(space("nasbench201"), minimize="macs", constraints="layers >= 6")
-    >>> print(found.front[0].text, found.front[0].values)
+    >>> cells = space("nasbench201")
+    >>> found = search(cells, minimize="macs", constraints="parameters >= 500K")
+    >>> found.front[0].values, len(found.evaluations)
+    ((78561920,), 7811)
     """
     return _Search(
         space, read_objectives(minimize, maximize), read_constraints(constraints),

@@ -8,7 +8,6 @@ from fractions import Fraction
 
 import sympy
 
-from costmodel.algebra.code.source_code import javascript_function
 from costmodel.algebra.questions.legal_step import step_of
 from costmodel.algebra.symbols import Dim, H, N, W, alpha
 from costmodel.analysis.cost import cost
@@ -19,7 +18,9 @@ from costmodel.network.graph import Network
 from costmodel.network.operators import Conv
 from costmodel.reports.data.machine_readable import script_text
 from costmodel.reports.data.subject import Option, Subject
-from costmodel.runtime.predict import predict
+from costmodel.reports.formulas.javascript import javascript_function
+from costmodel.runtime.kernels import Kernel, Setting, kernels
+from costmodel.runtime.predict import Prediction
 from costmodel.runtime.profile import profiles
 
 
@@ -98,9 +99,13 @@ def _formulas(subject: Subject) -> Iterator[tuple[str, Quantity, Dim]]:
         pass  # its page says why
     if _has_unknown_groups(network):
         return  # which routine a convolution runs in would depend on the slider
+    known: dict[Setting, tuple[Kernel, ...]] = {}
     for name, profile in profiles().items():
+        setting = profile.setting
         try:
-            seconds = predict(network, profile).factored
+            if setting not in known:
+                known[setting] = kernels(network, setting)
+            seconds = Prediction(network, profile, known[setting]).factored
         except CostModelError:
             continue
         yield name, Quantity(f"Predicted time, {name}", "s"), seconds

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import costmodel as cm
 from costmodel.algebra.code.numpy_code import exactly
-from costmodel.algebra.code.source_code import FORMATS, javascript_function
+from costmodel.algebra.code.source_code import FORMATS
 from costmodel.algebra.parse import parse
 from costmodel.algebra.questions.monotone import direction
 from costmodel.algebra.rounding import (
@@ -33,6 +33,7 @@ from costmodel.algebra.rounding import (
 from costmodel.algebra.symbols import H, W, alpha, symbol
 from costmodel.errors import CostModelError
 from costmodel.network.build import conv, image, network
+from costmodel.reports.formulas.javascript import javascript_function
 
 
 K = symbol("K")

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import sympy
 
+from costmodel.algebra.rounding import FUNCTIONS, Rounding
+
 
 def named_once(
     formulas: Sequence[sympy.Expr],
@@ -84,3 +86,16 @@ def repeated(formulas: Iterable[sympy.Expr]) -> Iterator[sympy.Expr]:
             continue
         seen.add(part)
         waiting.extend(part.args)
+
+
+def named_functions(formulas: Iterable[sympy.Expr]) -> list[type[Rounding]]:
+    """Return the functions of this package that formulas call, in a fixed order."""
+    seen: set[sympy.Expr] = set()
+    waiting = list(formulas)
+    while waiting:
+        part = waiting.pop()
+        if part not in seen:
+            seen.add(part)
+            waiting.extend(part.args)
+    called = {type(part) for part in seen if isinstance(part, Rounding)}
+    return [function for function in FUNCTIONS.values() if function in called]

@@ -59,7 +59,8 @@ class Kernel:
     def number(self, name: str) -> Dim:
         """Return one of :data:`NUMBERS`."""
         if name not in _OF_OPERATOR:
-            return as_dim(getattr(self, name))
+            own: Dim = getattr(self, name)
+            return own
         known = dict(zip(_OF_OPERATOR, self.operator_numbers))
         return known.get(name, 1)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 import sympy
 
 from costmodel.algebra.extent import resolve
-from costmodel.algebra.symbols import Dim, as_dim
+from costmodel.algebra.symbols import Dim, as_dim, plain
 from costmodel.network.operators import Conv
 from costmodel.network.operators.base import are_all
 from costmodel.network.shape import Shape
@@ -48,17 +48,32 @@ def either(*pairs: tuple[Dim, int]) -> Dim:
     (1, Min(1, Max(9*H - 20, N - 1)))
     """
     beyond = [sympy.sympify(value - (least - 1)) for value, least in pairs]
-    if any(more.is_positive for more in beyond):
+    asked = [more for more in beyond if not _rises(more)]
+    if any(more.is_positive for more in asked):
         return 1
-    undecided = [more for more in beyond if not more.is_nonpositive]
-    if not undecided:
+    some = [more for more in beyond if more not in asked or not more.is_nonpositive]
+    if not some:
         return 0
-    if len(undecided) > 1:
-        return as_dim(sympy.Min(1, sympy.Max(0, *undecided)))
+    if len(some) > 1 and not (len(some) == 2 and _rises(some[1] - some[0])):
+        return plain(sympy.Min(1, sympy.Max(0, *some)))
     # What sympy would ask further takes it milliseconds, and decides nothing more.
-    (more,) = undecided
-    more = more if more.is_nonnegative else sympy.Max(0, more, evaluate=False)
-    return as_dim(sympy.Min(1, more, evaluate=False))
+    if not any(more in asked and more.is_nonnegative for more in some):
+        some.append(sympy.S.Zero)
+    return plain(sympy.Min(1, sympy.Max(*some, evaluate=False), evaluate=False))
+
+
+def _rises(formula: sympy.Expr) -> bool:
+    """Say whether a formula is below 0 where all symbols are 1, and above further on.
+
+    Then no question about its sign has an answer, and sympy need not look for one.
+    """
+    least, most = (formula.xreplace(dict.fromkeys(formula.free_symbols, number))
+                   for number in (sympy.S.One, LARGE))  # fmt: skip
+    return bool(least.is_Rational and most.is_Rational and least.p < 0 < most.p)
+
+
+LARGE = sympy.Integer(2**20)
+"""A value of symbols at which what grows is large."""
 
 
 def in_onednn(layer: Conv, x: Shape, batch: Dim, setting: Setting) -> Dim:

@@ -11,7 +11,7 @@ from typing import Any
 import sympy
 from sympy.utilities.iterables import sift
 
-from costmodel.algebra.symbols import Dim, as_dim, expand
+from costmodel.algebra.symbols import Dim, as_dim, expand, plain
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
 from costmodel.runtime.kernels import Kernel, kernels
@@ -28,10 +28,12 @@ class Prediction:
     ``costmodel.largest(prediction, alpha, 10e-3, at={"N": 1, "H": 224, "W": 224})``.
     """
 
-    def __init__(self, network: Network, profile: Profile) -> None:
-        """Keep both, and find the kernels."""
+    def __init__(
+        self, network: Network, profile: Profile, known: tuple[Kernel, ...] = ()
+    ) -> None:
+        """Keep both, and find the kernels, if those of this setting are not known."""
         self.network, self.profile = network, profile
-        self._kernels = kernels(network, profile.setting)
+        self._kernels = known or kernels(network, profile.setting)
         self._known: dict[Any, list[tuple[tuple[sympy.Rational, ...], Dim]]] = {}
 
     @cached_property
@@ -212,7 +214,7 @@ def _leaves(
     is_high = at_least(kernel.number(found.split), found.limit + 1)
     for part, share in zip(found.parts, (1 - is_high, is_high)):
         if share != 0:
-            yield from _leaves(part, kernel, as_dim(where * share))
+            yield from _leaves(part, kernel, plain(where * share))
 
 
 def _anywhere(kernel: Kernel) -> Kernel:
