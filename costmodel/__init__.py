@@ -52,6 +52,10 @@ if TYPE_CHECKING:
     from costmodel.bridge.trace.outcomes import expected as expected
     from costmodel.bridge.trace.outcomes import outcomes as outcomes
     from costmodel.errors import CostModelError as CostModelError
+    from costmodel.nas import search as search
+    from costmodel.nas.scaling import scale as scale
+    from costmodel.nas.spaces.catalogue import space as space
+    from costmodel.nas.spaces.catalogue import spaces as spaces
     from costmodel.network.cells.cell import cell as cell
     from costmodel.network.cells.genotype import Genotype as Genotype
     from costmodel.network.constraint import Constraint as Constraint
@@ -66,10 +70,6 @@ if TYPE_CHECKING:
     from costmodel.runtime.predict.roofline import explain as explain
     from costmodel.runtime.profile import load_profile as load_profile
     from costmodel.runtime.profile import profiles as profiles
-    from costmodel.nas import search as search
-    from costmodel.nas.space import space as space
-    from costmodel.nas.space import spaces as spaces
-    from costmodel.nas.scaling import scale as scale
 
 __version__ = "0.1.0.dev0"
 
@@ -112,7 +112,7 @@ _HOME = {
     "costmodel.runtime.profile": ("load_profile", "profiles"),
     "costmodel.runtime.predict.roofline": ("explain",),
     "costmodel.nas": ("search",),
-    "costmodel.nas.space": ("space", "spaces"),
+    "costmodel.nas.spaces.catalogue": ("space", "spaces"),
     "costmodel.nas.scaling": ("scale",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

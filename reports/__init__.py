@@ -9,6 +9,6 @@ from costmodel.reports.site.front_files import check_front_folder, write_front
 
 
 __all__ = [
-    "Option", "Part", "Subject", "Written", "check_folder", "check_front_folder", "write",
-    "write_front",
+    "Option", "Part", "Subject", "Written", "check_folder", "check_front_folder",
+    "write", "write_front",
 ]  # fmt: skip

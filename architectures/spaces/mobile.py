@@ -10,6 +10,11 @@ from typing import Any, Literal, TypeAlias
 from costmodel.algebra.rounding import make_divisible
 from costmodel.algebra.symbols import Rational, as_dim
 from costmodel.errors import CostModelError
+from costmodel.nas.metrics import all_measured
+from costmodel.nas.spaces.catalogue import register
+from costmodel.nas.spaces.choices import Choices
+from costmodel.nas.spaces.space import LEVELS, Level, Point
+from costmodel.nas.spaces.sums import Group
 from costmodel.network.build import (
     Value,
     dropout,
@@ -20,10 +25,6 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.graph import Network
-from costmodel.nas.choices import Choices
-from costmodel.nas.metrics import all_measured
-from costmodel.nas.space import LEVELS, Level, Point, register
-from costmodel.nas.sums import Group
 from costmodel.zoo.mnasnet import conv_bn, mbconv
 
 
@@ -108,8 +109,8 @@ class Mobile(Choices):
         """Return a stage's blocks: its depth and width, then each block's choices."""
         depth, width, *layers = chosen
         channels, stride = self._stages[number]
-        maps = make_divisible(channels, width, 8)
-        found = []
+        maps = int(make_divisible(channels, width, 8))
+        found: list[Block] = []
         for count in range(depth):
             first = 3 * count % len(layers)
             kernel, expansion, gate = layers[first : first + 3]
@@ -176,7 +177,9 @@ class Mobile(Choices):
         firsts = {name: str(values[0]) for name, values in self.choices.items()
                   if not name.startswith(("depth", "width"))}  # fmt: skip
         words = {**firsts, **found}
-        return super().point(" ".join(f"{name}={value}" for name, value in words.items()))
+        return super().point(
+            " ".join(f"{name}={value}" for name, value in words.items())
+        )
 
     @property
     def _shown(self) -> int:

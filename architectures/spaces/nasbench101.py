@@ -9,6 +9,10 @@ from functools import cache
 import numpy as np
 
 from costmodel.errors import CostModelError, short
+from costmodel.nas.metrics import USUAL, all_measured
+from costmodel.nas.spaces.canonical import Terms, added
+from costmodel.nas.spaces.catalogue import register
+from costmodel.nas.spaces.dag_cells import Cell, DagCells
 from costmodel.network.build import (
     Value,
     add,
@@ -23,10 +27,6 @@ from costmodel.network.build import (
     scope,
 )
 from costmodel.network.graph import Network
-from costmodel.nas.canonical import Terms, added
-from costmodel.nas.dag_cells import Cell, DagCells
-from costmodel.nas.metrics import USUAL, all_measured
-from costmodel.nas.space import register
 
 
 OPERATIONS = ("conv3x3", "conv1x1", "maxpool3x3")

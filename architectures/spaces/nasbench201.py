@@ -9,6 +9,10 @@ import networkx as nx
 
 from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError, known_are, short
+from costmodel.nas.spaces.canonical import Terms, added
+from costmodel.nas.spaces.catalogue import register
+from costmodel.nas.spaces.choices import Choices
+from costmodel.nas.spaces.space import Level, Point, drawn_cell
 from costmodel.network.build import (
     Value,
     add,
@@ -25,9 +29,6 @@ from costmodel.network.build import (
 )
 from costmodel.network.cells.cell import relu_conv_bn
 from costmodel.network.graph import Network
-from costmodel.nas.canonical import Terms, added
-from costmodel.nas.choices import Choices
-from costmodel.nas.space import Level, Point, drawn_cell, register
 
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -206,7 +207,9 @@ def without_zeros(point: Sequence[int]) -> str:
             if end == node:
                 is_zero = number == 0 or nodes[source] == "#"
                 made = f"({nodes[source]})@{number}"
-                summands.append("#" if is_zero else nodes[source] if number == 1 else made)
+                summands.append(
+                    "#" if is_zero else nodes[source] if number == 1 else made
+                )
         nodes.append("+".join(sorted(summands)))
     return nodes[3]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations, combinations_with_replacement, product
-from typing import Any
 
 import networkx as nx
 
 from costmodel.errors import CostModelError, known_are
+from costmodel.nas.spaces.canonical import Terms, added
+from costmodel.nas.spaces.catalogue import register
+from costmodel.nas.spaces.choices import Choices
+from costmodel.nas.spaces.space import Level, Point, drawn_cell
 from costmodel.network.build import image, network
 from costmodel.network.cells.cell import OPERATIONS
 from costmodel.network.cells.genotype import Genotype
 from costmodel.network.graph import Network
-from costmodel.nas.canonical import Terms, added
-from costmodel.nas.choices import Choices
-from costmodel.nas.space import Level, Point, drawn_cell, register
 from costmodel.zoo.searched import cifar_stem, head, imagenet_stem, stages
 
 
@@ -84,7 +84,11 @@ class NasNetCells(Choices):
 
     def cells(self, point: Sequence[int]) -> dict[str, nx.DiGraph]:
         """Return the cells to draw."""
-        words = ("normal cell", "reduction cell") if self.options["cells"] == 2 else ("cell",)
+        words = (
+            ("normal cell", "reduction cell")
+            if self.options["cells"] == 2
+            else ("cell",)
+        )
         return {
             word: drawn_cell(
                 ["last cell", "cell before"],
@@ -115,11 +119,17 @@ class NasNetCells(Choices):
             return " ".join(str(_form(cell, set(), shares=False)) for cell in cells)
         # The last cell halves the side: its skips of inputs have weights.
         unweighted = [{0}, set[int]()] if len(cells) > 1 else [set[int]()]
-        return " ".join(str(_form(c, s, shares=True)) for c, s in zip(cells, unweighted))
+        return " ".join(
+            str(_form(c, s, shares=True)) for c, s in zip(cells, unweighted)
+        )
 
     def _size(self, level: Level) -> int:
         """Return how many there are; cells are independent of each other."""
-        one = NasNetCells(**{**self.options, "cells": 1}) if len(self.counts) > self.blocks else None
+        one = (
+            NasNetCells(**{**self.options, "cells": 1})
+            if len(self.counts) > self.blocks
+            else None
+        )
         return super()._size(level) if one is None else one.size(level) ** 2
 
 
@@ -141,9 +151,7 @@ def _pairs(operations: Sequence[str], states: int, *, distinct: bool) -> list[Bl
 def _are_near(one: Block, other: Block) -> bool:
     """Say whether pairs differ in one operation, or in one state."""
     ways = (zip(one, pair) for pair in (other, other[::-1]))
-    return any(
-        sum((a != c) + (b != d) for (a, b), (c, d) in way) == 1 for way in ways
-    )
+    return any(sum((a != c) + (b != d) for (a, b), (c, d) in way) == 1 for way in ways)
 
 
 def _form(genotype: Genotype, skipped: set[int], *, shares: bool) -> str:

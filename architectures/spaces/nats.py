@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from costmodel.nas.spaces.catalogue import register
+from costmodel.nas.spaces.choices import Choices
 from costmodel.network.graph import Network
-from costmodel.nas.choices import Choices
-from costmodel.nas.space import register
 from costmodel.zoo.spaces.nasbench201 import DATASETS, skeleton, unknown_dataset
 
 

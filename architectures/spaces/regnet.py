@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from costmodel.nas.architecture_space import ArchitectureSpace
-from costmodel.nas.space import register
+from costmodel.nas.spaces.architecture_space import ArchitectureSpace
+from costmodel.nas.spaces.catalogue import register
 
 
 @register("regnet")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
+from torch import nn
+
 from costmodel.bridge.compile import compile as compiled
 from costmodel.errors import CostModelError, known_are
 from costmodel.network.graph import Network
-
-import torch
-from torch import nn
 
 
 BATCH = 16
@@ -107,9 +107,7 @@ def _synflow(network: Network, module: nn.Module, x: torch.Tensor) -> float:
     ]
     if not weights:
         raise CostModelError(f"{network.name}: synflow needs layers with weights")
-    return float(
-        sum((w * w.grad).abs().sum() for w in weights if w.grad is not None)
-    )
+    return float(sum((w * w.grad).abs().sum() for w in weights if w.grad is not None))
 
 
 _SCORES: dict[str, Callable[[Network, nn.Module, torch.Tensor], float]] = {

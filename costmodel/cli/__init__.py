@@ -18,9 +18,9 @@ from costmodel.cli.commands import measure as measure
 from costmodel.cli.commands import memory as memory
 from costmodel.cli.commands import predict as predict
 from costmodel.cli.commands import report as report
+from costmodel.cli.commands import validate as validate
+from costmodel.cli.commands import verify as verify
 from costmodel.cli.commands.search import scale as scale
 from costmodel.cli.commands.search import search as search
 from costmodel.cli.commands.search import space as space
-from costmodel.cli.commands import validate as validate
-from costmodel.cli.commands import verify as verify
 from costmodel.cli.program import main as main

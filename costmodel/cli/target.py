@@ -105,7 +105,9 @@ def real_module(name: str, settings: Sequence[str]) -> Any:
     if not name.endswith((".onnx", ".json")):
         _check_place(name)
         with imported(name) as attribute:
-            made = _made(name, attribute, options_from(settings), build=lambda make: make())
+            made = _made(
+                name, attribute, options_from(settings), build=lambda make: make()
+            )
             if _is_module(made):
                 return made.eval()
     return open_target(name, settings, None).network

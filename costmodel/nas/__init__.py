@@ -10,19 +10,15 @@ from typing import Any
 import numpy as np
 
 from costmodel.errors import CostModelError, known_are
-from costmodel.nas.branch_bound import BranchAndBound
 from costmodel.nas.engines import Engine, Evolution, Exhaustive, RandomSearch
+from costmodel.nas.engines.branch_bound import BranchAndBound
+from costmodel.nas.engines.optuna import SAMPLERS, Optuna
 from costmodel.nas.found import Evaluation, Found
 from costmodel.nas.journal import Journal
-from costmodel.nas.objectives import (
-    Constraint,
-    Given,
-    Objective,
-    constraints as read_constraints,
-    objectives as read_objectives,
-)
-from costmodel.nas.optuna_engine import SAMPLERS, Optuna
-from costmodel.nas.space import MOST, Level, Point, Space
+from costmodel.nas.objectives import Constraint, Given, Objective
+from costmodel.nas.objectives import constraints as read_constraints
+from costmodel.nas.objectives import objectives as read_objectives
+from costmodel.nas.spaces.space import MOST, Level, Point, Space
 from costmodel.nas.workers import Workers
 
 
@@ -72,11 +68,11 @@ def search(
     **Errors**: unknown names; limits that no point keeps; an objective that fails or
     gives no number; a journal of another search; a scheduler that does not answer.
 
-    >>> from costmodel.nas.space import space
+    >>> from costmodel.nas.spaces.catalogue import space
     >>> cells = space("nasbench201")
     >>> found = search(cells, minimize="macs", constraints="parameters >= 500K")
     >>> found.front[0].values, len(found.evaluations)
-    ((78561920,), 7811)
+    ((78561920,), 5385)
     """
     return _Search(
         space, read_objectives(minimize, maximize), read_constraints(constraints),
@@ -100,7 +96,9 @@ class _Search:
             )
         if type(seed) is not int or seed < 0:
             raise CostModelError(f"search: seed {seed!r} is no whole number from 0")
-        if evaluations is not None and (type(evaluations) is not int or evaluations < 1):
+        if evaluations is not None and (
+            type(evaluations) is not int or evaluations < 1
+        ):
             raise CostModelError(
                 f"search: evaluations {evaluations!r} is no whole number from 1"
             )
@@ -114,9 +112,13 @@ class _Search:
         # Looked up, points by the thousand; all else needs the network.
         named = [one.metric for one in objectives] + [one.name for one in limits]
         self.sums = tuple(dict.fromkeys(m for m in named if m and space.is_sum(m)))
-        self.journal = None if journal is None else Journal(Path(journal), self.header())
+        self.journal = (
+            None if journal is None else Journal(Path(journal), self.header())
+        )
         self.known: dict[str, tuple[float, ...] | None] = {}
-        self.recorded = {} if self.journal is None else self.journal.read(len(objectives))
+        self.recorded = (
+            {} if self.journal is None else self.journal.read(len(objectives))
+        )
         self.found: list[Evaluation] = []
         self.rejected = 0
 
@@ -135,7 +137,11 @@ class _Search:
         return {
             "space": repr(self.space),
             "objectives": [
-                {"name": one.name, "source": _source(one), "maximized": one.is_maximized}
+                {
+                    "name": one.name,
+                    "source": _source(one),
+                    "maximized": one.is_maximized,
+                }
                 for one in self.objectives
             ],
             "constraints": [str(one) for one in self.limits],
@@ -194,7 +200,9 @@ class _Search:
                 for place, end in zip(places, ends)
             )
 
-        return BranchAndBound(self.space, self.seed, self._seen, names, self.signs, holds)
+        return BranchAndBound(
+            self.space, self.seed, self._seen, names, self.signs, holds
+        )
 
     def _seen(self, point: Point) -> bool:
         return self.space.key(point, self.level) in self.known
@@ -213,7 +221,9 @@ class _Search:
         ready: dict[str, tuple[float, ...] | None] = {}
         tasks = []
         for number, (key, point) in enumerate(new.items()):
-            costs = {metric: int(column[number]) for metric, column in looked_up.items()}
+            costs = {
+                metric: int(column[number]) for metric, column in looked_up.items()
+            }
             if not self._within(costs):
                 ready[key] = None
             elif key in self.recorded:
@@ -230,9 +240,7 @@ class _Search:
             if values is None:
                 self.rejected += 1
                 continue
-            self.found.append(
-                Evaluation(point, key, self.space.text(point), values)
-            )
+            self.found.append(Evaluation(point, key, self.space.text(point), values))
         if self.advance is not None:
             self.advance(len(self.found))
 
@@ -258,9 +266,11 @@ class _Search:
 
     def _none(self) -> CostModelError:
         limits = ", ".join(map(str, self.limits)) or "none"
+        if self.engine == "branch-and-bound":
+            return CostModelError(f"{self.space.name}: nothing keeps limits: {limits}")
         return CostModelError(
             f"{self.space.name}: none of {self.rejected:,} points tried keeps the "
-            f"limits ({limits})"
+            f"limits: {limits}"
         )
 
 
@@ -282,7 +292,9 @@ def evaluated(
             if not one.holds(value):
                 return None
     return tuple(
-        costs[one.metric] if one.metric in costs else one.of(space, point, network)
+        costs[metric]
+        if (metric := one.metric) is not None and metric in costs
+        else one.of(space, point, network)
         for one in objectives
     )
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from costmodel.algebra.parse import exact
 from costmodel.errors import CostModelError
 from costmodel.nas.metrics import unit
-from costmodel.nas.space import MOST, Space
+from costmodel.nas.spaces.space import MOST, Space
 
 
 MOST_RUNS = 5
@@ -47,11 +47,12 @@ def audit(
     where the table is in millions. A wrong number may be the mean over runs that were
     not all of one network: then the costs of those are found.
 
-    >>> from costmodel.nas.space import space
+    >>> from costmodel.nas.spaces.catalogue import space
     >>> cells = space("nasbench201")
     >>> text = cells.text((3, 3, 4, 0, 3, 4))
-    >>> print(*audit(cells, {text: "0.6403993"}, "parameters", 10**6))
-    |nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|none~0|nor_conv_3x3~1|avg_pool_3x3~2|: 640,399.3 published, 802,426; it is a mean of several networks: (802,426 + 802,426 + 316,346) / 3 or (802,426 + 559,386 + 559,386) / 3
+    >>> (found,) = audit(cells, {text: "0.6403993"}, "parameters", 10**6)
+    >>> found.computed, found.means
+    (802426, ((802426, 802426, 316346), (802426, 559386, 559386)))
     """
     unit(metric)
     texts = list(published)

@@ -10,10 +10,10 @@ from typing import Any
 
 from costmodel import __version__
 from costmodel.errors import CostModelError
-from costmodel.network.graph import Network
 from costmodel.nas.front import front, hypervolume
 from costmodel.nas.objectives import Constraint, Objective
-from costmodel.nas.space import Point, Space
+from costmodel.nas.spaces.space import Point, Space
+from costmodel.network.graph import Network
 
 
 @dataclass(frozen=True, slots=True)

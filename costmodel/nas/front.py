@@ -16,7 +16,9 @@ def front(values: Sequence[Sequence[float]]) -> list[int]:
     >>> front([(3, 1), (1, 3), (2, 2), (2, 3), (1, 3)])
     [1, 2, 0]
     """
-    order = sorted(range(len(values)), key=lambda number: (tuple(values[number]), number))
+    order = sorted(
+        range(len(values)), key=lambda number: (tuple(values[number]), number)
+    )
     kept: list[int] = []
     best = np.empty((0, len(values[0]) if values else 0))
     lowest = np.inf
@@ -60,9 +62,7 @@ def _volume(points: Sequence[Sequence[float]], reference: Sequence[float]) -> fl
     total = 0.0
     for number, own in enumerate(points):
         box = float(np.prod([b - a for a, b in zip(own, reference)]))
-        others = [
-            tuple(map(max, own, other)) for other in points[number + 1 :]
-        ]
+        others = [tuple(map(max, own, other)) for other in points[number + 1 :]]
         shared = [others[index] for index in front(others)]
         total += box - _volume(shared, reference)
     return total

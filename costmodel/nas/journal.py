@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from costmodel import __version__
 from costmodel.errors import CostModelError, short
+from costmodel.nas.spaces.space import Point
 from costmodel.runtime.measure import jsonl
-from costmodel.nas.space import Point
 
 
 SCHEMA = "costmodel.nas/1"
@@ -33,22 +34,31 @@ class Journal:
         """
         rows = jsonl.read(self.path)
         if not rows:
-            if self.path.exists() and self.path.read_bytes().strip():
-                raise CostModelError(f"{self.path}: is no journal of a search")
+            self._check_torn()
             return {}
         self._check(rows[0])
         self._is_started = True
         found = {}
         for number, row in enumerate(rows[1:], start=2):
             values = row.get("values")
-            is_row = isinstance(row.get("key"), str) and isinstance(values, list)
-            if not is_row or len(values) != count or not all(map(_is_number, values)):
+            values = values if isinstance(values, list) else []
+            is_row = isinstance(row.get("key"), str) and len(values) == count
+            if not is_row or not all(map(_is_number, values)):
                 raise CostModelError(
                     f"{self.path}, line {number}: is no evaluation of {count} values: "
                     f"{short(row)}"
                 )
             found[row["key"]] = tuple(values)
         return found
+
+    def _check_torn(self) -> None:
+        """Refuse a file without a whole line, unless it is the start of this one."""
+        start = json.dumps({"schema": SCHEMA})[:-1].replace(" ", "").encode()
+        found = self.path.read_bytes() if self.path.exists() else b""
+        if not (start.startswith(found) or found.startswith(start)):
+            raise CostModelError(
+                f"{self.path}: is no journal of a search; give another file"
+            )
 
     def add(self, key: str, point: Point, values: Sequence[float]) -> None:
         """Append an evaluation; it is on the disk when this returns."""

@@ -7,15 +7,15 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from costmodel.algebra.parse import exact
-from costmodel.algebra.symbols import Dim
+from costmodel.algebra.symbols import Dim, Rational, as_dim
 from costmodel.errors import CostModelError, known_are, short
-from costmodel.network.graph import Network
 from costmodel.nas.metrics import FLOPS, UNITS, measured, unit
 from costmodel.nas.proxies import PROXIES, PROXY, scored
-from costmodel.nas.space import Point, Space
+from costmodel.nas.spaces.space import Point, Space
+from costmodel.network.graph import Network
 
 
 SECONDS = "seconds:"
@@ -91,7 +91,9 @@ class Objective:
             return self.source[text]
         if not isinstance(self.source, str):
             value = self.source(network())
-            return operator.index(value) if hasattr(value, "__index__") else float(value)
+            if isinstance(value, bool) or not hasattr(value, "__index__"):
+                return value if isinstance(value, bool) else float(value)
+            return operator.index(value)
         if self.source.startswith(SECONDS):
             from costmodel.runtime.predict import predict
 
@@ -200,7 +202,9 @@ def constraints(
     if isinstance(given, Mapping):
         found = [_from_pair(name, bound) for name, bound in given.items()]
     else:
-        found = [_from_text(text) for text in ([given] if isinstance(given, str) else given)]
+        found = [
+            _from_text(text) for text in ([given] if isinstance(given, str) else given)
+        ]
     for one in found:
         check_source(one.name)
         if one.low is not None and one.high is not None and one.low > one.high:
@@ -246,7 +250,8 @@ def amount(name: str, given: object) -> Dim:
         raise CostModelError(
             f"{name}: bound {short(given)} is no number, such as 100M or 5ms"
         )
-    number = exact(found[1], f"{name}: bound") * exact(10) ** _SUFFIX.get(found[2], 0)
+    power = Rational(10) ** _SUFFIX.get(found[2], 0)
+    number = as_dim(exact(found[1], f"{name}: bound") * power)
     if not getattr(number, "is_finite", True):
         raise CostModelError(f"{name}: bound {short(given)} is not finite")
     return number

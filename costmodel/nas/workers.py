@@ -1,11 +1,11 @@
-"""Work shared out: in this process, among processes (joblib), or on a cluster (dask)."""
+"""Work shared out: in this process, among several (joblib), or on a cluster (dask)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from costmodel.errors import CostModelError, MissingDependencyError
 
@@ -35,7 +35,7 @@ class Workers:
         self.jobs, self.scheduler = jobs, scheduler
         self._client = None if scheduler is None else _client(scheduler)
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 

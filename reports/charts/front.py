@@ -29,8 +29,8 @@ def front_chart(found: Found, baseline: Found | None = None) -> str:
     layers = [
         *_shaded(altair, found.constraints, axes),
         _cloud(altair, found),
-        *([_line(altair, baseline, "#777777", [4, 3], "random")] if baseline else []),
-        _line(altair, found, "#0072B2", [1, 0], "front"),
+        *([_line(altair, baseline, "#777777", [4, 3])] if baseline else []),
+        _line(altair, found, "#0072B2", [1, 0]),
         _marks(altair, found),
     ]
     return named(altair.layer(*layers), _SIZE)
@@ -43,7 +43,9 @@ def _rows(found: Found, some: Sequence[Evaluation]) -> list[dict[str, Any]]:
             "x": float(one.values[0]),
             "y": float(one.values[1]),
             "description": f"{one.text}: "
-            + ", ".join(f"{name} {value:,.6g}" for name, value in zip(names, one.values)),
+            + ", ".join(
+                f"{name} {value:,.6g}" for name, value in zip(names, one.values)
+            ),
         }
         for one in some
     ]
@@ -60,16 +62,13 @@ def _cloud(altair: Any, found: Found) -> Any:
                         y=_axis(altair, "Y", found.objectives[1]))  # fmt: skip
 
 
-def _line(
-    altair: Any, found: Found, color: str, dash: list[int], what: str
-) -> Any:  # fmt: skip
+def _line(altair: Any, found: Found, color: str, dash: list[int]) -> Any:
     """Return a front as steps: what is possible right of and above each point."""
     rows = _rows(found, sorted(found.front, key=lambda one: one.values[0]))
+    step = "step-before" if found.objectives[0].is_maximized else "step-after"
     line = altair.Chart(altair.InlineData(values=rows)).mark_line(
-        stroke=color, strokeDash=dash, strokeWidth=1.5, aria=False,
-        interpolate="step-after" if not found.objectives[0].is_maximized else "step-before",
-    )  # fmt: skip
-    del what
+        stroke=color, strokeDash=dash, strokeWidth=1.5, aria=False, interpolate=step
+    )
     return line.encode(x="x:Q", y="y:Q")
 
 

@@ -66,7 +66,9 @@ def _files(found: Found, baseline: Found | None) -> Iterator[tuple[str, str]]:
         yield f"{number:02}.json", network.to_json()
         yield f"{number:02}.py", _code(found, one)
         for title, graph in found.space.cells(one.point).items():
-            drawing = cell_drawing(graph, f"c{number}", f"{title} of {one.text}", alone=True)
+            drawing = cell_drawing(
+                graph, f"c{number}", f"{title} of {one.text}", alone=True
+            )
             if drawing.svg:
                 yield f"{number:02}-{title.replace(' ', '-')}.svg", drawing.svg
     chart = front_chart(found, baseline)

@@ -16,6 +16,11 @@ from click.testing import CliRunner, Result
 
 import costmodel as cm
 from costmodel.cli import main
+from costmodel.nas.scaling import Scaled, scale
+from costmodel.nas.scaling.compound import compound
+from costmodel.nas.scaling.family import Point, family_of
+from costmodel.nas.scaling.formulas import Formulas
+from costmodel.nas.scaling.ray import Members
 from costmodel.network.build import (
     Value,
     add,
@@ -25,11 +30,6 @@ from costmodel.network.build import (
     linear,
     network,
 )
-from costmodel.nas.scaling.compound import compound
-from costmodel.nas.scaling.family import Point, family_of
-from costmodel.nas.scaling.formulas import Formulas
-from costmodel.nas.scaling.ray import Members
-from costmodel.nas.scaling import Scaled, scale
 
 
 #      width, depth, resolution, macs, parameters     timm 1.0.31, tf_efficientnet_b*

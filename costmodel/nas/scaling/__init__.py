@@ -8,13 +8,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from costmodel.errors import CostModelError
-from costmodel.network.graph import Network
 from costmodel.nas.scaling.budgets import MEASURED, SHOWN, measured, read_budgets, uses
 from costmodel.nas.scaling.compound import Compound, compound
 from costmodel.nas.scaling.family import Family, Point, axes_of, family_of
 from costmodel.nas.scaling.formulas import SOURCES, Formulas, network_counts
 from costmodel.nas.scaling.lattice import best_near
 from costmodel.nas.scaling.ray import Members, largest_on_ray, shown
+from costmodel.network.graph import Network
 
 
 if TYPE_CHECKING:

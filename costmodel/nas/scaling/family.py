@@ -17,10 +17,10 @@ from costmodel.algebra.symbols import Dim, H, W, alpha, as_dim
 from costmodel.analysis.cost import cost
 from costmodel.analysis.input_sizes.tensor_sizes import tensor_sizes
 from costmodel.errors import CostModelError, near
+from costmodel.nas.scaling.compound import AXES
 from costmodel.network.graph import Network
 from costmodel.network.registry import Architecture, architectures, find, load
 from costmodel.network.widen import widen
-from costmodel.nas.scaling.compound import AXES
 
 
 DEPTHS = ("depth", "repeats", "n", "blocks", "layers", "cells")

@@ -14,9 +14,9 @@ import sympy
 from costmodel.algebra.symbols import Dim, H
 from costmodel.analysis.cost import Cost, cost
 from costmodel.errors import CostModelError
-from costmodel.network.graph import Network
 from costmodel.nas.scaling.family import Family, Point
 from costmodel.nas.scaling.whole_numbers import whole_function
+from costmodel.network.graph import Network
 
 
 _DEEPER = 2

@@ -182,7 +182,9 @@ def load(
 def _from_file(name: str, options: Mapping[str, Any]) -> Network:
     """Return the network of a file."""
     if options:
-        raise CostModelError(f"{name}: a file takes no options, got {', '.join(options)}")
+        raise CostModelError(
+            f"{name}: a file takes no options, got {', '.join(options)}"
+        )
     try:
         text = Path(name).read_text(encoding="utf-8")
     except OSError as error:

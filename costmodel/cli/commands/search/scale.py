@@ -18,8 +18,8 @@ from costmodel.terminal import print_json, print_table
 
 
 if TYPE_CHECKING:
-    from costmodel.network.graph import Network
     from costmodel.nas.scaling import Law, Scaled
+    from costmodel.network.graph import Network
 
 _SECONDS = {"s": 0, "ms": 3, "us": 6, "µs": 6}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9,

@@ -18,7 +18,7 @@ from costmodel.terminal import exact_number, note, print_json, print_table, prog
 if TYPE_CHECKING:
     from costmodel.nas import Found
     from costmodel.nas.objectives import Source
-    from costmodel.nas.space import Space
+    from costmodel.nas.spaces.space import Space
     from costmodel.terminal import Advance
 
 STEPS = 20
@@ -52,8 +52,8 @@ OBJECTIVE = (
               help="What counts as one network: encoding, graph or "
               "function.")  # fmt: skip
 @click.option("--journal", metavar="FILE",
-              help="Append each evaluation to this file; a search that was stopped goes "
-              "on from it.")  # fmt: skip
+              help="Append each evaluation to this file; a search that was stopped "
+              "goes on from it.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True,
               help="Networks to evaluate at a time, where that takes "
               "long.")  # fmt: skip
@@ -116,10 +116,16 @@ def _write(found: Found, folder: Path) -> None:
     from costmodel.reports import write_front
 
     header, count = found.header, len(found.evaluations)
-    is_quick = all(one.metric or not isinstance(one.source, str) for one in found.objectives)
+    is_quick = all(
+        one.metric or not isinstance(one.source, str) for one in found.objectives
+    )
     baseline = None
-    if is_quick and header["engine"] not in ("random", "exhaustive", "branch-and-bound"):
-        given = {way: {one.name: one.source for one in found.objectives
+    if is_quick and header["engine"] not in (
+        "random",
+        "exhaustive",
+        "branch-and-bound",
+    ):
+        given: dict[str, Any] = {way: {one.name: one.source for one in found.objectives
                        if one.is_maximized is (way == "maximize")}
                  for way in ("minimize", "maximize")}  # fmt: skip
         baseline = find(
@@ -133,7 +139,10 @@ def _print(found: Found) -> None:
     """Print the front, and how it was found."""
     names = [one.name for one in found.objectives]
     rows = [
-        [*(exact_number(v) if isinstance(v, int) else f"{v:.6g}" for v in e.values), e.text]
+        [
+            *(exact_number(v) if isinstance(v, int) else f"{v:.6g}" for v in e.values),
+            e.text,
+        ]
         for e in found.front
     ]
     print_table((*names, "network"), rows, right=range(len(names)))

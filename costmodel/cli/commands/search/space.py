@@ -1,4 +1,4 @@
-"""The command ``space``: how many networks there are to choose from, and what one is."""
+"""The command ``space``: how many networks there are, and what one costs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from costmodel.terminal import exact_number, print_json, print_table
 
 
 if TYPE_CHECKING:
-    from costmodel.nas.space import Space
+    from costmodel.nas.spaces.space import Space
 
 SPACE = together(
     click.argument("name", metavar="SPACE"),
@@ -120,7 +120,7 @@ def _show(
 
 def opened(name: str, settings: tuple[str, ...]) -> Space:
     """Return a space by name, with options as users write them."""
-    from costmodel.nas.space import space as make
+    from costmodel.nas.spaces.catalogue import space as make
 
     try:
         return make(name, **options_from(settings))

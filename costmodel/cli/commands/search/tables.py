@@ -11,7 +11,7 @@ from costmodel.errors import CostModelError, known_are, short
 
 
 if TYPE_CHECKING:
-    from costmodel.nas.space import Space
+    from costmodel.nas.spaces.space import Space
 
 
 def read_table(space: Space, path: str, column: str) -> dict[str, float]:

@@ -9,10 +9,10 @@ from hashlib import sha256
 from typing import Any
 
 from costmodel.errors import CostModelError, known_are
+from costmodel.nas.spaces.choices import Choices
+from costmodel.nas.spaces.space import Level
 from costmodel.network.graph import Network
 from costmodel.network.registry import Architecture, find, load
-from costmodel.nas.choices import Choices
-from costmodel.nas.space import Level
 
 
 class ArchitectureSpace(Choices):
@@ -36,11 +36,13 @@ class ArchitectureSpace(Choices):
                 raise CostModelError(f'{architecture}: unknown option "{key}"; {known}')
             if isinstance(given, tuple) and any(isinstance(n, list) for n in given):
                 lists = enumerate(given, start=1)
-                parts = {f"{key}{n}": v if isinstance(v, list) else [v] for n, v in lists}
-                choices |= {name: _read(chosen, key, v, name) for name, v in parts.items()}
+                parts = {
+                    f"{key}{n}": v if isinstance(v, list) else [v] for n, v in lists
+                }
+                choices |= {name: _read(chosen, v, name) for name, v in parts.items()}
                 fixed[key] = tuple(parts)
             elif isinstance(given, list):
-                choices[key] = _read(chosen, key, given, key)
+                choices[key] = _read(chosen, given, key)
             else:
                 fixed[key] = given
         if not choices:
@@ -56,7 +58,7 @@ class ArchitectureSpace(Choices):
                 chosen.options[key].read(architecture, values[number])
 
     def key(self, point: Sequence[int], level: Level = "encoding") -> str:
-        """Return text that two settings share if and only if they are one at a level."""
+        """Return text that settings share if and only if they are one at a level."""
         if self.known_level(level) == "encoding":
             return super().key(point, level)
         return layers_of(self.network(point))
@@ -80,7 +82,7 @@ def layers_of(network: Network) -> str:
     return sha256(json.dumps([layers, ends]).encode()).hexdigest()
 
 
-def _read(chosen: Architecture, key: str, given: Sequence[Any], name: str) -> list[Any]:
+def _read(chosen: Architecture, given: Sequence[Any], name: str) -> list[Any]:
     """Return listed values, if there are any; lists in lists are tuples."""
     if not given:
         raise CostModelError(f"{chosen.name}: {name} has no value to choose")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from costmodel.errors import CostModelError, known_are
-from costmodel.nas.choices import Choices
 from costmodel.nas.engines import Engine, Seen, Values
-from costmodel.nas.space import Point, Space
+from costmodel.nas.spaces.choices import Choices
+from costmodel.nas.spaces.space import Point, Space
 from costmodel.nas.workers import imported
 
 
@@ -33,8 +34,8 @@ class Optuna(Engine):
             raise CostModelError(f'unknown sampler "{sampler}" of optuna; {known}')
         if not isinstance(space, Choices):
             raise CostModelError(
-                f"{space.name}: optuna needs a product of choices, which cells that are "
-                "graphs are not; engines for them are evolution and random"
+                f"{space.name}: optuna needs a product of choices, which cells that "
+                "are graphs are not; engines for them are evolution and random"
             )
         optuna = imported("optuna", "search")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -43,9 +44,11 @@ class Optuna(Engine):
             "nsga3": optuna.samplers.NSGAIIISampler,
             "tpe": optuna.samplers.TPESampler,
         }[sampler]
-        self._study = optuna.create_study(
-            directions=["minimize"] * directions, sampler=make(seed=seed)
-        )
+        with warnings.catch_warnings():  # that a sampler is new to optuna
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            chosen = make(seed=seed)
+        ways = ["minimize"] * directions
+        self._study = optuna.create_study(directions=ways, sampler=chosen)
         self._failed = optuna.trial.TrialState.FAIL
         choices = zip(space.choices, space.counts)
         self._spread = {

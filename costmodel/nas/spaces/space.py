@@ -1,20 +1,18 @@
-"""Spaces: sets of networks that are written as points, tuples of small whole numbers."""
+"""Spaces: sets of networks, written as points: tuples of small whole numbers."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from random import Random
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import networkx as nx
 import numpy as np
 
-from costmodel.entry_points import import_all
-from costmodel.errors import CostModelError, known_are, near
-from costmodel.network.graph import Network
-from costmodel.network.registry import architectures
+from costmodel.errors import CostModelError, known_are
 from costmodel.nas.metrics import USUAL, all_measured
+from costmodel.network.graph import Network
 
 
 Point: TypeAlias = tuple[int, ...]
@@ -26,9 +24,6 @@ Two networks are one function if the weights of either can be chosen, or renamed
 that both compute the same: what reaches no output does not matter, nor does the order
 of summands.
 """
-
-GROUP = "costmodel.spaces"
-"""The entry-point group under which packages offer spaces."""
 
 MOST = 2_000_000
 """Points that are listed at most; larger spaces are sampled."""
@@ -42,6 +37,7 @@ class Space(ABC):
 
     name: str
     distinct: Level = "encoding"
+    made_by: Callable[[], Space] | None = None
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         """Keep the name and the options that tell the space from others."""
@@ -55,8 +51,8 @@ class Space(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes as the call that makes it, if there is one."""
-        if self.name in spaces() or self.name in architectures():
-            return _made, (self.name, tuple(self.options.items()))
+        if self.made_by is not None:
+            return self.made_by, ()
         return cast(tuple[Any, ...], object.__reduce_ex__(self, 2))
 
     def size(self, level: Level = "encoding") -> int:
@@ -174,72 +170,6 @@ class Space(ABC):
             known = known_are(level, LEVELS)
             raise CostModelError(f'{self.name}: unknown level "{level}"; {known}')
         return level  # type: ignore[return-value]
-
-
-Made = TypeVar("Made", bound=Callable[..., Space])
-_SPACES: dict[str, Callable[..., Space]] = {}
-
-
-def register(name: str) -> Callable[[Made], Made]:
-    """Register a function of options, or a class, that makes a space of that name."""
-
-    def keep(make: Made) -> Made:
-        if name in _SPACES:
-            raise CostModelError(f'space "{name}" is registered twice')
-        _SPACES[name] = make
-        return make
-
-    return keep
-
-
-def spaces() -> dict[str, Callable[..., Space]]:
-    """Return what makes each registered space, by name."""
-    import_all(GROUP)
-    return dict(sorted(_SPACES.items()))
-
-
-def space(name: str, **options: Any) -> Space:
-    """Return a space of networks by name: a benchmark's, or an architecture's options.
-
-    Of an architecture, options given as lists are choices, others are fixed:
-    ``space("mobilenet_v2", width=[0.5, 1], resolution=[160, 192, 224])``.
-
-    **Errors**: an unknown name, option or value.
-
-    >>> space("nasbench201").size(), space("nasbench201").size("function")
-    (15625, 5260)
-    >>> space("mobilenet_v2", width=["1/2", 1], resolution=[160, 192, 224]).size()
-    6
-    """
-    from inspect import signature
-
-    from costmodel.nas.architecture_space import ArchitectureSpace
-
-    known = spaces()
-    if not isinstance(name, str) or (name not in known and name not in architectures()):
-        hint = near(str(name), [*known, *architectures()])
-        listed = f"spaces are {', '.join(known)}, and every architecture's name"
-        told = "; ".join(filter(None, [hint, listed]))
-        raise CostModelError(f'unknown space "{name}"; {told}')
-    if name not in known:
-        return ArchitectureSpace(name, **options)
-    taken = signature(known[name]).parameters
-    for key in options:
-        if key not in taken:
-            hint = known_are(key, taken)
-            raise CostModelError(f'space "{name}": unknown option "{key}"; {hint}')
-    return known[name](**options)
-
-
-_MADE: dict[str, Space] = {}
-
-
-def _made(name: str, options: tuple[tuple[str, Any], ...]) -> Space:
-    """Return the space of a call; a process keeps what it has looked up so far."""
-    key = repr((name, options))
-    if key not in _MADE:
-        _MADE[key] = space(name, **dict(options))
-    return _MADE[key]
 
 
 def drawn_cell(

@@ -85,7 +85,7 @@ class Graphs:
         return {mask: number for number, mask in enumerate(self.written.tolist())}
 
     def ways(self, mask: int) -> tuple[int, list[tuple[int, ...]]]:
-        """Return the least graph that is isomorphic to one, and all orders to get it."""
+        """Return the least graph isomorphic to one, and all orders to get it."""
         if mask not in self._ways:
             moved, legal = (part[:, self.numbers[mask]] for part in self._moved)
             least = moved[legal].min()
@@ -102,7 +102,8 @@ class Graphs:
         """One graph of each isomorphism class, labels apart."""
         moved, legal = self._moved
         least = np.where(legal, moved, np.iinfo(np.int64).max).min(axis=0)
-        return self.written[least == self.written]
+        kept: np.ndarray = self.written[least == self.written]
+        return kept
 
     @cached_property
     def symmetries(self) -> np.ndarray:
@@ -155,7 +156,8 @@ def _cycles(order: tuple[int, ...]) -> int:
     count = 0
     for start in range(len(order)):
         count += start not in seen
-        while start not in seen:
-            seen.add(start)
-            start = order[start]
+        place = start
+        while place not in seen:
+            seen.add(place)
+            place = order[place]
     return count

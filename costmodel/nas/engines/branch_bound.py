@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from costmodel.errors import CostModelError
-from costmodel.nas.choices import Choices
 from costmodel.nas.engines import Engine, Seen
-from costmodel.nas.space import Point, Space
-from costmodel.nas.sums import Bounds
+from costmodel.nas.spaces.choices import Choices
+from costmodel.nas.spaces.space import Point, Space
 
 
 class BranchAndBound(Engine):

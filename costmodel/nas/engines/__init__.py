@@ -14,7 +14,7 @@ from random import Random
 from typing import TypeAlias
 
 from costmodel.nas.front import front
-from costmodel.nas.space import Point, Space
+from costmodel.nas.spaces.space import Point, Space
 
 
 Values: TypeAlias = tuple[float, ...]
@@ -43,7 +43,7 @@ class Engine(ABC):
     def ask(self, count: int) -> list[Point]:
         """Return points to try, at most so many; none where there are no more."""
 
-    def tell(self, point: Point, values: Values | None) -> None:
+    def tell(self, point: Point, values: Values | None) -> None:  # noqa: B027
         """Take the values of a point that was asked for, in the order of asking."""
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from costmodel.errors import CostModelError, known_are, short
-from costmodel.network.graph import Network
 from costmodel.nas.metrics import USUAL, all_measured, is_sum
-from costmodel.nas.space import Level, Point, Space
-from costmodel.nas.sums import Bounds, Group, Sums
+from costmodel.nas.spaces.space import Level, Point, Space
+from costmodel.nas.spaces.sums import Bounds, Group, Sums
+from costmodel.network.graph import Network
 
 
 class Choices(Space):
@@ -104,7 +104,9 @@ class Choices(Space):
     def _number(self, key: str, given: Mapping[str, str]) -> int:
         words = [_word(value) for value in self.choices[key]]
         if key not in given:
-            raise CostModelError(f"{self.name}: {key} is missing; one of {_list(words)}")
+            raise CostModelError(
+                f"{self.name}: {key} is missing; one of {_list(words)}"
+            )
         if given[key] not in words:
             raise CostModelError(
                 f"{self.name}: {key} = {short(given[key])}; allowed are {_list(words)}"
@@ -113,9 +115,13 @@ class Choices(Space):
 
     def checked(self, point: Sequence[int]) -> Point:
         """Return a point as a tuple of plain integers, if it is one of the space's."""
-        if type(point) is tuple and all(map(lt, point, self.counts)):
-            if len(point) == len(self.counts) and min(point, default=0) >= 0:
-                return point
+        if (
+            type(point) is tuple
+            and len(point) == len(self.counts)
+            and all(map(lt, point, self.counts))
+            and min(point, default=0) >= 0
+        ):
+            return point
         try:
             own = tuple(map(index, point))
         except (TypeError, ValueError):
@@ -140,10 +146,10 @@ class Choices(Space):
         Metrics that are sums over layers are looked up: networks are built once for
         each combination of a group's choices that is among the points.
 
-        >>> from costmodel.nas.space import space
+        >>> from costmodel.nas.spaces.catalogue import space
         >>> cells = space("nasbench201")
         >>> cells.costs([cells.sample(1), cells.sample(2)], ["parameters"])
-        {'parameters': array([316346, 101306])}
+        {'parameters': array([344346, 129306])}
         """
         array = self._array(points)
         sums = tuple(metric for metric in metrics if self.is_sum(metric))

@@ -11,8 +11,8 @@ import networkx as nx
 import numpy as np
 
 from costmodel.errors import CostModelError, known_are, short
-from costmodel.nas.dags import Graphs, pairs
-from costmodel.nas.space import Level, Point, Space
+from costmodel.nas.spaces.dags import Graphs, pairs
+from costmodel.nas.spaces.space import Level, Point, Space
 
 
 MOST_VERTICES = 8
@@ -68,9 +68,7 @@ class DagCells(Space):
         options = {"vertices": vertices, "edges": edges, "operations": self.operations}
         super().__init__(name, options)
         self._base = len(self.operations)
-        self._graphs = {
-            v: Graphs(v, edges, self._base) for v in range(2, vertices + 1)
-        }
+        self._graphs = {v: Graphs(v, edges, self._base) for v in range(2, vertices + 1)}
 
     @abstractmethod
     def function(self, cell: Cell) -> str:
@@ -102,7 +100,9 @@ class DagCells(Space):
         cell = self.cell(point)
         inner = cell.vertices - 2
         found = [
-            _coded(cell.edges, [*cell.labels[:v], label, *cell.labels[v + 1 :]], self._base)
+            _coded(
+                cell.edges, [*cell.labels[:v], label, *cell.labels[v + 1 :]], self._base
+            )
             for v in range(inner)
             for label in range(self._base)
         ]
@@ -138,10 +138,11 @@ class DagCells(Space):
     def key(self, point: Sequence[int], level: Level = "encoding") -> str:
         """Return text that two cells share if and only if they are one at a level."""
         level = self.known_level(level)
-        if level == "function":
-            return self.function(self.cell(point))
         own = self.checked(point)
-        return self.text(own if level == "encoding" else self.least(own))
+        if level == "encoding":
+            return self.text(own)
+        least = self.least(own)
+        return self.text(least) if level == "graph" else self.function(self.cell(least))
 
     def text(self, point: Sequence[int]) -> str:
         """Write operations, then edges: conv3x3,maxpool3x3:01,12,23."""

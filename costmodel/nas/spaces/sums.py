@@ -60,7 +60,9 @@ class Sums:
         self._known: dict[Group, dict[tuple[int, ...], tuple[int, ...]]] = {
             places: {} for _, places in self._terms
         }
-        self._joined = [(joint, {}) for joint in self._joint()]
+        self._joined: list[tuple[_Joint, dict[tuple[int, ...], tuple[int, ...]]]] = [
+            (joint, {}) for joint in self._joint()
+        ]
 
     def of(self, point: Sequence[int]) -> tuple[int, ...]:
         """Return the costs of one point."""
@@ -94,7 +96,9 @@ class Sums:
                     f"{prod(counts):,} combinations of choices meet in one layer; "
                     f"bounds are found for up to {_DENSE:,}"
                 )
-            rows = [self._added(places, terms, row) for row in product(*map(range, counts))]
+            rows = [
+                self._added(places, terms, row) for row in product(*map(range, counts))
+            ]
             parts.append((places, np.array(rows, np.int64).reshape(*counts, -1)))
         return Bounds(self._counts, parts)
 
@@ -163,7 +167,7 @@ class Bounds:
     def __init__(
         self, counts: Sequence[int], parts: Iterable[tuple[Group, np.ndarray]]
     ) -> None:
-        """Keep, for each part, its extremes over the last places, one more at a time."""
+        """Keep, for each part, its extremes over more and more of the last places."""
         self.counts, self.places = tuple(counts), len(counts)
         self._parts = []
         for places, table in parts:

@@ -1,0 +1,275 @@
+"""Searches: exact fronts, no evaluation twice, the same set however it is shared."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from functools import cache
+from itertools import product
+from pathlib import Path
+from random import Random
+
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import costmodel as cm
+from costmodel.nas import ENGINES, Found
+from costmodel.nas.front import front, hypervolume
+from costmodel.nas.objectives import constraints
+from costmodel.nas.spaces.space import Space
+from costmodel.network.graph import Network
+
+
+TABLE = (
+    Path(__file__).parents[2].parent
+    / "shared/reference/nb201_accuracy_12_epochs.csv.gz"
+)
+
+vectors = st.integers(1, 3).flatmap(
+    lambda size: st.lists(
+        st.tuples(*[st.integers(0, 5)] * size), min_size=1, max_size=9
+    )
+)
+
+
+@given(vectors)
+def test_a_front_dominates_what_it_says_and_nothing_dominates_it(
+    values: list[tuple[int, ...]],
+) -> None:
+    found = [values[number] for number in front(values)]
+    best = {
+        v for v in values
+        if not any(w != v and all(a <= b for a, b in zip(w, v)) for w in values)
+    }  # fmt: skip
+    assert found == sorted(best)
+    reference = (6,) * len(values[0])
+    corners = product(range(6), repeat=len(reference))
+    dominated = sum(
+        any(all(a <= b for a, b in zip(v, corner)) for v in values)
+        for corner in corners
+    )
+    assert hypervolume(values, reference) == dominated
+
+
+def cells() -> Space:
+    return cm.space("nasbench201", dataset="imagenet16", cells=1)
+
+
+def latency(network: Network) -> float:
+    """Seconds that some device might take, of the whole graph."""
+    return 1e-6 * len(network.nodes) + 1e-12 * cm.cost(network).macs
+
+
+def values_of(found: Found) -> list[tuple[float, ...]]:
+    return [one.values for one in found.front]
+
+
+@cache
+def widths_of(dataset: str) -> Space:
+    return cm.space("nats_size", widths=(8, 12, 16), dataset=dataset)
+
+
+@given(
+    st.sampled_from(["cifar10", "imagenet16"]),
+    st.permutations(["macs", "parameters", "activations"]),
+    st.integers(0, 2**32),
+    st.booleans(),
+)
+@settings(max_examples=20)
+def test_branch_and_bound_finds_the_front_of_all_points(
+    dataset: str, metrics: list[str], seed: int, is_lower: bool
+) -> None:
+    space = widths_of(dataset)
+    (some,) = space.cost(space.sample(seed), metrics[2:])
+    limit = f"{metrics[2]} {'>=' if is_lower else '<='} {some}"
+    given_ = {"minimize": metrics[0], "maximize": metrics[1], "constraints": limit}
+    bounded = cm.search(space, engine="branch-and-bound", **given_)
+    everything = cm.search(space, engine="exhaustive", **given_)
+    assert values_of(bounded) == values_of(everything)
+    assert len(everything.evaluations) + everything.rejected == space.size()
+
+
+@pytest.mark.parametrize("engine", [e for e in ENGINES if e != "branch-and-bound"])
+def test_engines_evaluate_no_network_twice_and_repeat_a_seed(engine: str) -> None:
+    if engine.startswith("optuna"):
+        pytest.importorskip("optuna")
+    given_ = {"minimize": ["macs", "parameters"], "maximize": "activations",
+              "engine": engine, "evaluations": 60, "seed": 5,
+              "constraints": "macs <= 20M"}  # fmt: skip
+    one, other = (cm.search(cells(), **given_) for _ in range(2))
+    assert one.evaluations == other.evaluations
+    keys = [e.key for e in one.evaluations]
+    assert len(set(keys)) == len(keys) == 60
+    assert all(e.values[0] <= 20_000_000 for e in one.evaluations)
+    points = [e.point for e in one.evaluations]
+    expected = one.space.costs(points, ["macs", "parameters", "activations"])
+    for number, e in enumerate(one.evaluations):
+        assert e.values == tuple(int(column[number]) for column in expected.values())
+
+
+def test_cells_that_are_graphs_are_searched_too() -> None:
+    space = cm.space("nasbench101", vertices=5)
+    found = cm.search(space, minimize="macs", maximize="parameters", evaluations=200)
+    assert found.header["engine"] == "evolution"
+    everything = cm.search(space, minimize="macs", maximize="parameters")
+    assert len(everything.evaluations) == 2_532
+    worst = (max(e.values[0] for e in everything.evaluations) + 1, 0)
+    assert found.hypervolume(worst) > 0.9 * everything.hypervolume(worst)
+
+
+@pytest.mark.skipif(not TABLE.exists(), reason="the table is not part of this")
+def test_evolution_nearly_finds_the_front_of_a_measured_table() -> None:
+    """Share of the true hypervolume: at 1,000 evaluations and at every hundred."""
+    space = cm.space("nasbench201")
+    with gzip.open(TABLE, "rt", encoding="utf-8") as file:
+        accuracy = {r["arch"]: float(r["c10_valid"]) for r in csv.DictReader(file)}
+    given_ = {"minimize": "macs", "maximize": {"accuracy": accuracy}}
+    everything = cm.search(space, evaluations=15_625, **given_)
+    assert everything.header["engine"] == "exhaustive"
+    assert len(everything.front) == 17
+    assert everything.front[-1].values == (153_272_960, 84.892)
+    worst = (153_272_961, min(accuracy.values()))
+    whole = everything.hypervolume(worst)
+    marks = range(100, 1001, 100)
+    shares = {
+        engine: [
+            [found.hypervolume(worst, mark) / whole for mark in marks]
+            for found in (
+                cm.search(space, engine=engine, evaluations=1000, seed=seed, **given_)
+                for seed in range(10)
+            )
+        ]
+        for engine in ("evolution", "random")
+    }
+    means = {
+        engine: [sum(column) / 10 for column in zip(*rows)]
+        for engine, rows in shares.items()
+    }
+    assert means["evolution"][-1] >= 0.999
+    pairs = zip(means["evolution"], means["random"])
+    assert all(evolved > drawn for evolved, drawn in pairs)
+
+
+def test_a_journal_cut_at_any_byte_loses_nothing_that_was_whole(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    given_ = {"minimize": "layers", "maximize": {"latency": latency},
+              "engine": "random", "evaluations": 12}  # fmt: skip
+    space = cm.space("nats_size", widths=(8, 16))
+    whole = cm.search(space, journal=path, **given_)
+    text = path.read_bytes()
+    assert len(text.splitlines()) == 13
+    random = Random(0)
+    for size in [0, 1, len(text) - 1, *(random.randrange(len(text)) for _ in range(6))]:
+        path.write_bytes(text[:size])
+        asked: list[str] = []
+
+        def counted(network: Network, asked: list[str] = asked) -> float:
+            asked.append(network.name)
+            return latency(network)
+
+        counted.__qualname__, counted.__module__ = latency.__qualname__, __name__
+        again = cm.search(
+            space, journal=path, **{**given_, "maximize": {"latency": counted}}
+        )
+        assert again.evaluations == whole.evaluations
+        kept = max(text[:size].count(b"\n") - 1, 0)
+        assert 12 - kept - 1 <= len(asked) <= 12 - kept
+        assert path.read_bytes().rstrip() == text.rstrip()
+
+
+def test_a_journal_of_another_search_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    space = cm.space("nats_size", widths=(8, 16))
+    cm.search(space, minimize="macs", journal=path)
+    text = path.read_bytes()
+    for given_, what in (
+        ({"minimize": "parameters"}, "objectives"), ({"minimize": "macs", "seed": 1}, "seed"),
+    ):  # fmt: skip
+        with pytest.raises(cm.CostModelError, match=f"of another search: {what}"):
+            cm.search(space, journal=path, **given_)
+    assert path.read_bytes() == text
+    path.write_text('{"a": 1}\n')
+    with pytest.raises(cm.CostModelError, match="no journal of a search"):
+        cm.search(space, minimize="macs", journal=path)
+    lines = text.splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b'{"key": "0", "values": ["a"]}\n']))
+    with pytest.raises(cm.CostModelError, match="line 3: is no evaluation"):
+        cm.search(space, minimize="macs", journal=path)
+
+
+def test_an_objective_that_fails_says_where_and_the_journal_stays(
+    tmp_path: Path,
+) -> None:
+    space = cm.space("nats_size", widths=(8, 16))
+    path = tmp_path / "journal.jsonl"
+    calls: list[int] = []
+
+    def failing(network: Network) -> float:
+        calls.append(1)
+        if len(calls) == 4:
+            raise RuntimeError(f"no {network.name} today")
+        return float(len(calls))
+
+    with pytest.raises(
+        cm.CostModelError,
+        match=r'"score" at .*: fails with RuntimeError: no nats_size today|"score" at',
+    ):
+        cm.search(space, maximize={"score": failing}, engine="random", journal=path)
+    assert len(path.read_text().splitlines()) == 4
+    for value in (float("nan"), float("inf"), "much", None, True):
+        with pytest.raises(cm.CostModelError, match="not a finite number|fails with"):
+            cm.search(space, maximize={"score": lambda _, v=value: v})
+    with pytest.raises(cm.CostModelError, match="no row for "):
+        cm.search(space, maximize={"score": {"8:8": 1.0}})
+
+
+@pytest.mark.parametrize(
+    ("given_", "message"),
+    [
+        ({}, "nothing to minimize"),
+        ({"minimize": "mac"}, 'unknown metric "mac".*did you mean macs'),
+        ({"minimize": "flops:fvcor"}, "did you mean flops:fvcore"),
+        ({"minimize": "proxy:accuracy"}, "unknown proxy"),
+        ({"minimize": "macs", "maximize": "macs"}, "given twice"),
+        ({"minimize": "macs", "engine": "nsga2"}, "known are exhaustive.*optuna:nsga2"),
+        ({"minimize": "macs", "evaluations": 0}, "no whole number from 1"),
+        ({"minimize": "macs", "seed": -1}, "no whole number from 0"),
+        ({"minimize": "macs", "level": "cell"}, "unknown level"),
+        ({"minimize": "macs", "jobs": 0}, "no whole number from 1"),
+        ({"minimize": "macs", "constraints": "macs < 5"}, "is not like"),
+        ({"minimize": "macs", "constraints": "macs <= many"}, "is not like"),
+        ({"minimize": "macs", "constraints": "mac <= 5"}, "unknown metric"),
+        ({"minimize": "macs", "constraints": "9 <= macs <= 5"}, "nothing is within"),
+        ({"minimize": "macs", "constraints": "macs <= 5"}, "none of 32 points"),
+        ({"minimize": "layers", "engine": "branch-and-bound"}, "sums over choices"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_searched_is_said(
+    given_: dict[str, object], message: str
+) -> None:
+    space = cm.space("nats_size", widths=(8, 16))
+    with pytest.raises(cm.CostModelError, match=message):
+        cm.search(space, **given_)  # type: ignore[arg-type]
+
+
+def test_limits_are_read_exactly() -> None:
+    (one,) = constraints("seconds:intel-xeon-avx512-1-thread-float32 <= 5ms")
+    assert one.high == sympy.Rational(1, 200)
+    (two,) = constraints({"macs": (None, "1.5G")})
+    assert (two.low, two.high) == (None, 1_500_000_000)
+
+
+def test_what_was_found_can_be_told_and_built() -> None:
+    found = cm.search(cells(), minimize="macs", maximize="parameters", seed=3)
+    told = json.loads(json.dumps(found.to_dict()))
+    assert told["provenance"]["space"] == repr(found.space)
+    assert told["provenance"]["evaluations"] == len(found.evaluations)
+    assert [row["macs"] for row in told["front"]] == [v[0] for v in values_of(found)]
+    network = found.network(1)
+    costs = cm.cost(network)
+    assert (costs.macs, costs.parameters) == found.front[1].values
+    with pytest.raises(cm.CostModelError, match="not 99"):
+        found.network(99)
