@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from costmodel.runtime.profile import load_profile as load_profile
     from costmodel.runtime.profile import profiles as profiles
     from costmodel.nas import search as search
+    from costmodel.nas.fit import fit as fit
     from costmodel.nas.space import space as space
     from costmodel.nas.space import spaces as spaces
     from costmodel.nas.scaling import scale as scale
@@ -112,6 +113,7 @@ _HOME = {
     "costmodel.runtime.profile": ("load_profile", "profiles"),
     "costmodel.runtime.predict.roofline": ("explain",),
     "costmodel.nas": ("search",),
+    "costmodel.nas.fit": ("fit",),
     "costmodel.nas.space": ("space", "spaces"),
     "costmodel.nas.scaling": ("scale",),
 }  # fmt: skip
