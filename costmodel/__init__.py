@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from costmodel.bridge.trace.outcomes import outcomes as outcomes
     from costmodel.errors import CostModelError as CostModelError
     from costmodel.nas import search as search
+    from costmodel.nas.fit import fit as fit
     from costmodel.nas.scaling import scale as scale
     from costmodel.nas.spaces.catalogue import space as space
     from costmodel.nas.spaces.catalogue import spaces as spaces
@@ -113,6 +114,7 @@ _HOME = {
     "costmodel.runtime.predict.roofline": ("explain",),
     "costmodel.nas": ("search",),
     "costmodel.nas.spaces.catalogue": ("space", "spaces"),
+    "costmodel.nas.fit": ("fit",),
     "costmodel.nas.scaling": ("scale",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

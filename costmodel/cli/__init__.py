@@ -20,6 +20,7 @@ from costmodel.cli.commands import predict as predict
 from costmodel.cli.commands import report as report
 from costmodel.cli.commands import validate as validate
 from costmodel.cli.commands import verify as verify
+from costmodel.cli.commands.search import fit as fit
 from costmodel.cli.commands.search import scale as scale
 from costmodel.cli.commands.search import search as search
 from costmodel.cli.commands.search import space as space

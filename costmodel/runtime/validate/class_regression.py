@@ -7,13 +7,13 @@ groups of classes; then each class's own, regularized towards its group's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from costmodel.errors import CostModelError
-from costmodel.runtime.profile.least_squares import Array, Prior, nonnegative
+from costmodel.runtime.profile.least_squares import SOFT, Array, Prior, nonnegative
 from costmodel.runtime.validate.baselines import Case, Model
 
 
@@ -21,11 +21,14 @@ WORKING = {
     "conv": "conv",
     "stem_conv": "conv",
     "transposed_conv": "conv",
+    "conv_native": "conv",
     "pointwise_conv": "product",
+    "pointwise_conv_native": "product",
     "gemm": "product",
     "gemv": "product",
     "grouped_conv": "grouped",
     "uneven_grouped_conv": "grouped",
+    "grouped_conv_native": "grouped",
     "depthwise_conv": "depthwise",
     "depthwise_conv_generic": "depthwise",
     "max_pool": "pool",
@@ -49,29 +52,26 @@ Feature = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ByClass:
-    """Σ over classes of a·work + b·bytes, plus c·weight bytes, plus d·calls."""
+    """Σ over classes of a·work + b·bytes, plus c·weight bytes, plus d·calls.
+
+    ``scale`` is the relative error from which on errors count by their size alone.
+    """
 
     name: str = "costmodel, by class"
     deviation: float = DEVIATION
+    scale: float = SOFT
 
     def fit(self, cases: Sequence[Case]) -> Model:
         """Return the sum that fits best, classes regularized towards their groups."""
         if not cases:
             raise CostModelError(f"{self.name}: there is nothing to be fitted to")
-        features = _features(cases)
-        design = _design(cases, features)
+        features = features_of({kind for case in cases for kind in case.totals.classes})
         target = np.array([case.seconds for case in cases])
-        groups = list(dict.fromkeys(map(_group, features)))
-        member = np.array([[_group(f) == g for g in groups] for f in features], float)
-        coarse = nonnegative(design @ member, target)
-        prior = self._prior(features, dict(zip(groups, coarse.tolist())))
-        theta = nonnegative(design, target, prior=prior)
+        known, by_group = self.coefficients(features, _design(cases, features), target)
         # For a class that none of these networks has, its group's coefficient is used.
-        known = dict(zip(features, theta.tolist()))
-        by_group = dict(zip(groups, coarse.tolist()))
 
         def predict(case: Case) -> float:
-            asked = _features([case])
+            asked = features_of(case.totals.classes)
             rates = [known.get(f, by_group.get(_group(f))) for f in asked]
             if None in rates:
                 missing = [f"{c} ({t})" for (t, c), r in zip(asked, rates) if r is None]
@@ -83,8 +83,23 @@ class ByClass:
 
         return predict
 
+    def coefficients(
+        self, features: Sequence[Feature], design: Array, target: Array
+    ) -> tuple[dict[Feature, float], dict[Feature, float]]:
+        """Return a coefficient for each feature, a column of ``design``; and by group.
+
+        **Units**: seconds per unit of the feature; ``target`` is in seconds.
+        """
+        groups = list(dict.fromkeys(map(_group, features)))
+        member = np.array([[_group(f) == g for g in groups] for f in features], float)
+        coarse = nonnegative(design @ member, target, scale=self.scale)
+        by_group = dict(zip(groups, coarse.tolist()))
+        prior = self._prior(features, by_group)
+        theta = nonnegative(design, target, scale=self.scale, prior=prior)
+        return dict(zip(features, theta.tolist())), by_group
+
     def _prior(
-        self, features: Sequence[Feature], coarse: dict[Feature, float]
+        self, features: Sequence[Feature], coarse: Mapping[Feature, float]
     ) -> Prior:
         """Return each class's group as its centre.
 
@@ -92,19 +107,15 @@ class ByClass:
         group that costs nothing may still cost something, at the rate of convolutions.
         """
         centre = np.array([coarse[_group(f)] for f in features])
-        deviation = self.deviation * centre
         some = max(coarse.get(("work", "conv"), 0.0), 1e-18)
-        for i, feature in enumerate(features):
-            if feature[0] in ("weight", "call"):
-                deviation[i] = np.inf
-            elif not centre[i]:
-                deviation[i] = some
+        deviation = self.deviation * np.where(centre > 0, centre, some)
+        deviation[[term in ("weight", "call") for term, _ in features]] = np.inf
         return Prior(centre, deviation)
 
 
-def _features(cases: Sequence[Case]) -> list[Feature]:
-    """Return the features that any of the networks has."""
-    kinds = sorted({kind for case in cases for kind in case.totals.classes})
+def features_of(classes: Iterable[str]) -> list[Feature]:
+    """Return the features of networks that have some classes."""
+    kinds = sorted(classes)
     found = [("work", kind) for kind in kinds if kind in WORKING]
     found += [("byte", kind) for kind in kinds]
     return [*found, ("weight", ""), ("call", "")]

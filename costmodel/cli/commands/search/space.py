@@ -123,9 +123,11 @@ def opened(name: str, settings: tuple[str, ...]) -> Space:
     from costmodel.nas.spaces.catalogue import space as make
 
     try:
-        return make(name, **options_from(settings))
+        found = make(name, **options_from(settings))
+        found.network(found.sample())  # options that no network is built with
     except (TypeError, ValueError) as error:
         raise CostModelError(f"{name}: an option has a wrong value: {error}") from error
+    return found
 
 
 def _size(space: Space, level: Any) -> int | None:
