@@ -82,7 +82,7 @@ def test_a_size_is_the_number_of_points_that_are_listed(name: str) -> None:
         assert len(points) == space.size(level)
         assert len({space.key(point, level) for point in points}) == len(points)
         if level == "encoding":
-            random = Random(0)
+            random = Random(0)  # noqa: S311
             assert {space.sample(random) for _ in range(50)} <= set(points)
 
 

@@ -136,7 +136,7 @@ def fit(
     **Errors**: no network of the space, a network twice, a time that is no positive
     number, fewer times than ``count``, an unknown unit.
 
-    >>> from costmodel.nas.spaces.space import space
+    >>> from costmodel.nas.spaces.catalogue import space
     >>> cells = space("nasbench201", cells=1)
     >>> points = [cells.sample(seed) for seed in range(200)]
     >>> macs = cells.costs(points, ["macs"])["macs"]

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from costmodel.errors import CostModelError, short
-from costmodel.nas.spaces.space import Space, space
+from costmodel.nas.spaces.catalogue import space
+from costmodel.nas.spaces.space import Space
 
 
 def record(given: Space) -> dict[str, Any]:

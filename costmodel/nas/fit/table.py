@@ -48,7 +48,7 @@ def read_times(
 def read_point(space: Space, text: str) -> Point:
     """Return the point that a text names, or whose numbers are its digits.
 
-    >>> from costmodel.nas.spaces.space import space
+    >>> from costmodel.nas.spaces.catalogue import space
     >>> read_point(space("nasbench201"), "421211")
     (4, 2, 1, 2, 1, 1)
     """
