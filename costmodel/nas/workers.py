@@ -91,7 +91,7 @@ class Workers:
             futures = {
                 self._client.submit(work, task, pure=False): task for task in tasks
             }
-            for future in as_completed(list(futures)):
+            for future in as_completed(list(futures), loop=self._client.loop):
                 yield futures[future], future.result()
         except KilledWorker as error:
             raise CostModelError(
