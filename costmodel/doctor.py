@@ -21,6 +21,9 @@ PARTS = (
     ("pygraphviz", "laying drawings out", "report"),
     ("altair", "report charts", "report"),
     ("vl-convert-python", "charts that stand without scripts", "report"),
+    ("joblib", "searches in several processes", "search"),
+    ("optuna", "optuna's samplers in searches", "search"),
+    ("distributed", "searches on a dask cluster", "cluster"),
     ("hypothesis", "the strategies in costmodel.testing", "test"),
 )
 """Distribution, its purpose, and the extra that installs it."""

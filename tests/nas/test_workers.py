@@ -1,4 +1,4 @@
-"""One set of evaluations, however they are shared out, and whoever is lost meanwhile."""
+"""One set of evaluations, however they are shared out and whoever is lost."""
 
 from __future__ import annotations
 
