@@ -1,4 +1,4 @@
-"""The command ``space``: how many networks there are to choose from, and what one is."""
+"""The command ``space``: how many networks there are to choose from, and some."""
 
 from __future__ import annotations
 
@@ -100,7 +100,9 @@ def _show(
     random = Random(seed)  # noqa: S311
     points = [found.point(text) for text in texts]
     points = points or [found.sample(random) for _ in range(count)]
-    sizes = {level: _size(found, level) for level in ("encoding", "graph", "function")}
+    sizes = {
+        level: size_at(found, level) for level in ("encoding", "graph", "function")
+    }
     rows = [(found.text(point), found.cost(point)) for point in points]
     if as_json:
         print_json(
@@ -128,7 +130,7 @@ def opened(name: str, settings: tuple[str, ...]) -> Space:
         raise CostModelError(f"{name}: an option has a wrong value: {error}") from error
 
 
-def _size(space: Space, level: Any) -> int | None:
+def size_at(space: Space, level: Any) -> int | None:
     """Return a size; None where all points would have to be listed, and are many."""
     try:
         is_counted = level == "encoding" or space.is_counted(level)
