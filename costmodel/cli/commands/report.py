@@ -87,7 +87,7 @@ def _report(
 ) -> Written:  # fmt: skip
     """Write the report; return its place, and failed checks."""
     from costmodel import reports
-    from costmodel.cli.search_examples import worked_searches
+    from costmodel.cli.commands.search.examples import worked_searches
     from costmodel.network.registry.lineage import lineage
 
     reports.check_folder(folder)
