@@ -120,8 +120,8 @@ EXAMPLES = (
         "although accurate cells have them.",
         minimize="macs",
         maximize="layers",
-        evaluations=150,
-        seed=1,
+        evaluations=100,
+        seed=2,
     ),
     Example(
         "nats_size",
