@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from costmodel.reports.job import Part
@@ -18,12 +18,12 @@ class Link:
 
 SITE_PAGES = {
     "index": "All networks", "explorer": "Explorer", "compare": "Compare",
-    "claims": "Claims", "lineage": "Lineage", "runtime": "Runtime",
-    "conventions": "Conventions", "method": "Method",
+    "claims": "Claims", "lineage": "Lineage", "search": "Search",
+    "runtime": "Runtime", "conventions": "Conventions", "method": "Method",
 }  # fmt: skip
 """Pages about many networks, by the names of their files, and their titles."""
 
-OPTIONAL = ("claims", "lineage")
+OPTIONAL = ("claims", "lineage", "search")
 """Pages that are there only where something is given for them."""
 
 
@@ -38,13 +38,12 @@ class Frame:
     """The networks of each family."""
 
     @classmethod
-    def of(cls, parts: Sequence[Part], *, claims: bool, lineage: bool) -> Frame:
-        """Return the frame of a site of these networks."""
-        given = {"claims": claims, "lineage": lineage}
+    def of(cls, parts: Sequence[Part], given: Collection[str] = ()) -> Frame:
+        """Return the frame of a site; ``given`` are the optional pages that it has."""
         pages = tuple(
             Link(f"{file}.html", title)
             for file, title in SITE_PAGES.items()
-            if given.get(file, True)
+            if file in given or file not in OPTIONAL
         )
         networks = {
             part.name: Link(f"architectures/{part.file}.html", part.name)

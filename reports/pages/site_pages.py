@@ -21,10 +21,12 @@ from costmodel.reports.data.machine_readable import (
     runtime_twin,
 )
 from costmodel.reports.data.network_record import Record
+from costmodel.reports.data.worked_search import WorkedSearch, search_twin
 from costmodel.reports.formulas.numbers import human
 from costmodel.reports.pages.claims import MEANING, claims_finding
 from costmodel.reports.pages.comparison import compare_data, comparisons, quantities
 from costmodel.reports.pages.lineage import families, lineage_drawing, lineage_finding
+from costmodel.reports.pages.search import MEANING_OF_LEVEL, search_finding, sections
 from costmodel.reports.pages.templating import counted, filled, shared
 from costmodel.reports.sitemap import Frame
 
@@ -37,7 +39,7 @@ Files = Iterator[tuple[str, str]]
 
 def site_files(
     frame: Frame, records: Sequence[Record], rulings: Sequence[Ruling],
-    lineage: nx.DiGraph | None,
+    lineage: nx.DiGraph | None, works: Sequence[WorkedSearch] = (),
 ) -> Files:  # fmt: skip
     """Give every file that is no single network's: its name and its text."""
     for name in SHARED:
@@ -50,6 +52,8 @@ def site_files(
         yield from _claims(frame, rulings)
     if lineage is not None:
         yield from _lineage(frame, lineage)
+    if works:
+        yield from _search(frame, works)
     yield from _runtime(frame, records, known)
     yield from _conventions(frame, records)
     yield "method.html", filled("method.html", frame)
@@ -94,6 +98,14 @@ def _lineage(frame: Frame, graph: nx.DiGraph) -> Files:
         drawing=lineage_drawing(graph),
     )  # fmt: skip
     yield "data/lineage.json", lineage_twin(graph)
+
+
+def _search(frame: Frame, works: Sequence[WorkedSearch]) -> Files:
+    yield "search.html", filled(
+        "search.html", frame, sections=sections(works), finding=search_finding(works),
+        meanings=MEANING_OF_LEVEL,
+    )  # fmt: skip
+    yield "data/search.json", search_twin(works)
 
 
 def _runtime(frame: Frame, records: Sequence[Record], known: Sequence[Device]) -> Files:

@@ -14,10 +14,11 @@ from costmodel.analysis.evidence.claims import Ruling
 from costmodel.errors import CostModelError
 from costmodel.reports.data.network_record import Record
 from costmodel.reports.data.subject import Subject
+from costmodel.reports.data.worked_search import WorkedSearch
 from costmodel.reports.digest import digest, program
 from costmodel.reports.job import Part
 from costmodel.reports.optional import require_all
-from costmodel.reports.pages.site_pages import site_files
+from costmodel.reports.pages.site_pages import Files, site_files
 from costmodel.reports.pages.templating import provenance
 from costmodel.reports.site.atomic_folder import Staging, check, unchanged, whole
 from costmodel.reports.site.manifest import Made
@@ -32,6 +33,7 @@ SITE = "the site"
 _FILE_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 
 Given = Callable[[], Sequence[Ruling]]
+Searched = Callable[[], Sequence[WorkedSearch]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +47,24 @@ class Written:
 
 def write(
     networks: Sequence[Part | Subject], folder: Path, *,
-    claims: Given | None = None, lineage: nx.DiGraph | None = None, jobs: int = 1,
+    claims: Given | None = None, lineage: nx.DiGraph | None = None,
+    searches: Searched | None = None, jobs: int = 1,
     advance: Callable[[str], None] = lambda name: None,  # noqa: ARG005
 ) -> Written:  # fmt: skip
     """Write the site into a folder, whole or not at all.
 
     Files that would not change are taken over from the earlier report: a network's
     files depend on its part's key, on the program and on the other networks' names.
-    Judged claims and the graph of ideas have one page each, where they are given.
+    Judged claims, the graph of ideas and worked searches have one page each, where they
+    are given; claims are judged and searches done only if these pages are written anew.
     ``jobs`` networks are written at a time, and ``advance`` is called with the name of
     each. The same content gives the same bytes.
     """
     parts = [Part.of(net) if isinstance(net, Subject) else net for net in networks]
     _check_names(parts)
     check_folder(folder)
-    frame = Frame.of(parts, claims=claims is not None, lineage=lineage is not None)
+    given = {"claims": claims, "lineage": lineage, "search": searches}
+    frame = Frame.of(parts, [page for page, what in given.items() if what is not None])
     keys = {part.file: _key(part, frame) for part in parts}
     keys[SITE] = "" if "" in keys.values() else digest(SITE, *sorted(keys.items()))
     if unchanged(folder, keys):
@@ -70,12 +75,19 @@ def write(
         anew = list(_networks(parts, frame, keys, staging, jobs, advance))
         records = _records(staging.path, parts)
         rulings = claims() if claims is not None else ()
-        names = []
-        for name, text in site_files(frame, records, rulings, lineage):
-            (staging.path / name).write_text(text, encoding="utf-8", newline="\n")
-            names.append(name)
-        staging.parts[SITE] = Made(keys[SITE], tuple(names))
+        works = searches() if searches is not None else ()
+        texts = site_files(frame, records, rulings, lineage, works)
+        staging.parts[SITE] = Made(keys[SITE], _kept(texts, staging.path))
     return _written(folder, records, len(anew))
+
+
+def _kept(texts: Files, folder: Path) -> tuple[str, ...]:
+    """Write files into a folder; return their names."""
+    names = []
+    for name, text in texts:
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        names.append(name)
+    return tuple(names)
 
 
 def check_folder(folder: Path) -> None:

@@ -22,6 +22,7 @@ import pytest
 from costmodel import reports
 from costmodel.algebra.code.numpy_code import lambdify
 from costmodel.analysis.evidence.claims import claims, judge
+from costmodel.cli.commands.search.examples import worked_searches
 from costmodel.cli.report_subjects import registered_subject
 from costmodel.errors import CostModelError
 from costmodel.network.graph import Network
@@ -44,7 +45,7 @@ FIRST = {a.family: name for name, a in reversed(architectures().items())}
 
 KINDS = (
     "index.html", "explorer.html", "compare.html", "claims.html", "lineage.html",
-    "runtime.html", "conventions.html", "method.html",
+    "search.html", "runtime.html", "conventions.html", "method.html",
     "architectures/mobilenet_v2.html", "architectures/nasnet_a_mobile.html",
     "architectures/lenet5.html",
 )  # fmt: skip
@@ -66,7 +67,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     where = tmp_path_factory.mktemp("browser") / "report"
     judged = list(judge(claims().values()))
-    reports.write(parts, where, claims=lambda: judged, lineage=lineage(), jobs=2)
+    reports.write(
+        parts, where, claims=lambda: judged, lineage=lineage(),
+        searches=worked_searches, jobs=2,
+    )  # fmt: skip
     return where
 
 

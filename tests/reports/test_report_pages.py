@@ -78,9 +78,10 @@ def test_every_link_resolves(site: Path) -> None:
 
 def test_what_is_not_given_has_no_page(tmp_path: Path) -> None:
     reports.write(SUBJECTS[:1], tmp_path / "report")
-    assert not (tmp_path / "report" / "claims.html").exists()
-    assert not (tmp_path / "report" / "lineage.html").exists()
-    assert "claims.html" not in text_of(tmp_path / "report" / "method.html")
+    navigation = text_of(tmp_path / "report" / "method.html").partition("</nav>")[0]
+    for name in ("claims", "lineage", "search"):
+        assert not (tmp_path / "report" / f"{name}.html").exists()
+        assert f"{name}.html" not in navigation
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -64,7 +64,9 @@ def report(
         which: Oracles = "recorded" if oracles is None else "run" if oracles else "none"
         opened = [own_subject(name, settings, resolution, checked=oracles is not False)
                   for name in own]  # fmt: skip
-        written = _report(chosen, opened, Path(output), which, jobs)
+        written = _report(
+            chosen, opened, Path(output), which, jobs, everything=everything
+        )
     except KeyboardInterrupt:
         raise click.Abort("an earlier report is as it was") from None
     for failure in written.wrong:
@@ -81,10 +83,11 @@ def report(
 
 def _report(
     chosen: list[Architecture], opened: list[Subject], folder: Path,
-    oracles: Oracles, jobs: int,
+    oracles: Oracles, jobs: int, *, everything: bool,
 ) -> Written:  # fmt: skip
     """Write the report; return its place, and failed checks."""
     from costmodel import reports
+    from costmodel.cli.commands.search.examples import worked_searches
     from costmodel.network.registry.lineage import lineage
 
     reports.check_folder(folder)
@@ -99,6 +102,7 @@ def _report(
             found, folder, jobs=jobs, advance=advance,
             claims=partial(_judged, families) if families else None,
             lineage=lineage() if len(families) > 1 else None,
+            searches=worked_searches if everything else None,
         )  # fmt: skip
 
 

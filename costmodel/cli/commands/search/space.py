@@ -100,7 +100,9 @@ def _show(
     random = Random(seed)  # noqa: S311
     points = [found.point(text) for text in texts]
     points = points or [found.sample(random) for _ in range(count)]
-    sizes = {level: _size(found, level) for level in ("encoding", "graph", "function")}
+    sizes = {
+        level: size_at(found, level) for level in ("encoding", "graph", "function")
+    }
     rows = [(found.text(point), found.cost(point)) for point in points]
     if as_json:
         print_json(
@@ -130,7 +132,7 @@ def opened(name: str, settings: tuple[str, ...]) -> Space:
     return found
 
 
-def _size(space: Space, level: Any) -> int | None:
+def size_at(space: Space, level: Any) -> int | None:
     """Return a size; None where all points would have to be listed, and are many."""
     try:
         is_counted = level == "encoding" or space.is_counted(level)
