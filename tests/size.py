@@ -64,14 +64,14 @@ LIMITS = {
     "closure": Limit(3_500, 3_495, "lines that cm.cost imports"),
     "pages": Limit(None, 3_648, "lines of network/operators"),
     "deferred": Limit(None, 10_470, "the same with imports inside of functions"),
-    "floors": Limit(13_000, 20_329, "lines of algebra, network and analysis"),
-    "lines": Limit(31_000, 48_400, "lines of costmodel"),
+    "floors": Limit(13_000, 20_361, "lines of algebra, network and analysis"),
+    "lines": Limit(31_000, 50_658, "lines of costmodel"),
     "room": Limit(14, 14, "files of the fullest room"),
     "circles": Limit(0, 0, "files that import themselves by way of others"),
     "classes": Limit(48, 48, "concrete operator classes"),
     "files": Limit(5, 10, "files that name an operator class, median"),
 }
-"""By figure. A limit is lowered with it; 0033, 0034 and 0036 say what raised some."""
+"""By figure. A limit is lowered with it; 0033, 0034, 0036 to 0038 say what raised some."""
 
 
 def main(arguments: Collection[str] = (), root: Path = ROOT) -> int:
