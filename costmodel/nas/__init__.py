@@ -55,7 +55,8 @@ def search(
     ``minimize`` and ``maximize`` name metrics (``"macs"``, ``"flops:fvcore"``,
     ``"seconds:PROFILE"``, ``"proxy:naswot"``), or map names to functions of a network
     or to tables by :meth:`Space.text`. ``constraints`` are limits of metrics, such as
-    ``"macs <= 100M"``; points out of them are no evaluations. ``evaluations`` counts
+    ``"macs <= 100M"``, or of objectives by name; points out of a metric's limits are no
+    evaluations. ``evaluations`` counts
     points that are distinct at ``level``: by default all of a space that is small
     enough, if everything is static, and else 1,000.
 
@@ -74,8 +75,9 @@ def search(
     >>> found.front[0].values, len(found.evaluations)
     ((78561920,), 5385)
     """
+    objectives = read_objectives(minimize, maximize)
     return _Search(
-        space, read_objectives(minimize, maximize), read_constraints(constraints),
+        space, objectives, read_constraints(constraints, [o.name for o in objectives]),
         engine, evaluations, seed, level, journal, advance,
     ).run(jobs, scheduler)  # fmt: skip
 
@@ -102,7 +104,12 @@ class _Search:
             raise CostModelError(
                 f"search: evaluations {evaluations!r} is no whole number from 1"
             )
-        self.space, self.objectives, self.limits = space, objectives, limits
+        self.space, self.objectives = space, objectives
+        self.all_limits = limits
+        # Limits of what only an evaluation tells: a table's numbers, a function's.
+        told = {one.name: n for n, one in enumerate(objectives) if one.metric is None}
+        self.after = [(told[one.name], one) for one in limits if one.name in told]
+        self.limits = tuple(one for one in limits if one.name not in told)
         self.level = space.distinct if level is None else space.known_level(level)
         self.seed, self.advance = seed, advance
         self.engine = self._engine(engine, evaluations)
@@ -110,7 +117,8 @@ class _Search:
         self.evaluations = evaluations or (None if everything else USUAL)
         self.signs = [-1 if one.is_maximized else 1 for one in objectives]
         # Looked up, points by the thousand; all else needs the network.
-        named = [one.metric for one in objectives] + [one.name for one in limits]
+        named = [one.metric for one in objectives]
+        named += [one.name for one in self.limits]
         self.sums = tuple(dict.fromkeys(m for m in named if m and space.is_sum(m)))
         self.journal = (
             None if journal is None else Journal(Path(journal), self.header())
@@ -121,6 +129,7 @@ class _Search:
         )
         self.found: list[Evaluation] = []
         self.rejected = 0
+        self.spent = 0
 
     def _engine(self, engine: str | None, evaluations: int | None) -> str:
         if engine is not None:
@@ -144,7 +153,7 @@ class _Search:
                 }
                 for one in self.objectives
             ],
-            "constraints": [str(one) for one in self.limits],
+            "constraints": [str(one) for one in self.all_limits],
             "level": self.level,
             "engine": self.engine,
             "seed": self.seed,
@@ -155,10 +164,10 @@ class _Search:
         engine = self._made()
         with Workers(jobs, scheduler) as workers:
             stalled = 0
-            while self.evaluations is None or len(self.found) < self.evaluations:
-                left = (self.evaluations or engine.batch) - (
-                    len(self.found) if self.evaluations else 0
-                )
+            while self.evaluations is None or self.spent < self.evaluations:
+                left = engine.batch if self.evaluations is None else (
+                    self.evaluations - self.spent
+                )  # fmt: skip
                 asked = engine.ask(min(engine.batch, left))
                 before = len(self.known)
                 keys = [self.space.key(point, self.level) for point in asked]
@@ -172,7 +181,7 @@ class _Search:
                     break
         if not self.found:
             raise self._none()
-        return Found(self.space, self.objectives, self.limits, self.header(),
+        return Found(self.space, self.objectives, self.all_limits, self.header(),
                      tuple(self.found), self.rejected)  # fmt: skip
 
     def _made(self) -> Engine:
@@ -236,13 +245,20 @@ class _Search:
             if self.journal is not None and values is not None:
                 self.journal.add(key, point, values)
         for key, point in new.items():
-            values = self.known[key] = ready[key]
+            values = ready[key]
+            self.spent += values is not None
+            if values is not None and not self._keeps(values):
+                values = None
+            self.known[key] = values
             if values is None:
                 self.rejected += 1
                 continue
             self.found.append(Evaluation(point, key, self.space.text(point), values))
         if self.advance is not None:
-            self.advance(len(self.found))
+            self.advance(self.spent)
+
+    def _keeps(self, values: tuple[float, ...]) -> bool:
+        return all(one.holds(values[place]) for place, one in self.after)
 
     def _done(
         self, workers: Workers, work: Callable[..., Any], tasks: list[Any]
@@ -265,7 +281,7 @@ class _Search:
         )
 
     def _none(self) -> CostModelError:
-        limits = ", ".join(map(str, self.limits)) or "none"
+        limits = ", ".join(map(str, self.all_limits)) or "none"
         if self.engine == "branch-and-bound":
             return CostModelError(f"{self.space.name}: nothing keeps limits: {limits}")
         return CostModelError(

@@ -182,17 +182,18 @@ def check_source(source: object) -> None:
 
 
 _BOUND = re.compile(
-    r"\s*(?:(?P<low>[\d.][^<>=]*?)\s*<=)?\s*(?P<name>[A-Za-z_][\w:.-]*)\s*"
+    r"\s*(?:(?P<low>[\d.][^<>=]*?)\s*<=)?\s*(?P<name>[A-Za-z_][\w:./-]*)\s*"
     r"(?:(?P<sign><=|>=)\s*(?P<bound>[\d.][^<>=]*?))?\s*"
 )
 
 
 def constraints(
-    given: str | Mapping[str, object] | Iterable[str],
+    given: str | Mapping[str, object] | Iterable[str], names: Sequence[str] = ()
 ) -> tuple[Constraint, ...]:
     """Return limits from text, or from a mapping of metrics to their upper bounds.
 
-    A mapping's bounds may be pairs (low, high), with None for no bound.
+    A mapping's bounds may be pairs (low, high), with None for no bound. ``names`` are
+    those of objectives, which may have limits too.
 
     >>> [str(one) for one in constraints(["macs <= 100M", "1e6 <= parameters <= 2M"])]
     ['macs <= 100000000', '1000000 <= parameters <= 2000000']
@@ -206,7 +207,8 @@ def constraints(
             _from_text(text) for text in ([given] if isinstance(given, str) else given)
         ]
     for one in found:
-        check_source(one.name)
+        if one.name not in names:
+            check_source(one.name)
         if one.low is not None and one.high is not None and one.low > one.high:
             raise CostModelError(f"constraint {one}: nothing is within it")
     return tuple(found)

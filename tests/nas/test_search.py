@@ -256,6 +256,18 @@ def test_what_cannot_be_searched_is_said(
         cm.search(space, **given_)  # type: ignore[arg-type]
 
 
+def test_what_is_measured_may_have_a_limit_too() -> None:
+    space = cm.space("nats_size", widths=(8, 16))
+    table = {space.text(p): float(sum(p)) for p in space.enumerate()}
+    found = cm.search(
+        space, minimize="macs", maximize={"score": table}, constraints="score <= 2"
+    )
+    kept = [text for text, value in table.items() if value <= 2]
+    assert sorted(e.text for e in found.evaluations) == sorted(kept)
+    assert found.rejected == 32 - len(kept)
+    assert found.header["constraints"] == ["score <= 2"]
+
+
 def test_limits_are_read_exactly() -> None:
     (one,) = constraints("seconds:intel-xeon-avx512-1-thread-float32 <= 5ms")
     assert one.high == sympy.Rational(1, 200)

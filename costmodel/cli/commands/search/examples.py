@@ -38,7 +38,8 @@ class Example:
     def searched(self) -> WorkedSearch:
         """Search, and search at random with as many evaluations; count the space."""
         from costmodel.cli.commands.search.space import size_at
-        from costmodel.nas.spaces.space import LEVELS, space
+        from costmodel.nas.spaces.catalogue import space
+        from costmodel.nas.spaces.space import LEVELS
         from costmodel.reports import WorkedSearch
 
         whole = space(self.space)

@@ -38,8 +38,8 @@ OBJECTIVE = (
 @click.option("--maximize", "high", metavar="WHAT", multiple=True,
               help="What is to be large, in the same way.")  # fmt: skip
 @click.option("--constraint", "limits", metavar="LIMIT", multiple=True,
-              help='A limit, e.g. "macs <= 100M" or "seconds:PROFILE <= 5ms" '
-              "(repeatable).")  # fmt: skip
+              help='A limit of a metric, e.g. "macs <= 100M" or "seconds:PROFILE <= 5ms", '
+              "or of an objective by its name (repeatable).")  # fmt: skip
 @click.option("--engine", metavar="NAME",
               help="exhaustive, branch-and-bound, random, evolution, optuna:nsga2, "
               "optuna:nsga3 or optuna:tpe; by default exhaustive where the space is "
