@@ -67,8 +67,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def zoo(session: nox.Session) -> None:
-    """Trace, count, compile and time many networks: ours, torchvision's and timm's."""
+    """Trace, count, compile and time many networks: ours, torchvision's and timm's.
+
+    ``-- --scheduler tcp://HOST:PORT`` spreads them over a dask cluster.
+    """
     python = everything(session)
+    if "--scheduler" in session.posargs:
+        session.run(python, "-m", "tests.spread", *session.posargs, ZOO)
+        return
     session.run(python, "-m", "pytest", "-n", "auto", ZOO, *session.posargs)
 
 
@@ -106,11 +112,18 @@ def bench(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 @nox.parametrize("laws", ["networks", "malformed"])
 def thorough(session: nox.Session, laws: str) -> None:
-    """Run laws on 100,000 networks, and each reader on 10,000 malformed inputs."""
+    """Run laws on 100,000 networks, and each reader on 10,000 malformed inputs.
+
+    ``-- --scheduler tcp://HOST:PORT`` spreads them over a dask cluster.
+    """
     python = everything(session)
     pytest = ("-m", "pytest", "-v", "-n", "auto", "--dist", "worksteal", "-m", laws)
     ignored = (f"--ignore={ZOO}", "--ignore=tests/peers")
     env = {"HYPOTHESIS_PROFILE": laws}
+    if "--scheduler" in session.posargs:
+        spread = ("-m", "tests.spread", *session.posargs, "-m", laws)
+        session.run(python, *spread, "tests", *ignored, env=env)
+        return
     session.run(python, *pytest, "tests", *ignored, *session.posargs, env=env)
 
 

@@ -107,7 +107,8 @@ def _synflow(network: Network, module: nn.Module, x: torch.Tensor) -> float:
     ]
     if not weights:
         raise CostModelError(f"{network.name}: synflow needs layers with weights")
-    return float(sum((w * w.grad).abs().sum() for w in weights if w.grad is not None))
+    parts = ((w * w.grad).abs().sum() for w in weights if w.grad is not None)
+    return float(sum(part.detach() for part in parts))
 
 
 _SCORES: dict[str, Callable[[Network, nn.Module, torch.Tensor], float]] = {

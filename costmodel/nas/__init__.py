@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from costmodel.errors import CostModelError, known_are
-from costmodel.nas.engines import Engine, Evolution, Exhaustive, RandomSearch
+from costmodel.nas.engines import BATCH, Engine, Evolution, Exhaustive, RandomSearch
 from costmodel.nas.engines.branch_bound import BranchAndBound
 from costmodel.nas.engines.optuna import SAMPLERS, Optuna
 from costmodel.nas.found import Evaluation, Found
 from costmodel.nas.journal import Journal
-from costmodel.nas.objectives import Constraint, Given, Objective
+from costmodel.nas.objectives import Constraint, Given, Objective, evaluated
 from costmodel.nas.objectives import constraints as read_constraints
 from costmodel.nas.objectives import objectives as read_objectives
 from costmodel.nas.spaces.space import MOST, Level, Point, Space
@@ -24,6 +25,9 @@ from costmodel.nas.workers import Workers
 
 ENGINES = ("exhaustive", "branch-and-bound", "random", "evolution",
            *(f"optuna:{sampler}" for sampler in SAMPLERS))  # fmt: skip
+
+ENGINE_BATCH = {"exhaustive": 1000, "branch-and-bound": 1000}
+"""Points of a batch, of engines that decide nothing between batches."""
 
 USUAL = 1000
 """Evaluations of a space that is too large to try all."""
@@ -45,6 +49,7 @@ def search(
     evaluations: int | None = None,
     seed: int = 0,
     level: Level | None = None,
+    batch: int | None = None,
     journal: str | Path | None = None,
     jobs: int = 1,
     scheduler: str | None = None,
@@ -56,15 +61,16 @@ def search(
     ``"seconds:PROFILE"``, ``"proxy:naswot"``), or map names to functions of a network
     or to tables by :meth:`Space.text`. ``constraints`` are limits of metrics, such as
     ``"macs <= 100M"``, or of objectives by name; points out of a metric's limits are no
-    evaluations. ``evaluations`` counts
-    points that are distinct at ``level``: by default all of a space that is small
-    enough, if everything is static, and else 1,000.
+    evaluations. ``evaluations`` counts points that are distinct at ``level``: by
+    default all of a space that is small enough, if everything is static, and else
+    1,000.
 
     ``engine`` is one of :data:`ENGINES`: by default every point is tried where the
-    evaluations allow it, and else "evolution". All engines decide between batches of a
-    fixed size, so that one seed gives one set of evaluations, however many ``jobs``
-    (processes) or workers of a dask ``scheduler`` share them. ``journal`` is a file to
-    which each evaluation is appended; a search that is started again goes on from it.
+    evaluations allow it, and else "evolution". All engines decide between batches, of
+    10 points or as many as ``batch`` says, so that one seed gives one set of
+    evaluations, however many ``jobs`` (processes) or workers of a dask ``scheduler``
+    share them; no more than a batch has can be busy. ``journal`` is a file to which
+    each evaluation is appended; a search that is started again goes on from it.
 
     **Errors**: unknown names; limits that no point keeps; an objective that fails or
     gives no number; a journal of another search; a scheduler that does not answer.
@@ -78,7 +84,7 @@ def search(
     objectives = read_objectives(minimize, maximize)
     return _Search(
         space, objectives, read_constraints(constraints, [o.name for o in objectives]),
-        engine, evaluations, seed, level, journal, advance,
+        engine, evaluations, seed, level, batch, journal, advance,
     ).run(jobs, scheduler)  # fmt: skip
 
 
@@ -88,7 +94,7 @@ class _Search:
     def __init__(
         self, space: Space, objectives: tuple[Objective, ...],
         limits: tuple[Constraint, ...], engine: str | None, evaluations: int | None,
-        seed: int, level: Level | None, journal: str | Path | None,
+        seed: int, level: Level | None, batch: int | None, journal: str | Path | None,
         advance: Callable[[int], object] | None,
     ) -> None:  # fmt: skip
         """Choose what is not given."""
@@ -98,12 +104,11 @@ class _Search:
             )
         if type(seed) is not int or seed < 0:
             raise CostModelError(f"search: seed {seed!r} is no whole number from 0")
-        if evaluations is not None and (
-            type(evaluations) is not int or evaluations < 1
-        ):
-            raise CostModelError(
-                f"search: evaluations {evaluations!r} is no whole number from 1"
-            )
+        for name, count in (("evaluations", evaluations), ("batch", batch)):
+            if count is not None and (type(count) is not int or count < 1):
+                raise CostModelError(
+                    f"search: {name} {count!r} is no whole number from 1"
+                )
         self.space, self.objectives = space, objectives
         self.all_limits = limits
         # Limits of what only an evaluation tells: a table's numbers, a function's.
@@ -111,7 +116,7 @@ class _Search:
         self.after = [(told[one.name], one) for one in limits if one.name in told]
         self.limits = tuple(one for one in limits if one.name not in told)
         self.level = space.distinct if level is None else space.known_level(level)
-        self.seed, self.advance = seed, advance
+        self.seed, self.batch, self.advance = seed, batch, advance
         self.engine = self._engine(engine, evaluations)
         everything = self.engine in ("exhaustive", "branch-and-bound")
         self.evaluations = evaluations or (None if everything else USUAL)
@@ -146,29 +151,26 @@ class _Search:
         return {
             "space": repr(self.space),
             "objectives": [
-                {
-                    "name": one.name,
-                    "source": _source(one),
-                    "maximized": one.is_maximized,
-                }
+                {"name": one.name, "source": one.told, "maximized": one.is_maximized}
                 for one in self.objectives
             ],
             "constraints": [str(one) for one in self.all_limits],
             "level": self.level,
             "engine": self.engine,
             "seed": self.seed,
+            "batch": self.batch or ENGINE_BATCH.get(self.engine, BATCH),
         }
 
     def run(self, jobs: int, scheduler: str | None) -> Found:
         """Ask, evaluate and tell until nothing is left to try."""
-        engine = self._made()
+        engine, size = self._made(), self.header()["batch"]
         with Workers(jobs, scheduler) as workers:
             stalled = 0
             while self.evaluations is None or self.spent < self.evaluations:
-                left = engine.batch if self.evaluations is None else (
+                left = size if self.evaluations is None else (
                     self.evaluations - self.spent
                 )  # fmt: skip
-                asked = engine.ask(min(engine.batch, left))
+                asked = engine.ask(min(size, left))
                 before = len(self.known)
                 keys = [self.space.key(point, self.level) for point in asked]
                 self._evaluate(workers, asked, keys)
@@ -230,7 +232,7 @@ class _Search:
         ready: dict[str, tuple[float, ...] | None] = {}
         tasks = []
         for number, (key, point) in enumerate(new.items()):
-            costs = {
+            costs: dict[str, float] = {
                 metric: int(column[number]) for metric, column in looked_up.items()
             }
             if not self._within(costs):
@@ -238,8 +240,13 @@ class _Search:
             elif key in self.recorded:
                 ready[key] = self.recorded[key]
             else:
-                tasks.append((key, point, costs))
-        work = partial(evaluated, self.space, self.objectives, self.limits)
+                tasks.append((key, point, costs | self._tabled(point)))
+        # What a table says is known here, and no worker needs it.
+        sent = tuple(
+            replace(one, source={}) if isinstance(one.source, Mapping) else one
+            for one in self.objectives
+        )
+        work = partial(evaluated, self.space, sent, self.limits)
         for (key, point, _), values in self._done(workers, work, tasks):
             ready[key] = values
             if self.journal is not None and values is not None:
@@ -256,6 +263,14 @@ class _Search:
             self.found.append(Evaluation(point, key, self.space.text(point), values))
         if self.advance is not None:
             self.advance(self.spent)
+
+    def _tabled(self, point: Point) -> dict[str, float]:
+        """Return what tables say of a point, by objective."""
+        return {
+            one.name: one.of(self.space, point, lambda: self.space.network(point))
+            for one in self.objectives
+            if isinstance(one.source, Mapping)
+        }
 
     def _keeps(self, values: tuple[float, ...]) -> bool:
         return all(one.holds(values[place]) for place, one in self.after)
@@ -275,7 +290,7 @@ class _Search:
     def _looked_up(self, points: list[Point]) -> dict[str, np.ndarray]:
         return self.space.costs(points, self.sums) if points and self.sums else {}
 
-    def _within(self, costs: Mapping[str, int]) -> bool:
+    def _within(self, costs: Mapping[str, float]) -> bool:
         return all(
             one.holds(costs[one.name]) for one in self.limits if one.name in costs
         )
@@ -288,41 +303,6 @@ class _Search:
             f"{self.space.name}: none of {self.rejected:,} points tried keeps the "
             f"limits: {limits}"
         )
-
-
-def evaluated(
-    space: Space, objectives: Sequence[Objective], limits: Sequence[Constraint],
-    task: tuple[str, Point, Mapping[str, int]],
-) -> tuple[float, ...] | None:  # fmt: skip
-    """Return the values of one point, or None if it is out of limits."""
-    _, point, costs = task
-    made: list[Any] = []
-
-    def network() -> Any:
-        made[:] = made or [space.network(point)]
-        return made[0]
-
-    for one in limits:
-        if one.name not in costs:
-            value = Objective(one.name, one.name).of(space, point, network)
-            if not one.holds(value):
-                return None
-    return tuple(
-        costs[metric]
-        if (metric := one.metric) is not None and metric in costs
-        else one.of(space, point, network)
-        for one in objectives
-    )
-
-
-def _source(objective: Objective) -> str:
-    """Return what tells an objective's source from another's."""
-    if isinstance(objective.source, str):
-        return objective.source
-    if isinstance(objective.source, Mapping):
-        return f"a table of {len(objective.source)} rows"
-    name = getattr(objective.source, "__qualname__", type(objective.source).__name__)
-    return f"{getattr(objective.source, '__module__', '')}.{name}"
 
 
 __all__ = ["ENGINES", "Evaluation", "Found", "search"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TypeAlias
 
 from costmodel.algebra.parse import exact
@@ -56,6 +58,17 @@ class Objective:
             return None
         is_metric = ":" not in self.source or self.source.startswith(FLOPS)
         return self.source if is_metric else None
+
+    @property
+    def told(self) -> str:
+        """What tells its source from another's: of a table, a digest of its rows."""
+        if isinstance(self.source, str):
+            return self.source
+        if isinstance(self.source, Mapping):
+            rows = json.dumps(sorted(self.source.items()), default=str)
+            return f"table {sha256(rows.encode()).hexdigest()[:16]}"
+        name = getattr(self.source, "__qualname__", type(self.source).__name__)
+        return f"{getattr(self.source, '__module__', '')}.{name}"
 
     def of(self, space: Space, point: Point, network: Callable[[], Network]) -> float:
         """Return the number of a point; its network is built if it is needed.
@@ -179,6 +192,34 @@ def check_source(source: object) -> None:
         known = known_are(name, [*UNITS, f"{FLOPS}CONVENTION", f"{SECONDS}PROFILE",
                                  f"{PROXY}NAME"])  # fmt: skip
         raise CostModelError(f'unknown metric "{name}"; {known}')
+
+
+def evaluated(
+    space: Space, objectives: Sequence[Objective], limits: Sequence[Constraint],
+    task: tuple[str, Point, Mapping[str, float]],
+) -> tuple[float, ...] | None:  # fmt: skip
+    """Return the values of one point, or None if it is out of limits.
+
+    A task is a key, its point, and what is known of it by the name of a metric or of an
+    objective.
+    """
+    _, point, known = task
+    made: list[Network] = []
+
+    def network() -> Network:
+        made[:] = made or [space.network(point)]
+        return made[0]
+
+    for one in limits:
+        if one.name not in known:
+            value = Objective(one.name, one.name).of(space, point, network)
+            if not one.holds(value):
+                return None
+    names = (one.metric or one.name for one in objectives)
+    return tuple(
+        known[name] if name in known else one.of(space, point, network)
+        for name, one in zip(names, objectives)
+    )
 
 
 _BOUND = re.compile(

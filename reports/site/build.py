@@ -48,7 +48,7 @@ class Written:
 def write(
     networks: Sequence[Part | Subject], folder: Path, *,
     claims: Given | None = None, lineage: nx.DiGraph | None = None,
-    searches: Searched | None = None, jobs: int = 1,
+    searches: Searched | None = None, jobs: int | str = 1,
     advance: Callable[[str], None] = lambda name: None,  # noqa: ARG005
 ) -> Written:  # fmt: skip
     """Write the site into a folder, whole or not at all.
@@ -57,8 +57,9 @@ def write(
     files depend on its part's key, on the program and on the other networks' names.
     Judged claims, the graph of ideas and worked searches have one page each, where they
     are given; claims are judged and searches done only if these pages are written anew.
-    ``jobs`` networks are written at a time, and ``advance`` is called with the name of
-    each. The same content gives the same bytes.
+    ``jobs`` networks are written at a time, or by the workers of a dask scheduler,
+    whose address it is; ``advance`` is called with the name of each. The same content
+    gives the same bytes.
     """
     parts = [Part.of(net) if isinstance(net, Subject) else net for net in networks]
     _check_names(parts)
@@ -99,7 +100,7 @@ def check_folder(folder: Path) -> None:
 
 def _networks(
     parts: Sequence[Part], frame: Frame, keys: dict[str, str], staging: Staging,
-    jobs: int, advance: Callable[[str], None],
+    jobs: int | str, advance: Callable[[str], None],
 ) -> Iterator[str]:  # fmt: skip
     """Write the networks' files, or take them over; give the names of those written."""
     for place in FOLDERS:

@@ -13,6 +13,7 @@ from threading import Thread
 from typing import TypeVar
 
 from costmodel.errors import CostModelError
+from costmodel.nas.workers import Workers
 
 
 Task = TypeVar("Task")
@@ -20,12 +21,17 @@ Result = TypeVar("Result")
 
 
 def shared_out(
-    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
+    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int | str
 ) -> Iterator[tuple[Task, Result]]:
     """Do ``jobs`` tasks at a time, each in a process; give each with its result.
 
-    One job, or one task, needs no other process. An error in a task ends all.
+    One job, or one task, needs no other process. Text is the address of a dask
+    scheduler, whose workers have to see the same files. An error in a task ends all.
     """
+    if isinstance(jobs, str):
+        with Workers(scheduler=jobs) as workers:
+            yield from workers.spread(work, tasks)
+        return
     if min(jobs, len(tasks)) < 2:
         for task in tasks:
             yield task, work(task)

@@ -13,11 +13,14 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import costmodel as cm
+from costmodel.cli import main
 from costmodel.nas import Found
 from costmodel.nas.workers import Workers
 from costmodel.network.graph import Network
+from tests import spread
 
 
 joblib = pytest.importorskip("joblib")
@@ -104,6 +107,34 @@ def test_a_search_goes_on_after_its_scheduler_left(
     again = found(journal=path)
     assert again.evaluations == alone.evaluations
     assert path.read_text().splitlines()[: len(kept)] == kept
+
+
+def test_a_report_is_the_same_wherever_it_is_written(
+    cluster: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("altair")
+    pytest.importorskip("pygraphviz")
+    words = ["report", "lenet5", "alexnet", "--no-oracles", "-o"]
+    here, there = tmp_path / "here", tmp_path / "there"
+    address = ["--scheduler", cluster.scheduler_address]
+    for folder, further in ((here, ["--jobs", "1"]), (there, address)):
+        result = CliRunner().invoke(main, [*words, str(folder), *further])
+        assert result.exit_code == 0, result.output
+    files = [path.relative_to(here) for path in here.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for name in files:
+        assert (there / name).read_bytes() == (here / name).read_bytes()
+
+
+def test_tests_are_spread_over_a_cluster(
+    cluster: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = cluster.scheduler_address
+    some = "tests/nas/test_search.py::test_limits_are_read_exactly"
+    assert spread.main(["--scheduler", address, some]) == 0
+    assert "0 of 1 groups of tests failed" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="not found"):
+        spread.main(["--scheduler", address, "tests/nas/test_search.py::test_none"])
 
 
 def test_a_search_that_is_killed_goes_on(alone: Found, tmp_path: Path) -> None:

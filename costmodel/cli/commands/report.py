@@ -39,10 +39,14 @@ if TYPE_CHECKING:
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1,
               help="Networks to write at a time; by default the number of "
               "processors.")  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS",
+              help="Write them on a dask cluster, tcp://HOST:PORT, whose workers see "
+              "this folder.")  # fmt: skip
 @JSON
 def report(
-    names: tuple[str, ...], output: str, jobs: int, settings: tuple[str, ...],
-    resolution: Any, *, everything: bool, oracles: bool | None, as_json: bool,
+    names: tuple[str, ...], output: str, jobs: int, scheduler: str | None,
+    settings: tuple[str, ...], resolution: Any, *, everything: bool,
+    oracles: bool | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Write an HTML report: an index, and one page per network.
 
@@ -65,7 +69,12 @@ def report(
         opened = [own_subject(name, settings, resolution, checked=oracles is not False)
                   for name in own]  # fmt: skip
         written = _report(
-            chosen, opened, Path(output), which, jobs, everything=everything
+            chosen,
+            opened,
+            Path(output),
+            which,
+            scheduler or jobs,
+            everything=everything,
         )
     except KeyboardInterrupt:
         raise click.Abort("an earlier report is as it was") from None
@@ -83,7 +92,7 @@ def report(
 
 def _report(
     chosen: list[Architecture], opened: list[Subject], folder: Path,
-    oracles: Oracles, jobs: int, *, everything: bool,
+    oracles: Oracles, jobs: int | str, *, everything: bool,
 ) -> Written:  # fmt: skip
     """Write the report; return its place, and failed checks."""
     from costmodel import reports

@@ -31,8 +31,6 @@ _TRIES = 100
 class Engine(ABC):
     """What proposes points."""
 
-    batch = BATCH
-
     def __init__(self, space: Space, seed: int, seen: Seen) -> None:
         """Keep the space, and start from a seed."""
         self.space = space
@@ -49,8 +47,6 @@ class Engine(ABC):
 
 class Exhaustive(Engine):
     """Every point, in the space's order."""
-
-    batch = 1000
 
     def __init__(self, space: Space, seed: int, seen: Seen) -> None:
         """Start at the first point."""

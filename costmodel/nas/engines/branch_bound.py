@@ -29,8 +29,6 @@ class BranchAndBound(Engine):
     **Errors**: a metric that is no sum over the space's choices.
     """
 
-    batch = 1000
-
     def __init__(
         self, space: Space, seed: int, seen: Seen, metrics: Sequence[str],
         signs: Sequence[int], holds: Callable[[np.ndarray, np.ndarray], bool],

@@ -38,8 +38,8 @@ OBJECTIVE = (
 @click.option("--maximize", "high", metavar="WHAT", multiple=True,
               help="What is to be large, in the same way.")  # fmt: skip
 @click.option("--constraint", "limits", metavar="LIMIT", multiple=True,
-              help='A limit of a metric, e.g. "macs <= 100M" or "seconds:PROFILE <= 5ms", '
-              "or of an objective by its name (repeatable).")  # fmt: skip
+              help='A limit of a metric, e.g. "macs <= 100M" or "seconds:PROFILE <= '
+              '5ms", or of an objective by its name (repeatable).')  # fmt: skip
 @click.option("--engine", metavar="NAME",
               help="exhaustive, branch-and-bound, random, evolution, optuna:nsga2, "
               "optuna:nsga3 or optuna:tpe; by default exhaustive where the space is "
@@ -51,6 +51,9 @@ OBJECTIVE = (
 @click.option("--level", metavar="LEVEL",
               help="What counts as one network: encoding, graph or "
               "function.")  # fmt: skip
+@click.option("--batch", metavar="N", type=click.IntRange(1),
+              help="Networks tried between two decisions, and so the most that can be "
+              "evaluated at a time; by default 10.")  # fmt: skip
 @click.option("--journal", metavar="FILE",
               help="Append each evaluation to this file; a search that was stopped "
               "goes on from it.")  # fmt: skip
