@@ -51,8 +51,8 @@ def test_an_audit_says_which_rows_are_wrong(tmp_path: Path) -> None:
 
 
 def test_a_front_is_written_and_its_networks_are_read(tmp_path: Path) -> None:
-    pytest.importorskip("altair")
-    pytest.importorskip("pygraphviz")
+    for library in ("altair", "pygraphviz", "torch"):
+        pytest.importorskip(library)
     folder = tmp_path / "front"
     words = f"search nasbench201 {CELLS} --minimize macs --maximize parameters"
     result = ran(f"{words} --evaluations 50 -o {folder} --json")
@@ -64,8 +64,12 @@ def test_a_front_is_written_and_its_networks_are_read(tmp_path: Path) -> None:
     assert (folder / "front.svg").read_text().startswith("<svg")
     for number, row in enumerate(told["front"]):
         assert "<svg" in (folder / f"{number:02}-cell.svg").read_text()
-        costs = cm.cost(cm.load(str(folder / f"{number:02}.json")))
+        network = cm.load(str(folder / f"{number:02}.json"))
+        costs = cm.cost(network)
         assert (costs.macs, costs.parameters) == (row["macs"], row["parameters"])
+    module = cm.compile(network)
+    assert sum(p.numel() for p in module.parameters()) == row["parameters"]
+    ran(f"report {folder}/00.json --no-oracles -o {tmp_path / 'site'}")
     shown = json.loads(ran(f"analyze {folder}/00.py:network --json").stdout)
     assert shown["totals"]["macs"] == told["front"][0]["macs"]
     ran(f"{words} --evaluations 50 -o {folder}")  # an earlier front is replaced

@@ -27,6 +27,7 @@ TABLE = (
     Path(__file__).parents[2].parent
     / "shared/reference/nb201_accuracy_12_epochs.csv.gz"
 )
+LATENCY = TABLE.with_name("nb201_latency.csv.gz")
 
 vectors = st.integers(1, 3).flatmap(
     lambda size: st.lists(
@@ -124,8 +125,7 @@ def test_cells_that_are_graphs_are_searched_too() -> None:
 def test_evolution_nearly_finds_the_front_of_a_measured_table() -> None:
     """Share of the true hypervolume: at 1,000 evaluations and at every hundred."""
     space = cm.space("nasbench201")
-    with gzip.open(TABLE, "rt", encoding="utf-8") as file:
-        accuracy = {r["arch"]: float(r["c10_valid"]) for r in csv.DictReader(file)}
+    accuracy = column(TABLE, space, "c10_valid")
     given_ = {"minimize": "macs", "maximize": {"accuracy": accuracy}}
     everything = cm.search(space, evaluations=15_625, **given_)
     assert everything.header["engine"] == "exhaustive"
@@ -151,6 +151,40 @@ def test_evolution_nearly_finds_the_front_of_a_measured_table() -> None:
     assert means["evolution"][-1] >= 0.999
     pairs = zip(means["evolution"], means["random"])
     assert all(evolved > drawn for evolved, drawn in pairs)
+
+
+@pytest.mark.skipif(
+    not (TABLE.exists() and LATENCY.exists()), reason="the tables are not part of this"
+)
+@pytest.mark.parametrize(("device", "share"), [("samsung_s7", 0.98), ("1080ti_1", 0.99)])
+def test_a_search_by_predicted_seconds_finds_most_of_the_true_front(
+    device: str, share: float
+) -> None:
+    """Times of 100 cells are known to the search; all others judge what it found."""
+    space = cm.space("nasbench201")
+    accuracy = column(TABLE, space, "c10_valid")
+    seconds = column(LATENCY, space, device)
+    fitted = cm.fit(space, seconds, count=100, seed=0)
+    found = cm.search(
+        space, minimize={"predicted": fitted.table()}, maximize={"accuracy": accuracy},
+        evaluations=1000,
+    )  # fmt: skip
+    worst = (max(seconds.values()), -min(accuracy.values()))
+    true = [(seconds[text], -accuracy[text]) for text in seconds]
+    chosen = [(seconds[e.text], -accuracy[e.text]) for e in found.front]
+    assert hypervolume(chosen, worst) >= share * hypervolume(true, worst)
+
+
+def column(path: Path, space: Space, name: str) -> dict[str, float]:
+    """Return a column of a table by the text of its cells, or their digits."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    found = {}
+    for row in rows:
+        arch = row["arch"]
+        point = tuple(map(int, arch)) if arch.isdigit() else space.point(arch)
+        found[space.text(point)] = float(row[name])
+    return found
 
 
 def test_a_journal_cut_at_any_byte_loses_nothing_that_was_whole(tmp_path: Path) -> None:
