@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import costmodel as cm
 from costmodel.bridge import onnx as onnx_files
-from costmodel.cli import main, target
+from costmodel.cli import main
 from costmodel.runtime.profile import load_profile
 from costmodel.runtime.validate import timm_results
 from costmodel.runtime.validate.cases import measurements
@@ -50,7 +50,7 @@ READERS: dict[str, tuple[str, Callable[[Path], bytes], Callable[[Path], Any]]] =
     "network JSON": (
         "net.json",
         lambda _: json.dumps(small_document()).encode(),
-        lambda path: any_network(target._read_json(str(path))),
+        lambda path: any_network(cm.load(str(path))),
     ),
     "ONNX file": (
         "net.onnx",
