@@ -13,7 +13,7 @@ from costmodel.errors import CostModelError
 from costmodel.nas.metrics import all_measured
 from costmodel.nas.spaces.catalogue import register
 from costmodel.nas.spaces.choices import Choices
-from costmodel.nas.spaces.space import LEVELS, Level, Point
+from costmodel.nas.spaces.space import LEVELS, Level, Point, check_counts
 from costmodel.nas.spaces.sums import Group
 from costmodel.network.build import (
     Value,
@@ -59,6 +59,13 @@ class Mobile(Choices):
         """Make the space. ``gates`` are reductions of squeeze-excitation; 0 has none."""
         if per not in ("stage", "block"):
             raise CostModelError(f'mobile: per {per!r}; allowed are "stage", "block"')
+        check_counts(
+            "mobile", kernels=kernels, expansions=expansions, depths=depths,
+            resolution=resolution,
+        )  # fmt: skip
+        check_counts("mobile", 0, gates=gates)
+        if not widths or any(not Rational(str(width)) > 0 for width in widths):
+            raise CostModelError(f"mobile: widths {widths!r} are not all positive")
         widths = tuple(as_dim(Rational(str(width))) for width in widths)
         options = {
             "stages": tuple(map(tuple, stages)), "kernels": tuple(kernels),

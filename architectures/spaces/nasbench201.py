@@ -12,7 +12,7 @@ from costmodel.errors import CostModelError, known_are, short
 from costmodel.nas.spaces.canonical import Terms, added
 from costmodel.nas.spaces.catalogue import register
 from costmodel.nas.spaces.choices import Choices
-from costmodel.nas.spaces.space import Level, Point, drawn_cell
+from costmodel.nas.spaces.space import Level, Point, check_counts, drawn_cell
 from costmodel.network.build import (
     Value,
     add,
@@ -121,6 +121,7 @@ class NasBench201(Choices):
         """Make the space; ``channels`` are those of the first stage."""
         if dataset not in DATASETS:
             raise unknown_dataset("nasbench201", dataset)
+        check_counts("nasbench201", channels=channels, cells=cells)
 
         def build(**edges: str) -> Network:
             widths = [channels, 2 * channels, 4 * channels]

@@ -11,7 +11,7 @@ from costmodel.errors import CostModelError, known_are
 from costmodel.nas.spaces.canonical import Terms, added
 from costmodel.nas.spaces.catalogue import register
 from costmodel.nas.spaces.choices import Choices
-from costmodel.nas.spaces.space import Level, Point, drawn_cell
+from costmodel.nas.spaces.space import Level, Point, check_counts, drawn_cell
 from costmodel.network.build import image, network
 from costmodel.network.cells.cell import OPERATIONS
 from costmodel.network.cells.genotype import Genotype
@@ -53,6 +53,7 @@ class NasNetCells(Choices):
             raise CostModelError(
                 f"nasnet: blocks {blocks!r}; allowed are 1 to {_MOST_BLOCKS}"
             )
+        check_counts("nasnet", filters=filters, repeats=repeats, resolution=resolution)
         if cells not in (1, 2):
             raise CostModelError(f"nasnet: cells {cells!r}; allowed are 1 and 2")
         self.blocks = blocks

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from costmodel.nas.spaces.catalogue import register
 from costmodel.nas.spaces.choices import Choices
+from costmodel.nas.spaces.space import check_counts
 from costmodel.network.graph import Network
 from costmodel.zoo.spaces.nasbench201 import DATASETS, skeleton, unknown_dataset
 
@@ -27,6 +28,7 @@ class NatsSize(Choices):
         """Make the space."""
         if dataset not in DATASETS:
             raise unknown_dataset("nats_size", dataset)
+        check_counts("nats_size", widths=widths)
 
         def build(**layers: int) -> Network:
             channels = list(layers.values())

@@ -160,6 +160,8 @@ def objectives(minimize: Given, maximize: Given) -> tuple[Objective, ...]:
 def _named(given: Given) -> Iterable[tuple[str, Source]]:
     if isinstance(given, (str, Mapping)):
         given = [given]
+    if not isinstance(given, Iterable):
+        raise CostModelError(f"search: {short(given)} names no objective")
     for one in given:
         pairs = one.items() if isinstance(one, Mapping) else [(one, one)]
         for name, source in pairs:
@@ -241,6 +243,8 @@ def constraints(
     >>> str(*constraints({"layers": (8, None)}))
     '8 <= layers'
     """
+    if not isinstance(given, Iterable):
+        raise CostModelError(f"search: constraint {short(given)} is no text")
     if isinstance(given, Mapping):
         found = [_from_pair(name, bound) for name, bound in given.items()]
     else:

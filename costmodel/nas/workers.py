@@ -66,7 +66,10 @@ class Workers:
         self, work: Callable[[Task], Result], tasks: Sequence[Task]
     ) -> Iterator[tuple[Task, Result]]:
         joblib = imported("joblib", "search")
-        from joblib.externals.loky.process_executor import TerminatedWorkerError
+        from joblib.externals.loky.process_executor import (
+            BrokenProcessPool,
+            TerminatedWorkerError,
+        )
 
         run = joblib.Parallel(self.jobs, return_as="generator_unordered", batch_size=1)
         step = joblib.delayed(partial(_numbered, work))
@@ -77,6 +80,11 @@ class Workers:
             raise CostModelError(
                 f"one of {self.jobs} processes was ended, perhaps for lack of memory; "
                 "try fewer jobs"
+            ) from None
+        except BrokenProcessPool:
+            raise CostModelError(
+                f"{self.jobs} processes cannot read their work: a function's module "
+                "has to be where each can import it, installed or in PYTHONPATH"
             ) from None
 
     def _on_cluster(

@@ -156,7 +156,9 @@ def test_evolution_nearly_finds_the_front_of_a_measured_table() -> None:
 @pytest.mark.skipif(
     not (TABLE.exists() and LATENCY.exists()), reason="the tables are not part of this"
 )
-@pytest.mark.parametrize(("device", "share"), [("samsung_s7", 0.98), ("1080ti_1", 0.99)])
+@pytest.mark.parametrize(
+    ("device", "share"), [("samsung_s7", 0.98), ("1080ti_1", 0.99)]
+)
 def test_a_search_by_predicted_seconds_finds_most_of_the_true_front(
     device: str, share: float
 ) -> None:
@@ -230,9 +232,11 @@ def test_a_journal_of_another_search_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(cm.CostModelError, match="no journal of a search"):
         cm.search(space, minimize="macs", journal=path)
     lines = text.splitlines(keepends=True)
-    path.write_bytes(b"".join([*lines[:2], b'{"key": "0", "values": ["a"]}\n']))
-    with pytest.raises(cm.CostModelError, match="line 3: is no evaluation"):
-        cm.search(space, minimize="macs", journal=path)
+    for value in (b'"a"', b"NaN", b"-Infinity", b"true"):
+        row = b'{"key": "0", "values": [' + value + b"]}\n"
+        path.write_bytes(b"".join([*lines[:2], row]))
+        with pytest.raises(cm.CostModelError, match="line 3: is no evaluation"):
+            cm.search(space, minimize="macs", journal=path)
 
 
 def test_an_objective_that_fails_says_where_and_the_journal_stays(
@@ -265,6 +269,8 @@ def test_an_objective_that_fails_says_where_and_the_journal_stays(
     ("given_", "message"),
     [
         ({}, "nothing to minimize"),
+        ({"minimize": 3}, "names no objective"),
+        ({"minimize": "macs", "constraints": 5}, "is no text"),
         ({"minimize": "mac"}, 'unknown metric "mac".*did you mean macs'),
         ({"minimize": "flops:fvcor"}, "did you mean flops:fvcore"),
         ({"minimize": "proxy:accuracy"}, "unknown proxy"),

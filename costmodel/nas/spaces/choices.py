@@ -117,6 +117,7 @@ class Choices(Space):
         """Return a point as a tuple of plain integers, if it is one of the space's."""
         if (
             type(point) is tuple
+            and {*map(type, point)} <= {int}
             and len(point) == len(self.counts)
             and all(map(lt, point, self.counts))
             and min(point, default=0) >= 0
@@ -153,6 +154,8 @@ class Choices(Space):
         """
         array = self._array(points)
         sums = tuple(metric for metric in metrics if self.is_sum(metric))
+        if not len(array):
+            return {metric: np.zeros(0, np.int64) for metric in metrics}
         found = dict(zip(sums, self._sums(sums).table(array))) if sums else {}
         rest = [metric for metric in metrics if metric not in sums]
         if rest:
@@ -194,8 +197,9 @@ class Choices(Space):
 
     def _array(self, points: Iterable[Sequence[int]]) -> np.ndarray:
         """Return points as an array, all of them checked."""
-        array = points if isinstance(points, np.ndarray) else np.array(list(points))
-        array = array.reshape(-1, len(self.counts))
+        if not isinstance(points, np.ndarray):
+            points = np.array([self.checked(point) for point in points], np.int64)
+        array = points.reshape(-1, len(self.counts))
         wrong = (array < 0) | (array >= np.array(self.counts))
         for row in np.flatnonzero(wrong.any(axis=1))[:1]:
             self.checked(array[row].tolist())

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, cast
 import networkx as nx
 import numpy as np
 
-from costmodel.errors import CostModelError, known_are
+from costmodel.errors import CostModelError, known_are, short
 from costmodel.nas.metrics import USUAL, all_measured
 from costmodel.network.graph import Network
 
@@ -170,6 +170,25 @@ class Space(ABC):
             known = known_are(level, LEVELS)
             raise CostModelError(f'{self.name}: unknown level "{level}"; {known}')
         return level  # type: ignore[return-value]
+
+
+def check_counts(name: str, least: int = 1, **options: object) -> None:
+    """Refuse options, or listed values of them, that are no usual whole numbers."""
+    for option, given in options.items():
+        listed = given if isinstance(given, (list, tuple, range)) else [given]
+        wrong = [
+            one
+            for one in listed
+            if type(one) is not int or not least <= one <= _LARGEST
+        ]
+        if wrong or not listed:
+            raise CostModelError(
+                f"{name}: {option} = {short(given)}; allowed are whole numbers from "
+                f"{least} to {_LARGEST:,}"
+            )
+
+
+_LARGEST = 10_000
 
 
 def drawn_cell(

@@ -127,7 +127,7 @@ def opened(name: str, settings: tuple[str, ...]) -> Space:
     try:
         found = make(name, **options_from(settings))
         found.network(found.sample())  # options that no network is built with
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise CostModelError(f"{name}: an option has a wrong value: {error}") from error
     return found
 
