@@ -26,8 +26,8 @@ def read_times(
     **Errors**: no such file or column, each line that is no network, or no positive
     time, and networks that stand there twice.
     """
-    rows = _rows(Path(path))
-    key = _key_column(space, path, rows[0]) if key is None else key
+    rows = read_rows(Path(path))
+    key = key_column(space, path, rows[0]) if key is None else key
     for name in (key, column):
         if name not in rows[0]:
             raise CostModelError(f'{path}: no column "{short(name)}"; '
@@ -69,7 +69,7 @@ def _time(text: str | None, what: str) -> float:
     return value
 
 
-def _rows(path: Path) -> list[dict[str, str | None]]:
+def read_rows(path: Path) -> list[dict[str, str | None]]:
     """Return the rows of a file, by the names in its first line."""
     opens = gzip.open if path.suffix == ".gz" else open
     try:
@@ -83,7 +83,7 @@ def _rows(path: Path) -> list[dict[str, str | None]]:
     return rows
 
 
-def _key_column(space: Space, path: str | Path, row: dict[str, str | None]) -> str:
+def key_column(space: Space, path: str | Path, row: dict[str, str | None]) -> str:
     """Return the first column that has a network."""
     for name, text in row.items():
         try:

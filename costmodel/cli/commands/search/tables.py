@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costmodel.errors import CostModelError, known_are, short
@@ -33,35 +32,17 @@ def read_table(space: Space, path: str, column: str) -> dict[str, float]:
 
 def read_column(space: Space, path: str, column: str) -> dict[str, str]:
     """Return a column of a CSV file as written, by network."""
-    try:
-        opens = gzip.open if path.endswith(".gz") else open
-        with opens(path, "rt", encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error, EOFError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise CostModelError(f"{path}: {said}") from None
-    if not rows or column not in rows[0]:
-        known = known_are(column, rows[0] if rows else [])
+    from costmodel.nas.fit.table import key_column, read_point, read_rows
+
+    rows = read_rows(Path(path))
+    if column not in rows[0]:
+        known = known_are(column, rows[0])
         raise CostModelError(f'{path}: no column "{column}"; {known}')
-    key = _key_column(space, path, rows[0])
+    key = key_column(space, path, rows[0])
     found: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
-        text = space.text(space.point(row[key] or ""))
+        text = space.text(read_point(space, row[key] or ""))
         if text in found:
             raise CostModelError(f"{path}, line {number}: {text} is there twice")
         found[text] = row[column] or ""
     return found
-
-
-def _key_column(space: Space, path: str, row: dict[str, str]) -> str:
-    """Return the column whose text is a network of the space."""
-    for key, text in row.items():
-        try:
-            space.point(text or "")
-        except CostModelError:
-            continue
-        return key
-    raise CostModelError(
-        f"{path}: no column has networks of {space.name} as it writes them, such as "
-        f"{space.text(space.sample())}"
-    )
