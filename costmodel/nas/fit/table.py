@@ -93,6 +93,5 @@ def key_column(space: Space, path: str | Path, row: dict[str, str | None]) -> st
         return name
     example = space.text(space.sample())
     raise CostModelError(
-        f"{path}: no column has networks of {space.name}, such as {example}; --key "
-        "says which it is"
+        f"{path}: no column has networks of {space.name}, such as {example}"
     )
