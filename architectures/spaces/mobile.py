@@ -13,7 +13,7 @@ from costmodel.errors import CostModelError
 from costmodel.nas.metrics import all_measured
 from costmodel.nas.spaces.catalogue import register
 from costmodel.nas.spaces.choices import Choices
-from costmodel.nas.spaces.space import LEVELS, Level, Point, check_counts
+from costmodel.nas.spaces.space import LEVELS, Level, Point, check_counts, check_listed
 from costmodel.nas.spaces.sums import Group
 from costmodel.network.build import (
     Value,
@@ -59,12 +59,16 @@ class Mobile(Choices):
         """Make the space. ``gates`` are reductions of squeeze-excitation; 0 has none."""
         if per not in ("stage", "block"):
             raise CostModelError(f'mobile: per {per!r}; allowed are "stage", "block"')
+        check_listed(
+            "mobile", stages=stages, kernels=kernels, expansions=expansions,
+            depths=depths, widths=widths, gates=gates,
+        )  # fmt: skip
         check_counts(
             "mobile", kernels=kernels, expansions=expansions, depths=depths,
             resolution=resolution,
         )  # fmt: skip
         check_counts("mobile", 0, gates=gates)
-        if not widths or any(not Rational(str(width)) > 0 for width in widths):
+        if any(not Rational(str(width)) > 0 for width in widths):
             raise CostModelError(f"mobile: widths {widths!r} are not all positive")
         widths = tuple(as_dim(Rational(str(width))) for width in widths)
         options = {
@@ -170,7 +174,7 @@ class Mobile(Choices):
             words.append(f"{depth}x{width}:{','.join(written)}")
         return " ".join(words)
 
-    def point(self, text: str) -> Point:
+    def _read(self, text: str) -> Point:
         """Read what :meth:`text` writes."""
         found: dict[str, str] = {}
         for number, word in enumerate(text.split(), start=1):
@@ -184,7 +188,7 @@ class Mobile(Choices):
         firsts = {name: str(values[0]) for name, values in self.choices.items()
                   if not name.startswith(("depth", "width"))}  # fmt: skip
         words = {**firsts, **found}
-        return super().point(
+        return super()._read(
             " ".join(f"{name}={value}" for name, value in words.items())
         )
 

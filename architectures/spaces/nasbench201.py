@@ -160,7 +160,7 @@ class NasBench201(Choices):
             nodes.setdefault(end, []).append(f"{OPERATIONS[number]}~{source}|")
         return "+".join("|" + "".join(edges) for edges in nodes.values())
 
-    def point(self, text: str) -> Point:
+    def _read(self, text: str) -> Point:
         """Read a cell as the benchmark writes it."""
         found = {}
         nodes = text.strip().split("+")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import combinations, combinations_with_replacement, product
 
 import networkx as nx
@@ -11,7 +12,13 @@ from costmodel.errors import CostModelError, known_are
 from costmodel.nas.spaces.canonical import Terms, added
 from costmodel.nas.spaces.catalogue import register
 from costmodel.nas.spaces.choices import Choices
-from costmodel.nas.spaces.space import Level, Point, check_counts, drawn_cell
+from costmodel.nas.spaces.space import (
+    Level,
+    Point,
+    check_counts,
+    check_listed,
+    drawn_cell,
+)
 from costmodel.network.build import image, network
 from costmodel.network.cells.cell import OPERATIONS
 from costmodel.network.cells.genotype import Genotype
@@ -45,6 +52,7 @@ class NasNetCells(Choices):
         distinct: bool = False,  # noqa: FBT001, FBT002
     ) -> None:  # fmt: skip
         """Make the space; ``filters`` and ``repeats`` are the skeleton's."""
+        check_listed("nasnet", operations=operations)
         for name in operations:
             if name not in OPERATIONS:
                 known = known_are(name, OPERATIONS)
@@ -102,13 +110,31 @@ class NasNetCells(Choices):
     def neighbours(self, point: Sequence[int]) -> list[Point]:
         """Return all points that differ in one operation, or in one state read."""
         own = self.checked(point)
+        names = self.options["operations"]
         found = []
-        for place, values in enumerate(self.choices.values()):
-            mine = values[own[place]]
-            for number, pair in enumerate(values):
-                if number != own[place] and _are_near(mine, pair):
-                    found.append((*own[:place], number, *own[place + 1 :]))
+        for place, (values, numbers) in enumerate(
+            zip(self.choices.values(), self._numbers)
+        ):
+            mine, states = values[own[place]], range(2 + place % self.blocks)
+            near = {
+                numbers[way]
+                for pair in _near(mine, names, states)
+                for way in (pair, pair[::-1])
+                if way in numbers
+            }
+            found += [
+                (*own[:place], number, *own[place + 1 :])
+                for number in sorted(near - {own[place]})
+            ]
         return found
+
+    @cached_property
+    def _numbers(self) -> list[dict[Block, int]]:
+        """By place, which value a block is."""
+        return [
+            {pair: number for number, pair in enumerate(values)}
+            for values in self.choices.values()
+        ]
 
     def key(self, point: Sequence[int], level: Level = "encoding") -> str:
         """Return text that two points share if and only if they are one at a level."""
@@ -149,10 +175,11 @@ def _pairs(operations: Sequence[str], states: int, *, distinct: bool) -> list[Bl
     ]
 
 
-def _are_near(one: Block, other: Block) -> bool:
-    """Say whether pairs differ in one operation, or in one state."""
-    ways = (zip(one, pair) for pair in (other, other[::-1]))
-    return any(sum((a != c) + (b != d) for (a, b), (c, d) in way) == 1 for way in ways)
+def _near(own: Block, names: Sequence[str], states: range) -> Iterator[Block]:
+    """Give the pairs that differ in one operation, or in one state; itself too."""
+    for (name, state), other in (own, own[::-1]):
+        yield from (((word, state), other) for word in names)
+        yield from (((name, number), other) for number in states)
 
 
 def _form(genotype: Genotype, skipped: set[int], *, shares: bool) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from costmodel.nas.spaces.catalogue import register
 from costmodel.nas.spaces.choices import Choices
-from costmodel.nas.spaces.space import check_counts
+from costmodel.nas.spaces.space import check_counts, check_listed
 from costmodel.network.graph import Network
 from costmodel.zoo.spaces.nasbench201 import DATASETS, skeleton, unknown_dataset
 
@@ -28,6 +28,7 @@ class NatsSize(Choices):
         """Make the space."""
         if dataset not in DATASETS:
             raise unknown_dataset("nats_size", dataset)
+        check_listed("nats_size", widths=widths)
         check_counts("nats_size", widths=widths)
 
         def build(**layers: int) -> Network:
@@ -45,7 +46,7 @@ class NatsSize(Choices):
         """Write the channels as the benchmark does: 8:8:8:16:32."""
         return ":".join(map(str, self.values(point).values()))
 
-    def point(self, text: str) -> tuple[int, ...]:
+    def _read(self, text: str) -> tuple[int, ...]:
         """Read channels as the benchmark writes them."""
         words = zip(self.choices, text.split(":"))
-        return super().point(" ".join(f"{key}={word}" for key, word in words))
+        return super()._read(" ".join(f"{key}={word}" for key, word in words))

@@ -251,21 +251,29 @@ def _in_flags(*prefixes: str) -> Iterator[None]:
 
 
 def options_from(settings: Sequence[str]) -> dict[str, Any]:
-    """Return the values of --option: Python literals, or else text.
+    """Return the values of --option: Python literals, lists of these, or else text.
 
-    >>> options_from(["depth=18", "act=relu", "widths=[8, 16]"])
-    {'depth': 18, 'act': 'relu', 'widths': [8, 16]}
+    >>> options_from(["depth=18", "act=relu", "widths=[8, 16]", "width=[1/2,1]"])
+    {'depth': 18, 'act': 'relu', 'widths': [8, 16], 'width': ['1/2', 1]}
     """
     given: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals or not key:
             raise click.UsageError(f'--option "{setting}" is not KEY=VALUE')
-        try:
-            given[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            given[key] = value
+        given[key] = _literal(value)
     return given
+
+
+def _literal(text: str) -> Any:
+    """Return what a Python literal says, a list of what its parts say, or text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        inner = text[1:-1]
+        if [text[:1], text[-1:]] == ["[", "]"] and not {*"[](){}'\""} & {*inner}:
+            return [_literal(part.strip()) for part in inner.split(",") if part.strip()]
+        return text
 
 
 @contextmanager

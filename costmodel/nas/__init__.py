@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from costmodel.errors import CostModelError, known_are
+from costmodel.errors import CostModelError, known_are, short
 from costmodel.nas.engines import BATCH, Engine, Evolution, Exhaustive, RandomSearch
 from costmodel.nas.engines.branch_bound import BranchAndBound
 from costmodel.nas.engines.optuna import SAMPLERS, Optuna
@@ -62,8 +62,8 @@ def search(
     or to tables by :meth:`Space.text`. ``constraints`` are limits of metrics, such as
     ``"macs <= 100M"``, or of objectives by name; points out of a metric's limits are no
     evaluations. ``evaluations`` counts points that are distinct at ``level``: by
-    default all of a space that is small enough, if everything is static, and else
-    1,000.
+    default all of a space of at most 2,000,000 points if costs are looked up, or of
+    1,000 if networks are built for them, and else 1,000.
 
     ``engine`` is one of :data:`ENGINES`: by default every point is tried where the
     evaluations allow it, and else "evolution". All engines decide between batches, of
@@ -109,6 +109,8 @@ class _Search:
                 raise CostModelError(
                     f"search: {name} {count!r} is no whole number from 1"
                 )
+        if journal is not None and not isinstance(journal, (str, Path)):
+            raise CostModelError(f"search: journal {short(journal)} is no file's path")
         self.space, self.objectives = space, objectives
         self.all_limits = limits
         # Limits of what only an evaluation tells: a table's numbers, a function's.
@@ -125,9 +127,7 @@ class _Search:
         named = [one.metric for one in objectives]
         named += [one.name for one in self.limits]
         self.sums = tuple(dict.fromkeys(m for m in named if m and space.is_sum(m)))
-        self.journal = (
-            None if journal is None else Journal(Path(journal), self.header())
-        )
+        self.journal = None if journal is None else Journal(Path(journal), self.header)
         self.known: dict[str, tuple[float, ...] | None] = {}
         self.recorded = (
             {} if self.journal is None else self.journal.read(len(objectives))
@@ -142,10 +142,13 @@ class _Search:
                 known = known_are(engine, ENGINES)
                 raise CostModelError(f'search: unknown engine "{engine}"; {known}')
             return engine
-        size = self.space.size()
-        enough = size <= MOST and all(one.metric for one in self.objectives)
-        return "exhaustive" if size <= (evaluations or MOST * enough) else "evolution"
+        metrics = [one.metric for one in self.objectives]
+        metrics += [one.name for one in self.limits]
+        is_looked_up = all(one and self.space.is_sum(one) for one in metrics)
+        most = evaluations or (MOST if is_looked_up else USUAL)
+        return "exhaustive" if self.space.size() <= most else "evolution"
 
+    @cached_property
     def header(self) -> dict[str, Any]:
         """Return what decides which evaluations there are, and what they mean."""
         return {
@@ -163,7 +166,7 @@ class _Search:
 
     def run(self, jobs: int, scheduler: str | None) -> Found:
         """Ask, evaluate and tell until nothing is left to try."""
-        engine, size = self._made(), self.header()["batch"]
+        engine, size = self._made(), self.header["batch"]
         with Workers(jobs, scheduler) as workers:
             stalled = 0
             while self.evaluations is None or self.spent < self.evaluations:
@@ -183,7 +186,7 @@ class _Search:
                     break
         if not self.found:
             raise self._none()
-        return Found(self.space, self.objectives, self.all_limits, self.header(),
+        return Found(self.space, self.objectives, self.all_limits, self.header,
                      tuple(self.found), self.rejected)  # fmt: skip
 
     def _made(self) -> Engine:

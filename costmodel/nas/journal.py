@@ -33,6 +33,8 @@ class Journal:
 
         **Errors**: the file is no journal, is another search's, or was edited.
         """
+        if self.path.is_dir():
+            raise CostModelError(f"{self.path}: is a folder; give a file")
         rows = jsonl.read(self.path)
         if not rows:
             self._check_torn()

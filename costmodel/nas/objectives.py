@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
-from costmodel.algebra.parse import exact
-from costmodel.algebra.symbols import Dim, Rational, as_dim
+from costmodel.algebra.amount import Kind, amount
+from costmodel.algebra.symbols import Dim
 from costmodel.errors import CostModelError, known_are, short
 from costmodel.nas.metrics import FLOPS, UNITS, measured, unit
 from costmodel.nas.proxies import PROXIES, PROXY, scored
@@ -86,8 +86,7 @@ class Objective:
                 f'objective "{self.name}" at {space.text(point)} fails with '
                 f"{type(error).__name__}: {said}"
             ) from error
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value):
+        if not _is_finite(value):
             raise CostModelError(
                 f'objective "{self.name}" at {space.text(point)} is {short(value)}, '
                 "not a finite number"
@@ -114,6 +113,16 @@ class Objective:
         if self.source.startswith(PROXY):
             return scored(network(), self.source.removeprefix(PROXY))
         return measured(network(), self.source)
+
+
+def _is_finite(value: object) -> bool:
+    """Say whether a value is a number that engines can compare as a float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -165,6 +174,8 @@ def _named(given: Given) -> Iterable[tuple[str, Source]]:
     for one in given:
         pairs = one.items() if isinstance(one, Mapping) else [(one, one)]
         for name, source in pairs:
+            if not isinstance(name, str) or not name:
+                raise CostModelError(f"search: {short(name)} is no objective's name")
             if not callable(source) and not isinstance(source, Mapping):
                 check_source(source)
             yield name, source
@@ -259,10 +270,15 @@ def constraints(
     return tuple(found)
 
 
-def _from_pair(name: str, bound: object) -> Constraint:
-    low, high = bound if isinstance(bound, (tuple, list)) else (None, bound)
-    ends = [None if end is None else amount(name, end) for end in (low, high)]
-    return Constraint(name, *ends)
+def _from_pair(name: object, bound: object) -> Constraint:
+    if not isinstance(name, str):
+        raise CostModelError(f"constraint: {short(name)} is no metric's name")
+    ends = bound if isinstance(bound, (tuple, list)) else (None, bound)
+    if len(ends) != 2:
+        raise CostModelError(
+            f"constraint: {name} {short(bound)}: give the upper bound, or (low, high)"
+        )
+    return Constraint(name, *(_end(name, end) for end in ends))
 
 
 def _from_text(text: str) -> Constraint:
@@ -273,8 +289,7 @@ def _from_text(text: str) -> Constraint:
             '"1M <= parameters <= 2M"'
         )
     name = found["name"]
-    low = None if found["low"] is None else amount(name, found["low"])
-    bound = None if found["bound"] is None else amount(name, found["bound"])
+    low, bound = _end(name, found["low"]), _end(name, found["bound"])
     if found["sign"] == ">=":
         if low is not None:
             raise CostModelError(f'constraint "{short(text)}" has two lower bounds')
@@ -282,23 +297,16 @@ def _from_text(text: str) -> Constraint:
     return Constraint(name, low, bound)
 
 
-_SUFFIX = {"n": -9, "u": -6, "µ": -6, "m": -3, "K": 3, "k": 3, "M": 6, "G": 9, "T": 12}
-
-
-def amount(name: str, given: object) -> Dim:
-    """Return a bound exactly; text may end in K, M, G or T, and seconds in ms or us.
-
-    >>> amount("macs", "1.5G"), amount("seconds:x", "5ms"), amount("macs", 2e6)
-    (1500000000, 1/200, 2000000)
-    """
-    text = str(given).strip()
-    found = re.fullmatch(r"([\d._eE+-]+?)\s*([nuµmKkMGT]?)(s|B)?", text)
-    if found is None or (found[2] in ("n", "u", "µ", "m") and found[3] != "s"):
-        raise CostModelError(
-            f"{name}: bound {short(given)} is no number, such as 100M or 5ms"
-        )
-    power = Rational(10) ** _SUFFIX.get(found[2], 0)
-    number = as_dim(exact(found[1], f"{name}: bound") * power)
-    if not getattr(number, "is_finite", True):
-        raise CostModelError(f"{name}: bound {short(given)} is not finite")
+def _end(name: str, given: object) -> Dim | None:
+    """Return a bound exactly: seconds and bytes with their units, counts with K, M."""
+    if given is None:
+        return None
+    kind: Kind = (
+        "seconds" if name.startswith(SECONDS)
+        else "bytes" if name.endswith("_bytes")
+        else "count"
+    )  # fmt: skip
+    number = amount(given, f"constraint: {name}", kind)
+    if getattr(number, "free_symbols", None):
+        raise CostModelError(f"constraint: {name} {short(given)} is no number")
     return number

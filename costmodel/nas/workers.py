@@ -32,6 +32,10 @@ class Workers:
             raise CostModelError(f"jobs {jobs!r} is no whole number from 1")
         if scheduler is not None and jobs != 1:
             raise CostModelError("jobs and a scheduler do not go together")
+        if not isinstance(scheduler, str | None):
+            raise CostModelError(
+                f"scheduler {scheduler!r} is no address, such as tcp://HOST:PORT"
+            )
         self.jobs, self.scheduler = jobs, scheduler
         self._client = None if scheduler is None else _client(scheduler)
 

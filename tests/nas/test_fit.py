@@ -288,6 +288,17 @@ def test_a_network_is_read_from_digits_or_text() -> None:
     assert read_point(CELLS, "421211") == read_point(CELLS, CELLS.text(point)) == point
 
 
+def test_a_column_or_a_network_may_stand_in_a_table_once(tmp_path: Path) -> None:
+    table = tmp_path / "times.csv"
+    table.write_text("arch,phone,phone\n111111,1,2\n", encoding="utf-8")
+    result = asked(str(table), "--column", "phone")
+    assert result.exit_code == 4
+    assert f'{table}, line 1: column "phone" is there twice' in result.stderr
+    times = {"421211": 1.0, CELLS.text((4, 2, 1, 2, 1, 1)): 1.0}
+    with pytest.raises(CostModelError, match="is given twice"):
+        fit(CELLS, times)
+
+
 GOALS = {
     "eyeriss": 0.0004, "1080ti_1": 0.04, "titan_rtx_256": 0.04, "silver_4114": 0.09,
     "pixel2": 0.12, "samsung_a50": 0.04, "samsung_s7": 0.08,

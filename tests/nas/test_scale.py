@@ -270,6 +270,8 @@ REFUSED = [
     (("resnet18", {"macs": 1}), {"over": ()}, "names none of"),
     (("lenet5", {"macs": 1}), {"over": "depth"}, "no depth to vary; it has resolution"),
     (("resnet18", {"macs": 1e9}), {"widht": 2}, "did you mean width"),
+    (("resnet18", {"macs": 1e9}), {"classes": "x"}, "classes = x is not a number"),
+    (("resnet18", {"macs": 1e9}), {"batch": 3}, "budgets are of one sample"),
     (("resnet18", {"macs": 1}), {"width": cm.alpha}, "width = alpha is not a number"),
     (("resnet18", {"macs": 1}), {"resolution": "0"}, "no number of pixels"),
     ((mine(), {"macs": 1}), {"over": "depth"}, "without options cannot vary"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -211,14 +210,10 @@ def open_for(asked: Asked, varied: str | None) -> tuple[Network, sympy.Symbol | 
 
 def read_count(what: str, text: str) -> int:
     """Read 300M, 4.2e6 or 4200000 as a whole number."""
+    from costmodel.algebra.amount import amount
     from costmodel.algebra.checks import whole_number
-    from costmodel.algebra.parse import exact
 
-    scaled = re.fullmatch(r"\s*([\d._]+)\s*([KMGT])\s*", text)
-    if scaled is None:
-        return whole_number(what, text)
-    power = 3 * (1 + "KMGT".index(scaled[2]))
-    return whole_number(what, exact(scaled[1], what) * 10**power)
+    return whole_number(what, amount(text, what))
 
 
 def percent(value: Any) -> str:

@@ -16,6 +16,7 @@ from costmodel.nas.fit.class_totals import CLASSES, ClassTotals
 from costmodel.nas.fit.errors import Errors, baselines
 from costmodel.nas.fit.left_out import margin, regress
 from costmodel.nas.fit.space_record import record, restored
+from costmodel.nas.fit.table import read_point
 from costmodel.nas.spaces.space import Point, Space
 from costmodel.network.graph import Network
 from costmodel.runtime.measure.jsonl import write_whole
@@ -210,7 +211,7 @@ def _checked(space: Space, times: Times, unit: str) -> dict[Point, float]:
         raise CostModelError(f"fit: {short(times)} is no mapping of networks to times")
     found: dict[Point, float] = {}
     for key, value in times.items():
-        point = space.point(key) if isinstance(key, str) else space.checked(key)
+        point = read_point(space, key) if isinstance(key, str) else space.checked(key)
         if point in found:
             raise CostModelError(f"fit: {space.text(point)} is given twice")
         found[point] = positive(value, space.text(point)) * UNITS[unit]

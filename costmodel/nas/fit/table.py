@@ -74,10 +74,17 @@ def read_rows(path: Path) -> list[dict[str, str | None]]:
     opens = gzip.open if path.suffix == ".gz" else open
     try:
         with opens(path, "rt", encoding="utf-8-sig", newline="") as file:
-            rows: list[dict[str, str | None]] = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            names = list(reader.fieldnames or ())
+            rows: list[dict[str, str | None]] = list(reader)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
         said = getattr(error, "strerror", None) or error
         raise CostModelError(f"{path}: {said}") from None
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise CostModelError(
+                f'{path}, line 1: column "{short(name)}" is there twice'
+            )
     if not rows:
         raise CostModelError(f"{path}: has no row below the names of its columns")
     return rows

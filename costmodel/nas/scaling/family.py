@@ -181,6 +181,8 @@ def _bound(network: Network, sides: Mapping[Any, Any]) -> Network:
 def family_of(network: object, options: Mapping[str, Any]) -> Family:
     """Return the family of a registered name, of a family's name, or of a network."""
     given = dict(options)
+    if "batch" in given:
+        raise CostModelError("scale: budgets are of one sample; batch is no option")
     side = given.pop("resolution", None)
     if isinstance(network, Network):
         if given:
@@ -205,6 +207,9 @@ def family_of(network: object, options: Mapping[str, Any]) -> Family:
             value = option.read(chosen.name, given.pop(name, option.default))
             grown[axis] = (name, value)
             _check_number(chosen.name, name, value)
+    for name in given.keys() & chosen.options.keys():
+        value = chosen.options[name].read(chosen.name, given[name])
+        _check_number(chosen.name, name, value)
     return Family(chosen.name, chosen.family, start, grown, given)
 
 
@@ -244,7 +249,7 @@ def _side(name: str, value: object) -> int:
 def _check_number(name: str, option: str, value: Any) -> None:
     """Refuse symbols: members are numbers."""
     for part in value if isinstance(value, tuple) else (value,):
-        if sympy.sympify(part).free_symbols:
+        if getattr(part, "free_symbols", None):
             raise CostModelError(f"scale: {name}: {option} = {part} is not a number")
 
 

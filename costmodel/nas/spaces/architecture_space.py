@@ -45,6 +45,8 @@ class ArchitectureSpace(Choices):
                 choices[key] = _read(chosen, given, key)
             else:
                 fixed[key] = given
+                if key in chosen.options:
+                    chosen.options[key].read(architecture, given)
         if not choices:
             raise CostModelError(
                 f"{architecture}: no option has a list of values to choose from, such "
@@ -54,8 +56,14 @@ class ArchitectureSpace(Choices):
         build = partial(_load, architecture, fixed)
         super().__init__(architecture, choices, build, options=options)
         for key, values in self.choices.items():  # each is refused by its own name
-            for number in range(len(values) if key in chosen.options else 0):
-                chosen.options[key].read(architecture, values[number])
+            option = chosen.options.get(key)
+            read = (
+                [option.read(architecture, value) for value in values] if option else []
+            )
+            if len(set(read)) < len(read):
+                raise CostModelError(
+                    f"{architecture}: {key} has a value twice: {list(values)}"
+                )
 
     def key(self, point: Sequence[int], level: Level = "encoding") -> str:
         """Return text that settings share if and only if they are one at a level."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from costmodel.errors import CostModelError, known_are, short
 from costmodel.nas.metrics import USUAL, all_measured, is_sum
-from costmodel.nas.spaces.space import Level, Point, Space
+from costmodel.nas.spaces.space import Level, Point, Space, check_listed, random_of
 from costmodel.nas.spaces.sums import Bounds, Group, Sums
 from costmodel.network.graph import Network
 
@@ -38,11 +38,10 @@ class Choices(Space):
     ) -> None:
         """Keep the choices, and the function that makes a network of one value each."""
         super().__init__(name, options or {})
+        check_listed(name, **choices)
         self.choices = {key: tuple(values) for key, values in choices.items()}
         self._build = build
         for key, values in self.choices.items():
-            if not values:
-                raise CostModelError(f"{name}: {key} has no value to choose")
             if len(set(map(str, values))) < len(values):
                 raise CostModelError(f"{name}: {key} has a value twice: {list(values)}")
         self.counts = tuple(len(values) for values in self.choices.values())
@@ -52,7 +51,7 @@ class Choices(Space):
 
     def sample(self, seed: int | Random = 0) -> Point:
         """Return a random point: each choice is uniform."""
-        random = seed if isinstance(seed, Random) else Random(seed)  # noqa: S311
+        random = random_of(seed)
         return tuple(random.randrange(count) for count in self.counts)
 
     def neighbours(self, point: Sequence[int]) -> list[Point]:
@@ -69,7 +68,7 @@ class Choices(Space):
         self, one: Sequence[int], other: Sequence[int], seed: int | Random = 0
     ) -> Point:
         """Return a point that has each choice from one of two parents, at random."""
-        random = seed if isinstance(seed, Random) else Random(seed)  # noqa: S311
+        random = random_of(seed)
         pairs = zip(self.checked(one), self.checked(other))
         return tuple(pair[random.randrange(2)] for pair in pairs)
 
@@ -92,7 +91,7 @@ class Choices(Space):
         chosen = self.values(point).items()
         return " ".join(f"{key}={_word(value)}" for key, value in chosen)
 
-    def point(self, text: str) -> Point:
+    def _read(self, text: str) -> Point:
         """Read the choices from what :meth:`text` writes, in any order."""
         given = dict(word.partition("=")[::2] for word in text.split())
         for key in given:

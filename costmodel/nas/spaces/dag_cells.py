@@ -12,7 +12,7 @@ import numpy as np
 
 from costmodel.errors import CostModelError, known_are, short
 from costmodel.nas.spaces.dags import Graphs, pairs
-from costmodel.nas.spaces.space import Level, Point, Space
+from costmodel.nas.spaces.space import Level, Point, Space, check_listed, random_of
 
 
 MOST_VERTICES = 8
@@ -61,7 +61,8 @@ class DagCells(Space):
             raise CostModelError(
                 f"{name}: {edges!r} edges do not connect {vertices} vertices"
             )
-        if not operations or len(set(operations)) < len(operations):
+        check_listed(name, operations=operations)
+        if len(set(operations)) < len(operations):
             raise CostModelError(f"{name}: operations {operations!r} are not distinct")
         self.vertices, self.edges = vertices, edges
         self.operations = tuple(operations)
@@ -88,7 +89,7 @@ class DagCells(Space):
 
     def sample(self, seed: int | Random = 0) -> Point:
         """Return a random cell: each way of writing one is equally likely."""
-        random = seed if isinstance(seed, Random) else Random(seed)  # noqa: S311
+        random = random_of(seed)
         weights = [self._written(vertices) for vertices in self._graphs]
         (vertices,) = random.choices(list(self._graphs), weights)
         graphs = self._graphs[vertices]
@@ -121,7 +122,7 @@ class DagCells(Space):
 
         Of parents that differ in size, or have no cell between them, it is one.
         """
-        random = seed if isinstance(seed, Random) else Random(seed)  # noqa: S311
+        random = random_of(seed)
         own, its = self.cell(one), self.cell(other)
         for _ in range(_TRIES if own.vertices == its.vertices else 0):
             edges = {
@@ -150,7 +151,7 @@ class DagCells(Space):
         edges = ",".join(f"{i}{j}" for i, j in sorted(cell.edges))
         return f"{','.join(cell.operations)}:{edges}"
 
-    def point(self, text: str) -> Point:
+    def _read(self, text: str) -> Point:
         """Read what :meth:`text` writes; dead ends are cut."""
         words, _, listed = text.strip().partition(":")
         operations = [word for word in words.split(",") if word]

@@ -111,12 +111,21 @@ class Space(ABC):
     def text(self, point: Sequence[int]) -> str:
         """Return a point as people write it; :meth:`point` reads it."""
 
-    @abstractmethod
     def point(self, text: str) -> Point:
         """Return the point that a text names.
 
         **Errors**: text that names none, and which part of it is wrong.
         """
+        if not isinstance(text, str):
+            raise CostModelError(
+                f"{self.name}: {short(text)} is no text of a network, such as "
+                f'"{self.text(self.sample())}"'
+            )
+        return self._read(text)
+
+    @abstractmethod
+    def _read(self, text: str) -> Point:
+        """Return the point that a text names; subclasses say how it is written."""
 
     @abstractmethod
     def checked(self, point: Sequence[int]) -> Point:
@@ -189,6 +198,30 @@ def check_counts(name: str, least: int = 1, **options: object) -> None:
 
 
 _LARGEST = 10_000
+
+
+def check_listed(name: str, **options: object) -> None:
+    """Refuse options that are no list of values to choose from."""
+    for option, given in options.items():
+        if not isinstance(given, (list, tuple, range)):
+            raise CostModelError(
+                f"{name}: {option} = {short(given)}; give a list of values to choose "
+                "from"
+            )
+        if not given:
+            raise CostModelError(f"{name}: {option} has no value to choose")
+
+
+def random_of(seed: int | Random) -> Random:
+    """Return a generator of random numbers: one that is given, or a seed's.
+
+    **Errors**: a seed that is no whole number from 0.
+    """
+    if isinstance(seed, Random):
+        return seed
+    if type(seed) is not int or seed < 0:
+        raise CostModelError(f"seed {short(seed)} is no whole number from 0")
+    return Random(seed)  # noqa: S311
 
 
 def drawn_cell(

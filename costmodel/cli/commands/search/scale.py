@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from costmodel.cli import target
-from costmodel.cli.commands.ask import read_count
 from costmodel.cli.options import JSON, SIZED, TARGET, Asked, together
 from costmodel.cli.program import main, open_network, plain, read_settings
 from costmodel.cli.sample import Sample
-from costmodel.errors import CostModelError
 from costmodel.terminal import print_json, print_table
 
 
 if TYPE_CHECKING:
+    from costmodel.algebra.amount import Kind
     from costmodel.nas.scaling import Law, Scaled
     from costmodel.network.graph import Network
-
-_SECONDS = {"s": 0, "ms": 3, "us": 6, "µs": 6}
-_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9,
-          "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}  # fmt: skip
 
 BUDGETS = together(
     click.option("--macs", metavar="N", help="At most so many, e.g. 600M."),
@@ -78,21 +72,14 @@ def scale(
 
 def _limit(name: str, text: str) -> Any:
     """Read a count such as 600M, a time such as 5ms, or bytes such as 20MB."""
+    from costmodel.algebra.amount import amount
     from costmodel.algebra.checks import whole_number
-    from costmodel.algebra.parse import exact
 
     what = f"--{name.replace('_', '-')}"
-    if name not in ("latency", "peak_memory"):
-        return read_count(what, text)
-    units = _SECONDS if name == "latency" else _BYTES
-    parts = re.fullmatch(r"\s*([\d._]+(?:e[+-]?\d+)?)\s*([A-Za-zµ]*)\s*", text)
-    if parts is None or (parts[2] and parts[2] not in units):
-        known = ", ".join(units)
-        raise CostModelError(f"{what} {text}: not a number with one of {known}")
-    number = exact(parts[1], what)
     if name == "latency":
-        return number / exact(10 ** _SECONDS[parts[2] or "s"])
-    return whole_number(f"{what} {text}", number * _BYTES[parts[2] or "B"])
+        return amount(text, what, "seconds")
+    kind: Kind = "bytes" if name == "peak_memory" else "count"
+    return whole_number(f"{what} {text}", amount(text, what, kind))
 
 
 def _opened(asked: Asked) -> tuple[str | Network, dict[str, Any]]:

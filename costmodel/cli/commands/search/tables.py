@@ -41,7 +41,10 @@ def read_column(space: Space, path: str, column: str) -> dict[str, str]:
     key = key_column(space, path, rows[0])
     found: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
-        text = space.text(read_point(space, row[key] or ""))
+        try:
+            text = space.text(read_point(space, row[key] or ""))
+        except CostModelError as error:
+            raise CostModelError(f"{path}, line {number}: {error}") from None
         if text in found:
             raise CostModelError(f"{path}, line {number}: {text} is there twice")
         found[text] = row[column] or ""
