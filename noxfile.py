@@ -20,6 +20,7 @@ nox.options.reuse_venv = "yes"
 CONSTRAINTS = ("-c", "constraints.txt")
 SHARED = Path(".nox") / "everything"
 ZOO = "tests/model_zoo"
+SPREAD = ("-n", "auto", "--dist", "worksteal")  # long tests come last
 CONFIG = Path(__file__).with_name("pyproject.toml")
 
 
@@ -61,7 +62,7 @@ def size(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests, and every example in code and prose; say what took longest."""
     python = everything(session)
-    pytest = ("-m", "pytest", "-n", "auto", "--durations=30", f"--ignore={ZOO}")
+    pytest = ("-m", "pytest", *SPREAD, "--durations=30", f"--ignore={ZOO}")
     session.run(python, *pytest, *session.posargs)
 
 
@@ -75,7 +76,7 @@ def zoo(session: nox.Session) -> None:
     if "--scheduler" in session.posargs:
         session.run(python, "-m", "tests.spread", *session.posargs, ZOO)
         return
-    session.run(python, "-m", "pytest", "-n", "auto", ZOO, *session.posargs)
+    session.run(python, "-m", "pytest", *SPREAD, ZOO, *session.posargs)
 
 
 @nox.session(venv_backend="none")

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,13 @@ class Draw:
 
     def all(self) -> list[Network]:
         """Draw the networks."""
-        return list(calibration_networks(self.networks, self.seed, self.batches))
+        return list(_drawn(self.networks, self.seed, self.batches))
+
+
+@lru_cache(maxsize=4)
+def _drawn(count: int, seed: int, batches: tuple[int, ...] | None) -> list[Network]:
+    """Return drawn networks; a few draws are kept, with what is derived of them."""
+    return list(calibration_networks(count, seed, batches))
 
 
 QUICK = Draw(networks=11, sittings=1, rounds=2)

@@ -62,9 +62,19 @@ def nonnegative(
     rows, theta, value = ratios / size, np.zeros(x.shape[1]), np.inf
     weights = np.ones(len(y))
     believed = _believed(prior, size)
+    qr, nnls = scipy("linalg.lapack").dgeqrf, scipy("optimize").nnls
+    # Each row with its target; those of the prior stay as they are.
+    whole = np.vstack([
+        np.column_stack([rows, np.ones(len(y))]), np.column_stack(believed)
+    ])  # fmt: skip
+    scales = np.ones((len(whole), 1))
+    upper = np.triu(np.ones((whole.shape[1], whole.shape[1])))
     for _ in range(_ROUNDS):
-        root = np.sqrt(weights) / scale
-        theta = _solved(rows * root[:, None], root, *believed)
+        np.divide(np.sqrt(weights), scale, out=scales[: len(y), 0])
+        # The same problem in as many rows as columns.
+        small = qr(whole * scales)[0][: len(upper)]
+        small = small * upper[: len(small)]
+        theta = nnls(small[:, :-1], small[:, -1], maxiter=100 * len(upper))[0]
         error = (rows @ theta - 1) / scale
         away = believed[0] @ theta - believed[1]
         before, value = value, np.sum(np.hypot(1, error) - 1) + away @ away / 2
@@ -79,18 +89,6 @@ def _believed(prior: Prior | None, size: Array) -> tuple[Array, Array]:
     if prior is None:
         return np.zeros((0, len(size))), np.zeros(0)
     return np.diag(1 / (prior.deviation * size)), prior.centre / prior.deviation
-
-
-def _solved(rows: Array, wanted: Array, more: Array, also: Array) -> Array:
-    """Return the best θ ≥ 0 for squares."""
-    whole = np.column_stack([rows, wanted])
-    if len(also):
-        whole = np.vstack([whole, np.column_stack([more, also])])
-    # The same problem in as many rows as columns.
-    small: Array = np.linalg.qr(whole, mode="r")  # type: ignore[assignment]
-    most = 100 * whole.shape[1]
-    found = scipy("optimize").nnls(small[:, :-1], small[:, -1], maxiter=most)
-    return np.asarray(found[0])
 
 
 def scipy(part: str) -> Any:

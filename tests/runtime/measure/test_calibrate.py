@@ -39,13 +39,7 @@ from costmodel.runtime.measure import jsonl
 from costmodel.runtime.measure.result import Measurement, at_one_speed, combined
 from costmodel.runtime.profile import Profile, load_profile
 from costmodel.runtime.profile.fit import grouped, predicted
-from costmodel.runtime.random_networks import (
-    USUAL,
-    anchor,
-    calibration_networks,
-    drawn,
-    identity,
-)
+from costmodel.runtime.random_networks import USUAL, anchor, drawn, identity
 from costmodel.runtime.setting import Setting
 from tests.runtime.drawn_devices import device
 from tests.runtime.table import MACHINES, Machine
@@ -79,7 +73,7 @@ def test_the_same_seed_draws_the_same_networks_in_any_process() -> None:
 def test_every_class_of_kernels_is_drawn_often_enough_to_be_fitted() -> None:
     counts = Counter(
         kernel.kind
-        for net in calibration_networks(Draw().networks)
+        for net in Draw().all()
         for kernel in kernels(net, Setting())
         if kernel.is_modelled
     )
@@ -91,7 +85,7 @@ def test_every_class_of_kernels_is_drawn_often_enough_to_be_fitted() -> None:
 def test_drawn_networks_are_networks_that_pytorch_runs() -> None:
     import torch
 
-    for net in calibration_networks(QUICK.networks, seed=2):
+    for net in Draw(QUICK.networks, seed=2).all():
         module = cm.compile(net, device="meta")
         size = (net.batch, *net.inputs[0].output.sizes)
         with torch.no_grad():
@@ -111,7 +105,7 @@ def _signatures(net: Network) -> set[Any]:
 
 def test_no_published_network_is_among_the_drawn_ones(record_property: Any) -> None:
     drawn_layers: set[Any] = set()
-    for net in calibration_networks(Draw().networks):
+    for net in Draw().all():
         drawn_layers |= _signatures(net)
     shares = {}
     for name, known in registry.architectures().items():
@@ -151,7 +145,7 @@ def test_a_device_of_known_rates_is_found_out() -> None:
     pairs = [(measurement(net), net) for net in nets]
     profile = fitted(pairs, setting=Setting(), name="known")
     assert profile.overhead == pytest.approx(1.25, rel=1e-4)
-    for net in calibration_networks(11, seed=9):  # that it has not seen
+    for net in Draw(11, seed=9).all():  # that it has not seen
         seconds = float(cm.predict(net, profile))
         assert seconds == pytest.approx(measurement(net).seconds, rel=0.03)
     assert profile.left_out
@@ -184,7 +178,7 @@ def test_a_compiler_is_found_out_by_whole_networks() -> None:
     assert "fused" in profile.box
     off = [
         float(cm.predict(net, profile)) / compiled(net).seconds - 1
-        for net in calibration_networks(22, seed=9)  # that it has not seen
+        for net in Draw(22, seed=9).all()  # that it has not seen
     ]
     assert np.mean(np.abs(off)) < 0.03
     assert profile.left_out
@@ -216,11 +210,12 @@ def sittings(device: Profile, nets: Sequence[Network], seed: int) -> list[Measur
     A kernel runs twice in each of four rounds, and a sitting has their median.
     """
     random, rows = np.random.default_rng(seed), []
+    known = [truth(net, device) for net in nets]
     for sitting in range(3):
         for number, index in enumerate(random.permutation(len(nets))):
             if number % 8 == 0:
                 speed = float(np.exp(0.3 * random.normal()))
-            seconds = truth(nets[index], device)
+            seconds = known[index]
             runs = (8, len(seconds))
             slips = random.choice([0.2, 1.0, 5.0], runs, p=[0.025, 0.95, 0.025])
             off = np.median(slips * np.exp(0.2 * random.normal(size=runs)), axis=0)
@@ -268,7 +263,7 @@ def test_a_drawn_device_is_recovered_from_what_a_noisy_machine_measures(
     slower = ANCHOR / found.stamp["anchor"]
     off = [
         slower * float(cm.predict(net, found)) / sum(truth(net, known).values()) - 1
-        for net in calibration_networks(11, seed=9)  # that it has not seen
+        for net in Draw(11, seed=9).all()  # that it has not seen
     ]
     assert np.mean(np.abs(off)) < 0.05
 
