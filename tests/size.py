@@ -64,7 +64,7 @@ LIMITS = {
     "closure": Limit(3_500, 3_495, "lines that cm.cost imports"),
     "pages": Limit(None, 3_648, "lines of network/operators"),
     "deferred": Limit(None, 10_470, "the same with imports inside of functions"),
-    "floors": Limit(13_000, 20_361, "lines of algebra, network and analysis"),
+    "floors": Limit(13_000, 20_419, "lines of algebra, network and analysis"),
     "lines": Limit(31_000, 50_850, "lines of costmodel"),
     "room": Limit(14, 14, "files of the fullest room"),
     "circles": Limit(0, 0, "files that import themselves by way of others"),
