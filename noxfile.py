@@ -118,7 +118,7 @@ def thorough(session: nox.Session, laws: str) -> None:
     ``-- --scheduler tcp://HOST:PORT`` spreads them over a dask cluster.
     """
     python = everything(session)
-    pytest = ("-m", "pytest", "-v", "-n", "auto", "--dist", "worksteal", "-m", laws)
+    pytest = ("-m", "pytest", "-v", *SPREAD, "-m", laws)
     ignored = (f"--ignore={ZOO}", "--ignore=tests/peers")
     env = {"HYPOTHESIS_PROFILE": laws}
     if "--scheduler" in session.posargs:

@@ -65,7 +65,7 @@ LIMITS = {
     "pages": Limit(None, 3_648, "lines of network/operators"),
     "deferred": Limit(None, 10_470, "the same with imports inside of functions"),
     "floors": Limit(13_000, 20_419, "lines of algebra, network and analysis"),
-    "lines": Limit(31_000, 50_850, "lines of costmodel"),
+    "lines": Limit(31_000, 50_836, "lines of costmodel"),
     "room": Limit(14, 14, "files of the fullest room"),
     "circles": Limit(0, 0, "files that import themselves by way of others"),
     "classes": Limit(48, 48, "concrete operator classes"),

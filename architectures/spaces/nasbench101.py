@@ -13,7 +13,6 @@ from costmodel.nas.metrics import USUAL, all_measured
 from costmodel.nas.spaces.canonical import Terms, added
 from costmodel.nas.spaces.catalogue import register
 from costmodel.nas.spaces.dag_cells import Cell, DagCells
-from costmodel.nas.spaces.space import check_listed
 from costmodel.network.build import (
     Value,
     add,
@@ -124,14 +123,13 @@ class NasBench101(DagCells):
         operations: Sequence[str] = OPERATIONS,
     ) -> None:  # fmt: skip
         """Make the space of cells with at most so many vertices and edges."""
-        check_listed("nasbench101", operations=operations)
+        super().__init__("nasbench101", vertices, edges, operations)
         for operation in operations:
             if not re.fullmatch(r"(conv|maxpool)(1x1|3x3|5x5|7x7)", str(operation)):
                 raise CostModelError(
                     f"nasbench101: unknown operation {short(operation)}; known are "
                     "conv and maxpool of a square, such as conv3x3"
                 )
-        super().__init__("nasbench101", vertices, edges, operations)
 
     def network(self, point: Sequence[int]) -> Network:
         """Build the network of a cell, as the benchmark writes it."""

@@ -22,7 +22,7 @@ _BYTES = {"B": 1} | {
     for end, factor in (("B", power), ("iB", 2 ** (10 * number)))
 }
 UNITS: dict[Kind, dict[str, Dim]] = {
-    "count": {**THOUSANDS},
+    "count": {**THOUSANDS, "k": 10**3},
     "seconds": {unit: as_dim(sympy.Rational(1, 10**p)) for unit, p in _SECONDS.items()},
     "bytes": {**THOUSANDS, **_BYTES},
 }
@@ -34,7 +34,7 @@ _WRITTEN = re.compile(r"\s*([\d._]+(?:[eE][+-]?\d+)?)\s*([A-Za-zµ]*)\s*")
 
 
 def amount(value: object, what: str, kind: Kind = "count") -> Dim:
-    """Return a number of a kind exactly; text may end in a unit.
+    """Return a number of a kind exactly; text may end in a unit, counts be formulas.
 
     **Units**: seconds and bytes for those kinds.
 
@@ -45,9 +45,9 @@ def amount(value: object, what: str, kind: Kind = "count") -> Dim:
     >>> amount("16MiB", "memory", "bytes")
     16777216
     """
-    if not isinstance(value, str):
+    found = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
+    if found is None and (kind == "count" or not isinstance(value, str)):
         return exact(value, what)
-    found = _WRITTEN.fullmatch(value)
     units = UNITS[kind]
     if found is None or (found[2] and found[2] not in units):
         raise CostModelError(

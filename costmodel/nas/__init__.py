@@ -119,14 +119,14 @@ class _Search:
         self.limits = tuple(one for one in limits if one.name not in told)
         self.level = space.distinct if level is None else space.known_level(level)
         self.seed, self.batch, self.advance = seed, batch, advance
+        # Looked up, points by the thousand; all else needs the network.
+        self.named = [one.metric for one in objectives]
+        self.named += [one.name for one in self.limits]
+        self.sums = tuple(dict.fromkeys(m for m in self.named if m and space.is_sum(m)))
         self.engine = self._engine(engine, evaluations)
         everything = self.engine in ("exhaustive", "branch-and-bound")
         self.evaluations = evaluations or (None if everything else USUAL)
         self.signs = [-1 if one.is_maximized else 1 for one in objectives]
-        # Looked up, points by the thousand; all else needs the network.
-        named = [one.metric for one in objectives]
-        named += [one.name for one in self.limits]
-        self.sums = tuple(dict.fromkeys(m for m in named if m and space.is_sum(m)))
         self.journal = None if journal is None else Journal(Path(journal), self.header)
         self.known: dict[str, tuple[float, ...] | None] = {}
         self.recorded = (
@@ -142,10 +142,7 @@ class _Search:
                 known = known_are(engine, ENGINES)
                 raise CostModelError(f'search: unknown engine "{engine}"; {known}')
             return engine
-        metrics = [one.metric for one in self.objectives]
-        metrics += [one.name for one in self.limits]
-        is_looked_up = all(one and self.space.is_sum(one) for one in metrics)
-        most = evaluations or (MOST if is_looked_up else USUAL)
+        most = evaluations or (MOST if set(self.named) <= {*self.sums} else USUAL)
         return "exhaustive" if self.space.size() <= most else "evolution"
 
     @cached_property

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from costmodel import __version__
 from costmodel.errors import CostModelError, short
+from costmodel.nas.objectives import is_finite
 from costmodel.nas.spaces.space import Point
 from costmodel.runtime.measure import jsonl
 
@@ -46,7 +46,7 @@ class Journal:
             values = row.get("values")
             values = values if isinstance(values, list) else []
             is_row = isinstance(row.get("key"), str) and len(values) == count
-            if not is_row or not all(map(_is_number, values)):
+            if not is_row or not all(map(is_finite, values)):
                 raise CostModelError(
                     f"{self.path}, line {number}: is no evaluation of {count} values: "
                     f"{short(row)}"
@@ -83,9 +83,3 @@ class Journal:
                     f"{self.path}: is of another search: {key} {short(row.get(key))} "
                     f"there, {short(own)} here; give another file"
                 )
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return isfinite(value)

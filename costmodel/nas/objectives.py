@@ -86,7 +86,7 @@ class Objective:
                 f'objective "{self.name}" at {space.text(point)} fails with '
                 f"{type(error).__name__}: {said}"
             ) from error
-        if not _is_finite(value):
+        if not is_finite(value):
             raise CostModelError(
                 f'objective "{self.name}" at {space.text(point)} is {short(value)}, '
                 "not a finite number"
@@ -115,7 +115,7 @@ class Objective:
         return measured(network(), self.source)
 
 
-def _is_finite(value: object) -> bool:
+def is_finite(value: object) -> bool:
     """Say whether a value is a number that engines can compare as a float."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False

@@ -6,6 +6,7 @@ import csv
 import gzip
 import math
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from costmodel.errors import CostModelError, known_are, short
@@ -26,13 +27,23 @@ def read_times(
     **Errors**: no such file or column, each line that is no network, or no positive
     time, and networks that stand there twice.
     """
+    return {
+        point: _time(text, f"{where}: {column}")
+        for where, point, text in read_cells(space, path, column, key)
+    }
+
+
+def read_cells(
+    space: Space, path: str | Path, column: str, key: str | None = None
+) -> Iterator[tuple[str, Point, str | None]]:
+    """Give a column's text by network, as written, each with its file and line."""
     rows = read_rows(Path(path))
     key = key_column(space, path, rows[0]) if key is None else key
     for name in (key, column):
         if name not in rows[0]:
             raise CostModelError(f'{path}: no column "{short(name)}"; '
                                  f"{known_are(name, rows[0])}")  # fmt: skip
-    found: dict[Point, float] = {}
+    found: set[Point] = set()
     for number, row in enumerate(rows, start=2):
         where = f"{path}, line {number}"
         try:
@@ -41,8 +52,8 @@ def read_times(
             raise CostModelError(f"{where}: {error}") from None
         if point in found:
             raise CostModelError(f"{where}: {short(row[key])} is there twice")
-        found[point] = _time(row[column], f"{where}: {column}")
-    return found
+        found.add(point)
+        yield where, point, row[column]
 
 
 def read_point(space: Space, text: str) -> Point:

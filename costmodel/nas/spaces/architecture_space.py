@@ -12,7 +12,7 @@ from costmodel.errors import CostModelError, known_are
 from costmodel.nas.spaces.choices import Choices
 from costmodel.nas.spaces.space import Level
 from costmodel.network.graph import Network
-from costmodel.network.registry import Architecture, find, load
+from costmodel.network.registry import find, load
 
 
 class ArchitectureSpace(Choices):
@@ -39,10 +39,10 @@ class ArchitectureSpace(Choices):
                 parts = {
                     f"{key}{n}": v if isinstance(v, list) else [v] for n, v in lists
                 }
-                choices |= {name: _read(chosen, v, name) for name, v in parts.items()}
+                choices |= {name: _values(v) for name, v in parts.items()}
                 fixed[key] = tuple(parts)
             elif isinstance(given, list):
-                choices[key] = _read(chosen, given, key)
+                choices[key] = _values(given)
             else:
                 fixed[key] = given
                 if key in chosen.options:
@@ -90,10 +90,8 @@ def layers_of(network: Network) -> str:
     return sha256(json.dumps([layers, ends]).encode()).hexdigest()
 
 
-def _read(chosen: Architecture, given: Sequence[Any], name: str) -> list[Any]:
-    """Return listed values, if there are any; lists in lists are tuples."""
-    if not given:
-        raise CostModelError(f"{chosen.name}: {name} has no value to choose")
+def _values(given: Sequence[Any]) -> list[Any]:
+    """Return listed values; lists in lists are tuples."""
     return [tuple(value) if isinstance(value, list) else value for value in given]
 
 

@@ -200,7 +200,7 @@ def check_counts(name: str, least: int = 1, **options: object) -> None:
 _LARGEST = 10_000
 
 
-def check_listed(name: str, **options: object) -> None:
+def check_listed(name: str, /, **options: object) -> None:
     """Refuse options that are no list of values to choose from."""
     for option, given in options.items():
         if not isinstance(given, (list, tuple, range)):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from costmodel.errors import CostModelError, known_are, short
+from costmodel.errors import CostModelError, short
 
 
 if TYPE_CHECKING:
@@ -32,20 +31,7 @@ def read_table(space: Space, path: str, column: str) -> dict[str, float]:
 
 def read_column(space: Space, path: str, column: str) -> dict[str, str]:
     """Return a column of a CSV file as written, by network."""
-    from costmodel.nas.fit.table import key_column, read_point, read_rows
+    from costmodel.nas.fit.table import read_cells
 
-    rows = read_rows(Path(path))
-    if column not in rows[0]:
-        known = known_are(column, rows[0])
-        raise CostModelError(f'{path}: no column "{column}"; {known}')
-    key = key_column(space, path, rows[0])
-    found: dict[str, str] = {}
-    for number, row in enumerate(rows, start=2):
-        try:
-            text = space.text(read_point(space, row[key] or ""))
-        except CostModelError as error:
-            raise CostModelError(f"{path}, line {number}: {error}") from None
-        if text in found:
-            raise CostModelError(f"{path}, line {number}: {text} is there twice")
-        found[text] = row[column] or ""
-    return found
+    cells = read_cells(space, path, column)
+    return {space.text(point): text or "" for _, point, text in cells}
